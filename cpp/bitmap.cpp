@@ -1,0 +1,74 @@
+#include "glassheap/bitmap.hpp"
+
+namespace glassheap {
+namespace {
+
+constexpr std::size_t words_of_level(std::size_t bits) noexcept { return (bits + 63) / 64; }
+
+}  // namespace
+
+std::size_t Bitmap::words_for(std::size_t bits) noexcept {
+  std::size_t total = 0;
+  do {
+    bits = words_of_level(bits);
+    total += bits;
+  } while (bits > 1);
+  return total;
+}
+
+Bitmap::Bitmap(Word* words, std::size_t bits) noexcept : bits_(bits) {
+  do {
+    levels_[depth_++] = words;
+    bits = words_of_level(bits);
+    words += bits;
+  } while (bits > 1);
+}
+
+void Bitmap::announce(std::size_t word) noexcept {
+  for (std::size_t level = 1, i = word; level < depth_; ++level, i /= word_bits) {
+    Word& summary = levels_[level][i / word_bits];
+    const bool known_above = summary != 0;
+    summary |= bit(i);
+    if (known_above) return;
+  }
+}
+
+void Bitmap::retract(std::size_t word) noexcept {
+  for (std::size_t level = 1, i = word; level < depth_; ++level, i /= word_bits) {
+    Word& summary = levels_[level][i / word_bits];
+    summary &= ~bit(i);
+    if (summary != 0) return;
+  }
+}
+
+// Up, until a summary says that there is something on this side; then down to it.
+std::size_t Bitmap::next_word(std::size_t word) const noexcept {
+  std::size_t width = words_of_level(bits_);
+  for (std::size_t level = 1, i = word; level < depth_ && i < width; ++level) {
+    const Word from_here = levels_[level][i / word_bits] >> (i % word_bits);
+    if (from_here != 0) {
+      i += lowest(from_here);
+      while (level-- > 0) i = i * word_bits + lowest(levels_[level][i]);
+      return i;
+    }
+    i = i / word_bits + 1;
+    width = words_of_level(width);
+  }
+  return none;
+}
+
+std::size_t Bitmap::prev_word(std::size_t word) const noexcept {
+  for (std::size_t level = 1, i = word; level < depth_ && i > 0; ++level, i /= word_bits) {
+    const std::size_t last = i - 1;
+    const Word up_to_here = levels_[level][last / word_bits] << (word_bits - 1 - last % word_bits);
+    if (up_to_here != 0) {
+      i = last - (word_bits - 1 - highest(up_to_here));
+      while (level-- > 0) i = i * word_bits + highest(levels_[level][i]);
+      return i;
+    }
+    i = last;
+  }
+  return none;
+}
+
+}  // namespace glassheap

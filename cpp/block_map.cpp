@@ -1,0 +1,28 @@
+#include "glassheap/block_map.hpp"
+
+#include <cstring>
+#include <new>
+
+namespace glassheap {
+
+// calloc, because it gives large zeroed memory without touching it: the map of a region of
+// gigabytes costs nothing until blocks stand there.
+BlockMap::Words BlockMap::zeros(std::size_t words) {
+  auto* const memory = static_cast<Bitmap::Word*>(std::calloc(words, sizeof(Bitmap::Word)));
+  if (memory == nullptr) throw std::bad_alloc();
+  return Words(memory);
+}
+
+BlockMap::BlockMap(Size region_size)
+    : region_size_(region_size),
+      words_(Bitmap::words_for(granule(region_size))),
+      storage_(zeros(2 * words_)),
+      starts_(storage_.get(), granule(region_size)),
+      free_(storage_.get() + words_, granule(region_size)) {}
+
+void BlockMap::clear() noexcept {
+  std::memset(storage_.get(), 0, 2 * words_ * sizeof(Bitmap::Word));
+  last_ = blocks_ = free_blocks_ = 0;
+}
+
+}  // namespace glassheap

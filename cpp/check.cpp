@@ -1,0 +1,69 @@
+#include "glassheap/check.hpp"
+
+#include "glassheap/walk.hpp"
+
+namespace glassheap {
+namespace {
+
+Fault broken(FaultKind kind, Rule rule, Offset start, std::uint64_t expected,
+             std::uint64_t found) noexcept {
+  return {.kind = kind, .rule = rule, .offset = start, .expected = expected, .found = found};
+}
+
+// True if `found` is as expected; otherwise `fault` says which rule is broken.
+bool holds(Rule rule, FaultKind kind, Offset start, std::uint64_t expected, std::uint64_t found,
+           Fault& fault) noexcept {
+  if (found != expected) fault = broken(kind, rule, start, expected, found);
+  return found == expected;
+}
+
+}  // namespace
+
+Fault Judge::misplaced(Offset payload) const noexcept {
+  const Offset start = start_of(payload);
+  if (payload % granule_size == 0 && start < blocks_.size() && map_.free_at(start))
+    return {.kind = FaultKind::double_free};
+  if (payload >= blocks_.size()) return {.kind = FaultKind::foreign_pointer};
+  if (payload % granule_size != 0) return {.kind = FaultKind::misaligned_pointer};
+  const Offset owner = map_.block_around(payload).start;
+  if (map_.free_at(owner)) return {.kind = FaultKind::double_free};
+  return {.kind = FaultKind::interior_pointer, .owner = payload_of(owner)};
+}
+
+bool Judge::explain(Block block, Fault& fault) const noexcept {
+  const header_t header = blocks_.header(block.start);
+  if (!holds(Rule::magic, FaultKind::bad_magic, block.start, blocks_.magic(), header.magic, fault))
+    return false;
+  const Rule rule = fills(header.size, block.extent) ? Rule::seal : Rule::size;
+  const bool seal = rule == Rule::seal;
+  fault = broken(FaultKind::header_corrupted, rule, block.start,
+                 seal ? blocks_.seal(block.start, header) : on_offer(block.extent),
+                 seal ? header.seal : header.size);
+  return false;
+}
+
+bool Judge::node(Offset start, Offset next, Offset prev, Fault& fault) const noexcept {
+  constexpr auto kind = FaultKind::free_list_corrupted;
+  const node_t node = blocks_.node(start);
+  const Size offer = on_offer(map_.block_at(start).extent);
+  return holds(Rule::node_size, kind, start, offer, node.size, fault) &&
+         holds(Rule::next, kind, start, link_to(next), node.next, fault) &&
+         holds(Rule::prev, kind, start, link_to(prev), node.prev, fault);
+}
+
+void Judge::inspect(Findings& findings) const {
+  if (!map_.starts_at(0))
+    findings.push_back(broken(FaultKind::header_corrupted, Rule::coverage, 0, 1, 0));
+  bool after_free = false;
+  for (const Block block : Walk(map_)) {
+    const bool free = map_.free_at(block.start);
+    Fault fault;
+    if (!free && !header(block, fault)) findings.push_back(fault);
+    if (free && after_free)
+      findings.push_back(
+          broken(FaultKind::free_list_corrupted, Rule::neighbours, block.start, 0, 1));
+    after_free = free;
+  }
+}
+
+}  // namespace glassheap

@@ -1,0 +1,415 @@
+#include "glassheap/heap.hpp"
+
+#include <bit>
+#include <cstring>
+
+#include "glassheap/heap_core.hpp"
+#include "glassheap/policy/first_fit.hpp"
+
+namespace glassheap {
+namespace {
+
+template <Policy P>
+std::unique_ptr<Core> make(const Region& region, const Options& options) {
+  return std::make_unique<HeapCore<P>>(region, options.magic, options.zero_on_free);
+}
+
+struct Entry {
+  std::string_view name;
+  std::unique_ptr<Core> (*make)(const Region&, const Options&);
+};
+
+// The policies that can be asked for by name.
+constexpr Entry entries[] = {{FirstFit::name, &make<FirstFit>}};
+
+const Entry* entry(std::string_view name) noexcept {
+  for (const Entry& entry : entries) {
+    if (entry.name == name) return &entry;
+  }
+  return nullptr;
+}
+
+// The largest alignment that a region of `size` bytes is asked to serve: a quarter of it.
+Size largest_align(Size size) noexcept { return std::max(granule_size, std::bit_floor(size / 4)); }
+
+bool acceptable(const Options& options, Fault& fault) noexcept {
+  const Address base = options.base.value_or(0);
+  if (options.size < granule_size || options.size > largest_region) {
+    fault = {.kind = FaultKind::invalid_size, .expected = largest_region, .found = options.size};
+  } else if (base % granule_size != 0 || base + largest_region < base) {
+    fault = {.kind = FaultKind::invalid_base, .found = base};
+  } else if (entry(options.policy) == nullptr) {
+    fault = {.kind = FaultKind::unknown_policy};
+  }
+  return !fault;
+}
+
+// Where addresses are counted from another base, the region stands where every alignment that holds
+// for an address holds for the real place too.
+Region map_region(const Options& options) noexcept {
+  if (!options.base) return Region::map(options.size, granule_size, 0);
+  return Region::map(options.size, largest_align(options.size), *options.base);
+}
+
+}  // namespace
+
+std::vector<std::string_view> policy_names() {
+  std::vector<std::string_view> names;
+  for (const Entry& entry : entries) names.push_back(entry.name);
+  return names;
+}
+
+double Stats::external_fragmentation() const noexcept {
+  if (available == 0) return 0;
+  return 1 - static_cast<double>(largest_free) / static_cast<double>(available);
+}
+
+std::unique_ptr<Heap> Heap::open(const Options& options, Fault& fault) {
+  if (!acceptable(options, fault)) return nullptr;
+  Region region = map_region(options);
+  if (!region) {
+    fault = {.kind = FaultKind::no_pages, .found = options.size};
+    return nullptr;
+  }
+  return std::unique_ptr<Heap>(new Heap(options, std::move(region)));
+}
+
+Heap::Heap(const Options& options, Region region)
+    : options_(options),
+      region_(std::move(region)),
+      size_(region_.size()),
+      largest_align_(largest_align(size_)),
+      real_(std::bit_cast<Address>(region_.data())),
+      core_(entry(options.policy)->make(region_, options)) {
+  base_ = options.base.value_or(real_);
+}
+
+// --- What every call asks first.
+// -------------------------------------------------------------------
+
+bool Heap::may_look(Fault& fault) const noexcept {
+  if (core_ == nullptr) fault.kind = FaultKind::heap_closed;
+  return core_ != nullptr;
+}
+
+bool Heap::may_change(Fault& fault) const noexcept {
+  if (!may_look(fault)) return false;
+  if (damaged_) fault.kind = FaultKind::heap_damaged;
+  return !damaged_;
+}
+
+bool Heap::unpinned(Offset payload, Fault& fault) const noexcept {
+  if (pins_.empty() || !pins_.contains(payload)) return true;
+  fault.kind = FaultKind::pinned;
+  return false;
+}
+
+bool Heap::align_for(Size& align, Fault& fault) const noexcept {
+  if (!is_power_of_two(align) || align > largest_align_) {
+    fault = {.kind = FaultKind::invalid_alignment, .expected = largest_align_, .found = align};
+    return false;
+  }
+  align = std::max(align, granule_size);
+  return true;
+}
+
+void Heap::blame(Fault& fault, Address payload) noexcept {
+  fault.address = payload;
+  fault.owner = address_of(fault.owner);
+  if (is_corruption(fault.kind)) damaged_ = true;
+}
+
+// --- Blocks by address.
+// ----------------------------------------------------------------------------
+
+Address Heap::malloc(Size size, Size align, Fault& fault) noexcept {
+  const Guard guard(lock_);
+  if (!may_change(fault) || !align_for(align, fault)) return 0;
+  const Block block = core_->allocate(size, align, fault);
+  if (!block) blame(fault, 0);
+  return address_of(block);
+}
+
+Address Heap::calloc(Size count, Size size, Fault& fault) noexcept {
+  const Guard guard(lock_);
+  if (!may_change(fault)) return 0;
+  Size total = 0;
+  if (__builtin_mul_overflow(count, size, &total)) total = std::numeric_limits<Size>::max();
+  const Block block = core_->allocate(total, granule_size, fault);
+  if (!block) {
+    blame(fault, 0);
+    return 0;
+  }
+  std::memset(region_.data() + payload_of(block.start), 0, on_offer(block.extent));
+  return address_of(block);
+}
+
+Address Heap::realloc(Address payload, Size size, Size align, Fault& fault) noexcept {
+  if (payload == 0) return malloc(size, align, fault);
+  const Guard guard(lock_);
+  if (!may_change(fault) || !align_for(align, fault)) return 0;
+  const Offset offset = offset_of(payload);
+  Block block;
+  if (unpinned(offset, fault)) block = core_->reallocate(offset, size, align, fault);
+  if (!block) blame(fault, payload);
+  return address_of(block);
+}
+
+bool Heap::free(Address payload, Fault& fault) noexcept {
+  const Guard guard(lock_);
+  if (!may_change(fault)) return false;
+  if (payload == 0) return true;
+  const Offset offset = offset_of(payload);
+  if (unpinned(offset, fault) && core_->release(offset, fault)) return true;
+  blame(fault, payload);
+  return false;
+}
+
+Size Heap::usable_size(Address payload, Fault& fault) noexcept {
+  const Guard guard(lock_);
+  if (!may_look(fault)) return 0;
+  Live live;
+  if (core_->find(offset_of(payload), live, fault)) return on_offer(live.block.extent);
+  blame(fault, payload);
+  return 0;
+}
+
+// --- Batches.
+// --------------------------------------------------------------------------------------
+
+bool Heap::malloc_many(std::span<const Size> sizes, std::span<Address> addresses, Fault& fault) {
+  const Guard guard(lock_);
+  if (!may_change(fault)) return false;
+  if (!core_->allocate_many(sizes, addresses, fault)) {
+    blame(fault, 0);
+    return false;
+  }
+  for (Address& address : addresses) address = address_of(Offset{address});
+  return true;
+}
+
+bool Heap::free_many(std::span<Address> addresses, Fault& fault) {
+  const auto dropped = std::ranges::remove(addresses, Address{0});
+  const std::span<Offset> payloads = addresses.first(addresses.size() - dropped.size());
+  for (Offset& payload : payloads) payload = offset_of(payload);
+  const Guard guard(lock_);
+  if (!may_change(fault)) return false;
+  std::size_t refused = 0;
+  while (refused < payloads.size() && unpinned(payloads[refused], fault)) ++refused;
+  if (!fault && core_->release_many(payloads, refused, fault)) return true;
+  blame(fault, address_of(payloads[refused]));
+  return false;
+}
+
+// --- Handles and pins.
+// -----------------------------------------------------------------------------
+
+bool Heap::acquire(Size size, Size align, Handle& handle, Fault& fault) noexcept {
+  const Guard guard(lock_);
+  if (!may_change(fault) || !align_for(align, fault)) return false;
+  const Block block = core_->allocate(size, align, fault);
+  Live live;
+  if (!block || !core_->find(payload_of(block.start), live, fault)) {
+    blame(fault, 0);
+    return false;
+  }
+  handle = {address_of(block), size, epoch_, live.serial};
+  return true;
+}
+
+// Whatever a raw pointer would be refused for, but corruption, a handle is refused for as stale.
+bool Heap::find(const Handle& handle, Live& live, Fault& fault) const noexcept {
+  const bool found = handle.epoch == epoch_ && core_->find(offset_of(handle.address), live, fault);
+  if (found && live.serial == handle.serial) return true;
+  if (!is_corruption(fault.kind)) fault = {.kind = FaultKind::stale_handle};
+  return false;
+}
+
+bool Heap::release(const Handle& handle, Fault& fault) noexcept {
+  const Guard guard(lock_);
+  if (!may_change(fault)) return false;
+  const Offset payload = offset_of(handle.address);
+  Live live;
+  if (find(handle, live, fault) && unpinned(payload, fault) && core_->release(payload, fault))
+    return true;
+  blame(fault, handle.address);
+  return false;
+}
+
+bool Heap::is_current(const Handle& handle, Fault& fault) noexcept {
+  const Guard guard(lock_);
+  if (!may_look(fault)) return false;
+  Live live;
+  if (find(handle, live, fault)) return true;
+  blame(fault, handle.address);
+  return false;
+}
+
+bool Heap::hold(const Live& live, Pinned& pinned) {
+  const Offset payload = payload_of(live.block.start);
+  ++pins_[payload];
+  pinned = {payload, region_.data() + payload, live.size};
+  return true;
+}
+
+bool Heap::pin(Address payload, Pinned& pinned, Fault& fault) {
+  const Guard guard(lock_);
+  if (!may_look(fault)) return false;
+  Live live;
+  if (core_->find(offset_of(payload), live, fault)) return hold(live, pinned);
+  blame(fault, payload);
+  return false;
+}
+
+bool Heap::pin(const Handle& handle, Pinned& pinned, Fault& fault) {
+  const Guard guard(lock_);
+  if (!may_look(fault)) return false;
+  Live live;
+  if (find(handle, live, fault)) return hold(live, pinned);
+  blame(fault, handle.address);
+  return false;
+}
+
+bool Heap::pin_region(Pinned& pinned, Fault& fault) noexcept {
+  const Guard guard(lock_);
+  if (!may_look(fault)) return false;
+  ++region_pins_;
+  pinned = {nowhere, region_.data(), size_};
+  return true;
+}
+
+void Heap::unpin(Offset payload) noexcept {
+  const Guard guard(lock_);
+  if (payload == nowhere) {
+    --region_pins_;
+  } else if (const auto pin = pins_.find(payload); --pin->second == 0) {
+    pins_.erase(pin);
+  }
+}
+
+// --- Looking.
+// --------------------------------------------------------------------------------------
+
+bool Heap::contains(Address payload) noexcept {
+  const Guard guard(lock_);
+  Fault ignored;  // any reason is a no
+  Live live;
+  return may_look(ignored) && core_->find(offset_of(payload), live, ignored);
+}
+
+std::vector<FreeBlock> Heap::free_list(Fault& fault) {
+  const Guard guard(lock_);
+  if (!may_look(fault)) return {};
+  std::vector<FreeBlock> list;
+  list.reserve(core_->map().free_blocks());
+  for (const Block block : core_->free_list())
+    list.push_back({address_of(block.start), on_offer(block.extent)});
+  return list;
+}
+
+std::string Heap::free_list_line(Fault& fault) {
+  std::string line;
+  for (const FreeBlock& block : free_list(fault)) {
+    line += line.empty() ? "Free(" : "->Free(";
+    line += std::to_string(block.size) + ')';
+  }
+  return line.empty() ? "(none)" : line;
+}
+
+std::vector<BlockInfo> Heap::walk(Fault& fault) {
+  const Guard guard(lock_);
+  if (!may_look(fault)) return {};
+  std::vector<BlockInfo> infos;
+  infos.reserve(core_->map().blocks());
+  for (const Sight& sight : core_->walk()) {
+    const Offset start = sight.block.start;
+    infos.push_back({address_of(start), address_of(payload_of(start)), sight.size,
+                     sight.block.extent, sight.live, sight.serial});
+  }
+  return infos;
+}
+
+Findings Heap::check(Fault& fault) {
+  const Guard guard(lock_);
+  if (!may_look(fault)) return {};
+  Findings findings = core_->inspect();
+  if (!findings.empty()) damaged_ = true;
+  return findings;
+}
+
+Stats Heap::stats(Fault& fault) {
+  const Guard guard(lock_);
+  if (!may_look(fault)) return {};
+  const BlockMap& map = core_->map();
+  const Tally& tally = core_->tally();
+  const Size largest = core_->largest();
+  const Block top = map.free_ending_at(size_);
+  return {.size = size_,
+          .live_blocks = map.blocks() - map.free_blocks(),
+          .free_blocks = map.free_blocks(),
+          .requested = tally.requested,
+          .used = top ? top.start : size_,
+          .available = size_ - tally.taken - map.free_blocks() * front_size,
+          .largest_free = largest == 0 ? 0 : on_offer(largest),
+          .overhead = tally.taken - tally.requested,
+          .peak_requested = tally.peak_requested,
+          .peak_used = tally.peak_used,
+          .mallocs = tally.mallocs,
+          .frees = tally.frees,
+          .reallocs = tally.reallocs,
+          .failures = tally.failures};
+}
+
+Size Heap::available_memory(Fault& fault) noexcept {
+  const Guard guard(lock_);
+  if (!may_look(fault)) return 0;
+  return size_ - core_->tally().taken - core_->map().free_blocks() * front_size;
+}
+
+Size Heap::largest_free(Fault& fault) noexcept {
+  const Guard guard(lock_);
+  if (!may_look(fault)) return 0;
+  const Size largest = core_->largest();
+  return largest == 0 ? 0 : on_offer(largest);
+}
+
+Size Heap::live_blocks(Fault& fault) noexcept {
+  const Guard guard(lock_);
+  if (!may_look(fault)) return 0;
+  return core_->map().blocks() - core_->map().free_blocks();
+}
+
+// --- The heap as a whole.
+// --------------------------------------------------------------------------
+
+bool Heap::reset(Fault& fault) noexcept {
+  const Guard guard(lock_);
+  if (!may_look(fault)) return false;
+  if (!pins_.empty()) {
+    fault = {.kind = FaultKind::pinned, .address = address_of(pins_.begin()->first)};
+    return false;
+  }
+  core_->reset();
+  damaged_ = false;
+  ++epoch_;
+  return true;
+}
+
+bool Heap::close(Fault& fault) noexcept {
+  const Guard guard(lock_);
+  if (!pins_.empty() || region_pins_ != 0) {
+    const Address pinned = pins_.empty() ? 0 : address_of(pins_.begin()->first);
+    fault = {.kind = FaultKind::pinned, .address = pinned};
+    return false;
+  }
+  core_.reset();
+  region_ = Region();
+  return true;
+}
+
+bool Heap::closed() noexcept {
+  const Guard guard(lock_);
+  return core_ == nullptr;
+}
+
+}  // namespace glassheap

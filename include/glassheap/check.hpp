@@ -1,0 +1,75 @@
+// check.hpp: the one judge. Whatever is believed about a pointer, a header or a node is decided
+// here.
+//
+// A pointer is judged against the block map first, which lies outside the region and cannot be
+// forged, then against the header that stands in front of it:
+//
+//     outside the region ............................ ForeignPointer
+//     not on a granule .............................. MisalignedPointer
+//     a block starts 16 bytes before it, and is free  DoubleFree
+//     a block starts 16 bytes before it, and is live  its header: BadMagic, HeaderCorrupted, or
+//     good else: in a free block ......................... DoubleFree, whatever was merged since
+//     else: in a live block ......................... InteriorPointer
+//
+// Cost: O(log64 n) a judgement; nothing is written.
+#pragma once
+
+#include "glassheap/block.hpp"
+#include "glassheap/block_map.hpp"
+#include "glassheap/fault.hpp"
+
+namespace glassheap {
+
+// A live block whose header has been found sound.
+struct Live {
+  Block block;
+  Size size = 0;
+  std::uint16_t serial = 0;
+};
+
+class Judge {
+ public:
+  Judge(const Blocks& blocks, const BlockMap& map) noexcept : blocks_(blocks), map_(map) {}
+
+  // Whether `payload` is the payload of a live block with a sound header; which block, or why not.
+  // `payload` is any number.
+  [[nodiscard]] bool live(Offset payload, Live& live, Fault& fault) const noexcept {
+    const Offset start = start_of(payload);  // wraps below the first payload, and so is outside
+    if (start >= blocks_.size() || start % granule_size != 0 || !map_.starts_at(start) ||
+        map_.free_at(start)) {
+      fault = misplaced(payload);
+      return false;
+    }
+    const header_t header = blocks_.header(start);
+    live = {map_.block_at(start), header.size, header.serial};
+    return is_sound(live.block, header) || explain(live.block, fault);
+  }
+
+  // Whether the header of the live block `block` is sound.
+  [[nodiscard]] bool header(Block block, Fault& fault) const noexcept {
+    return is_sound(block, blocks_.header(block.start)) || explain(block, fault);
+  }
+
+  // Whether the node of the free block at `start` says what the map says: its size, and as links
+  // `next` and `prev`, which the policy knows.
+  [[nodiscard]] bool node(Offset start, Offset next, Offset prev, Fault& fault) const noexcept;
+
+  // Every rule that a live header, or a pair of neighbours, breaks. Nodes and lists are the
+  // policy's.
+  void inspect(Findings& findings) const;
+
+ private:
+  [[nodiscard]] bool is_sound(Block block, const header_t& header) const noexcept {
+    return header.magic == blocks_.magic() && fills(header.size, block.extent) &&
+           header.seal == blocks_.seal(block.start, header);
+  }
+  // Why `payload` is not a live block's.
+  [[nodiscard]] Fault misplaced(Offset payload) const noexcept;
+  // Which field of an unsound header is wrong. Returns false, for its callers.
+  [[nodiscard]] bool explain(Block block, Fault& fault) const noexcept;
+
+  const Blocks& blocks_;
+  const BlockMap& map_;
+};
+
+}  // namespace glassheap

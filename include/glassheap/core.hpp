@@ -1,0 +1,54 @@
+// core.hpp: what a heap can do, whatever its policy: the seam between the facade and HeapCore<P>.
+//
+// One virtual call an operation, so that a policy can be chosen by name at run time, while inside
+// HeapCore<P> every call is direct. Places are offsets; nothing here locks.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "glassheap/check.hpp"
+#include "glassheap/tally.hpp"
+#include "glassheap/walk.hpp"
+
+namespace glassheap {
+
+class Core {
+ public:
+  Core() = default;
+  Core(const Core&) = delete;
+  Core& operator=(const Core&) = delete;
+  virtual ~Core() = default;
+
+  // Each call below that is refused says why in `fault` and changes nothing but Tally::failures.
+
+  // The block that serves `size` bytes with a payload aligned to `align` (a power of two, from 16).
+  virtual Block allocate(Size size, Size align, Fault& fault) noexcept = 0;
+  // Gives back the block with this payload.
+  virtual bool release(Offset payload, Fault& fault) noexcept = 0;
+  // Gives the block with this payload another size: the block that it is then.
+  virtual Block reallocate(Offset payload, Size size, Size align, Fault& fault) noexcept = 0;
+
+  // The payloads of a block for each of `sizes`, as so many calls of allocate would give them.
+  // Throws std::bad_alloc, and has changed nothing, if there is no memory to take notes in.
+  virtual bool allocate_many(std::span<const Size> sizes, std::span<Offset> payloads,
+                             Fault& fault) = 0;
+  // Gives back each of these blocks. `refused` is the index of the payload that `fault` is about.
+  virtual bool release_many(std::span<const Offset> payloads, std::size_t& refused,
+                            Fault& fault) noexcept = 0;
+
+  // The block that has this payload, if it is live and its header is sound.
+  [[nodiscard]] virtual bool find(Offset payload, Live& live, Fault& fault) const noexcept = 0;
+  // Frees everything. The bytes of payloads stay; those of headers and nodes do not.
+  virtual void reset() noexcept = 0;
+
+  [[nodiscard]] virtual Findings inspect() const = 0;
+  [[nodiscard]] virtual std::vector<Sight> walk() const = 0;
+  [[nodiscard]] virtual std::vector<Block> free_list() const = 0;
+  [[nodiscard]] virtual Size largest()
+      const noexcept = 0;  // extent of the largest free block, or 0
+  [[nodiscard]] virtual const BlockMap& map() const noexcept = 0;
+  [[nodiscard]] virtual const Tally& tally() const noexcept = 0;
+};
+
+}  // namespace glassheap

@@ -1,0 +1,90 @@
+// fault.hpp: everything that can be wrong, each with a name and a sentence.
+//
+// The core never throws: a call that is refused fills in a Fault and changes nothing. The same
+// Fault becomes an exception in Python, a line on stderr in C, and a finding of check(); so its
+// sentence is written once, here.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "glassheap/units.hpp"
+
+namespace glassheap {
+
+enum class FaultKind : std::uint8_t {
+  none,
+  // The request.
+  out_of_memory,
+  no_pages,
+  invalid_size,
+  invalid_alignment,
+  invalid_base,
+  unknown_policy,
+  // The pointer.
+  foreign_pointer,
+  misaligned_pointer,
+  interior_pointer,
+  double_free,
+  stale_handle,
+  pinned,
+  // The bytes.
+  bad_magic,
+  header_corrupted,
+  free_list_corrupted,
+  // The heap.
+  heap_damaged,
+  heap_closed,
+};
+
+// What a sound heap keeps, one name each; a broken one says what the damaged field is.
+enum class Rule : std::uint8_t {
+  none,
+  magic,       // a live header holds the heap's magic number
+  size,        // a live header's size and its block's extent in the block map agree
+  seal,        // a live header's seal fits its place, size, magic and serial
+  node_size,   // a free node offers its block's extent less the node
+  next,        // a free node's next is the next free block in list order
+  prev,        // a free node's prev is the previous free block in list order
+  head,        // the head of the list is the first free block in list order
+  neighbours,  // no two free blocks touch
+  coverage,    // the blocks cover the region from its first byte to its last
+  counters,    // the counters are the sums over the blocks
+};
+
+// What stood in the way of a request, in bytes of payload.
+struct Shortage {
+  Size requested = 0;
+  Size available = 0;
+  Size largest = 0;
+  Size free_blocks = 0;
+};
+
+struct Fault {
+  FaultKind kind = FaultKind::none;
+  Rule rule = Rule::none;
+  Address address = 0;  // the pointer that was given, as the caller counts
+  Address owner = 0;    // interior_pointer: the payload of the block that it points into
+  Offset offset = 0;    // corruption: the first byte of the block whose front is damaged
+  std::uint64_t expected = 0;
+  std::uint64_t found = 0;
+  Shortage shortage = {};
+
+  [[nodiscard]] explicit operator bool() const noexcept { return kind != FaultKind::none; }
+};
+
+using Findings = std::vector<Fault>;
+
+// Corruption, as opposed to misuse: bytes that the heap relies on are not as it wrote them.
+[[nodiscard]] constexpr bool is_corruption(FaultKind kind) noexcept {
+  return kind >= FaultKind::bad_magic && kind <= FaultKind::free_list_corrupted;
+}
+
+// The name of the exception class that stands for `kind` in Python.
+[[nodiscard]] const char* name_of(FaultKind kind) noexcept;
+[[nodiscard]] const char* name_of(Rule rule) noexcept;
+
+// What was wrong, where, what was expected, and what to do: one sentence or two, no line break.
+[[nodiscard]] std::string sentence(const Fault& fault);
+
+}  // namespace glassheap

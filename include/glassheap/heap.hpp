@@ -1,0 +1,168 @@
+// heap.hpp: the heap as its users see it: one class, whatever the policy.
+//
+// The facade turns addresses into offsets, takes the lock, refuses what a closed or damaged heap
+// must refuse, remembers which blocks are pinned by a view, and leaves the rest to the core. Every
+// call is safe from any thread. A call that can be refused has a Fault& at its end: when it is
+// refused, the fault says why, and nothing has changed but the count of failures.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <unordered_map>
+
+#include "glassheap/core.hpp"
+#include "glassheap/lock.hpp"
+#include "glassheap/region.hpp"
+
+namespace glassheap {
+
+struct Options {
+  Size size = 4096;  // bytes, from 16 to largest_region; rounded up to a granule
+  std::string policy = "first_fit";
+  std::uint32_t magic = 0xDEADBEEF;
+  bool zero_on_free = false;
+  // What addresses are counted from, a multiple of 16; without it the region's real address.
+  std::optional<Address> base;
+};
+
+// All in bytes, but the counts.
+struct Stats {
+  Size size = 0;
+  Size live_blocks = 0;
+  Size free_blocks = 0;
+  Size requested = 0;  // asked for and live
+  Size used = 0;       // from the region's first byte to the end of its highest live block
+  Size available = 0;  // sum of the node sizes
+  Size largest_free = 0;
+  Size overhead = 0;  // headers and rounding of the live blocks
+  Size peak_requested = 0;
+  Size peak_used = 0;
+  std::uint64_t mallocs = 0;
+  std::uint64_t frees = 0;
+  std::uint64_t reallocs = 0;
+  std::uint64_t failures = 0;
+
+  // 1 - largest_free / available; 0 when nothing is available.
+  [[nodiscard]] double external_fragmentation() const noexcept;
+};
+
+// A block that somebody holds on to: knows when its memory was freed, or the heap reset.
+struct Handle {
+  Address address = 0;
+  Size size = 0;
+  std::uint64_t epoch = 0;  // how often the heap had been reset
+  std::uint16_t serial = 0;
+};
+
+struct FreeBlock {
+  Address address;  // of the node, the first byte of the free block
+  Size size;        // what the node offers
+};
+
+struct BlockInfo {
+  Address start;    // the first byte of the block
+  Address address;  // the first byte of its payload
+  Size size;        // asked for (live) or on offer (free)
+  Size extent;      // taken in all
+  bool live;
+  std::uint16_t serial;  // 0 for a free block
+};
+
+// The policies that Options::policy may name.
+[[nodiscard]] std::vector<std::string_view> policy_names();
+
+class Heap {
+ public:
+  // A heap over fresh private pages. Refused, with no heap, for a size out of range (invalid_size),
+  // a base that is no multiple of 16 (invalid_alignment), an unknown policy, or when the system
+  // gives no pages (no_pages). Throws std::bad_alloc if there is no memory for the block map.
+  [[nodiscard]] static std::unique_ptr<Heap> open(const Options& options, Fault& fault);
+
+  // Addresses of payloads; 0 if refused. `align` is a power of two up to a quarter of the region.
+  Address malloc(Size size, Size align, Fault& fault) noexcept;
+  Address calloc(Size count, Size size, Fault& fault) noexcept;
+  Address realloc(Address payload, Size size, Size align, Fault& fault) noexcept;
+  bool free(Address payload, Fault& fault) noexcept;
+  Size usable_size(Address payload, Fault& fault) noexcept;
+
+  // `addresses` has as many places as `sizes`.
+  bool malloc_many(std::span<const Size> sizes, std::span<Address> addresses, Fault& fault);
+  // `addresses` is turned into offsets on the way and is of no use afterwards. Address 0 is
+  // skipped.
+  bool free_many(std::span<Address> addresses, Fault& fault);
+
+  // Handles: as malloc and free, but a handle whose block is gone is refused as stale.
+  bool acquire(Size size, Size align, Handle& handle, Fault& fault) noexcept;
+  bool release(const Handle& handle, Fault& fault) noexcept;
+  bool is_current(const Handle& handle, Fault& fault) noexcept;
+
+  // A pinned block is refused to free and realloc, and its heap to reset and close, until it is
+  // unpinned as often. Pinning says how many bytes were asked for, and where they really are.
+  struct Pinned {
+    Offset payload = nowhere;
+    std::byte* data = nullptr;
+    Size size = 0;
+  };
+  bool pin(Address payload, Pinned& pinned, Fault& fault);
+  bool pin(const Handle& handle, Pinned& pinned, Fault& fault);
+  bool pin_region(Pinned& pinned, Fault& fault) noexcept;  // all of it: refuses close alone
+  void unpin(Offset payload) noexcept;                     // Pinned::payload
+
+  [[nodiscard]] bool contains(Address payload) noexcept;  // is it a live block's payload?
+  [[nodiscard]] std::vector<FreeBlock> free_list(Fault& fault);
+  // The sizes in list order on one line, Free(112)->Free(3824), or (none); no line break.
+  [[nodiscard]] std::string free_list_line(Fault& fault);
+  [[nodiscard]] std::vector<BlockInfo> walk(Fault& fault);
+  [[nodiscard]] Findings check(Fault& fault);  // finds anything: the heap is damaged from then on
+  [[nodiscard]] Stats stats(Fault& fault);
+  [[nodiscard]] Size available_memory(Fault& fault) noexcept;
+  [[nodiscard]] Size largest_free(Fault& fault) noexcept;
+  [[nodiscard]] Size live_blocks(Fault& fault) noexcept;
+
+  bool reset(Fault& fault) noexcept;
+  bool close(Fault& fault) noexcept;  // gives the region back; closing a closed heap does nothing
+
+  [[nodiscard]] bool closed() noexcept;
+  [[nodiscard]] Size size() const noexcept { return size_; }
+  [[nodiscard]] Address base() const noexcept { return base_; }
+  [[nodiscard]] Address address() const noexcept { return real_; }
+  [[nodiscard]] const Options& options() const noexcept { return options_; }
+
+ private:
+  using Guard = std::lock_guard<Lock>;
+
+  Heap(const Options& options, Region region);
+
+  [[nodiscard]] Offset offset_of(Address payload) const noexcept { return payload - base_; }
+  [[nodiscard]] Address address_of(Offset at) const noexcept { return at + base_; }
+  [[nodiscard]] Address address_of(Block block) const noexcept {
+    return block ? address_of(payload_of(block.start)) : 0;
+  }
+  [[nodiscard]] bool align_for(Size& align, Fault& fault) const noexcept;
+
+  // Under the lock: whether the heap is open; and whether it may be changed.
+  [[nodiscard]] bool may_look(Fault& fault) const noexcept;
+  [[nodiscard]] bool may_change(Fault& fault) const noexcept;
+  [[nodiscard]] bool unpinned(Offset payload, Fault& fault) const noexcept;
+  [[nodiscard]] bool find(const Handle& handle, Live& live, Fault& fault) const noexcept;
+  bool hold(const Live& live, Pinned& pinned);
+  // Completes a fault for `payload`, and marks the heap as damaged if that is what it says.
+  void blame(Fault& fault, Address payload) noexcept;
+
+  Lock lock_;
+  Options options_;
+  Region region_;
+  Size size_;
+  Size largest_align_;
+  Address base_;
+  Address real_;
+  std::unique_ptr<Core> core_;  // none once the heap is closed
+  bool damaged_ = false;
+  std::uint64_t epoch_ = 0;
+  std::unordered_map<Offset, std::size_t> pins_;  // by payload
+  std::size_t region_pins_ = 0;
+};
+
+}  // namespace glassheap

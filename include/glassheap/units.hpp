@@ -1,0 +1,42 @@
+// units.hpp: what the numbers in this heap count.
+//
+// Sizes and places are counted in bytes; everything that the heap cuts is a whole number of
+// granules of 16 bytes. A place inside the region is an Offset, counted from the region's first
+// byte; what a caller sees is an Address, counted from the base that the heap was opened with.
+// Links inside the region are granule numbers in 32 bits, which bounds a region at 64 GiB less one
+// granule.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+
+namespace glassheap {
+
+using Size = std::uint64_t;     // bytes
+using Offset = std::uint64_t;   // bytes from the first byte of the region
+using Address = std::uint64_t;  // bytes from the heap's base; 0 is no payload's address
+
+inline constexpr Size granule_size = 16;
+inline constexpr Offset nowhere = std::numeric_limits<Offset>::max();
+inline constexpr Size largest_region = ((Size{1} << 32) - 1) * granule_size;
+
+[[nodiscard]] constexpr bool is_power_of_two(Size n) noexcept {
+  return n != 0 && (n & (n - 1)) == 0;
+}
+
+// `to` is a power of two. The caller sees to it that n + to - 1 does not wrap.
+[[nodiscard]] constexpr Size round_up(Size n, Size to) noexcept { return (n + to - 1) & ~(to - 1); }
+[[nodiscard]] constexpr Size round_down(Size n, Size to) noexcept { return n & ~(to - 1); }
+
+// A run of bytes in the region that is handed out, or lies free, as one. Extent 0 means: no block.
+struct Block {
+  Offset start = nowhere;
+  Size extent = 0;
+
+  [[nodiscard]] constexpr Offset end() const noexcept { return start + extent; }
+  [[nodiscard]] constexpr explicit operator bool() const noexcept { return extent != 0; }
+  friend constexpr bool operator==(const Block&, const Block&) = default;
+};
+
+}  // namespace glassheap

@@ -1,0 +1,54 @@
+// walk.hpp: looking at every block, in address order, whatever state the bytes are in.
+//
+// The block map says where each block starts; nothing in the region is followed. So a walk covers
+// the region exactly, and ends, also in a heap whose headers and nodes have been overwritten.
+#pragma once
+
+#include "glassheap/block.hpp"
+#include "glassheap/block_map.hpp"
+
+namespace glassheap {
+
+// A range over the blocks: for (const Block block : Walk(map)) ...
+class Walk {
+ public:
+  class Iterator {
+   public:
+    Iterator(const BlockMap& map, Offset at) noexcept : map_(&map), at_(at) {}
+    [[nodiscard]] Block operator*() const noexcept { return map_->block_at(at_); }
+    Iterator& operator++() noexcept {
+      at_ = map_->block_at(at_).end();
+      return *this;
+    }
+    [[nodiscard]] bool operator==(const Iterator& other) const noexcept = default;
+
+   private:
+    const BlockMap* map_;
+    Offset at_;
+  };
+
+  explicit Walk(const BlockMap& map) noexcept : map_(&map) {}
+  [[nodiscard]] Iterator begin() const noexcept { return {*map_, 0}; }
+  [[nodiscard]] Iterator end() const noexcept { return {*map_, map_->region_size()}; }
+
+ private:
+  const BlockMap* map_;
+};
+
+// One block as it is shown to a reader.
+struct Sight {
+  Block block;
+  Size size = 0;  // bytes asked for (live), or on offer (free)
+  bool live = false;
+  std::uint16_t serial = 0;  // 0 for a free block
+};
+
+// Looks at `block`. A live block whose header does not agree with the map shows all its payload.
+[[nodiscard]] inline Sight look(const Blocks& blocks, const BlockMap& map, Block block) noexcept {
+  if (map.free_at(block.start)) return {block, on_offer(block.extent), false, 0};
+  const header_t header = blocks.header(block.start);
+  const bool sane = fills(header.size, block.extent);
+  return {block, sane ? header.size : on_offer(block.extent), true, header.serial};
+}
+
+}  // namespace glassheap
