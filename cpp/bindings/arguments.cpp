@@ -1,0 +1,72 @@
+#include "arguments.hpp"
+
+#include "raise.hpp"
+
+namespace glassheap::bindings {
+namespace {
+
+constexpr std::uint64_t most = std::numeric_limits<std::uint64_t>::max();
+
+bool read_long(PyObject* number, Whole& whole) noexcept {
+  int overflow = 0;
+  const long long value = PyLong_AsLongLongAndOverflow(number, &overflow);
+  whole = {static_cast<std::uint64_t>(value), false, false};
+  if (overflow == 0 && value >= 0) return true;
+  if (overflow <= 0) {
+    whole = {0, true, false};
+    return true;
+  }
+  whole.value = PyLong_AsUnsignedLongLong(number);
+  if (PyErr_Occurred() != nullptr) {
+    PyErr_Clear();  // an OverflowError, which is what `beyond` says
+    whole = {most, false, true};
+  }
+  return true;
+}
+
+bool no_number(PyObject* object, const char* name) noexcept {
+  PyErr_Format(PyExc_TypeError, "%s must be a whole number, not %.100s.", name,
+               Py_TYPE(object)->tp_name);
+  return false;
+}
+
+}  // namespace
+
+bool read_whole(PyObject* object, const char* name, Whole& whole) noexcept {
+  if (PyLong_Check(object)) return read_long(object, whole);
+  if (PyIndex_Check(object) == 0) return no_number(object, name);
+  PyObject* const number = PyNumber_Index(object);
+  if (number == nullptr) return false;
+  const bool read = read_long(number, whole);
+  Py_DECREF(number);
+  return read;
+}
+
+bool read_size(PyObject* object, const char* name, Whole& size) noexcept {
+  if (!read_whole(object, name, size)) return false;
+  if (!size.negative) return true;
+  const py::str sentence =
+      py::str("{} counts from 0 upwards, and {} is negative.").format(name, py::handle(object));
+  set_error("InvalidSize", sentence);
+  return false;
+}
+
+bool read_align(PyObject* object, std::uint64_t& align) noexcept {
+  Whole whole;
+  if (!read_whole(object, "align", whole)) return false;
+  align = whole.beyond ? 0 : whole.value;
+  return true;
+}
+
+bool read_address(PyObject* object, std::uint64_t& address) noexcept {
+  Whole whole;
+  if (object == Py_None) {
+    address = 0;
+    return true;
+  }
+  if (!read_whole(object, "address", whole)) return false;
+  address = whole.negative || whole.beyond ? most : whole.value;
+  return true;
+}
+
+}  // namespace glassheap::bindings

@@ -1,0 +1,45 @@
+// bindings.hpp: what the files of the Python extension share. pybind11 and nothing else.
+//
+//     module.cpp       the module, in one look
+//     heap_type.cpp    Heap: constructor, properties and every method that is not hot
+//     hot_methods.cpp  malloc, free and their like, which must cost little
+//     block_type.cpp   Block
+//     views.cpp        memoryviews of a block and of the region
+//     player.cpp       replaying a trace
+//     arguments.hpp    Python's whole numbers into 64 bits
+//     raise.hpp        Fault into exception
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+#include "glassheap/heap.hpp"
+
+namespace glassheap::bindings {
+
+namespace py = pybind11;
+
+void add_heap(py::module_& module);
+void add_hot_methods(py::handle heap_type);
+void add_block(py::module_& module);
+void add_views(py::module_& module);
+void add_player(py::module_& module);
+
+// The C++ heap in a Python Heap. Null, with a TypeError set, if its __init__ was never called.
+Heap* heap_of(PyObject* self) noexcept;
+
+// New references; null with an exception set.
+PyObject* make_block(py::object heap, const Handle& handle);
+PyObject* make_view(py::object heap, Address payload);
+PyObject* make_region_view(py::object heap);
+
+// Makes glassheap.records.NAME(*fields), a named tuple, many times over.
+class RecordMaker {
+ public:
+  explicit RecordMaker(const char* name);
+  [[nodiscard]] py::object operator()(const py::tuple& fields) const;
+
+ private:
+  py::object type_;
+};
+
+}  // namespace glassheap::bindings

@@ -1,0 +1,325 @@
+// heap_type.cpp: Heap: constructor, properties, and every method that is called for its answer
+// rather than for its speed. What draws is written in Python, and imported when it is called.
+
+#include <pybind11/stl.h>
+
+#include "arguments.hpp"
+#include "batches.hpp"
+#include "raise.hpp"
+
+namespace glassheap::bindings {
+namespace {
+
+// Calls what may be refused, and turns the refusal into an exception.
+template <typename Call>
+auto checked(Call call) {
+  Fault fault;
+  auto result = call(fault);
+  raise_if(fault);
+  return result;
+}
+
+// --- Opening.
+// --------------------------------------------------------------------------------------
+
+std::uint64_t whole(const py::object& object, const char* name) {
+  Whole number;
+  if (!read_size(object.ptr(), name, number)) throw py::error_already_set();
+  return number.value;
+}
+
+std::uint32_t read_magic(const py::object& magic) {
+  const std::uint64_t value = whole(magic, "magic");
+  if (value > std::numeric_limits<std::uint32_t>::max())
+    throw py::value_error("magic has 32 bits: it is at most 0xFFFFFFFF.");
+  return static_cast<std::uint32_t>(value);
+}
+
+std::string known_policies() {
+  std::string names;
+  for (const std::string_view name : policy_names())
+    names += (names.empty() ? "'" : ", '") + std::string(name) + "'";
+  return names;
+}
+
+std::unique_ptr<Heap> open(const py::object& size, const std::string& policy,
+                           const py::object& magic, bool zero_on_free, const py::object& base) {
+  Options options;
+  options.size = whole(size, "size");
+  options.policy = policy;
+  options.magic = read_magic(magic);
+  options.zero_on_free = zero_on_free;
+  if (!base.is_none()) options.base = whole(base, "base");
+  Fault fault;
+  std::unique_ptr<Heap> heap = Heap::open(options, fault);
+  if (fault.kind == FaultKind::unknown_policy)
+    throw py::value_error("there is no policy '" + policy + "'; there are: " + known_policies() +
+                          ".");
+  raise_if(fault, fault.kind == FaultKind::no_pages ? size.ptr() : nullptr);
+  return heap;
+}
+
+// --- Looking.
+// --------------------------------------------------------------------------------------
+
+py::list free_list(Heap& heap) {
+  const RecordMaker record("FreeBlock");
+  py::list list;
+  for (const FreeBlock& block : checked([&](Fault& fault) { return heap.free_list(fault); }))
+    list.append(record(py::make_tuple(block.address, block.size)));
+  return list;
+}
+
+py::list walk(Heap& heap) {
+  const RecordMaker record("BlockInfo");
+  py::list list;
+  for (const BlockInfo& info : checked([&](Fault& fault) { return heap.walk(fault); })) {
+    list.append(record(
+        py::make_tuple(info.start, info.address, info.size, info.extent, info.live, info.serial)));
+  }
+  return list;
+}
+
+py::list check(Heap& heap) {
+  Fault fault;
+  Findings findings;
+  {
+    const py::gil_scoped_release others_may_run;
+    findings = heap.check(fault);
+  }
+  raise_if(fault);
+  const RecordMaker record("Finding");
+  py::list list;
+  for (const Fault& finding : findings) {
+    list.append(record(py::make_tuple(name_of(finding.kind), name_of(finding.rule), finding.offset,
+                                      finding.expected, finding.found)));
+  }
+  return list;
+}
+
+py::object stats(Heap& heap) {
+  using py::literals::operator""_a;
+  const Stats s = checked([&](Fault& fault) { return heap.stats(fault); });
+  return py::module_::import("glassheap.statistics")
+      .attr("HeapStats")(
+          "size"_a = s.size, "live_blocks"_a = s.live_blocks, "free_blocks"_a = s.free_blocks,
+          "requested"_a = s.requested, "used"_a = s.used, "available"_a = s.available,
+          "largest_free"_a = s.largest_free, "overhead"_a = s.overhead,
+          "peak_requested"_a = s.peak_requested, "peak_used"_a = s.peak_used,
+          "mallocs"_a = s.mallocs, "frees"_a = s.frees, "reallocs"_a = s.reallocs,
+          "failures"_a = s.failures, "external_fragmentation"_a = s.external_fragmentation());
+}
+
+void print_free_list(Heap& heap, const py::object& file) {
+  using py::literals::operator""_a;
+  py::print(checked([&](Fault& fault) { return heap.free_list_line(fault); }), "file"_a = file);
+}
+
+py::iterator iterate(Heap& heap) {
+  py::list addresses;
+  for (const BlockInfo& info : checked([&](Fault& fault) { return heap.walk(fault); })) {
+    if (info.live) addresses.append(info.address);
+  }
+  return py::iter(addresses);
+}
+
+bool contains(Heap& heap, const py::object& candidate) {
+  std::uint64_t address = 0;
+  if (!PyIndex_Check(candidate.ptr())) return false;
+  if (!read_address(candidate.ptr(), address)) throw py::error_already_set();
+  return heap.contains(address);
+}
+
+py::str represent(Heap& heap) {
+  const Options& options = heap.options();
+  Fault closed;
+  const Stats s = heap.stats(closed);
+  if (closed) return py::str("<Heap of {} bytes, {}, closed>").format(heap.size(), options.policy);
+  return py::str("<Heap of {} bytes at {:#x}, {}: {} live, {} free, {} bytes available>")
+      .format(heap.size(), heap.base(), options.policy, s.live_blocks, s.free_blocks, s.available);
+}
+
+// --- The type.
+// -------------------------------------------------------------------------------------
+
+using HeapClass = py::class_<Heap>;
+
+constexpr const char* heap_doc =
+    R"(A heap over one region of memory, every byte of which can be seen.
+
+Args:
+    size: Bytes of the region, from 16 to 68,719,476,720, rounded up to a multiple of 16. It is
+        mapped as private pages, with a page without access at either end.
+    policy: How a free block is chosen for a request; 'first_fit' takes the lowest address.
+    magic: The 32-bit number that stands in every live block's header.
+    zero_on_free: Whether the bytes of a block are cleared when it is freed.
+    base: What addresses are counted from, a multiple of 16: with 0 they are offsets into the region.
+        By default the region's real address.
+
+Raises InvalidSize for a size out of range, ValueError for an unknown policy or a magic of more than
+32 bits, InvalidAlignment for a base that is no multiple of 16, OutOfMemory if the system gives no
+pages. Any number of threads may use one heap.)";
+
+void add_properties(HeapClass& type) {
+  type.def_property_readonly("size", &Heap::size, "Bytes in the region.")
+      .def_property_readonly(
+          "policy", [](const Heap& heap) { return heap.options().policy; },
+          "The name of the placement policy.")
+      .def_property_readonly(
+          "magic", [](const Heap& heap) { return heap.options().magic; },
+          "The magic number in the header of each live block.")
+      .def_property_readonly("base", &Heap::base,
+                             "The address of the region's first byte, as this heap counts.")
+      .def_property_readonly("address", &Heap::address,
+                             "The real address of the region's first byte.")
+      .def_property_readonly("closed", &Heap::closed, "Whether close() was called.")
+      .def_property_readonly(
+          "region",
+          [](py::object self) {
+            PyObject* const view = make_region_view(std::move(self));
+            if (view == nullptr) throw py::error_already_set();
+            return py::reinterpret_steal<py::object>(view);
+          },
+          R"(A read-only memoryview of every byte of the region.
+
+While it lives, close() raises BufferError. Raises HeapClosed.)");
+}
+
+void add_looking(HeapClass& type) {
+  type.def("free_list", &free_list,
+           R"(Return the free blocks in list order, as FreeBlock(address, size).
+
+address is that of the node, the first byte of the free block; size is what the node offers, in
+bytes. In a damaged heap the list ends at the first broken node. O(n). Raises HeapClosed.)")
+      .def("walk", &walk, R"(Return every block, live and free, in address order, as BlockInfo.
+
+The extents add up to the region, whatever state the bytes are in. O(n). Raises HeapClosed.)")
+      .def("check", &check,
+           R"(Verify every rule of the heap, and return what is broken, as Findings.
+
+Headers: magic, size, seal. Nodes: size, next, prev, head. Neighbours, coverage, counters. An empty
+list means a sound heap; anything else makes the heap damaged. O(n log n). Raises HeapClosed.)")
+      .def("stats", &stats, "Return a HeapStats. O(n) in the free blocks. Raises HeapClosed.")
+      .def(
+          "available_memory",
+          [](Heap& heap) { return checked([&](Fault& f) { return heap.available_memory(f); }); },
+          "Return the sum of the sizes in the free list, in bytes. O(1). Raises HeapClosed.")
+      .def(
+          "largest_free",
+          [](Heap& heap) { return checked([&](Fault& f) { return heap.largest_free(f); }); },
+          R"(Return the largest size that malloc can serve, in bytes; 0 if none, or if malloc(0) can.
+
+O(n) in the free blocks. Raises HeapClosed.)")
+      .def("print_free_list", &print_free_list, py::arg("file") = py::none(),
+           R"(Print the sizes in list order on one line: Free(112)->Free(3824).
+
+To file, or standard output. Without a free block it prints (none). Raises HeapClosed.)")
+      .def("__len__",
+           [](Heap& heap) { return checked([&](Fault& f) { return heap.live_blocks(f); }); })
+      .def("__bool__", [](Heap&) { return true; })
+      .def("__contains__", &contains)
+      .def("__iter__", &iterate)
+      .def("__repr__", &represent);
+}
+
+void add_drawing(HeapClass& type) {
+  using py::literals::operator""_a;
+  const auto pictures = [](const char* name) {
+    return py::module_::import("glassheap.pictures").attr(name);
+  };
+  type.def(
+          "show",
+          [pictures](const py::object& self, const py::object& file, const py::object& width) {
+            pictures("show")(self, "file"_a = file, "width"_a = width);
+          },
+          py::kw_only(), py::arg("file") = py::none(), py::arg("width") = py::none(),
+          R"(Print a map of the region, to scale: headers, payloads, rounding and free bytes.
+
+To file, or standard output; width in columns, or what fits. Raises HeapClosed.)")
+      .def(
+          "hexdump",
+          [pictures](const py::object& self, const py::object& address, const py::object& file) {
+            pictures("hexdump")(self, address, "file"_a = file);
+          },
+          py::arg("address"), py::kw_only(), py::arg("file") = py::none(),
+          R"(Print the bytes of the block at address, header or node and payload marked.
+
+address is that of a payload, or of a free block. Raises ForeignPointer, MisalignedPointer or
+InteriorPointer if no block has it, and HeapClosed.)")
+      .def(
+          "_repr_html_", [pictures](const py::object& self) { return pictures("to_html")(self); },
+          "Return the map as an inline SVG, for notebooks.");
+}
+
+void add_managing(HeapClass& type) {
+  type.def("malloc_many", &malloc_many, py::arg("sizes"),
+           R"(Allocate a block for each of sizes, and return their addresses as an array('Q').
+
+sizes is any buffer of integers, or a sequence, of sizes in bytes. The addresses are those that as
+many calls of malloc would give. It succeeds whole or changes nothing. The GIL is released.
+
+Raises what malloc raises.)")
+      .def("free_many", &free_many, py::arg("addresses"),
+           R"(Give back the block at each of addresses.
+
+addresses is any buffer of integers, or a sequence; None and 0 are passed over. It succeeds whole or
+changes nothing; an address that comes twice is a DoubleFree. The GIL is released.
+
+Raises what free raises.)")
+      .def(
+          "reset",
+          [](Heap& heap) {
+            Fault fault;
+            heap.reset(fault);
+            raise_if(fault);
+          },
+          R"(Free every block, whatever state the heap is in: it is as new, and not damaged.
+
+Addresses handed out before are refused until they are handed out again; a Block is stale. O(n).
+Raises BufferError while a view of a block lives, and HeapClosed.)")
+      .def(
+          "close",
+          [](Heap& heap) {
+            Fault fault;
+            heap.close(fault);
+            raise_if(fault);
+          },
+          R"(Give the region back to the system; every later use raises HeapClosed.
+
+Closing twice does nothing. Raises BufferError while a view of a block, or of the region, lives.)")
+      .def("__enter__", [](py::object self) { return self; })
+      .def("__exit__", [](Heap& heap, const py::args&) {
+        Fault fault;
+        heap.close(fault);
+        raise_if(fault);
+      });
+}
+
+}  // namespace
+
+RecordMaker::RecordMaker(const char* name)
+    : type_(py::module_::import("glassheap.records").attr(name)) {}
+
+// tuple.__new__(type, fields): a named tuple without the detour over its Python-level __new__.
+py::object RecordMaker::operator()(const py::tuple& fields) const {
+  const py::tuple arguments = py::make_tuple(fields);
+  auto* const type = reinterpret_cast<PyTypeObject*>(type_.ptr());
+  auto made =
+      py::reinterpret_steal<py::object>(PyTuple_Type.tp_new(type, arguments.ptr(), nullptr));
+  if (!made) throw py::error_already_set();
+  return made;
+}
+
+void add_heap(py::module_& module) {
+  HeapClass type(module, "Heap", heap_doc);
+  type.def(py::init(&open), py::arg("size") = 4096, py::kw_only(), py::arg("policy") = "first_fit",
+           py::arg("magic") = 0xDEADBEEF, py::arg("zero_on_free") = false,
+           py::arg("base") = py::none());
+  add_properties(type);
+  add_looking(type);
+  add_drawing(type);
+  add_managing(type);
+  add_hot_methods(type);
+}
+
+}  // namespace glassheap::bindings

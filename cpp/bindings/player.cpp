@@ -1,0 +1,138 @@
+// player.cpp: runs a recorded trace on a heap, operation by operation, as its program did.
+//
+// A trace is three columns: what (0 malloc, 1 realloc, 2 free), which block, how many bytes. The
+// blocks of a trace are numbered; the player keeps where each lies. An allocation that fails leaves
+// its number empty: a free of it is then no operation, and a realloc of it allocates.
+
+#include <chrono>
+#include <vector>
+
+#include "raise.hpp"
+
+namespace glassheap::bindings {
+namespace {
+
+enum Kind : std::uint8_t { malloc_kind, realloc_kind, free_kind };
+
+// The three columns, held while they are read.
+class Columns {
+ public:
+  Columns(const py::buffer& kinds, const py::buffer& ids, const py::buffer& sizes)
+      : kinds_(kinds.request()), ids_(ids.request()), sizes_(sizes.request()) {
+    if (kinds_.itemsize != 1 || ids_.itemsize != 4 || sizes_.itemsize != 8)
+      throw py::value_error("kinds, ids and sizes have items of 1, 4 and 8 bytes.");
+    if (kinds_.size != ids_.size || ids_.size != sizes_.size)
+      throw py::value_error("kinds, ids and sizes have the same length.");
+  }
+
+  [[nodiscard]] std::size_t size() const { return static_cast<std::size_t>(kinds_.size); }
+  [[nodiscard]] std::uint8_t kind(std::size_t i) const { return at<std::uint8_t>(kinds_, i); }
+  [[nodiscard]] std::uint32_t id(std::size_t i) const { return at<std::uint32_t>(ids_, i); }
+  [[nodiscard]] std::uint64_t bytes(std::size_t i) const { return at<std::uint64_t>(sizes_, i); }
+
+ private:
+  template <typename Item>
+  static Item at(const py::buffer_info& info, std::size_t i) {
+    return static_cast<const Item*>(info.ptr)[i];
+  }
+  py::buffer_info kinds_, ids_, sizes_;
+};
+
+class Player {
+ public:
+  Player(const py::object& heap, std::size_t id_count)
+      : owner_(heap), heap_(heap_of(heap.ptr())), blocks_(id_count) {
+    if (heap_ == nullptr) throw py::error_already_set();
+  }
+
+  // The index of the first operation that was not run.
+  std::size_t play(const py::buffer& kinds, const py::buffer& ids, const py::buffer& sizes,
+                   std::size_t start, std::size_t stop, bool stop_at_failure) {
+    const Columns columns(kinds, ids, sizes);
+    require_sound(columns, start, stop);
+    Fault fault;
+    {
+      const py::gil_scoped_release others_may_run;
+      start = run(columns, start, stop, stop_at_failure, fault);
+    }
+    raise_if(fault);
+    return start;
+  }
+
+  std::uint64_t failures = 0;
+  std::int64_t first_failure = -1;
+  std::int64_t nanoseconds = 0;
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  void require_sound(const Columns& columns, std::size_t start, std::size_t stop) const {
+    if (start > stop || stop > columns.size())
+      throw py::value_error("start and stop lie in the trace, in this order.");
+    for (std::size_t i = start; i < stop; ++i) {
+      if (columns.kind(i) > free_kind || columns.id(i) >= blocks_.size())
+        throw py::value_error("operation " + std::to_string(i) + " has no such kind or id.");
+    }
+  }
+
+  // Only what the heap says about memory is a failure; anything else ends the run as a fault.
+  std::size_t run(const Columns& columns, std::size_t i, std::size_t stop, bool stop_at_failure,
+                  Fault& fault) {
+    const Clock::time_point began = Clock::now();
+    for (; i < stop && !fault; ++i) {
+      if (step(columns.kind(i), blocks_[columns.id(i)], columns.bytes(i), fault)) continue;
+      if (fault.kind != FaultKind::out_of_memory) break;
+      fault = {};
+      note_failure(i);
+      if (stop_at_failure) break;
+    }
+    nanoseconds +=
+        std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - began).count();
+    return i;
+  }
+
+  bool step(std::uint8_t kind, Address& block, Size size, Fault& fault) {
+    if (kind == free_kind) {
+      const Address freed = std::exchange(block, 0);
+      return heap_->free(freed, fault);
+    }
+    const Address now = kind == malloc_kind ? heap_->malloc(size, granule_size, fault)
+                                            : heap_->realloc(block, size, granule_size, fault);
+    if (now != 0 || kind == malloc_kind) block = now;
+    return now != 0;
+  }
+
+  void note_failure(std::size_t i) {
+    if (failures++ == 0) first_failure = static_cast<std::int64_t>(i);
+  }
+
+  py::object owner_;
+  Heap* heap_;
+  std::vector<Address> blocks_;
+};
+
+}  // namespace
+
+void add_player(py::module_& module) {
+  py::class_<Player>(module, "Player", py::is_final(), R"(Runs the operations of a trace on a heap.
+
+Args:
+    heap: The Heap to run on, through the same calls that its methods make.
+    id_count: How many blocks the trace numbers, from 0.)")
+      .def(py::init<const py::object&, std::size_t>(), py::arg("heap"), py::arg("id_count"))
+      .def("play", &Player::play, py::arg("kinds"), py::arg("ids"), py::arg("sizes"),
+           py::arg("start"), py::arg("stop"), py::arg("stop_at_failure") = false,
+           R"(Run the operations from start up to stop, and return the first that was not run.
+
+kinds holds 0 for malloc, 1 for realloc, 2 for free, in bytes; ids the blocks, in 32 bits; sizes the
+bytes asked for, in 64. The GIL is released. With stop_at_failure it stops at the first allocation
+that no free block can serve; otherwise that block stays empty, and the run goes on.
+
+Raises ValueError for columns that are no trace, and what malloc, realloc and free raise for a heap
+that is damaged or closed.)")
+      .def_readonly("failures", &Player::failures, "Allocations that no free block could serve.")
+      .def_readonly("first_failure", &Player::first_failure, "Index of the first of them, or -1.")
+      .def_readonly("nanoseconds", &Player::nanoseconds, "Time spent in play so far.");
+}
+
+}  // namespace glassheap::bindings

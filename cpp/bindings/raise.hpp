@@ -1,0 +1,25 @@
+// raise.hpp: a Fault becomes the exception that stands for it, outside any lock.
+#pragma once
+
+#include "bindings.hpp"
+
+namespace glassheap::bindings {
+
+// Sets the exception for `fault`. `given` is the very object that the caller passed, if one is to
+// be blamed: it becomes `address` or `requested`, also where it does not fit 64 bits. Returns null.
+PyObject* set_error(const Fault& fault, PyObject* given = nullptr);
+
+// The same for pybind11's functions: throws if there is a fault.
+void raise_if(const Fault& fault, PyObject* given = nullptr);
+
+// Sets glassheap.errors.NAME, with a sentence of its own. Returns null.
+PyObject* set_error(const char* name, py::handle sentence);
+
+// The sentence for what check() found, from the names that a Finding has.
+std::string describe(const std::string& fault, const std::string& rule, Offset offset,
+                     std::uint64_t expected, std::uint64_t found);
+
+// The class glassheap.errors.NAME, or the builtin of that name.
+py::object error_class(const char* name);
+
+}  // namespace glassheap::bindings

@@ -1,0 +1,48 @@
+// views.cpp: memoryviews of a block and of the region.
+//
+// A memoryview asks an exporter for its buffer once, however many slices, casts and arrays are made
+// of it afterwards, and gives it back once, when the last of them is gone or released. So a View
+// pins its block when it is asked, and unpins it when the buffer comes back: no view, no pin.
+
+#include "export.hpp"
+#include "raise.hpp"
+
+namespace glassheap::bindings {
+namespace {
+
+// What a memoryview is made over: one block's payload, or all of the region.
+struct View {
+  py::object owner;  // the Python Heap: a view keeps its memory alive
+  Heap* heap;
+  Address payload;
+  bool whole_region;
+
+  bool pin(Heap::Pinned& pinned, Fault& fault) const {
+    return whole_region ? heap->pin_region(pinned, fault) : heap->pin(payload, pinned, fault);
+  }
+  [[nodiscard]] bool readonly() const { return whole_region; }
+};
+
+PyObject* make(View view) {
+  const py::object exporter = py::cast(std::move(view));
+  return PyMemoryView_FromObject(exporter.ptr());
+}
+
+}  // namespace
+
+PyObject* make_view(py::object heap, Address payload) {
+  Heap* const raw = heap_of(heap.ptr());
+  return make({std::move(heap), raw, payload, false});
+}
+
+PyObject* make_region_view(py::object heap) {
+  Heap* const raw = heap_of(heap.ptr());
+  return make({std::move(heap), raw, 0, true});
+}
+
+void add_views(py::module_& module) {
+  py::class_<View>(module, "_View", exporting<View>(), py::is_final(),
+                   "What a memoryview of a heap's bytes holds on to.");
+}
+
+}  // namespace glassheap::bindings

@@ -1,0 +1,111 @@
+"""Every exception of the heap: one root, and for each the builtin that a Python user would catch.
+
+Each message is a sentence or two: what was wrong, where, what was expected, what to do. The numbers
+in it can be read off the exception, as the attributes named below.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "BadMagic",
+    "DoubleFree",
+    "ForeignPointer",
+    "FreeListCorrupted",
+    "HeaderCorrupted",
+    "HeapClosed",
+    "HeapCorrupted",
+    "HeapDamaged",
+    "HeapError",
+    "InteriorPointer",
+    "InvalidAlignment",
+    "InvalidPointer",
+    "InvalidSize",
+    "MisalignedPointer",
+    "OutOfMemory",
+    "StaleHandle",
+]
+
+
+class HeapError(Exception):
+    """Anything that a heap refuses or finds."""
+
+
+class OutOfMemory(HeapError, MemoryError):
+    """No free block can serve the request, or the system gives no pages for a region."""
+
+    requested: int
+    """Bytes asked for, exactly as they were given."""
+    available: int
+    """Bytes on offer in all free blocks together; absent where there is no heap yet."""
+    largest: int
+    """Bytes that the largest free block offers; absent where there is no heap yet."""
+    free_blocks: int
+    """How many free blocks there are; absent where there is no heap yet."""
+
+
+class InvalidSize(HeapError, ValueError):
+    """A size is negative, or a region's is out of range."""
+
+
+class InvalidAlignment(HeapError, ValueError):
+    """An alignment is no power of two up to a quarter of the region, or a base no multiple of 16."""
+
+
+class InvalidPointer(HeapError, ValueError):
+    """An address is not that of a live block's payload: root of the five below."""
+
+    address: int
+    """The address, exactly as it was given."""
+
+
+class ForeignPointer(InvalidPointer):
+    """The address is outside the region."""
+
+
+class MisalignedPointer(InvalidPointer):
+    """The address is no multiple of 16 from the start of the region: no block can start there."""
+
+
+class InteriorPointer(InvalidPointer):
+    """The address is inside a live block, but not where its payload starts."""
+
+
+class DoubleFree(InvalidPointer):
+    """The memory at the address is free already, whatever has been merged since."""
+
+
+class StaleHandle(InvalidPointer):
+    """A Block whose memory was freed, or whose heap was reset, since it was allocated."""
+
+
+class HeapCorrupted(HeapError, RuntimeError):
+    """Bytes that the heap relies on are not as it wrote them: root of the three below."""
+
+    offset: int
+    """Bytes from the start of the region to the block whose front is damaged."""
+    field: str
+    """The damaged field: magic, size, seal, node size, next, prev, head."""
+    expected: int
+    """What the field should hold."""
+    found: int
+    """What it holds."""
+
+
+class BadMagic(HeapCorrupted):
+    """The magic number in a live block's header is not the heap's."""
+
+
+class HeaderCorrupted(HeapCorrupted):
+    """Size or seal of a live block's header do not agree with the block map."""
+
+
+class FreeListCorrupted(HeapCorrupted):
+    """A free node's size, link or place in the order is impossible."""
+
+
+class HeapDamaged(HeapError, RuntimeError):
+    """The heap was found corrupt, and is not changed any more until reset()."""
+
+
+class HeapClosed(HeapError, ValueError):
+    """The heap was closed."""

@@ -1,0 +1,51 @@
+"""The figures of a heap, by their standard names. All in bytes, but the counts and the ratios.
+
+In the terms of the literature: `requested` is live(t); `used` is used(t), what a heap that grows from
+its lowest address needs to have; peak_requested / peak_used is the peak utilisation of the CS:APP
+malloc lab; external fragmentation is 1 - L/F, with L the largest free block and F the sum of all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class HeapStats:
+    """One look at a heap's counters, taken at once."""
+
+    size: int
+    """Bytes in the region."""
+    live_blocks: int
+    """Blocks allocated and not yet freed."""
+    free_blocks: int
+    """Blocks in the free list."""
+    requested: int
+    """Bytes asked for in live blocks."""
+    used: int
+    """Bytes from the start of the region to the end of its highest live block."""
+    available: int
+    """Bytes on offer in the free list: the sum of its node sizes."""
+    largest_free: int
+    """Bytes on offer in the largest free block."""
+    overhead: int
+    """Bytes of live blocks that nobody asked for: headers and rounding."""
+    peak_requested: int
+    """The highest that `requested` has been since the heap was opened."""
+    peak_used: int
+    """The highest that `used` has been since the heap was opened."""
+    mallocs: int
+    """Blocks allocated, one by one or many at once."""
+    frees: int
+    """Blocks freed, one by one or many at once."""
+    reallocs: int
+    """Blocks given another size by realloc, in place or moved."""
+    failures: int
+    """Requests that no free block could serve."""
+    external_fragmentation: float
+    """1 - largest_free / available; 0 when nothing is available."""
+
+    @property
+    def peak_utilisation(self) -> float:
+        """peak_requested / peak_used; 1 for a heap that was never used."""
+        return self.peak_requested / self.peak_used if self.peak_used else 1.0
