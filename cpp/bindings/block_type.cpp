@@ -1,5 +1,7 @@
 // block_type.cpp: Block, a handle that frees its memory itself and knows when it is stale.
 
+#include <atomic>
+
 #include "export.hpp"
 #include "raise.hpp"
 
@@ -49,7 +51,7 @@ class Block {
  private:
   py::object owner_;
   Handle handle_;
-  bool freed_ = false;
+  std::atomic<bool> freed_{false};  // without the GIL, two threads may free one Block
 };
 
 py::str represent(const Block& block) {

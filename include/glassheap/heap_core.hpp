@@ -323,9 +323,10 @@ class HeapCore final : public Core {
   Block move(const Live& live, Size size, Size align, Fault& fault) noexcept {
     const Slot slot = find_free(size, align, fault);
     if (!slot) return {};
+    tally_.subtract(live.size, live.block);  // before the new one counts: no peak of both
     const Block now = take(slot, size);
     blocks_.copy(payload_of(now.start), payload_of(live.block.start), std::min(size, live.size));
-    give_back(live, around(live.block));
+    coalesce(around(live.block));
     return now;
   }
 

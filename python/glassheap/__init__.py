@@ -66,7 +66,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """Import HeapStats when it is asked for: dataclasses takes longer to import than all the rest."""
+    """Import HeapStats when it is asked for: dataclasses takes longer than all the rest."""
     if name != "HeapStats":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from glassheap.statistics import HeapStats

@@ -1,4 +1,4 @@
-"""The compiled part of glassheap: types for checkers and editors; the docstrings are at run time."""
+"""The compiled part of glassheap, for checkers and editors; its docstrings are there at run time."""
 
 from array import array
 from collections.abc import Iterator, Sequence
@@ -65,9 +65,7 @@ class Heap:
 
     # Drawing.
     def print_free_list(self, file: SupportsWrite[str] | None = None) -> None: ...
-    def show(
-        self, *, file: SupportsWrite[str] | None = None, width: int | None = None
-    ) -> None: ...
+    def show(self, *, file: SupportsWrite[str] | None = None, width: int | None = None) -> None: ...
     def hexdump(
         self, address: SupportsIndex, *, file: SupportsWrite[str] | None = None
     ) -> None: ...

@@ -48,7 +48,7 @@ class InvalidSize(HeapError, ValueError):
 
 
 class InvalidAlignment(HeapError, ValueError):
-    """An alignment is no power of two up to a quarter of the region, or a base no multiple of 16."""
+    """An alignment that is no power of two up to a quarter of the region, or an odd base."""
 
 
 class InvalidPointer(HeapError, ValueError):

@@ -39,7 +39,7 @@ class Finding(NamedTuple):
     fault: str
     """The name of the exception class that a call would raise for it."""
     rule: str
-    """Which rule: magic, size, seal, node size, next, prev, head, neighbours, coverage, counters."""
+    """Which: magic, size, seal, node size, next, prev, head, neighbours, coverage, counters."""
     offset: int
     """Bytes from the start of the region to the block concerned."""
     expected: int

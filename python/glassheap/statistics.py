@@ -1,8 +1,8 @@
 """The figures of a heap, by their standard names. All in bytes, but the counts and the ratios.
 
-In the terms of the literature: `requested` is live(t); `used` is used(t), what a heap that grows from
-its lowest address needs to have; peak_requested / peak_used is the peak utilisation of the CS:APP
-malloc lab; external fragmentation is 1 - L/F, with L the largest free block and F the sum of all.
+In the terms of the literature: `requested` is live(t); `used` is used(t), what a heap that grows
+from its lowest address needs to have; peak_requested / peak_used is the peak utilisation of the
+CS:APP malloc lab; external fragmentation is 1 - L/F, with L the largest free block and F the sum.
 """
 
 from __future__ import annotations

@@ -15,6 +15,9 @@
 // previous one. So a node can be checked before it is believed: its size against the map, its links
 // against the nodes that they lead to, which must be free blocks that link back.
 //
+// A node that is only passed on the way is believed if its link leads upwards to a free block: so a
+// walk ends, whatever stands in the nodes. The node that is taken is checked whole.
+//
 // Cost. find_free walks the list, O(n) in the number of free blocks. All else is O(log64 n): a
 // block that is freed finds its place in the list by the map.
 #pragma once
@@ -37,10 +40,16 @@ class FirstFit {
   }
 
   [[nodiscard]] Slot find_free(const Request& request, Fault& fault) const noexcept {
-    for (Offset at = head_; at != nowhere; at = linked(blocks_.node(at).next)) {
-      const Block block = map_.block_at(at);
-      if (!vet(block, fault)) return {};
-      if (const auto start = blocks_.place(block, request)) return {block, *start};
+    for (Offset at = head_; at != nowhere;) {
+      const node_t node = blocks_.node(at);
+      if (node.size >= on_offer(request.extent)) {
+        const Block block = map_.block_at(at);
+        if (!vet(block, fault)) return {};
+        if (const auto start = blocks_.place(block, request)) return {block, *start};
+      }
+      const Offset next = linked(node.next);
+      if (!leads_on(at, next) && !explain(at, fault)) return {};
+      at = next;
     }
     return {};
   }
@@ -113,6 +122,12 @@ class FirstFit {
   // The free block in front of a place; without asking the map where there cannot be one.
   [[nodiscard]] Offset neighbour_before(Offset at) const noexcept {
     return head_ == nowhere || at <= head_ ? nowhere : map_.free_before(at);
+  }
+
+  // Whether `next` may follow `at` in the list: upwards, a free block, or the end behind the tail.
+  [[nodiscard]] bool leads_on(Offset at, Offset next) const noexcept {
+    if (next == nowhere) return at == tail_;
+    return next > at && next < blocks_.size() && map_.free_at(next);
   }
 
   [[nodiscard]] bool links_back(Offset there, Offset here,

@@ -1,0 +1,77 @@
+"""Where the bytes of a region went: the line of sums under every picture.
+
+The four shares add up to the region, so that the line can be checked in the head:
+
+    4,096 bytes: 600 requested, 48 headers, 24 rounding, 3,424 free
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from glassheap.pictures.scale import Scene
+
+
+class Totals(NamedTuple):
+    """Bytes by what they are there for, and the number of blocks. A free block counts whole."""
+
+    size: int
+    requested: int
+    headers: int
+    rounding: int
+    free: int
+    live_blocks: int
+    free_blocks: int
+    largest_free: int  # the largest size on offer, as malloc can serve it
+    broken_headers: int
+
+    def sentences(self) -> list[str]:
+        """The sums in words, each short enough for a line of a terminal."""
+        shares = (
+            f"{self.size:,} bytes: {self.requested:,} requested, {self.headers:,} headers,"
+            f" {self.rounding:,} rounding, {self.free:,} free"
+        )
+        blocks = (
+            f"{_count(self.live_blocks, 'live block')}; {_count(self.free_blocks, 'free block')},"
+            f" the largest offers {self.largest_free:,} bytes"
+        )
+        return [shares, blocks, *self._warnings()]
+
+    def _warnings(self) -> list[str]:
+        if not self.broken_headers:
+            return []
+        return [f"{_count(self.broken_headers, 'header')} without the magic number"]
+
+
+def of(scene: Scene) -> Totals:
+    """Add up a scene. O(blocks)."""
+    free = [info for info in scene.blocks if not info.live]
+    requested, headers, rounding = _live_bytes(scene)
+    return Totals(
+        size=scene.size,
+        requested=requested,
+        headers=headers,
+        rounding=rounding,
+        free=sum(info.extent for info in free),
+        live_blocks=len(scene.blocks) - len(free),
+        free_blocks=len(free),
+        largest_free=max((info.size for info in free), default=0),
+        broken_headers=len(scene.broken),
+    )
+
+
+def _live_bytes(scene: Scene) -> tuple[int, int, int]:
+    """Bytes requested, in headers, lost to rounding; by arithmetic, since a heap may be large."""
+    requested = headers = extents = 0
+    for info in scene.blocks:
+        if info.live:
+            header = info.address - info.start
+            headers += header
+            requested += min(info.size, info.extent - header)
+            extents += info.extent
+    return requested, headers, extents - headers - requested
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")

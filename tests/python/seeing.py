@@ -1,0 +1,86 @@
+"""What the tests of pictures share: heaps to draw, and an oracle of what should be seen.
+
+The oracle is the walk, turned into a string with one letter for every byte of the region: it shares
+nothing with the code under test.
+"""
+
+from __future__ import annotations
+
+import io
+import random
+import re
+import xml.etree.ElementTree as ET
+
+import glassheap
+
+SEEDS = range(12)
+BIG = 1 << 20
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def churn(heap: glassheap.Heap, seed: int, rounds: int = 300, mean: int = 90) -> list[int]:
+    """Allocate and free at random until the heap is a mixture; returns what is still live."""
+    rng = random.Random(seed)
+    live: list[int] = []
+    for _ in range(rounds):
+        if live and rng.random() < 0.45:
+            heap.free(live.pop(rng.randrange(len(live))))
+            continue
+        size = rng.choice((0, 1, 15, 16, 17, int(rng.expovariate(1 / mean))))
+        try:
+            live.append(heap.malloc(size))
+        except glassheap.OutOfMemory:
+            continue
+    return live
+
+
+def letters(heap: glassheap.Heap) -> str:
+    """One letter for every byte: header, payload, rounding, node, free."""
+    text = ""
+    for info in heap.walk():
+        block = "h" * 16 + "p" * info.size if info.live else "n" * 16
+        text += block.ljust(info.extent, "r" if info.live else "f")
+    assert len(text) == heap.size
+    return text
+
+
+def shown(heap: glassheap.Heap, width: int | None = None) -> list[str]:
+    """The lines that `show` prints."""
+    out = io.StringIO()
+    heap.show(file=out, width=width)
+    return out.getvalue().splitlines()
+
+
+def cells(lines: list[str]) -> str:
+    """The cells of a map, its rows joined."""
+    return "".join(line.split(maxsplit=1)[1] for line in lines if line.startswith("0x"))
+
+
+def dumped(heap: glassheap.Heap, address: int) -> list[str]:
+    """The lines that `hexdump` prints."""
+    out = io.StringIO()
+    heap.hexdump(address, file=out)
+    return out.getvalue().splitlines()
+
+
+def number(pattern: str, text: str) -> int:
+    """The number that the pattern's only group finds in the text."""
+    found = re.search(pattern, text)
+    assert found is not None, f"{pattern} is not in {text}"
+    return int(found[1].replace(",", ""))
+
+
+def image(heap: glassheap.Heap) -> str:
+    """What a notebook is given."""
+    return heap._repr_html_()
+
+
+def rectangles(svg: str) -> list[ET.Element]:
+    """The rectangles of an image that stand for bytes."""
+    found = ET.fromstring(svg).iter(f"{SVG}rect")
+    return [rect for rect in found if rect.get("class") != "key"]
+
+
+def widths(rects: list[ET.Element], kind: str | None = None) -> float:
+    """The widths of the rectangles of one kind, or of all, added up."""
+    return sum(float(r.get("width", "")) for r in rects if kind in (None, r.get("class")))

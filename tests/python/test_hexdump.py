@@ -1,0 +1,130 @@
+"""A hexdump shows the bytes that are there, each once, under the right name; or says why not."""
+
+from __future__ import annotations
+
+import io
+import random
+import re
+import struct
+from typing import Any
+
+import pytest
+
+import glassheap
+from seeing import SEEDS, churn, dumped, letters, number
+
+ROW = re.compile(r"([HPRNF]) (0x[0-9a-f]+)  ( *)((?:[0-9a-f]{2} )*[0-9a-f]{2})(?: |$)")
+
+
+def bytes_by_address(lines: list[str]) -> dict[int, tuple[str, int]]:
+    """What the dump says: for each address the letter of its row, and the byte."""
+    said: dict[int, tuple[str, int]] = {}
+    for match in filter(None, map(ROW.match, lines)):
+        letter, start, indent, digits = match.groups()
+        address = int(start, 16)
+        assert len(indent) == 3 * (address % 16), "a byte stands in the column of its address"
+        for offset, byte in enumerate(bytes.fromhex(digits)):
+            assert address + offset not in said, "no byte is shown twice"
+            said[address + offset] = (letter, byte)
+    return said
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("base", [0, 0x4000, None])
+def test_a_dump_shows_the_bytes_of_the_region(seed: int, base: int | None) -> None:
+    with glassheap.Heap(base=base) as heap:
+        rng = random.Random(seed)
+        for address in churn(heap, seed):
+            with heap.view(address) as view:
+                view[:] = rng.randbytes(len(view))
+        with heap.region as region:
+            data = bytes(region)
+        kinds = letters(heap).upper()
+        payloads = {info.address for info in heap.walk() if info.live}
+        for info in heap.walk():
+            hidden = info.live or info.start in payloads  # behind a payload of no bytes
+            said = bytes_by_address(dumped(heap, info.address if hidden else info.start))
+            places = range(info.start, info.start + info.extent)
+            assert set(said) <= set(places)
+            for at, (letter, byte) in said.items():
+                assert (letter, byte) == (kinds[at - heap.base], data[at - heap.base])
+            assert len(said) == info.extent or info.extent > 11 * 16, "short ones are shown whole"
+
+
+def test_a_long_dump_says_how_much_it_leaves_out() -> None:
+    with glassheap.Heap(1 << 16, base=0) as heap:
+        lines = dumped(heap, heap.malloc(10_000))
+        left_out = number(r"P \.\.\. +([\d,]+) bytes", "\n".join(lines))
+        assert len(bytes_by_address(lines)) + left_out == 16 + 10_000
+        assert len(lines) < 25
+
+
+def test_the_fields_of_a_header_are_those_in_the_bytes() -> None:
+    with glassheap.Heap(magic=0x1234ABCD) as heap:
+        heap.malloc(1)
+        address = heap.malloc(100)
+        with heap.region as region:
+            header = struct.unpack_from("=QIHH", region, address - heap.base - 16)
+        said = re.findall(r"^H .*  (\w+) +(\S+)$", "\n".join(dumped(heap, address)), re.MULTILINE)
+        assert [name for name, _ in said] == ["size", "magic", "serial", "seal"]
+        assert tuple(int(value, 0) for _, value in said) == header
+        assert header[:2] == (100, 0x1234ABCD)
+        assert "100 bytes requested" in dumped(heap, address)[0]
+
+
+def test_the_fields_of_a_node_lead_to_its_neighbours_in_the_list() -> None:
+    with glassheap.Heap(base=0) as heap:
+        addresses = heap.malloc_many([48] * 5)
+        heap.free_many([addresses[1], addresses[3]])
+        first, second, third = (block.address for block in heap.free_list())
+        text = "\n".join(dumped(heap, second))
+        assert "size    48" in text
+        assert f"next    granule {third // 16}, at {third:#06x}" in text
+        assert f"prev    granule {first // 16}, at {first:#06x}" in text
+        assert "next    none" in "\n".join(dumped(heap, third))
+
+
+def test_a_dump_knows_a_block_by_its_first_byte_and_by_its_payload() -> None:
+    with glassheap.Heap() as heap:
+        heap.free(heap.malloc_many([32, 32])[0])
+        for info in heap.walk():
+            assert dumped(heap, info.start) == dumped(heap, info.address)
+
+
+def test_where_a_payload_of_no_bytes_is_the_payload_wins() -> None:
+    """It is what malloc returned; the first byte of the next block is what nobody was given."""
+    with glassheap.Heap() as heap:
+        empty = heap.malloc(0)
+        heap.malloc(8)
+        assert "0 bytes requested" in dumped(heap, empty)[0]
+
+
+@pytest.mark.parametrize(
+    ("offset", "error"),
+    [
+        (-16, glassheap.ForeignPointer),
+        (4096, glassheap.ForeignPointer),
+        (1 << 70, glassheap.ForeignPointer),
+        (17, glassheap.MisalignedPointer),
+        (32, glassheap.InteriorPointer),
+        (4080, glassheap.InteriorPointer),
+    ],
+)
+def test_a_dump_refuses_what_is_no_block(
+    offset: int, error: type[glassheap.InvalidPointer]
+) -> None:
+    with glassheap.Heap(base=0x1000) as heap:
+        heap.malloc(100)
+        out = io.StringIO()
+        with pytest.raises(error) as caught:
+            heap.hexdump(heap.base + offset, file=out)
+        assert type(caught.value) is error
+        assert caught.value.address == heap.base + offset
+        assert hex(heap.base + offset) in str(caught.value)
+        assert out.getvalue() == ""
+
+
+@pytest.mark.parametrize("address", [1.5, "16", None])
+def test_a_dump_wants_a_whole_number(address: Any) -> None:
+    with glassheap.Heap() as heap, pytest.raises(TypeError):
+        heap.hexdump(address)

@@ -1,0 +1,155 @@
+"""A map in the terminal must be what is in the heap: to scale, complete, and inside its width."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+import glassheap
+from glassheap import terminal
+from glassheap.pictures import scale, svg_map, terminal_map, totals
+from glassheap.pictures.scale import Kind, Scene
+from glassheap.records import BlockInfo
+from seeing import BIG, SEEDS, cells, churn, letters, number, rectangles, shown
+
+SIGNS = {"h": "█", "p": "▒", "r": "░", "n": "○", "f": "·"}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_cell_of_a_small_region_shows_what_the_last_byte_of_its_granule_is(seed: int) -> None:
+    with glassheap.Heap(random.Random(seed).choice((16, 48, 4096, 5008, 16384)), base=0) as heap:
+        churn(heap, seed)
+        assert cells(shown(heap)) == "".join(SIGNS[letter] for letter in letters(heap)[15::16])
+
+
+def test_every_live_block_of_a_small_region_has_a_header_of_its_own() -> None:
+    with glassheap.Heap() as heap:
+        heap.malloc_many([16] * 100)
+        assert cells(shown(heap)).count("█▒") == 100
+
+
+def test_rows_begin_with_the_address_of_their_first_cell() -> None:
+    with glassheap.Heap(4096, base=0x10000) as heap:
+        rows = [line.split()[0] for line in shown(heap, width=80) if line.startswith("0x")]
+        assert rows == ["0x10000", "0x10400", "0x10800", "0x10c00"]
+
+
+def test_the_ruler_stands_over_the_cells_that_it_names() -> None:
+    with glassheap.Heap(base=0) as heap:
+        heap.malloc(0x80 - 16)
+        heap.malloc(0x200 - 0x80 - 16)
+        heap.malloc(1)
+        _, ruler, row, *_ = shown(heap, width=80)
+        for mark in ("+0 ", "+0x80", "+0x200"):
+            assert row[ruler.index(mark)] == "█"
+
+
+def test_sizes_stand_under_the_blocks_that_have_them() -> None:
+    with glassheap.Heap(base=0) as heap:
+        heap.malloc_many([100, 200, 16, 300])
+        _, _, row, sizes, *_ = shown(heap, width=80)
+        assert sizes.split() == ["100", "200", "300", "3376"], "under two cells 16 has no room"
+        for size in ("100", "200", "300"):
+            assert row[sizes.index(size)] == "█"
+        assert row[sizes.index("3376")] == "○"
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("width", [40, 80, 132])
+def test_a_large_region_is_shaded_to_scale_in_at_most_16_rows(seed: int, width: int) -> None:
+    with glassheap.Heap(BIG + 16 * seed * 999, base=0) as heap:
+        churn(heap, seed, rounds=900, mean=1500)
+        lines = shown(heap, width=width)
+        assert sum(line.startswith("0x") for line in lines) <= 16
+        cell = number(r"a cell is ([\d,]+) bytes", "\n".join(lines))
+        live = letters(heap).translate(str.maketrans("hprnf", "11100"))
+        pieces = [live[start : start + cell] for start in range(0, heap.size, cell)]
+        assert cells(lines) == "".join(map(shade, pieces))
+
+
+def test_the_last_cell_may_be_smaller_and_be_full_all_the_same() -> None:
+    with glassheap.Heap(BIG + 16) as heap:
+        heap.malloc(heap.largest_free())
+        assert set(cells(shown(heap))) == {"█"}
+
+
+def shade(piece: str) -> str:
+    """The sign for a piece of the region in which "1" is a live byte."""
+    if "0" not in piece:
+        return "█"
+    return "·░▒▓"[next(level for level in range(4) if piece.count("1") * 3 <= level * len(piece))]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("cell", [16, 48, 1024, 65536])
+def test_the_cells_of_a_large_region_add_up_to_the_walk(seed: int, cell: int) -> None:
+    with glassheap.Heap(BIG // 16) as heap:
+        churn(heap, seed, mean=700)
+        live = sum(info.extent for info in heap.walk() if info.live)
+        assert sum(scale.fill(scale.take(heap), cell)) == live
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_totals_are_those_of_the_walk_and_add_up(seed: int) -> None:
+    with glassheap.Heap(9600) as heap:
+        churn(heap, seed)
+        sums, seen = totals.of(scale.take(heap)), letters(heap)
+        assert sums.requested == seen.count("p") == heap.stats().requested
+        assert (sums.headers, sums.rounding) == (seen.count("h"), seen.count("r"))
+        assert sums.requested + sums.headers + sums.rounding + sums.free == heap.size
+        assert sums.free == seen.count("n") + seen.count("f")
+        assert sums.live_blocks == len(heap)
+        assert sums.largest_free == heap.largest_free()
+        text = "\n".join(shown(heap, width=200))
+        sentence = (
+            rf"([\d,]+) bytes: {sums.requested:,} requested, {sums.headers:,} headers,"
+            rf" {sums.rounding:,} rounding, {sums.free:,} free"
+        )
+        assert number(sentence, text) == heap.size
+        assert number(r"the largest offers ([\d,]+) bytes", text) == heap.largest_free()
+
+
+@pytest.mark.parametrize("width", [*range(40, 140, 7), 400])
+@pytest.mark.parametrize("size", [16, 4096, BIG])
+def test_no_line_is_wider_than_the_width(width: int, size: int) -> None:
+    with glassheap.Heap(size) as heap:
+        churn(heap, 1)
+        assert max(map(len, shown(heap, width=width))) <= width
+
+
+def test_a_sentence_that_fits_into_the_width_is_not_broken() -> None:
+    """Not even where long addresses make a wide margin."""
+    with glassheap.Heap(BIG, base=0x7F0000000000) as heap:
+        lines = [line.strip() for line in shown(heap, width=80)]
+        for sentence in totals.of(scale.take(heap)).sentences():
+            assert sentence in lines
+
+
+@pytest.mark.parametrize("width", [-1, 0, 1, 23])
+def test_an_impossible_width_is_taken_as_24(width: int) -> None:
+    with glassheap.Heap(base=0) as heap:
+        assert shown(heap, width=width) == shown(heap, width=24)
+
+
+def test_a_heap_without_headers_has_neighbours_that_differ() -> None:
+    """No heap has this layout yet, so the scene is made by hand; its first 16 bytes are unused."""
+    infos = [BlockInfo(16 * n, 16 * n, 16, 16, live=True, serial=0) for n in range(1, 7)]
+    infos.append(BlockInfo(112, 112, 144, 144, live=False, serial=0))
+    scene = Scene("first_fit", 0, 256, infos, frozenset(), frozenset((32, 64, 96)))
+    drawn = terminal_map.draw(scene, 80, terminal_map.UNICODE)
+    lines = [terminal.plain(line) for line in drawn]
+    assert lines[2].endswith("   ▒▓▒▓▒▓○········")
+    assert "payload of the next block" in "\n".join(lines)
+    kinds = {rect.get("class") for rect in rectangles(svg_map.draw(scene))}
+    assert kinds == {"payload", "next payload", "node", "free"}
+
+
+def test_parts_of_a_block_with_an_absurd_size_stay_inside_of_it() -> None:
+    """As a damaged header can have it."""
+    info = BlockInfo(0, 16, 2**64 - 1, 64, live=True, serial=0)
+    scene = Scene("first_fit", 0, 64, [info], frozenset((0,)), frozenset())
+    assert [tuple(part) for part in scale.parts(info, scene)] == [
+        (0, 16, Kind.BROKEN),
+        (16, 64, Kind.PAYLOAD),
+    ]

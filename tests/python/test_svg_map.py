@@ -1,0 +1,111 @@
+"""The image for notebooks must be to scale, well formed, harmless, and small whatever the heap."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import runpy
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+import glassheap
+from seeing import BIG, SEEDS, SVG, churn, image, letters, rectangles, widths
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("size", [16, 4096, 5008, 16384])
+def test_the_rectangles_of_an_image_are_to_scale(seed: int, size: int) -> None:
+    with glassheap.Heap(size) as heap:
+        churn(heap, seed)
+        rects, seen = rectangles(image(heap)), letters(heap)
+        unit = 1024 / row_bytes(size)
+        assert widths(rects) == pytest.approx(size * unit)
+        for letter, kind in {
+            "h": "header",
+            "p": "payload",
+            "r": "rounding",
+            "n": "node",
+            "f": "free",
+        }.items():
+            assert widths(rects, kind) == pytest.approx(seen.count(letter) * unit)
+
+
+def row_bytes(size: int) -> int:
+    """A power of two, 1,024 at least, of which eight are enough."""
+    return next(row for row in (1024 << n for n in range(60)) if row * 8 >= size)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("size", [4096, BIG + 4000])
+def test_the_rectangles_of_an_image_neither_overlap_nor_leave_gaps(seed: int, size: int) -> None:
+    with glassheap.Heap(size) as heap:
+        churn(heap, seed, rounds=900, mean=size // 700)
+        rows: dict[float, list[tuple[float, float]]] = {}
+        for rect in rectangles(image(heap)):
+            x, y, width, height = (float(rect.get(n, "")) for n in ("x", "y", "width", "height"))
+            rows.setdefault(round(y + height, 3), []).append((x, width))
+        assert len(rows) == -(-size // row_bytes(size))
+        for row in rows.values():
+            for (x, width), (after, _) in itertools.pairwise(row):
+                assert after == pytest.approx(x + width, abs=0.001)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_in_a_large_image_the_live_and_the_joined_are_as_wide_as_they_are(seed: int) -> None:
+    """What is drawn by itself and what its titles say must together be all of the walk."""
+    with glassheap.Heap(BIG) as heap:
+        churn(heap, seed, rounds=900, mean=3000)
+        text = image(heap)
+        alone = re.findall(r"<title>live: .*?, ([\d,]+) taken", text)
+        joined = re.findall(r"<title>[\d,]+ blocks .*?: ([\d,]+) of", text)
+        live = sum(int(size.replace(",", "")) for size in alone + joined)
+        assert alone
+        assert joined
+        assert live == sum(info.extent for info in heap.walk() if info.live)
+
+
+def test_an_image_says_what_it_shows_and_can_do_nothing() -> None:
+    with glassheap.Heap(base=0) as heap:
+        heap.malloc_many([100, 200])
+        text = image(heap)
+        root = ET.fromstring(text)
+        assert not re.search(r"<script|<style|\son\w+=|href|url\(|\sid=", text)
+        titles = [title.text for title in root.iter(f"{SVG}title")]
+        assert titles[1] == "live: 200 bytes at 0x0090, 224 taken from 0x0080, serial 2"
+        assert "300 requested" in (root.get("aria-label") or "")
+        assert "300 requested" in "".join(root.itertext())
+
+
+def test_the_image_of_a_heap_full_of_small_blocks_is_bounded() -> None:
+    """Every second block is free, which is the worst there is: the heap can merge nothing."""
+    size = 8 << 20
+    with glassheap.Heap(size) as heap:
+        heap.free_many(heap.malloc_many([16] * (size // 32))[::2])
+        text = image(heap)
+        rects = rectangles(text)
+        assert len(text) < 500_000
+        assert widths(rects) == pytest.approx(8 * 1024)
+        assert len(rects) > 1000, "and still there is something to see"
+
+
+def test_neighbours_in_a_large_image_differ_where_headers_are_too_narrow_to_be_seen() -> None:
+    with glassheap.Heap(BIG) as heap:
+        heap.malloc_many([BIG // 16 - 16] * 16)
+        whole = [rect.get("class") for rect in rectangles(image(heap))]
+        assert whole == ["payload", "next payload"] * 8
+
+
+def test_a_wide_block_among_small_ones_is_drawn_by_itself() -> None:
+    with glassheap.Heap(BIG) as heap:
+        heap.malloc_many([16] * 1000 + [100_000] + [16] * 1000)
+        titles = re.findall("<title>(.*?)</title>", image(heap))
+        assert sum(title.startswith("live: 100,000 bytes") for title in titles) == 1
+
+
+def test_the_picture_in_the_readme_is_what_the_heap_draws_today() -> None:
+    """If this fails, the drawing has changed: run `python docs/make_picture.py` and look at it."""
+    docs = Path(__file__).parents[2] / "docs"
+    script = runpy.run_path(str(docs / "make_picture.py"))
+    assert (docs / "map.svg").read_text(encoding="utf-8") == script["picture"]()
