@@ -1,0 +1,15 @@
+/* A C program that allocates, frees and finds its page whole again: exit status 0, or the number of
+ * the first step that went wrong. */
+#include <my_malloc.h>
+#include <string.h>
+
+int main(void) {
+  const size_t fresh = available_memory();
+  char* const text = my_malloc(100);
+  if (text == NULL) return 1;
+  memset(text, 'x', 100);
+  if (available_memory() >= fresh) return 2;
+  my_free(text);
+  if (available_memory() != fresh) return 3;
+  return 0;
+}
