@@ -1,4 +1,4 @@
-"""The compiled part of glassheap, for checkers and editors; its docstrings are there at run time."""
+"""The compiled part of glassheap, for checkers; its docstrings are there at run time."""
 
 from array import array
 from collections.abc import Iterator, Sequence
