@@ -14,7 +14,8 @@ BlockMap::Words BlockMap::zeros(std::size_t words) {
 }
 
 BlockMap::BlockMap(Size region_size)
-    : region_size_(region_size),
+    : top_(region_size),
+      region_size_(region_size),
       words_(Bitmap::words_for(granule(region_size))),
       storage_(zeros(2 * words_)),
       starts_(storage_.get(), granule(region_size)),
@@ -22,7 +23,8 @@ BlockMap::BlockMap(Size region_size)
 
 void BlockMap::clear() noexcept {
   std::memset(storage_.get(), 0, 2 * words_ * sizeof(Bitmap::Word));
-  last_ = blocks_ = free_blocks_ = 0;
+  top_ = region_size_;
+  live_ = free_below_top_ = 0;
 }
 
 }  // namespace glassheap

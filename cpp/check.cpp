@@ -30,7 +30,8 @@ Fault Judge::misplaced(Offset payload) const noexcept {
   return {.kind = FaultKind::interior_pointer, .owner = payload_of(owner)};
 }
 
-bool Judge::explain(Block block, Fault& fault) const noexcept {
+bool Judge::explain(Offset start, Fault& fault) const noexcept {
+  const Block block = map_.block_at(start);
   const header_t header = blocks_.header(block.start);
   if (!holds(Rule::magic, FaultKind::bad_magic, block.start, blocks_.magic(), header.magic, fault))
     return false;
@@ -52,7 +53,7 @@ bool Judge::node(Offset start, Offset next, Offset prev, Fault& fault) const noe
 }
 
 void Judge::inspect(Findings& findings) const {
-  if (!map_.starts_at(0))
+  if (map_.block_around(0).start != 0)
     findings.push_back(broken(FaultKind::header_corrupted, Rule::coverage, 0, 1, 0));
   bool after_free = false;
   for (const Block block : Walk(map_)) {

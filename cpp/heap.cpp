@@ -84,27 +84,9 @@ Heap::Heap(const Options& options, Region region)
   base_ = options.base.value_or(real_);
 }
 
-// --- What every call asks first.
-// -------------------------------------------------------------------
+// --- What every call asks first. ---------------------------------------------------------------
 
-bool Heap::may_look(Fault& fault) const noexcept {
-  if (core_ == nullptr) fault.kind = FaultKind::heap_closed;
-  return core_ != nullptr;
-}
-
-bool Heap::may_change(Fault& fault) const noexcept {
-  if (!may_look(fault)) return false;
-  if (damaged_) fault.kind = FaultKind::heap_damaged;
-  return !damaged_;
-}
-
-bool Heap::unpinned(Offset payload, Fault& fault) const noexcept {
-  if (pins_.empty() || !pins_.contains(payload)) return true;
-  fault.kind = FaultKind::pinned;
-  return false;
-}
-
-bool Heap::align_for(Size& align, Fault& fault) const noexcept {
+bool Heap::other_align(Size& align, Fault& fault) const noexcept {
   if (!is_power_of_two(align) || align > largest_align_) {
     fault = {.kind = FaultKind::invalid_alignment, .expected = largest_align_, .found = align};
     return false;
@@ -119,8 +101,7 @@ void Heap::blame(Fault& fault, Address payload) noexcept {
   if (is_corruption(fault.kind)) damaged_ = true;
 }
 
-// --- Blocks by address.
-// ----------------------------------------------------------------------------
+// --- Blocks by address. ------------------------------------------------------------------------
 
 Address Heap::malloc(Size size, Size align, Fault& fault) noexcept {
   const Guard guard(lock_);
@@ -174,8 +155,7 @@ Size Heap::usable_size(Address payload, Fault& fault) noexcept {
   return 0;
 }
 
-// --- Batches.
-// --------------------------------------------------------------------------------------
+// --- Batches. ----------------------------------------------------------------------------------
 
 bool Heap::malloc_many(std::span<const Size> sizes, std::span<Address> addresses, Fault& fault) {
   const Guard guard(lock_);
@@ -201,8 +181,7 @@ bool Heap::free_many(std::span<Address> addresses, Fault& fault) {
   return false;
 }
 
-// --- Handles and pins.
-// -----------------------------------------------------------------------------
+// --- Handles and pins. -------------------------------------------------------------------------
 
 bool Heap::acquire(Size size, Size align, Handle& handle, Fault& fault) noexcept {
   const Guard guard(lock_);
@@ -287,8 +266,7 @@ void Heap::unpin(Offset payload) noexcept {
   }
 }
 
-// --- Looking.
-// --------------------------------------------------------------------------------------
+// --- Looking. ----------------------------------------------------------------------------------
 
 bool Heap::contains(Address payload) noexcept {
   const Guard guard(lock_);
@@ -343,12 +321,11 @@ Stats Heap::stats(Fault& fault) {
   const BlockMap& map = core_->map();
   const Tally& tally = core_->tally();
   const Size largest = core_->largest();
-  const Block top = map.free_ending_at(size_);
   return {.size = size_,
-          .live_blocks = map.blocks() - map.free_blocks(),
+          .live_blocks = map.live_blocks(),
           .free_blocks = map.free_blocks(),
           .requested = tally.requested,
-          .used = top ? top.start : size_,
+          .used = map.top().start,
           .available = size_ - tally.taken - map.free_blocks() * front_size,
           .largest_free = largest == 0 ? 0 : on_offer(largest),
           .overhead = tally.taken - tally.requested,
@@ -376,11 +353,10 @@ Size Heap::largest_free(Fault& fault) noexcept {
 Size Heap::live_blocks(Fault& fault) noexcept {
   const Guard guard(lock_);
   if (!may_look(fault)) return 0;
-  return core_->map().blocks() - core_->map().free_blocks();
+  return core_->map().live_blocks();
 }
 
-// --- The heap as a whole.
-// --------------------------------------------------------------------------
+// --- The heap as a whole. ----------------------------------------------------------------------
 
 bool Heap::reset(Fault& fault) noexcept {
   const Guard guard(lock_);

@@ -19,8 +19,7 @@ auto checked(Call call) {
   return result;
 }
 
-// --- Opening.
-// --------------------------------------------------------------------------------------
+// --- Opening. ----------------------------------------------------------------------------------
 
 std::uint64_t whole(const py::object& object, const char* name) {
   Whole number;
@@ -59,8 +58,7 @@ std::unique_ptr<Heap> open(const py::object& size, const std::string& policy,
   return heap;
 }
 
-// --- Looking.
-// --------------------------------------------------------------------------------------
+// --- Looking. ----------------------------------------------------------------------------------
 
 py::list free_list(Heap& heap) {
   const RecordMaker record("FreeBlock");
@@ -139,8 +137,7 @@ py::str represent(Heap& heap) {
       .format(heap.size(), heap.base(), options.policy, s.live_blocks, s.free_blocks, s.available);
 }
 
-// --- The type.
-// -------------------------------------------------------------------------------------
+// --- The type. ---------------------------------------------------------------------------------
 
 using HeapClass = py::class_<Heap>;
 

@@ -53,8 +53,8 @@ bool take_keyword(const Signature<count>& signature, PyObject* name, PyObject* v
 }
 
 template <std::size_t count>
-bool take(const Signature<count>& signature, Objects given, Py_ssize_t positional,
-          PyObject* keywords, Arguments<count>& arguments) {
+bool take_all(const Signature<count>& signature, Objects given, Py_ssize_t positional,
+              PyObject* keywords, Arguments<count>& arguments) {
   const auto by_position = static_cast<std::size_t>(positional);
   if (by_position > signature.positional) {
     PyErr_Format(PyExc_TypeError, "%s() takes %zu arguments by position, not %zd.",
@@ -74,6 +74,16 @@ bool take(const Signature<count>& signature, Objects given, Py_ssize_t positiona
   return true;
 }
 
+// By far the most calls give just what is required, by position.
+template <std::size_t count>
+bool take(const Signature<count>& signature, Objects given, Py_ssize_t positional,
+          PyObject* keywords, Arguments<count>& arguments) {
+  if (keywords != nullptr || positional != static_cast<Py_ssize_t>(signature.required))
+    return take_all(signature, given, positional, keywords, arguments);
+  std::copy(given, given + positional, arguments.begin());
+  return true;
+}
+
 PyObject* address_or_error(Address address, const Fault& fault, PyObject* requested,
                            PyObject* pointer = nullptr) {
   if (address != 0) return PyLong_FromUnsignedLongLong(address);
@@ -85,8 +95,7 @@ bool read_optional_align(PyObject* object, std::uint64_t& align) {
   return object == nullptr || read_align(object, align);
 }
 
-// --- The methods.
-// ----------------------------------------------------------------------------------
+// --- The methods. ------------------------------------------------------------------------------
 
 constexpr Signature<2> malloc_signature{"malloc", {"size", "align"}, 1, 1};
 
@@ -195,8 +204,7 @@ PyObject* heap_alloc(PyObject* self, Objects given, Py_ssize_t positional, PyObj
   return make_block(py::reinterpret_borrow<py::object>(self), handle);
 }
 
-// --- Their descriptions.
-// ---------------------------------------------------------------------------
+// --- Their descriptions. -----------------------------------------------------------------------
 
 constexpr const char* malloc_doc = R"(malloc($self, size, *, align=16)
 --

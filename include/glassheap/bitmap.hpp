@@ -46,6 +46,15 @@ class Bitmap {
     if (word == 0) retract(i / word_bits);
   }
 
+  // Whether there is a member in first .. end - 1.
+  [[nodiscard]] bool any(std::size_t first, std::size_t end) const noexcept {
+    if (first >= end) return false;
+    const Word from_here = levels_[0][first / word_bits] >> (first % word_bits);
+    if (from_here != 0) return first + lowest(from_here) < end;
+    const std::size_t next_first = (first | (word_bits - 1)) + 1;
+    return next_first < end && next(next_first) < end;
+  }
+
   // The lowest member from i upwards, or none.
   [[nodiscard]] std::size_t next(std::size_t i) const noexcept {
     if (i >= bits_) return none;

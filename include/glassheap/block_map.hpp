@@ -5,12 +5,20 @@
 // starts there; a size in a header, or a link in a node, is believed only where the map agrees.
 //
 // Structure: two bits per granule, "a block starts here" and "that block is free", each a Bitmap.
-// Invariants: the first granule of the region starts a block; free is a subset of starts; a block
-// reaches to the next start, or to the end of the region.
-// Cost: O(log64 n) a call; 1/64 of the region's size, and 1/63 of that for the summaries.
+// Apart from them the start of the top, the free block that ends where the region ends: allocations
+// are cut from it, and come back to it, more than from any other, and it is known without a look at
+// a bit.
+//
+//     | live | free | live | live | top ..................... |
+//     1      1      1      1      1 = top_                    region_size     starts
+//     0      1      0      0      0                                           free
+//
+// Invariants: the first granule of the region starts a block; a block reaches to the next start, or
+// to the end of the region; free is a subset of starts, without the top. top_ is the region's size
+// if the last block is live. Cost: O(log64 n) a call; 1/64 of the region's size, and 1/63 of that
+// for the summaries.
 #pragma once
 
-#include <algorithm>
 #include <cstdlib>
 #include <memory>
 
@@ -25,22 +33,42 @@ class BlockMap {
   // there is no memory for it.
   explicit BlockMap(Size region_size);
 
-  // Every place is the offset of a granule in the region.
-  [[nodiscard]] bool starts_at(Offset at) const noexcept { return starts_.test(granule(at)); }
-  [[nodiscard]] bool free_at(Offset at) const noexcept { return free_.test(granule(at)); }
+  // --- Looking. Every place is the offset of a granule in the region. ----------------------------
+
+  [[nodiscard]] bool free_at(Offset at) const noexcept {
+    return at == top_ || free_.test(granule(at));
+  }
+  [[nodiscard]] bool live_at(Offset at) const noexcept {
+    return starts_.test(granule(at)) && !free_at(at);
+  }
+
+  // Whether `block` is a block: one starts where it does, and where it ends, but none between. Its
+  // start is in the region, and it has an extent; its end may be any number.
+  [[nodiscard]] bool is_block(Block block) const noexcept {
+    const Offset end = block.end();
+    if (end > region_size_ || block.extent > region_size_) return false;
+    return starts_.test(granule(block.start)) &&
+           (end == region_size_ || starts_.test(granule(end))) &&
+           !starts_.any(granule(block.start) + 1, granule(end));
+  }
 
   // The block that starts at `start`, where one does.
   [[nodiscard]] Block block_at(Offset start) const noexcept {
-    const Offset end = start == last_ ? region_size_ : offset(starts_.next(granule(start) + 1));
-    return {start, end - start};
+    if (start == top_) return top();
+    const std::size_t next = starts_.next(granule(start) + 1);
+    return {start, (next == Bitmap::none ? region_size_ : offset(next)) - start};
   }
   // The block that holds the byte at `at`, which lies in the region.
   [[nodiscard]] Block block_around(Offset at) const noexcept {
     return block_at(offset(starts_.prev(granule(at))));
   }
+  // The free block that ends where the region ends; no block where the last one is live.
+  [[nodiscard]] Block top() const noexcept { return {top_, region_size_ - top_}; }
+
   // The free block that begins, or ends, exactly at `at`; no block where there is none.
   [[nodiscard]] Block free_starting_at(Offset at) const noexcept {
-    return at < region_size_ && free_at(at) ? block_at(at) : Block{};
+    if (at == top_) return top();
+    return free_.test(granule(at)) ? block_at(at) : Block{};
   }
   [[nodiscard]] Block free_ending_at(Offset at) const noexcept {
     if (at == 0) return {};
@@ -50,43 +78,58 @@ class BlockMap {
 
   // The start of the nearest free block below `at`, or at or above `from`; or nowhere.
   [[nodiscard]] Offset free_before(Offset at) const noexcept {
+    if (at > top_) return top_;
     return at == 0 ? nowhere : offset(free_.prev(granule(at) - 1));
   }
   [[nodiscard]] Offset free_from(Offset from) const noexcept {
-    return offset(free_.next(granule(from)));
+    const std::size_t next = from < top_ ? free_.next(granule(from)) : Bitmap::none;
+    if (next != Bitmap::none) return offset(next);
+    return from <= top_ && top_ != region_size_ ? top_ : nowhere;
   }
-
-  // A block that starts where none did: the one that held the place now ends there.
-  void add_live(Offset start) noexcept { add(start); }
-  void add_free(Offset start) noexcept {
-    free_.set(granule(start));
-    ++free_blocks_;
-    add(start);
-  }
-  // The free, or live, block that starts here is it no more.
-  void make_live(Offset start) noexcept {
-    free_.clear(granule(start));
-    --free_blocks_;
-  }
-  void make_free(Offset start) noexcept {
-    free_.set(granule(start));
-    ++free_blocks_;
-  }
-  // The block before the live, or free, block that starts here now reaches as far as it did.
-  void remove_live(Offset start) noexcept {
-    starts_.clear(granule(start));
-    --blocks_;
-    if (start == last_) last_ = offset(starts_.prev(granule(start) - 1));
-  }
-  void remove_free(Offset start) noexcept {
-    make_live(start);
-    remove_live(start);
-  }
-  void clear() noexcept;
 
   [[nodiscard]] Size region_size() const noexcept { return region_size_; }
-  [[nodiscard]] Size blocks() const noexcept { return blocks_; }
-  [[nodiscard]] Size free_blocks() const noexcept { return free_blocks_; }
+  [[nodiscard]] Size live_blocks() const noexcept { return live_; }
+  [[nodiscard]] Size free_blocks() const noexcept {
+    return free_below_top_ + (top_ == region_size_ ? 0 : 1);
+  }
+  [[nodiscard]] Size blocks() const noexcept { return live_blocks() + free_blocks(); }
+
+  // --- Changing. Each leaves the borders of all other blocks as they are. ------------------------
+
+  // The free, or live, block becomes live, or free.
+  void make_live(Block block) noexcept {
+    ++live_;
+    forget_free(block);
+  }
+  void make_free(Block block) noexcept {
+    --live_;
+    note_free(block);
+  }
+  // A block where none started: cut from what was before it.
+  void add_live(Block block) noexcept {
+    ++live_;
+    starts_.set(granule(block.start));
+  }
+  void add_free(Block block) noexcept {
+    starts_.set(granule(block.start));
+    note_free(block);
+  }
+  // A block that becomes part of the one before it.
+  void drop_live(Block block) noexcept {
+    --live_;
+    starts_.clear(granule(block.start));
+  }
+  void drop_free(Block block) noexcept {
+    starts_.clear(granule(block.start));
+    forget_free(block);
+  }
+  // The free block now reaches as far as its neighbour did.
+  void extend_free(Block block, Block whole) noexcept {
+    if (whole.end() != region_size_) return;
+    forget_free(block);
+    note_free(whole);
+  }
+  void clear() noexcept;
 
  private:
   struct FreeWords {
@@ -102,20 +145,31 @@ class BlockMap {
   }
   [[nodiscard]] static Words zeros(std::size_t words);
 
-  void add(Offset start) noexcept {
-    starts_.set(granule(start));
-    ++blocks_;
-    last_ = std::max(last_, start);
+  void note_free(Block block) noexcept {
+    if (block.end() == region_size_) {
+      top_ = block.start;
+    } else {
+      free_.set(granule(block.start));
+      ++free_below_top_;
+    }
+  }
+  void forget_free(Block block) noexcept {
+    if (block.start == top_) {
+      top_ = region_size_;
+    } else {
+      free_.clear(granule(block.start));
+      --free_below_top_;
+    }
   }
 
+  Offset top_;
   Size region_size_;
-  std::size_t words_;
+  std::size_t words_;  // of either bitmap
   Words storage_;
   Bitmap starts_;
   Bitmap free_;
-  Offset last_ = 0;  // the start of the block that ends where the region ends
-  Size blocks_ = 0;
-  Size free_blocks_ = 0;
+  Size live_ = 0;
+  Size free_below_top_ = 0;
 };
 
 }  // namespace glassheap

@@ -35,19 +35,18 @@ class Judge {
   // `payload` is any number.
   [[nodiscard]] bool live(Offset payload, Live& live, Fault& fault) const noexcept {
     const Offset start = start_of(payload);  // wraps below the first payload, and so is outside
-    if (start >= blocks_.size() || start % granule_size != 0 || !map_.starts_at(start) ||
-        map_.free_at(start)) {
+    if (start >= blocks_.size() || start % granule_size != 0 || !map_.live_at(start)) {
       fault = misplaced(payload);
       return false;
     }
     const header_t header = blocks_.header(start);
-    live = {map_.block_at(start), header.size, header.serial};
-    return is_sound(live.block, header) || explain(live.block, fault);
+    live = {{start, extent_for(header.size)}, header.size, header.serial};
+    return is_sound(live.block, header) || explain(start, fault);
   }
 
   // Whether the header of the live block `block` is sound.
   [[nodiscard]] bool header(Block block, Fault& fault) const noexcept {
-    return is_sound(block, blocks_.header(block.start)) || explain(block, fault);
+    return is_sound(block, blocks_.header(block.start)) || explain(block.start, fault);
   }
 
   // Whether the node of the free block at `start` says what the map says: its size, and as links
@@ -61,12 +60,12 @@ class Judge {
  private:
   [[nodiscard]] bool is_sound(Block block, const header_t& header) const noexcept {
     return header.magic == blocks_.magic() && fills(header.size, block.extent) &&
-           header.seal == blocks_.seal(block.start, header);
+           map_.is_block(block) && header.seal == blocks_.seal(block.start, header);
   }
   // Why `payload` is not a live block's.
-  [[nodiscard]] Fault misplaced(Offset payload) const noexcept;
-  // Which field of an unsound header is wrong. Returns false, for its callers.
-  [[nodiscard]] bool explain(Block block, Fault& fault) const noexcept;
+  [[nodiscard, gnu::cold]] Fault misplaced(Offset payload) const noexcept;
+  // Which field of the unsound header at `start` is wrong. Returns false, for its callers.
+  [[nodiscard, gnu::cold]] bool explain(Offset start, Fault& fault) const noexcept;
 
   const Blocks& blocks_;
   const BlockMap& map_;

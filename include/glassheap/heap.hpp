@@ -140,12 +140,26 @@ class Heap {
   [[nodiscard]] Address address_of(Block block) const noexcept {
     return block ? address_of(payload_of(block.start)) : 0;
   }
-  [[nodiscard]] bool align_for(Size& align, Fault& fault) const noexcept;
+  [[nodiscard]] bool align_for(Size& align, Fault& fault) const noexcept {
+    return align == granule_size || other_align(align, fault);
+  }
+  [[nodiscard]] bool other_align(Size& align, Fault& fault) const noexcept;
 
   // Under the lock: whether the heap is open; and whether it may be changed.
-  [[nodiscard]] bool may_look(Fault& fault) const noexcept;
-  [[nodiscard]] bool may_change(Fault& fault) const noexcept;
-  [[nodiscard]] bool unpinned(Offset payload, Fault& fault) const noexcept;
+  [[nodiscard]] bool may_look(Fault& fault) const noexcept {
+    if (core_ == nullptr) fault.kind = FaultKind::heap_closed;
+    return core_ != nullptr;
+  }
+  [[nodiscard]] bool may_change(Fault& fault) const noexcept {
+    if (!may_look(fault)) return false;
+    if (damaged_) fault.kind = FaultKind::heap_damaged;
+    return !damaged_;
+  }
+  [[nodiscard]] bool unpinned(Offset payload, Fault& fault) const noexcept {
+    if (pins_.empty() || !pins_.contains(payload)) return true;
+    fault.kind = FaultKind::pinned;
+    return false;
+  }
   [[nodiscard]] bool find(const Handle& handle, Live& live, Fault& fault) const noexcept;
   bool hold(const Live& live, Pinned& pinned);
   // Completes a fault for `payload`, and marks the heap as damaged if that is what it says.

@@ -141,12 +141,11 @@ class HeapCore final : public Core {
 
   void seed() noexcept {
     const Block whole{0, blocks_.size()};
-    map_.add_free(whole.start);
+    map_.add_free(whole);
     policy_.seed(whole);
   }
 
-  // --- Left of the bar: these only read.
-  // -----------------------------------------------------------
+  // --- Left of the bar: these only read. --------------------------------------------------------
 
   [[nodiscard]] Slot find_free(Size size, Size align, Fault& fault) noexcept {
     Slot slot;
@@ -155,7 +154,7 @@ class HeapCore final : public Core {
     return slot;
   }
 
-  void refuse(Size size, Fault& fault) noexcept {
+  [[gnu::cold, gnu::noinline]] void refuse(Size size, Fault& fault) noexcept {
     ++tally_.failures;
     const Size free = blocks_.size() - tally_.taken;
     const Size largest = policy_.largest();
@@ -195,10 +194,12 @@ class HeapCore final : public Core {
   [[nodiscard]] bool all_distinct(std::span<const Offset> payloads, std::size_t& refused,
                                   Fault& fault) noexcept {
     for (refused = 0; refused < payloads.size(); ++refused) {
-      if (map_.free_at(start_of(payloads[refused]))) break;
-      map_.make_free(start_of(payloads[refused]));
+      const Offset start = start_of(payloads[refused]);
+      if (map_.free_at(start)) break;
+      map_.make_free(map_.block_at(start));
     }
-    for (const Offset payload : payloads.first(refused)) map_.make_live(start_of(payload));
+    for (const Offset payload : payloads.first(refused))
+      map_.make_live(map_.block_at(start_of(payload)));
     if (refused < payloads.size()) fault.kind = FaultKind::double_free;
     return refused == payloads.size();
   }
@@ -217,8 +218,7 @@ class HeapCore final : public Core {
           {FaultKind::header_corrupted, Rule::counters, 0, 0, 0, tally_.requested, requested});
   }
 
-  // --- Right of the bar: these write, and cannot fail.
-  // ---------------------------------------------
+  // --- Right of the bar: these write, and cannot fail. ------------------------------------------
 
   Block take(const Slot& slot, Size size) noexcept {
     const Block taken = split(slot, extent_for(size));
@@ -231,19 +231,26 @@ class HeapCore final : public Core {
   // | gap, if aligned | taken | rest, if any |
   Block split(const Slot& slot, Size extent) noexcept {
     const Block from = slot.from;
-    const Block gap{from.start, slot.start - from.start};
     const Block taken{slot.start, extent};
     const Block rest{taken.end(), from.end() - taken.end()};
-    if (rest) map_.add_free(rest.start);
-    if (gap) {
-      map_.add_live(taken.start);
-      policy_.replace(from, gap);
-      if (rest) policy_.insert(rest);
-    } else {
-      map_.make_live(taken.start);
+    if (taken.start == from.start) {
+      map_.make_live(taken);
+      if (rest) map_.add_free(rest);
       put_in_place_of(from, rest);
+    } else {
+      leave_gap(from, taken, rest);
     }
     return taken;
+  }
+
+  [[gnu::noinline]] void leave_gap(Block from, Block taken, Block rest) noexcept {
+    const Block gap{from.start, taken.start - from.start};
+    map_.make_live(from);
+    map_.make_free(gap);
+    map_.add_live(taken);
+    if (rest) map_.add_free(rest);
+    policy_.replace(from, gap);
+    if (rest) policy_.insert(rest);
   }
 
   // Scrubs at least the front, so that no new payload shows an old header or node.
@@ -274,7 +281,7 @@ class HeapCore final : public Core {
   void coalesce(const Merge& merge) noexcept {
     const auto& [left, middle, right] = merge;
     const Block whole{left ? left.start : middle.start, left.extent + middle.extent + right.extent};
-    mark(merge);
+    mark(merge, whole);
     forget(middle);
     if (left && right) policy_.erase(right);
     if (left || right) {
@@ -285,17 +292,15 @@ class HeapCore final : public Core {
     if (right) blocks_.scrub(right.start);
   }
 
-  // `middle` may be a live block, or the tail of one, which the map does not know.
-  void mark(const Merge& merge) noexcept {
+  void mark(const Merge& merge, Block whole) noexcept {
     const auto& [left, middle, right] = merge;
+    if (right) map_.drop_free(right);
     if (left) {
-      map_.remove_live(middle.start);
-    } else if (map_.starts_at(middle.start)) {
-      map_.make_free(middle.start);
+      map_.drop_live(middle);
+      map_.extend_free(left, whole);
     } else {
-      map_.add_free(middle.start);
+      map_.make_free(whole);
     }
-    if (right) map_.remove_free(right.start);
   }
 
   Block resize(const Live& live, Size size) noexcept {
@@ -305,17 +310,22 @@ class HeapCore final : public Core {
     blocks_.write_header(now.start, size, live.serial);
     tally_.subtract(live.size, was);
     tally_.add(size, now);
-    if (now.extent < was.extent)
-      coalesce({{}, {now.end(), was.extent - now.extent}, map_.free_starting_at(was.end())});
+    if (now.extent < was.extent) give_back_tail({now.end(), was.extent - now.extent});
     return now;
+  }
+
+  // The end of a live block becomes a block of its own, and is freed.
+  void give_back_tail(Block tail) noexcept {
+    map_.add_live(tail);
+    coalesce(around(tail));
   }
 
   // Moves the border between `block` and its free right neighbour up to `end`.
   void grow(Block block, Offset end) noexcept {
     const Block right = map_.free_starting_at(block.end());
     const Block rest{end, right.end() - end};
-    if (rest) map_.add_free(rest.start);
-    map_.remove_free(right.start);
+    map_.drop_free(right);
+    if (rest) map_.add_free(rest);
     put_in_place_of(right, rest);
     blocks_.scrub(right.start);
   }
@@ -330,8 +340,7 @@ class HeapCore final : public Core {
     return now;
   }
 
-  // --- A batch that succeeds whole or changes nothing.
-  // ---------------------------------------------
+  // --- A batch that succeeds whole or changes nothing. ------------------------------------------
 
   // Taking a block writes a node behind it, into bytes that were inside a free block. Giving it
   // back leaves zeros there; so only what was not zero is noted.

@@ -12,9 +12,11 @@
 namespace glassheap {
 
 struct Tally {
+  // In this order, because two sums side by side tempt a compiler to load both at once, which
+  // stalls when the call before has just stored them one by one.
   Size requested = 0;       // bytes
-  Size taken = 0;           // bytes of live blocks, headers and rounding included
   Size peak_requested = 0;  // bytes
+  Size taken = 0;           // bytes of live blocks, headers and rounding included
   Size peak_used = 0;       // bytes
   std::uint64_t mallocs = 0;
   std::uint64_t frees = 0;

@@ -12,8 +12,6 @@ when it is first used.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from glassheap._core import Block, Heap, __version__
 from glassheap.errors import (
     BadMagic,
@@ -33,10 +31,18 @@ from glassheap.errors import (
     OutOfMemory,
     StaleHandle,
 )
-from glassheap.records import BlockInfo, Finding, FreeBlock
 
+TYPE_CHECKING = False  # not typing's: that module alone takes longer to import than all of this
 if TYPE_CHECKING:
+    from glassheap.records import BlockInfo, Finding, FreeBlock
     from glassheap.statistics import HeapStats
+
+_LATER = {
+    "BlockInfo": "glassheap.records",
+    "Finding": "glassheap.records",
+    "FreeBlock": "glassheap.records",
+    "HeapStats": "glassheap.statistics",
+}
 
 __all__ = [
     "BadMagic",
@@ -66,9 +72,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """Import HeapStats when it is asked for: dataclasses takes longer than all the rest."""
-    if name != "HeapStats":
+    """Import what a heap tells of itself when it is asked for: typing and dataclasses are slow."""
+    if name not in _LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from glassheap.statistics import HeapStats
+    from importlib import import_module
 
-    return HeapStats
+    globals()[name] = getattr(import_module(_LATER[name]), name)
+    return globals()[name]

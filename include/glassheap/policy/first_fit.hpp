@@ -115,8 +115,7 @@ class FirstFit {
 
  private:
   [[nodiscard]] Offset free_after(Offset at) const noexcept {
-    const Offset next = at + granule_size;
-    return next < blocks_.size() ? map_.free_from(next) : nowhere;
+    return map_.free_from(at + granule_size);
   }
 
   // The free block in front of a place; without asking the map where there cannot be one.
