@@ -1,0 +1,269 @@
+"""The command line: `glassheap`, or `python -m glassheap`.
+
+This file knows the arguments and how a command ends.  What the commands do is elsewhere, and is
+imported only by the command that needs it.
+
+    exit status   0    done
+                  1    the output could not be written, the heap was found corrupt, or the trace
+                       freed what it did not hold (the figures are printed all the same)
+                  2    a mistake in the arguments or in the file
+                  130  Ctrl-C
+                  141  the reader of the output went away (`| head`), quietly
+
+A user's mistake is one sentence on stderr that begins with "glassheap:", and never a traceback.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import sys
+from contextlib import closing
+from typing import TYPE_CHECKING, NoReturn
+
+from glassheap.errors import HeapError, InvalidSize
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from _typeshed import SupportsWrite
+
+    from glassheap.replay import Report
+    from glassheap.traces import Trace
+
+DONE, FAILED, MISTAKE, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 130, 141
+
+UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
+
+
+class MistakeError(Exception):
+    """The user asked for what cannot be done; the message is the sentence to print."""
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that answers a mistake with one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the sentence and exit with status 2."""
+        self.exit(MISTAKE, f"glassheap: {message} (see {self.prog} --help)\n")
+
+    def print_help(self, file: SupportsWrite[str] | None = None) -> None:
+        """Print the help; unlike argparse, which ignores it, raise `OSError` if that fails."""
+        print(self.format_help(), end="", file=file)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit status; nothing escapes."""
+    try:
+        status = answer(arguments)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        abandon_output()
+        return PIPE_CLOSED
+    except OSError as error:
+        abandon_output()
+        return complain(f"cannot write the output: {error.strerror or error}", FAILED)
+
+
+def answer(arguments: Sequence[str] | None) -> int:
+    """Run the command; what goes wrong becomes a sentence and a status."""
+    try:
+        keep_printable(sys.stdout)
+        return run(arguments)
+    except MistakeError as mistake:
+        return complain(str(mistake), MISTAKE)
+    except HeapError as error:
+        return complain(str(error), FAILED)
+    except OSError as error:
+        if error.filename is None:  # a stream, not a file: for `main`
+            raise
+        return complain(f"{error.filename}: {error.strerror}", FAILED)
+    except KeyboardInterrupt:
+        return complain("interrupted", INTERRUPTED)
+
+
+def run(arguments: Sequence[str] | None) -> int:
+    """Parse the arguments and run the command they name."""
+    parser = build_parser()
+    try:
+        chosen = parser.parse_args(arguments)
+    except SystemExit as end:  # --help has been printed, or a complaint: `main` is to flush it
+        return end.code if isinstance(end.code, int) else FAILED
+    if chosen.version or chosen.cmakedir or chosen.includes:
+        return tell(chosen)
+    if chosen.command == "replay":
+        return replay_command(chosen)
+    if chosen.command == "demo":
+        return demo_command(chosen)
+    parser.print_help()
+    return DONE
+
+
+def build_parser() -> Parser:
+    """The arguments, with their help."""
+    parser = Parser(prog="glassheap", description="A real heap in a glass box.")
+    add = parser.add_argument
+    add("--version", action="store_true", help="print the version and exit")
+    add("--cmakedir", action="store_true", help="print where find_package(glassheap) should look")
+    add("--includes", action="store_true", help="print the directory of the C and C++ headers")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    add_demo(commands.add_parser("demo", help="a guided tour of one page of memory"))
+    add_replay(commands.add_parser("replay", help="run a recorded program's allocations"))
+    return parser
+
+
+def add_demo(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `glassheap demo`."""
+    parser.description = "Walk through malloc and free in one page, step by step, with a map."
+    parser.add_argument("--pause", action="store_true", help="wait for Enter after every step")
+    parser.add_argument("--width", type=columns, metavar="COLUMNS", help="width of the map")
+
+
+def add_replay(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `glassheap replay`."""
+    parser.description = (
+        "Replay a trace of allocations on a heap and print how it went. Reads CS:APP .rep, CS107 "
+        "scripts and wee_alloc traces, plain or under gzip, told apart by their content."
+    )
+    add = parser.add_argument
+    add("file", metavar="FILE", help="the trace; - reads standard input")
+    add("--size", type=byte_count, metavar="BYTES", help="region (64K, 1M; default: until it fits)")
+    add("--no-map", action="store_true", help="do not draw the heap as it is at the end")
+    add("--json", action="store_true", help="print the figures as JSON, and no map")
+
+
+def tell(chosen: argparse.Namespace) -> int:
+    """Print the version and the directories that were asked for, a line each."""
+    from glassheap import __version__, paths
+
+    if chosen.version:
+        print(f"glassheap {__version__}")
+    try:
+        if chosen.cmakedir:
+            print(paths.cmake_dir())
+        if chosen.includes:
+            print(paths.include_dir())
+    except FileNotFoundError as error:
+        return complain(str(error), FAILED)
+    return DONE
+
+
+def demo_command(chosen: argparse.Namespace) -> int:
+    """`glassheap demo`."""
+    from glassheap import demo
+
+    return demo.run(pause=chosen.pause, width=chosen.width)
+
+
+def replay_command(chosen: argparse.Namespace) -> int:
+    """`glassheap replay`: the figures, then the map; status 1 if the trace misused its memory."""
+    from glassheap.replay import ReplayInterrupted
+
+    trace = read_trace(chosen.file)
+    try:
+        report = play(trace, chosen.size)
+    except ReplayInterrupted as interruption:
+        print_report(interruption.report, as_json=chosen.json)
+        return INTERRUPTED
+    print_report(report, as_json=chosen.json)
+    if not (chosen.json or chosen.no_map):
+        print()
+        report.heap.show()
+    return complain_of_misuse(trace)
+
+
+def read_trace(file: str) -> Trace:
+    """The trace in `file`; `MistakeError` if there is none."""
+    from glassheap import traces
+
+    try:
+        if file != "-":
+            return traces.read(file)
+        if sys.stdin is None:
+            raise MistakeError("cannot read standard input: it is closed")
+        return traces.read(sys.stdin.buffer, "standard input")
+    except traces.TraceError as error:
+        raise MistakeError(str(error)) from None
+    except OSError as error:
+        raise MistakeError(f"cannot read {file}: {error.strerror or error}") from None
+    except MemoryError:
+        raise MistakeError(f"{file} is too long for the memory of this machine") from None
+
+
+def play(trace: Trace, size: int | None) -> Report:
+    """The replay, with a progress bar if it takes long; `MistakeError` for an impossible size."""
+    from glassheap.progress import Bar
+    from glassheap.replay import replay
+
+    with closing(Bar("replaying")) as bar:
+        try:
+            return replay(trace, size, progress=bar)
+        except (InvalidSize, MemoryError, OSError) as error:
+            raise MistakeError(f"cannot make a region for {trace.name}: {error}") from None
+
+
+def print_report(report: Report, *, as_json: bool) -> None:
+    """The figures on stdout, for a person or for a program."""
+    if as_json:
+        import json
+
+        print(json.dumps(report.as_dict(), indent=2))
+    else:
+        print("\n".join(report.lines()))
+
+
+def complain_of_misuse(trace: Trace) -> int:
+    """Say on stderr what the trace did wrong, a sentence each; the status is 1 if it did."""
+    wrongs = [note for note in trace.skipped if note.misuse]
+    for note in wrongs:
+        complain(f"{trace.name}: {note}", FAILED)
+    return FAILED if wrongs else DONE
+
+
+def byte_count(text: str) -> int:
+    """A number of bytes such as 4096, 64K, 1M or 2G (units of 1024)."""
+    digits, unit = text, ""
+    if text[-1:].upper() in UNITS:
+        digits, unit = text[:-1], text[-1:].upper()
+    if not is_number(digits):
+        message = f"'{text}' is no size; expected a whole number of bytes, such as 4096, 64K or 1M"
+        raise argparse.ArgumentTypeError(message)
+    return int(digits) * UNITS[unit]
+
+
+def columns(text: str) -> int:
+    """A width in columns, at least 1."""
+    if not (is_number(text) and int(text)):
+        raise argparse.ArgumentTypeError(f"'{text}' is no width; expected a number of columns")
+    return int(text)
+
+
+def is_number(text: str) -> bool:
+    """Whether `text` is a whole number in plain digits, and not absurdly long."""
+    return text.isascii() and text.isdigit() and len(text) <= len(str(2**64))
+
+
+def complain(sentence: str, status: int) -> int:
+    """Print one sentence on stderr and return `status`."""
+    print(f"glassheap: {sentence}", file=sys.stderr)
+    return status
+
+
+def keep_printable(stream: object) -> None:
+    """Let names that the terminal's encoding lacks come out escaped instead of raising."""
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="backslashreplace")
+
+
+def abandon_output() -> None:
+    """Point stdout at nothing: Python would otherwise fail again when it flushes at exit."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

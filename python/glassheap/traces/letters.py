@@ -1,0 +1,51 @@
+"""The lines that the CS:APP and the CS107 grammar have in common.
+
+    a ID SIZE      allocate SIZE bytes and call the block ID
+    r ID SIZE      resize block ID to SIZE bytes; allocate it if there is none
+    f ID           free block ID
+
+Only the first letter of the word matters ("alloc 0 8" is "a 0 8"), blanks may trail, and `#` begins
+a comment.  The id -1 is NULL: freeing it does nothing, and whatever is allocated under it gets a
+name of its own (minus its line number, less one) that no free can mention.
+
+This loop reads hundreds of thousands of lines a second, which is
+why it asks for forgiveness (one `try` around the unpacking) instead of checking each word first.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from glassheap.traces.source import NULL, Numbers, Operation, Source
+from glassheap.traces.trace import FREE, MALLOC, REALLOC
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+KINDS = {ord("a"): MALLOC, ord("r"): REALLOC, ord("f"): FREE}
+
+EXPECTED = "'a ID SIZE', 'r ID SIZE' or 'f ID', with whole numbers below 2**64"
+
+
+def operations(source: Source, lines: Iterable[bytes], first_line: int) -> Iterator[Operation]:
+    """The operations in `lines`, the first of which is line `first_line` of `source`."""
+    sizes = Numbers()
+    names = Numbers({b"-1": NULL})
+    for number, line in enumerate(lines, first_line):
+        words = line.partition(b"#")[0].split()
+        if not words:
+            continue
+        size = 0
+        try:
+            kind = KINDS[words[0][0]]
+            if kind == FREE:
+                _, name = words
+            else:
+                _, name, wanted = words
+                size = sizes[wanted]
+            block = names[name]
+        except (KeyError, ValueError):
+            raise source.broken(number, line, EXPECTED) from None
+        if block == NULL and kind != FREE:
+            kind, block = MALLOC, NULL - number
+        yield number, kind, block, size

@@ -1,0 +1,61 @@
+"""The trace of the CS:APP malloc lab (`.rep`): four whole numbers, then operations.
+
+    20000  heap size, only a hint        2      weight, 0 to 3
+    3      how many ids                  3      how many ids
+    5      how many operations           5      how many operations
+    1      weight                        4096   most bytes live
+    (the old header)                     (the new one: the first number is 3 or less)
+
+The numbers may share a line.  Both headers keep the one that is used here, the count of operations,
+in the third place, so there is no need to tell them apart.  Where the count disagrees with the
+operations that follow, the operations are believed, and the disagreement is noted.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from glassheap.traces import letters
+from glassheap.traces.source import Numbers, Operation, Source
+
+if TYPE_CHECKING:
+    import io
+    from collections.abc import Iterator
+
+FORMAT = "CS:APP .rep"
+LOOKS_LIKE = re.compile(rb"\A\s*[0-9]+\s")
+
+HEADER = 4
+EXPECTED = "a header of four whole numbers, and every operation on a line after it"
+
+
+def operations(source: Source) -> Iterator[Operation]:
+    """The operations after the header; `TraceError` at the first line that is none."""
+    lines = source.lines()
+    announced, header_lines = read_header(source, lines)
+    played = 0
+    for operation in letters.operations(source, lines, header_lines + 1):
+        played += 1
+        yield operation
+    if played != announced:
+        reason = f"the header announces {announced} operations, the file has {played}"
+        source.notes.add(reason, header_lines)
+
+
+def read_header(source: Source, lines: io.BytesIO) -> tuple[int, int]:
+    """The count of operations announced, and how many lines the header took."""
+    numbers = Numbers()
+    header: list[int] = []
+    number, line = 0, b""
+    while len(header) < HEADER:
+        number, line = number + 1, lines.readline()
+        try:
+            header += [numbers[word] for word in line.split()]
+        except ValueError:
+            raise source.broken(number, line, EXPECTED) from None
+        if not line:
+            break
+    if len(header) != HEADER:
+        raise source.broken(number, line, EXPECTED)
+    return header[2], number

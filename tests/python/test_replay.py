@@ -1,0 +1,295 @@
+"""A replay must do exactly what the trace says, and its figures must be the heap's.
+
+The oracle is a second heap, driven one call at a time from here.  The figures are checked against
+formulas, the growing against what a region of one page less does, and Ctrl-C at every place where
+it can arrive.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+from array import array
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from glassheap import Heap, OutOfMemory
+from glassheap.replay import Progress, ReplayInterrupted, replay, running, sizing
+from glassheap.traces import FREE, MALLOC, REALLOC, Trace, read
+
+LINES = st.lists(
+    st.one_of(
+        st.builds(
+            "{} {} {}\n".format, st.sampled_from("ar"), st.integers(0, 9), st.integers(0, 2000)
+        ),
+        st.builds("f {}\n".format, st.integers(0, 9)),
+    ),
+    max_size=120,
+)
+
+
+def trace_of(text: str) -> Trace:
+    return read(io.BytesIO(("a 99 0\nf 99\n" + text).encode()), "t")
+
+
+def one_by_one(trace: Trace, size: int) -> tuple[Heap, int]:
+    """The same operations as single calls, and how many of them failed."""
+    heap = Heap(size, base=0)
+    held: dict[int, int] = {}
+    failures = 0
+    for kind, block, wanted in zip(trace.kinds, trace.ids, trace.sizes, strict=True):
+        if kind == FREE:
+            heap.free(held.pop(block, 0))
+            continue
+        try:
+            held[block] = heap.realloc(held.get(block), wanted)
+        except OutOfMemory:
+            failures += 1
+    return heap, failures
+
+
+def blocks(heap: Heap) -> list[tuple[int, int, int, bool]]:
+    base = heap.base
+    return [(b.start - base, b.extent, b.size, b.live) for b in heap.walk()]
+
+
+# --- The same as single calls ---------------------------------------------------------------------
+@given(lines=LINES, size=st.sampled_from([64, 512, 4096, 65536]))
+def test_a_replay_leaves_the_heap_that_single_calls_leave(lines: list[str], size: int) -> None:
+    trace = trace_of("".join(lines))
+    report = replay(trace, size)
+    heap, failures = one_by_one(trace, size)
+    assert blocks(report.heap) == blocks(heap)
+    assert report.failures == failures
+    assert report.stats.requested == heap.stats().requested
+    assert report.stats.peak_used == heap.stats().peak_used
+    assert report.heap.check() == []
+
+
+@given(LINES)
+def test_the_figures_follow_from_the_heap(lines: list[str]) -> None:
+    trace = trace_of("".join(lines))
+    report = replay(trace, 8192)
+    free = [b.size for b in report.heap.walk() if not b.live]
+    live = [b.size for b in report.heap.walk() if b.live]
+    figures = report.as_dict()
+    assert (report.operations, report.completed, report.interrupted) == (len(trace),) * 2 + (False,)
+    assert figures["free_blocks"] == len(free)
+    assert figures["external_fragmentation"] == (
+        pytest.approx(1 - max(free) / sum(free)) if sum(free) else 0
+    )
+    assert (figures["leaked_blocks"], figures["leaked_bytes"]) == (len(live), sum(live))
+    assert report.peak_utilisation == report.stats.peak_requested / report.stats.peak_used
+    if not report.failures:
+        assert report.stats.peak_requested == trace.peak_live
+
+
+def test_peak_utilisation_counts_the_hole_under_the_highest_block() -> None:
+    report = replay(trace_of("a 0 100\na 1 48\nf 0\na 2 200\n"), 4096)
+    used = (16 + 112) + (16 + 48) + (16 + 208)
+    assert report.stats.peak_used == used
+    assert report.peak_utilisation == (48 + 200) / used
+
+
+def test_failures_are_counted_and_the_first_is_placed() -> None:
+    report = replay(trace_of("a 0 32\na 1 5000\nf 1\nr 1 16\nr 0 9000\nf 0\n"), 4096)
+    assert (report.failures, report.first_failure) == (2, 3)
+    assert report.completed == report.operations
+    assert report.stats.live_blocks == 1
+    assert "2, the first at operation 4" in "\n".join(report.lines())
+
+
+# --- Growing --------------------------------------------------------------------------------------
+@given(LINES)
+def test_growing_ends_without_failures_in_a_region_no_smaller_than_the_demand(
+    lines: list[str],
+) -> None:
+    trace = trace_of("".join(lines))
+    report = replay(trace)
+    least, impossible = sizing.demand(trace, 2**30)
+    assert (report.failures, impossible) == (0, [])
+    assert report.region % sizing.PAGE == 0
+    if report.region > least:
+        assert replay(trace, least).failures
+
+
+@given(LINES)
+def test_the_demand_is_what_the_fullest_moment_takes(lines: list[str]) -> None:
+    trace = trace_of("".join(lines))
+    taken: dict[int, int] = {}
+    fullest = 0
+    for kind, block, size in zip(trace.kinds, trace.ids, trace.sizes, strict=True):
+        taken[block] = 0 if kind == FREE else 16 + -(-size // 16) * 16
+        fullest = max(fullest, sum(taken.values()))
+    pages = max(1, -(-fullest // sizing.PAGE))
+    assert sizing.demand(trace, 2**30) == (pages * sizing.PAGE, [])
+
+
+@pytest.mark.parametrize("slice_length", [1, 3, 4, 5, 4096])
+def test_a_failure_in_any_slice_makes_the_region_grow(
+    monkeypatch: pytest.MonkeyPatch, slice_length: int
+) -> None:
+    """Two blocks of 1600 leave no room for 2000 in one page, though one of them is free by then."""
+    monkeypatch.setattr(running, "SLICE", slice_length)
+    report = replay(trace_of("a 0 1600\na 1 1600\nf 0\na 2 2000\nf 2\nf 1\na 0 1\n"))
+    assert (report.failures, report.region, report.completed) == (0, 8192, 9)
+
+
+@given(LINES)
+def test_no_region_smaller_than_the_demand_would_do(lines: list[str]) -> None:
+    trace = trace_of("".join(lines))
+    least, _ = sizing.demand(trace, 2**30)
+    if least > sizing.PAGE:
+        assert replay(trace, least - sizing.PAGE).failures
+
+
+def test_a_trace_of_nothing_fits_one_page() -> None:
+    report = replay(read(io.BytesIO(b"1 0 0 0\n"), "t"))
+    assert (report.region, report.operations, report.failures) == (sizing.PAGE, 0, 0)
+    assert (report.peak_utilisation, report.nanoseconds_per_operation) == (1, 0)
+    assert report.lines()
+
+
+@pytest.mark.parametrize("size", [2**36, 2**40, 2**63, 2**63 + 1, 2**64 - 16, 2**64 - 1])
+def test_an_impossible_size_fails_alone_and_nothing_grows_towards_it(size: int) -> None:
+    text = f"a 0 {size}\nf 0\na 1 100\nr 1 {size}\nr 0 50\na 2 {size}\nr 2 7000\n"
+    report = replay(trace_of(text))
+    assert (report.failures, report.first_failure) == (3, 2)
+    assert (report.stats.live_blocks, report.stats.requested) == (3, 100 + 50 + 7000)
+    assert report.region <= 16384
+
+
+def test_growing_stops_at_the_limit_and_plays_to_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "memory_limit", lambda: 8192)
+    report = replay(trace_of("".join(f"a {i} 1000\n" for i in range(20)) + "f 0\n"))
+    assert report.region == 8192
+    assert report.failures == 20 - 8192 // (16 + 1008)
+    assert (report.completed, report.stats.frees) == (report.operations, 2)
+
+
+@given(st.integers(1, 2**20), st.integers(0, 2**37))
+def test_growing_always_gets_somewhere(pages: int, limit: int) -> None:
+    size = pages * sizing.PAGE
+    larger = sizing.grown(size, limit)
+    assert larger == limit or (size < larger <= size * 5 / 4 + sizing.PAGE)
+
+
+def test_the_limit_is_the_memory_of_the_machine_and_within_a_region() -> None:
+    assert sizing.PAGE <= sizing.memory_limit() <= sizing.LARGEST_REGION
+    assert sizing.memory_limit() <= os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def test_a_system_that_does_not_tell_its_memory_has_the_largest_limit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def unknown(_: str) -> int:
+        raise ValueError
+
+    monkeypatch.setattr(os, "sysconf", unknown)
+    assert sizing.memory_limit() == sizing.LARGEST_REGION
+
+
+# --- Slices ---------------------------------------------------------------------------------------
+@given(st.integers(0, 30000), st.sets(st.integers(0, 30000), max_size=8))
+def test_slices_cover_every_operation_once_and_set_the_impossible_apart(
+    total: int, chosen: set[int]
+) -> None:
+    impossible = sorted(index for index in chosen if index < total)
+    for pieces in (list(running.lenient(total)), list(running.strict(total, impossible))):
+        covered = [index for piece in pieces for index in range(piece.start, piece.stop)]
+        assert covered == list(range(total))
+        assert all(piece.stop - piece.start <= running.SLICE for piece in pieces)
+    lax = [piece.start for piece in running.strict(total, impossible) if not piece.strict]
+    assert lax == impossible
+    assert not any(piece.strict for piece in running.lenient(total))
+
+
+LONG = trace_of("".join(f"a {i} 24\n" for i in range(30 * running.SLICE)))
+
+
+def test_progress_is_told_after_every_slice() -> None:
+    told: list[tuple[int, int]] = []
+    replay(LONG, 2**24, progress=lambda done, total: told.append((done, total)))
+    steps = [*range(running.SLICE, len(LONG), running.SLICE), len(LONG)]
+    assert told == [(done, len(LONG)) for done in steps]
+
+
+# --- Ctrl-C ---------------------------------------------------------------------------------------
+def interrupting(at: int, how: int) -> Progress:
+    def progress(done: int, _: int) -> None:
+        if done >= at:
+            signal.raise_signal(how)
+
+    return progress
+
+
+@pytest.mark.parametrize("size", [2**24, None])
+@pytest.mark.parametrize("slices", [1, 2, 3])
+def test_an_interrupted_replay_reports_what_was_done(slices: int, size: int | None) -> None:
+    with pytest.raises(ReplayInterrupted) as caught:
+        replay(LONG, size, progress=interrupting(slices * running.SLICE, signal.SIGINT))
+    report = caught.value.report
+    assert report.completed == slices * running.SLICE
+    assert report.stats.mallocs + report.stats.frees == report.completed
+    assert report.interrupted
+    first = report.lines()[0]
+    assert first.startswith(f"interrupted at operation {report.completed} of {len(LONG)}")
+
+
+def test_an_interrupt_is_an_ordinary_keyboard_interrupt_to_others() -> None:
+    with pytest.raises(KeyboardInterrupt, match="interrupted at operation 4096 of"):
+        replay(LONG, 2**24, progress=interrupting(1, signal.SIGINT))
+
+
+@pytest.mark.parametrize("microseconds", [1, 10, 20, 50, 100, 150, 300])
+def test_an_interrupt_within_a_slice_leaves_the_count_exact(microseconds: int) -> None:
+    """The heap itself says how many operations it has seen."""
+
+    def set_timer(done: int, _: int) -> None:
+        if done == running.SLICE:
+            signal.setitimer(signal.ITIMER_REAL, microseconds / 1e6)
+
+    previous = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    try:
+        with pytest.raises(ReplayInterrupted) as caught:
+            replay(LONG, 2**24, progress=set_timer)
+    finally:
+        signal.signal(signal.SIGALRM, previous)
+    report = caught.value.report
+    assert running.SLICE <= report.completed < len(LONG)
+    assert report.stats.mallocs + report.stats.frees == report.completed
+
+
+# --- In words and in JSON -------------------------------------------------------------------------
+def test_the_summary_names_every_figure() -> None:
+    report = replay(trace_of("a 0 100\nf 7\n"), 4096)
+    text = "\n".join(report.lines())
+    for row in (
+        "trace                   t (CS107 script)\n",
+        "region                  4,096 bytes, first_fit\n",
+        "peak utilisation        78.12% (100 of 128 bytes)\n",
+        "blocks still live       1 (100 bytes)\n",
+    ):
+        assert row in text
+    assert text.endswith("skipped: line 4")
+    assert "interrupted" not in text
+
+
+def test_the_figures_survive_json() -> None:
+    report = replay(trace_of("a 0 100\nf 7\n"), 4096)
+    figures = json.loads(json.dumps(report.as_dict()))
+    assert figures["skipped"][0]["first_line"] == 4
+    assert (figures["region"], figures["first_failure"]) == (4096, None)
+    assert figures["peak_utilisation"] == 100 / 128
+
+
+def test_the_trace_is_left_as_it_was() -> None:
+    trace = trace_of("a 0 100\nr 0 5000\nf 0\n")
+    before = (bytes(trace.kinds), array("I", trace.ids), array("Q", trace.sizes))
+    replay(trace)
+    assert (bytes(trace.kinds), trace.ids, trace.sizes) == before
+    assert before[0] == bytes([MALLOC, FREE, MALLOC, REALLOC, FREE])
