@@ -1,0 +1,86 @@
+"""Recorded programs, replayed: what an operation costs inside the heap, without Python around it.
+
+The first replay of a trace finds the region in which everything fits; the rounds then use a new
+region of that size each time, so the touching of its pages is in the figure.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from glassheap import traces
+from glassheap.replay import replay
+from measuring.results import Section, middle, number, spread
+from measuring.timing import Times, race_of_calls
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from glassheap.replay import Report
+    from glassheap.traces import Trace
+
+SUFFIXES = {".rep", ".script", ".trace"}
+"""Of the names that traces go by, with or without .gz behind."""
+
+
+def measure(folder: Path, rounds: int) -> Section:
+    """Nanoseconds an operation for every trace under `folder`."""
+    found, notes = read_all(folder)
+    reports = {trace.name: replay(trace) for trace in found}
+    calls = {trace.name: partial(play, trace, reports[trace.name].region) for trace in found}
+    times = race_of_calls(calls, rounds)
+    return Section(
+        title="Replayed traces",
+        notes=notes,
+        columns=["trace", "operations", "ns an operation", "all rounds", "region", "utilisation"],
+        rows=[row(reports[name], taken) for name, taken in times.items()],
+        samples=times,
+        unit="ns",
+    )
+
+
+def play(trace: Trace, size: int) -> float:
+    """One replay; nanoseconds an operation."""
+    report = replay(trace, size)
+    report.heap.close()
+    return report.nanoseconds_per_operation
+
+
+def read_all(folder: Path) -> tuple[list[Trace], list[str]]:
+    """The traces under `folder`, and a sentence about each file that is none after all."""
+    found: list[Trace] = []
+    notes: list[str] = []
+    for file in sorted(path for path in folder.rglob("*") if is_named_as_trace(path)):
+        entrant = read(file, file.relative_to(folder).as_posix())
+        if isinstance(entrant, str):
+            notes.append(entrant)
+        else:
+            found.append(entrant)
+    return found, notes or ([] if found else ["There is no trace in the folder."])
+
+
+def read(file: Path, name: str) -> Trace | str:
+    """The trace, or the sentence that says why there is none."""
+    try:
+        return traces.read(file, name)
+    except traces.TraceError as error:
+        return f"Passed over: {error}."
+
+
+def is_named_as_trace(path: Path) -> bool:
+    """Whether the name says that there is a trace in it."""
+    suffixes = path.suffixes[:-1] if path.suffix == ".gz" else path.suffixes
+    return path.is_file() and bool(suffixes) and suffixes[-1] in SUFFIXES
+
+
+def row(report: Report, times: Times) -> list[str]:
+    """A trace's line in the table."""
+    return [
+        report.name,
+        number(report.operations),
+        middle(times),
+        spread(times),
+        number(report.region),
+        f"{report.peak_utilisation:.1%}",
+    ]

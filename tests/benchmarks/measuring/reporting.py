@@ -1,0 +1,97 @@
+"""The report: text for the terminal, Markdown for the documentation, JSON for a program."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from measuring.results import BAR_COLUMNS, Bar, Section
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+BARS = "The bars"
+
+INTRODUCTION = """\
+# What a call costs
+
+How long the calls from Python take, beside other ways to the same thing, all measured in one run.
+This page is written by the benchmark itself:
+
+    {command}
+
+Contenders take turns, in {rounds} rounds; a figure is the median of the rounds, beside it stand the
+least and the most of them, and a ratio is the median of the rounds' ratios. Calls are timed in
+processor time, the start of the interpreter by the wall clock. Every contender of a pair has one
+block at a time, in a heap that is otherwise empty, which is the best case for all of them alike.
+`python tests/benchmarks/calls.py --help` and the files beside it say the rest.
+"""
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that was found, and how."""
+
+    command: str
+    rounds: int
+    machine: dict[str, str]
+    sections: list[Section]
+
+    @property
+    def bars(self) -> list[Bar]:
+        """Of all sections."""
+        return [bar for section in self.sections for bar in section.bars]
+
+    def bar_section(self) -> Section:
+        """All bars in a table."""
+        return Section(BARS, [], BAR_COLUMNS, [bar.row() for bar in self.bars])
+
+    def as_dict(self) -> dict[str, object]:
+        """For JSON: the tables, and the figures of every round."""
+        return {
+            "command": self.command,
+            "rounds": self.rounds,
+            "machine": self.machine,
+            "bars": [{**asdict(bar), "reached": bar.reached} for bar in self.bars],
+            "sections": [asdict(section) for section in self.sections],
+        }
+
+
+def machine_lines(machine: dict[str, str]) -> list[str]:
+    """Names and versions, a line each."""
+    return [f"{name + ':':<20}{value}" for name, value in machine.items()]
+
+
+def text(section: Section) -> str:
+    """A section for the terminal."""
+    lines = [section.title, "=" * len(section.title), *section.notes]
+    if section.rows:
+        lines += ["", *aligned([section.columns, *section.rows])]
+    return "\n".join(lines) + "\n"
+
+
+def aligned(rows: list[list[str]]) -> Iterator[str]:
+    """Columns side by side: the first from the left, the others from the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for first, *rest in rows:
+        cells = [cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True)]
+        yield "  ".join([first.ljust(widths[0]), *cells]).rstrip()
+
+
+def markdown(report: Report) -> str:
+    """The whole report as a page."""
+    head = INTRODUCTION.format(command=report.command, rounds=report.rounds)
+    machine = "\n".join(f"- {name}: {value}" for name, value in report.machine.items())
+    sections = [report.bar_section(), *report.sections]
+    return "\n".join([head, machine, "", *map(markdown_section, sections)]).rstrip() + "\n"
+
+
+def markdown_section(section: Section) -> str:
+    """A heading, the notes, a table."""
+    lines = [f"## {section.title}", "", *section.notes]
+    if section.notes and section.rows:
+        lines.append("")
+    if section.rows:
+        rule = [":--", *["--:"] * (len(section.columns) - 1)]
+        lines += [f"| {' | '.join(row)} |" for row in [section.columns, rule, *section.rows]]
+    return "\n".join(lines) + "\n"

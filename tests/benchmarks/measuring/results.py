@@ -1,0 +1,81 @@
+"""What the parts of the benchmark hand over: sections to be read, and bars to be held against."""
+
+from __future__ import annotations
+
+import operator
+from dataclasses import dataclass, field
+from statistics import median
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SIDES = {
+    "at most": operator.le,
+    "under": operator.lt,
+    "at least": operator.ge,
+    "more than": operator.gt,
+}
+
+
+class PeerMissingError(Exception):
+    """A peer that this machine cannot have; the message says why."""
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A figure that the project wants to reach; `figure` is None where it was not measured."""
+
+    what: str
+    side: str
+    limit: float
+    unit: str
+    figure: float | None
+
+    @property
+    def reached(self) -> bool | None:
+        """Whether the figure is on the right side of the limit; None without a figure."""
+        if self.figure is None:
+            return None
+        return bool(SIDES[self.side](self.figure, self.limit))
+
+    def row(self) -> list[str]:
+        """For a table: what, the bar, the figure, the verdict."""
+        figure = "not measured" if self.figure is None else f"{number(self.figure)} {self.unit}"
+        verdict = {None: "-", True: "reached", False: "NOT REACHED"}[self.reached]
+        return [self.what, f"{self.side} {number(self.limit)} {self.unit}", figure, verdict]
+
+
+@dataclass(frozen=True)
+class Section:
+    """A table with what has to be known to read it."""
+
+    title: str
+    notes: list[str]
+    columns: list[str]
+    rows: list[list[str]]
+    bars: list[Bar] = field(default_factory=list)
+    samples: Mapping[str, list[float]] = field(default_factory=dict)
+    """The figures of every round, for whoever wants to judge them otherwise."""
+    unit: str = ""
+    """Of the samples."""
+
+
+BAR_COLUMNS = ["what", "bar", "figure", "verdict"]
+
+
+def number(value: float) -> str:
+    """With the digits that mean something: 1.27, 48.3, 1,234."""
+    if value == int(value) or abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
+
+
+def middle(values: list[float]) -> str:
+    """The median."""
+    return number(median(values))
+
+
+def spread(values: list[float]) -> str:
+    """The least and the most."""
+    return f"{number(min(values))} to {number(max(values))}"
