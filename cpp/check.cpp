@@ -19,9 +19,16 @@ bool holds(Rule rule, FaultKind kind, Offset start, std::uint64_t expected, std:
 
 }  // namespace
 
+// Whether a block that started here has been freed, as far as can be told: it is free, or had no
+// payload and was merged. Of any other block that was merged, its payload lies in free memory.
+bool Judge::was_freed(Offset start) const noexcept {
+  if (map_.free_at(start)) return true;
+  return map_.was_empty(start) && map_.free_at(map_.block_around(start).start);
+}
+
 Fault Judge::misplaced(Offset payload) const noexcept {
   const Offset start = start_of(payload);
-  if (payload % granule_size == 0 && start < blocks_.size() && map_.free_at(start))
+  if (payload % granule_size == 0 && start < blocks_.size() && was_freed(start))
     return {.kind = FaultKind::double_free};
   if (payload >= blocks_.size()) return {.kind = FaultKind::foreign_pointer};
   if (payload % granule_size != 0) return {.kind = FaultKind::misaligned_pointer};

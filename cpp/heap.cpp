@@ -48,7 +48,8 @@ bool acceptable(const Options& options, Fault& fault) noexcept {
 // for an address holds for the real place too.
 Region map_region(const Options& options) noexcept {
   if (!options.base) return Region::map(options.size, granule_size, 0);
-  return Region::map(options.size, largest_align(options.size), *options.base);
+  const Size size = round_up(options.size, granule_size);
+  return Region::map(size, largest_align(size), *options.base);
 }
 
 }  // namespace

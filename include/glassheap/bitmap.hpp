@@ -24,15 +24,19 @@ class Bitmap {
   using Word = std::uint64_t;
   static constexpr std::size_t none = std::numeric_limits<std::size_t>::max();
 
+  // A row of bits without summaries.
+  [[nodiscard]] static bool test(const Word* words, std::size_t i) noexcept {
+    return (words[i / word_bits] & bit(i)) != 0;
+  }
+  static void set(Word* words, std::size_t i) noexcept { words[i / word_bits] |= bit(i); }
+
   // The words that a set over 0 .. bits-1 needs, summaries included.
   [[nodiscard]] static std::size_t words_for(std::size_t bits) noexcept;
 
   // An empty set over 0 .. bits-1 in `words`, which are words_for(bits) zeros that outlive it.
   Bitmap(Word* words, std::size_t bits) noexcept;
 
-  [[nodiscard]] bool test(std::size_t i) const noexcept {
-    return (levels_[0][i / word_bits] & bit(i)) != 0;
-  }
+  [[nodiscard]] bool test(std::size_t i) const noexcept { return test(levels_[0], i); }
 
   // i is no member yet; is one.
   void set(std::size_t i) noexcept {

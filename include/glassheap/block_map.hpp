@@ -131,6 +131,15 @@ class BlockMap {
   }
   void clear() noexcept;
 
+  // A block without payload has its address where the next block starts. Once it is merged into the
+  // block before it, only a note tells a second free of it from a pointer at that next block's
+  // front. The notes take their memory, half a bit map, when the first is made; without memory they
+  // are not made, and such a pointer is refused as an interior one.
+  void note_empty(Offset start) noexcept;
+  [[nodiscard]] bool was_empty(Offset at) const noexcept {
+    return empty_ != nullptr && Bitmap::test(empty_.get(), granule(at));
+  }
+
  private:
   struct FreeWords {
     void operator()(Bitmap::Word* words) const noexcept { std::free(words); }
@@ -143,7 +152,8 @@ class BlockMap {
   [[nodiscard]] static constexpr Offset offset(std::size_t granule) noexcept {
     return granule == Bitmap::none ? nowhere : granule * granule_size;
   }
-  [[nodiscard]] static Words zeros(std::size_t words);
+  [[nodiscard]] static Words zeros(std::size_t words) noexcept;  // null if there is no memory
+  [[nodiscard]] static Words needed(Words words);                // throws std::bad_alloc for null
 
   void note_free(Block block) noexcept {
     if (block.end() == region_size_) {
@@ -168,6 +178,7 @@ class BlockMap {
   Words storage_;
   Bitmap starts_;
   Bitmap free_;
+  Words empty_;  // none until a note is made
   Size live_ = 0;
   Size free_below_top_ = 0;
 };

@@ -62,6 +62,7 @@ class Judge {
     return header.magic == blocks_.magic() && fills(header.size, block.extent) &&
            map_.is_block(block) && header.seal == blocks_.seal(block.start, header);
   }
+  [[nodiscard]] bool was_freed(Offset start) const noexcept;
   // Why `payload` is not a live block's.
   [[nodiscard, gnu::cold]] Fault misplaced(Offset payload) const noexcept;
   // Which field of the unsound header at `start` is wrong. Returns false, for its callers.

@@ -92,7 +92,10 @@ class HeapCore final : public Core {
   }
 
   void reset() noexcept override {
-    for (const Block block : Walk(map_)) forget(block);
+    for (const Block block : Walk(map_)) {
+      wipe(block);
+      blocks_.scrub(block.start);
+    }
     map_.clear();
     tally_.requested = tally_.taken = 0;
     seed();
@@ -253,12 +256,6 @@ class HeapCore final : public Core {
     if (rest) policy_.insert(rest);
   }
 
-  // Scrubs at least the front, so that no new payload shows an old header or node.
-  void forget(Block block) noexcept {
-    if (zero_on_free_) blocks_.zero(block.start, block.extent);
-    blocks_.scrub(block.start);
-  }
-
   void put_in_place_of(Block from, Block rest) noexcept {
     if (rest) {
       policy_.replace(from, rest);
@@ -269,7 +266,12 @@ class HeapCore final : public Core {
 
   void give_back(const Live& freed, const Merge& merge) noexcept {
     tally_.subtract(freed.size, freed.block);
+    wipe(freed.block);
     coalesce(merge);
+  }
+
+  void wipe(Block block) noexcept {
+    if (zero_on_free_) blocks_.zero(block.start, block.extent);
   }
 
   // Makes the middle free and one with its free neighbours:
@@ -282,14 +284,20 @@ class HeapCore final : public Core {
     const auto& [left, middle, right] = merge;
     const Block whole{left ? left.start : middle.start, left.extent + middle.extent + right.extent};
     mark(merge, whole);
-    forget(middle);
     if (left && right) policy_.erase(right);
     if (left || right) {
       policy_.replace(left ? left : right, whole);
     } else {
       policy_.insert(whole);
     }
-    if (right) blocks_.scrub(right.start);
+    if (left) retire(middle);
+    if (right) retire(right);
+  }
+
+  // The front of a block that is no more, inside a free one.
+  void retire(Block block) noexcept {
+    blocks_.scrub(block.start);
+    if (block.extent == front_size) map_.note_empty(block.start);
   }
 
   void mark(const Merge& merge, Block whole) noexcept {
@@ -317,6 +325,7 @@ class HeapCore final : public Core {
   // The end of a live block becomes a block of its own, and is freed.
   void give_back_tail(Block tail) noexcept {
     map_.add_live(tail);
+    wipe(tail);
     coalesce(around(tail));
   }
 
@@ -336,6 +345,7 @@ class HeapCore final : public Core {
     tally_.subtract(live.size, live.block);  // before the new one counts: no peak of both
     const Block now = take(slot, size);
     blocks_.copy(payload_of(now.start), payload_of(live.block.start), std::min(size, live.size));
+    wipe(live.block);
     coalesce(around(live.block));
     return now;
   }

@@ -13,7 +13,7 @@
 // Invariant. head and tail are the lowest and the highest free block of the block map; each node's
 // size is its block's extent less 16, its next the next free block of the map, its prev the
 // previous one. So a node can be checked before it is believed: its size against the map, its links
-// against the nodes that they lead to, which must be free blocks that link back.
+// against the nodes that they lead to, which must be free blocks on its right side that link back.
 //
 // A node that is only passed on the way is believed if its link leads upwards to a free block: so a
 // walk ends, whatever stands in the nodes. The node that is taken is checked whole.
@@ -59,9 +59,10 @@ class FirstFit {
     const node_t node = blocks_.node(at);
     const Offset next = linked(node.next);
     const Offset prev = linked(node.prev);
-    const bool sound = node.size == on_offer(block.extent) &&
-                       (next == nowhere ? at == tail_ : links_back(next, at, &node_t::prev)) &&
-                       (prev == nowhere ? at == head_ : links_back(prev, at, &node_t::next));
+    const bool sound =
+        node.size == on_offer(block.extent) &&
+        (next == nowhere ? at == tail_ : next > at && links_back(next, at, &node_t::prev)) &&
+        (prev == nowhere ? at == head_ : prev < at && links_back(prev, at, &node_t::next));
     return sound || explain(at, fault);
   }
 
