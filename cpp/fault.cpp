@@ -41,8 +41,9 @@ std::string no_pages(const Fault& fault) {
 }
 
 std::string invalid_size(const Fault& fault) {
-  return format("a region has from 16 to %llu bytes, not %llu.", ull{fault.expected},
-                ull{fault.found});
+  const std::string size =
+      fault.found == most ? "2^64 - 1 or more" : format("%llu", ull{fault.found});
+  return format("a region has from 16 to %llu bytes, not ", ull{fault.expected}) + size + ".";
 }
 
 std::string invalid_alignment(const Fault& fault) {

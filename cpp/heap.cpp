@@ -161,8 +161,10 @@ Size Heap::usable_size(Address payload, Fault& fault) noexcept {
 bool Heap::malloc_many(std::span<const Size> sizes, std::span<Address> addresses, Fault& fault) {
   const Guard guard(lock_);
   if (!may_change(fault)) return false;
-  if (!core_->allocate_many(sizes, addresses, fault)) {
+  std::size_t refused = 0;
+  if (!core_->allocate_many(sizes, addresses, refused, fault)) {
     blame(fault, 0);
+    fault.index = refused;
     return false;
   }
   for (Address& address : addresses) address = address_of(Offset{address});
@@ -179,6 +181,7 @@ bool Heap::free_many(std::span<Address> addresses, Fault& fault) {
   while (refused < payloads.size() && unpinned(payloads[refused], fault)) ++refused;
   if (!fault && core_->release_many(payloads, refused, fault)) return true;
   blame(fault, address_of(payloads[refused]));
+  fault.index = refused;
   return false;
 }
 
@@ -269,11 +272,12 @@ void Heap::unpin(Offset payload) noexcept {
 
 // --- Looking. ----------------------------------------------------------------------------------
 
-bool Heap::contains(Address payload) noexcept {
+bool Heap::contains(Address payload, Fault& fault) noexcept {
   const Guard guard(lock_);
+  if (!may_look(fault)) return false;
   Fault ignored;  // any reason is a no
   Live live;
-  return may_look(ignored) && core_->find(offset_of(payload), live, ignored);
+  return core_->find(offset_of(payload), live, ignored);
 }
 
 std::vector<FreeBlock> Heap::free_list(Fault& fault) {

@@ -30,6 +30,22 @@ bool no_number(PyObject* object, const char* name) noexcept {
   return false;
 }
 
+// A number of thousands of digits cannot be printed, nor can what prints itself badly: it need not
+// be.
+bool negative_size(PyObject* object, const char* name) noexcept {
+  PyObject* number = PyObject_Str(object);
+  if (number == nullptr) {
+    PyErr_Clear();
+    number = PyUnicode_FromString("the one given");
+  }
+  PyObject* const sentence =
+      PyUnicode_FromFormat("%s counts from 0 upwards, and %U is negative.", name, number);
+  if (sentence != nullptr) set_error("InvalidSize", sentence);
+  Py_XDECREF(number);
+  Py_XDECREF(sentence);
+  return false;
+}
+
 }  // namespace
 
 bool read_whole(PyObject* object, const char* name, Whole& whole) noexcept {
@@ -44,11 +60,7 @@ bool read_whole(PyObject* object, const char* name, Whole& whole) noexcept {
 
 bool read_size(PyObject* object, const char* name, Whole& size) noexcept {
   if (!read_whole(object, name, size)) return false;
-  if (!size.negative) return true;
-  const py::str sentence =
-      py::str("{} counts from 0 upwards, and {} is negative.").format(name, py::handle(object));
-  set_error("InvalidSize", sentence);
-  return false;
+  return !size.negative || negative_size(object, name);
 }
 
 bool read_align(PyObject* object, std::uint64_t& align) noexcept {

@@ -28,13 +28,20 @@ bool read_one_address(PyObject* object, std::uint64_t& value) {
   return read_address(object, value);
 }
 
-Numbers from_sequence(const py::object& source, Read read) {
-  const auto items = py::reinterpret_steal<py::tuple>(PySequence_Tuple(source.ptr()));
+py::tuple items_of(const py::object& source) {
+  auto items = py::reinterpret_steal<py::tuple>(PySequence_Tuple(source.ptr()));
   if (!items) throw py::error_already_set();
+  return items;
+}
+
+PyObject* item(const py::tuple& items, std::size_t i) {
+  return PyTuple_GET_ITEM(items.ptr(), static_cast<Py_ssize_t>(i));
+}
+
+Numbers from_items(const py::tuple& items, Read read) {
   Numbers numbers(items.size());
   for (std::size_t i = 0; i < numbers.size(); ++i) {
-    if (!read(PyTuple_GET_ITEM(items.ptr(), static_cast<Py_ssize_t>(i)), numbers[i]))
-      throw py::error_already_set();
+    if (!read(item(items, i), numbers[i])) throw py::error_already_set();
   }
   return numbers;
 }
@@ -45,17 +52,34 @@ bool is_plain_uint64(const py::buffer_info& info) {
          (info.format == "Q" || info.format == "L");
 }
 
-// Any other buffer is read through a memoryview, which knows all formats, and refuses what is no
-// list of numbers.
-Numbers read_numbers(const py::object& source, Read read) {
-  if (!PyObject_CheckBuffer(source.ptr())) return from_sequence(source, read);
-  const py::buffer_info info = py::reinterpret_borrow<py::buffer>(source).request();
-  if (!is_plain_uint64(info)) {
-    return from_sequence(py::memoryview(py::reinterpret_borrow<py::buffer>(source)), read);
-  }
+Numbers from_buffer(const py::buffer_info& info) {
   Numbers numbers(static_cast<std::size_t>(info.shape[0]));
   if (!numbers.empty()) std::memcpy(numbers.data(), info.ptr, numbers.size() * sizeof numbers[0]);
   return numbers;
+}
+
+// What was passed: its numbers, and the objects that they were read from, where there are any.
+struct Batch {
+  Numbers numbers;
+  py::tuple items;
+
+  [[nodiscard]] PyObject* given(std::size_t i) const {
+    return i < items.size() ? item(items, i) : nullptr;
+  }
+};
+
+// Any other buffer is read as the sequence that it is too, or through a memoryview if it is none:
+// they know all formats, and refuse what is no list of numbers.
+Batch read_batch(const py::object& source, Read read) {
+  const bool buffer = PyObject_CheckBuffer(source.ptr()) != 0;
+  if (buffer) {
+    const py::buffer_info info = py::reinterpret_borrow<py::buffer>(source).request();
+    if (is_plain_uint64(info)) return {from_buffer(info), py::tuple()};
+  }
+  const bool view = buffer && PySequence_Check(source.ptr()) == 0;
+  const py::tuple items =
+      items_of(view ? py::memoryview(py::reinterpret_borrow<py::buffer>(source)) : source);
+  return {from_items(items, read), items};
 }
 
 // array('Q', [0]) * count: one allocation, filled in place afterwards.
@@ -64,29 +88,38 @@ py::object zeros(std::size_t count) {
   return array("Q", py::make_tuple(0)) * py::int_(count);
 }
 
+// Where the nth number that is not 0 stands.
+std::size_t place_of_nonzero(const Numbers& numbers, std::size_t nth) {
+  std::size_t i = 0;
+  while (i < numbers.size() && (numbers[i] == 0 || nth-- != 0)) ++i;
+  return i;
+}
+
 }  // namespace
 
-py::object malloc_many(Heap& heap, const py::object& sizes) {
-  const Numbers requests = read_numbers(sizes, read_one_size);
-  py::object addresses = zeros(requests.size());
+py::object malloc_many(OpenHeap heap, const py::object& sizes) {
+  const Batch batch = read_batch(sizes, read_one_size);
+  const std::size_t count = batch.numbers.size();
+  py::object addresses = zeros(count);
   const py::buffer_info out = py::reinterpret_borrow<py::buffer>(addresses).request(true);
   Fault fault;
   {
     const py::gil_scoped_release others_may_run;
-    heap.malloc_many(requests, {static_cast<Address*>(out.ptr), requests.size()}, fault);
+    heap->malloc_many(batch.numbers, {static_cast<Address*>(out.ptr), count}, fault);
   }
-  raise_if(fault);
+  raise_if(fault, batch.given(fault.index));
   return addresses;
 }
 
-void free_many(Heap& heap, const py::object& addresses) {
-  Numbers payloads = read_numbers(addresses, read_one_address);
+void free_many(OpenHeap heap, const py::object& addresses) {
+  const Batch batch = read_batch(addresses, read_one_address);
+  Numbers payloads = batch.numbers;
   Fault fault;
   {
     const py::gil_scoped_release others_may_run;
-    heap.free_many(payloads, fault);
+    heap->free_many(payloads, fault);
   }
-  raise_if(fault);
+  raise_if(fault, batch.given(place_of_nonzero(batch.numbers, fault.index)));
 }
 
 }  // namespace glassheap::bindings

@@ -5,7 +5,7 @@
 
 namespace glassheap::bindings {
 
-py::object malloc_many(Heap& heap, const py::object& sizes);
-void free_many(Heap& heap, const py::object& addresses);
+py::object malloc_many(OpenHeap heap, const py::object& sizes);
+void free_many(OpenHeap heap, const py::object& addresses);
 
 }  // namespace glassheap::bindings

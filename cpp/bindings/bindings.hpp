@@ -27,9 +27,36 @@ void add_player(py::module_& module);
 // The C++ heap in a Python Heap. Null, with a TypeError set, if its __init__ was never called.
 Heap* heap_of(PyObject* self) noexcept;
 
+// The self of a method that pybind11 calls. Its own Heap& would be given fresh bytes in place of a
+// heap whose __init__ was never called; this refuses it with a TypeError, and so does what is no
+// Heap.
+class OpenHeap {
+ public:
+  Heap* operator->() const { return heap_; }
+  Heap& operator*() const { return *heap_; }
+
+  // False if `object` is no Heap at all; throws if it was never opened.
+  bool load(py::handle object) {
+    if (!py::isinstance<Heap>(object)) return false;
+    heap_ = heap_of(object.ptr());
+    if (heap_ == nullptr) throw py::error_already_set();
+    return true;
+  }
+
+ private:
+  Heap* heap_ = nullptr;
+};
+
+// The heap in `object`; throws a TypeError if it is no open Heap.
+inline Heap* require_heap(py::handle object) {
+  OpenHeap heap;
+  if (!heap.load(object)) throw py::type_error("what is needed here is a Heap.");
+  return &*heap;
+}
+
 // New references; null with an exception set.
 PyObject* make_block(py::object heap, const Handle& handle);
-PyObject* make_view(py::object heap, Address payload);
+PyObject* make_view(py::object heap, Address payload, py::object given);
 PyObject* make_region_view(py::object heap);
 
 // Makes glassheap.records.NAME(*fields), a named tuple, many times over.
@@ -43,3 +70,9 @@ class RecordMaker {
 };
 
 }  // namespace glassheap::bindings
+
+template <>
+struct pybind11::detail::type_caster<glassheap::bindings::OpenHeap> {
+  PYBIND11_TYPE_CASTER(glassheap::bindings::OpenHeap, const_name("glassheap._core.Heap"));
+  bool load(handle source, bool /*convert*/) { return value.load(source); }
+};

@@ -47,6 +47,7 @@ class Block {
   [[nodiscard]] const Handle& handle() const { return handle_; }
 
   Heap* heap;
+  py::object given;  // nobody gave an address: the block knows its own
 
  private:
   py::object owner_;

@@ -1,7 +1,7 @@
 // export.hpp: the buffer protocol for a class that pins a block while somebody looks at its bytes.
 //
 // pybind11's own def_buffer knows no "the buffer came back"; so the two slots are set by hand. The
-// class has `heap`, pin(Pinned&, Fault&) and readonly().
+// class has `heap`, `given`, pin(Pinned&, Fault&) and readonly().
 #pragma once
 
 #include "raise.hpp"
@@ -15,7 +15,7 @@ int get_buffer(PyObject* self, Py_buffer* buffer, int flags) noexcept try {
   Fault fault;
   buffer->obj = nullptr;
   if (!exporter.pin(pinned, fault)) {
-    set_error(fault);
+    set_error(fault, exporter.given.ptr());
     return -1;
   }
   const auto size = static_cast<Py_ssize_t>(pinned.size);
@@ -36,9 +36,17 @@ void release_buffer(PyObject* self, Py_buffer* buffer) noexcept {
   exporter.heap->unpin(reinterpret_cast<Offset>(buffer->internal));
 }
 
+// These are made in C++ alone: an instance from Python would have no C++ object in it.
+inline PyObject* refuse_new(PyTypeObject* type, PyObject* /*args*/, PyObject* /*kwargs*/) {
+  PyErr_Format(PyExc_TypeError, "a %s is not made by calling its class: a Heap makes it.",
+               type->tp_name);
+  return nullptr;
+}
+
 template <typename Exporter>
 py::custom_type_setup exporting() {
   return py::custom_type_setup([](PyHeapTypeObject* type) {
+    type->ht_type.tp_new = refuse_new;
     type->as_buffer.bf_getbuffer = get_buffer<Exporter>;
     type->as_buffer.bf_releasebuffer = release_buffer<Exporter>;
     type->ht_type.tp_as_buffer = &type->as_buffer;

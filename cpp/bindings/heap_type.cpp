@@ -60,30 +60,30 @@ std::unique_ptr<Heap> open(const py::object& size, const std::string& policy,
 
 // --- Looking. ----------------------------------------------------------------------------------
 
-py::list free_list(Heap& heap) {
+py::list free_list(OpenHeap heap) {
   const RecordMaker record("FreeBlock");
   py::list list;
-  for (const FreeBlock& block : checked([&](Fault& fault) { return heap.free_list(fault); }))
+  for (const FreeBlock& block : checked([&](Fault& fault) { return heap->free_list(fault); }))
     list.append(record(py::make_tuple(block.address, block.size)));
   return list;
 }
 
-py::list walk(Heap& heap) {
+py::list walk(OpenHeap heap) {
   const RecordMaker record("BlockInfo");
   py::list list;
-  for (const BlockInfo& info : checked([&](Fault& fault) { return heap.walk(fault); })) {
+  for (const BlockInfo& info : checked([&](Fault& fault) { return heap->walk(fault); })) {
     list.append(record(
         py::make_tuple(info.start, info.address, info.size, info.extent, info.live, info.serial)));
   }
   return list;
 }
 
-py::list check(Heap& heap) {
+py::list check(OpenHeap heap) {
   Fault fault;
   Findings findings;
   {
     const py::gil_scoped_release others_may_run;
-    findings = heap.check(fault);
+    findings = heap->check(fault);
   }
   raise_if(fault);
   const RecordMaker record("Finding");
@@ -95,9 +95,9 @@ py::list check(Heap& heap) {
   return list;
 }
 
-py::object stats(Heap& heap) {
+py::object stats(OpenHeap heap) {
   using py::literals::operator""_a;
-  const Stats s = checked([&](Fault& fault) { return heap.stats(fault); });
+  const Stats s = checked([&](Fault& fault) { return heap->stats(fault); });
   return py::module_::import("glassheap.statistics")
       .attr("HeapStats")(
           "size"_a = s.size, "live_blocks"_a = s.live_blocks, "free_blocks"_a = s.free_blocks,
@@ -108,33 +108,34 @@ py::object stats(Heap& heap) {
           "failures"_a = s.failures, "external_fragmentation"_a = s.external_fragmentation());
 }
 
-void print_free_list(Heap& heap, const py::object& file) {
+void print_free_list(OpenHeap heap, const py::object& file) {
   using py::literals::operator""_a;
-  py::print(checked([&](Fault& fault) { return heap.free_list_line(fault); }), "file"_a = file);
+  py::print(checked([&](Fault& fault) { return heap->free_list_line(fault); }), "file"_a = file);
 }
 
-py::iterator iterate(Heap& heap) {
+py::iterator iterate(OpenHeap heap) {
   py::list addresses;
-  for (const BlockInfo& info : checked([&](Fault& fault) { return heap.walk(fault); })) {
+  for (const BlockInfo& info : checked([&](Fault& fault) { return heap->walk(fault); })) {
     if (info.live) addresses.append(info.address);
   }
   return py::iter(addresses);
 }
 
-bool contains(Heap& heap, const py::object& candidate) {
+bool contains(OpenHeap heap, const py::object& candidate) {
   std::uint64_t address = 0;
   if (!PyIndex_Check(candidate.ptr())) return false;
   if (!read_address(candidate.ptr(), address)) throw py::error_already_set();
-  return heap.contains(address);
+  return checked([&](Fault& fault) { return heap->contains(address, fault); });
 }
 
-py::str represent(Heap& heap) {
-  const Options& options = heap.options();
+py::str represent(OpenHeap heap) {
+  const Options& options = heap->options();
   Fault closed;
-  const Stats s = heap.stats(closed);
-  if (closed) return py::str("<Heap of {} bytes, {}, closed>").format(heap.size(), options.policy);
+  const Stats s = heap->stats(closed);
+  if (closed) return py::str("<Heap of {} bytes, {}, closed>").format(heap->size(), options.policy);
   return py::str("<Heap of {} bytes at {:#x}, {}: {} live, {} free, {} bytes available>")
-      .format(heap.size(), heap.base(), options.policy, s.live_blocks, s.free_blocks, s.available);
+      .format(heap->size(), heap->base(), options.policy, s.live_blocks, s.free_blocks,
+              s.available);
 }
 
 // --- The type. ---------------------------------------------------------------------------------
@@ -158,18 +159,22 @@ Raises InvalidSize for a size out of range, ValueError for an unknown policy or 
 pages. Any number of threads may use one heap.)";
 
 void add_properties(HeapClass& type) {
-  type.def_property_readonly("size", &Heap::size, "Bytes in the region.")
+  type.def_property_readonly(
+          "size", [](OpenHeap heap) { return heap->size(); }, "Bytes in the region.")
       .def_property_readonly(
-          "policy", [](const Heap& heap) { return heap.options().policy; },
+          "policy", [](OpenHeap heap) { return heap->options().policy; },
           "The name of the placement policy.")
       .def_property_readonly(
-          "magic", [](const Heap& heap) { return heap.options().magic; },
+          "magic", [](OpenHeap heap) { return heap->options().magic; },
           "The magic number in the header of each live block.")
-      .def_property_readonly("base", &Heap::base,
-                             "The address of the region's first byte, as this heap counts.")
-      .def_property_readonly("address", &Heap::address,
-                             "The real address of the region's first byte.")
-      .def_property_readonly("closed", &Heap::closed, "Whether close() was called.")
+      .def_property_readonly(
+          "base", [](OpenHeap heap) { return heap->base(); },
+          "The address of the region's first byte, as this heap counts.")
+      .def_property_readonly(
+          "address", [](OpenHeap heap) { return heap->address(); },
+          "The real address of the region's first byte.")
+      .def_property_readonly(
+          "closed", [](OpenHeap heap) { return heap->closed(); }, "Whether close() was called.")
       .def_property_readonly(
           "region",
           [](py::object self) {
@@ -199,11 +204,13 @@ list means a sound heap; anything else makes the heap damaged. O(n log n). Raise
       .def("stats", &stats, "Return a HeapStats. O(n) in the free blocks. Raises HeapClosed.")
       .def(
           "available_memory",
-          [](Heap& heap) { return checked([&](Fault& f) { return heap.available_memory(f); }); },
+          [](OpenHeap heap) {
+            return checked([&](Fault& f) { return heap->available_memory(f); });
+          },
           "Return the sum of the sizes in the free list, in bytes. O(1). Raises HeapClosed.")
       .def(
           "largest_free",
-          [](Heap& heap) { return checked([&](Fault& f) { return heap.largest_free(f); }); },
+          [](OpenHeap heap) { return checked([&](Fault& f) { return heap->largest_free(f); }); },
           R"(Return the largest size that malloc can serve, in bytes; 0 if none, or if malloc(0) can.
 
 O(n) in the free blocks. Raises HeapClosed.)")
@@ -212,8 +219,8 @@ O(n) in the free blocks. Raises HeapClosed.)")
 
 To file, or standard output. Without a free block it prints (none). Raises HeapClosed.)")
       .def("__len__",
-           [](Heap& heap) { return checked([&](Fault& f) { return heap.live_blocks(f); }); })
-      .def("__bool__", [](Heap&) { return true; })
+           [](OpenHeap heap) { return checked([&](Fault& f) { return heap->live_blocks(f); }); })
+      .def("__bool__", [](OpenHeap) { return true; })
       .def("__contains__", &contains)
       .def("__iter__", &iterate)
       .def("__repr__", &represent);
@@ -265,9 +272,9 @@ changes nothing; an address that comes twice is a DoubleFree. The GIL is release
 Raises what free raises.)")
       .def(
           "reset",
-          [](Heap& heap) {
+          [](OpenHeap heap) {
             Fault fault;
-            heap.reset(fault);
+            heap->reset(fault);
             raise_if(fault);
           },
           R"(Free every block, whatever state the heap is in: it is as new, and not damaged.
@@ -276,18 +283,18 @@ Addresses handed out before are refused until they are handed out again; a Block
 Raises BufferError while a view of a block lives, and HeapClosed.)")
       .def(
           "close",
-          [](Heap& heap) {
+          [](OpenHeap heap) {
             Fault fault;
-            heap.close(fault);
+            heap->close(fault);
             raise_if(fault);
           },
           R"(Give the region back to the system; every later use raises HeapClosed.
 
 Closing twice does nothing. Raises BufferError while a view of a block, or of the region, lives.)")
       .def("__enter__", [](py::object self) { return self; })
-      .def("__exit__", [](Heap& heap, const py::args&) {
+      .def("__exit__", [](OpenHeap heap, const py::args&) {
         Fault fault;
-        heap.close(fault);
+        heap->close(fault);
         raise_if(fault);
       });
 }

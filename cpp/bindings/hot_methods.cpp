@@ -114,6 +114,13 @@ PyObject* heap_malloc(PyObject* self, Objects given, Py_ssize_t positional, PyOb
 
 constexpr Signature<2> calloc_signature{"calloc", {"count", "size"}, 2, 2};
 
+py::object product(const Arguments<2>& arguments) {
+  const auto count = py::reinterpret_steal<py::object>(PyNumber_Index(arguments[0]));
+  const auto size = py::reinterpret_steal<py::object>(PyNumber_Index(arguments[1]));
+  if (!count || !size) return {};
+  return py::reinterpret_steal<py::object>(PyNumber_Multiply(count.ptr(), size.ptr()));
+}
+
 PyObject* heap_calloc(PyObject* self, Objects given, Py_ssize_t positional, PyObject* keywords) {
   Arguments<2> arguments{};
   Whole count;
@@ -125,9 +132,8 @@ PyObject* heap_calloc(PyObject* self, Objects given, Py_ssize_t positional, PyOb
   Fault fault;
   const Address address = heap->calloc(count.value, size.value, fault);
   if (address != 0) return PyLong_FromUnsignedLongLong(address);
-  const auto total =
-      py::reinterpret_steal<py::object>(PyNumber_Multiply(arguments[0], arguments[1]));
-  return total ? address_or_error(address, fault, total.ptr()) : nullptr;
+  const auto total = fault.kind == FaultKind::out_of_memory ? product(arguments) : py::object();
+  return PyErr_Occurred() == nullptr ? set_error(fault, total.ptr()) : nullptr;
 }
 
 constexpr Signature<3> realloc_signature{"realloc", {"address", "size", "align"}, 2, 2};
@@ -184,7 +190,8 @@ PyObject* heap_view(PyObject* self, Objects given, Py_ssize_t positional, PyObje
   if (heap_of(self) == nullptr || !take(view_signature, given, positional, keywords, arguments) ||
       !read_address(arguments[0], address))
     return nullptr;
-  return make_view(py::reinterpret_borrow<py::object>(self), address);
+  return make_view(py::reinterpret_borrow<py::object>(self), address,
+                   py::reinterpret_borrow<py::object>(arguments[0]));
 }
 
 constexpr Signature<2> alloc_signature{"alloc", {"size", "align"}, 1, 1};

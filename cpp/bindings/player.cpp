@@ -41,9 +41,7 @@ class Columns {
 class Player {
  public:
   Player(const py::object& heap, std::size_t id_count)
-      : owner_(heap), heap_(heap_of(heap.ptr())), blocks_(id_count) {
-    if (heap_ == nullptr) throw py::error_already_set();
-  }
+      : owner_(heap), heap_(require_heap(heap)), blocks_(id_count) {}
 
   // The index of the first operation that was not run.
   std::size_t play(const py::buffer& kinds, const py::buffer& ids, const py::buffer& sizes,

@@ -1,22 +1,32 @@
 #include "raise.hpp"
 
+#include <limits>
+
 namespace glassheap::bindings {
 namespace {
 
+// The number that the caller gave, exactly: also where it is an object with __index__, and where 64
+// bits do not hold it.
+py::object exactly(std::uint64_t number, PyObject* given) {
+  const bool beyond = number == std::numeric_limits<std::uint64_t>::max();
+  if (given == nullptr || given == Py_None || (!beyond && PyLong_CheckExact(given) == 0))
+    return py::int_(number);
+  auto whole = py::reinterpret_steal<py::object>(PyNumber_Index(given));
+  if (!whole) throw py::error_already_set();
+  return whole;
+}
+
 // What a handler can read off the exception, beside its sentence.
 void add_details(const py::object& error, const Fault& fault, PyObject* given) {
-  const py::object whole =
-      given == nullptr ? py::none() : py::reinterpret_borrow<py::object>(given);
   if (fault.kind == FaultKind::out_of_memory) {
-    error.attr("requested") =
-        given == nullptr ? py::object(py::int_(fault.shortage.requested)) : whole;
+    error.attr("requested") = exactly(fault.shortage.requested, given);
     error.attr("available") = fault.shortage.available;
     error.attr("largest") = fault.shortage.largest;
     error.attr("free_blocks") = fault.shortage.free_blocks;
   } else if (fault.kind == FaultKind::no_pages) {
-    error.attr("requested") = fault.found;
+    error.attr("requested") = exactly(fault.found, given);
   } else if (fault.kind >= FaultKind::foreign_pointer && fault.kind <= FaultKind::stale_handle) {
-    error.attr("address") = given == nullptr ? py::object(py::int_(fault.address)) : whole;
+    error.attr("address") = exactly(fault.address, given);
   } else if (is_corruption(fault.kind)) {
     error.attr("offset") = fault.offset;
     error.attr("field") = name_of(fault.rule);

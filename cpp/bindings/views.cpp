@@ -16,6 +16,7 @@ struct View {
   Heap* heap;
   Address payload;
   bool whole_region;
+  py::object given;  // the address as the caller wrote it, for an error
 
   bool pin(Heap::Pinned& pinned, Fault& fault) const {
     return whole_region ? heap->pin_region(pinned, fault) : heap->pin(payload, pinned, fault);
@@ -30,14 +31,14 @@ PyObject* make(View view) {
 
 }  // namespace
 
-PyObject* make_view(py::object heap, Address payload) {
+PyObject* make_view(py::object heap, Address payload, py::object given) {
   Heap* const raw = heap_of(heap.ptr());
-  return make({std::move(heap), raw, payload, false});
+  return make({std::move(heap), raw, payload, false, std::move(given)});
 }
 
 PyObject* make_region_view(py::object heap) {
-  Heap* const raw = heap_of(heap.ptr());
-  return make({std::move(heap), raw, 0, true});
+  Heap* const raw = require_heap(heap);
+  return make({std::move(heap), raw, 0, true, {}});
 }
 
 void add_views(py::module_& module) {

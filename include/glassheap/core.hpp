@@ -31,8 +31,9 @@ class Core {
 
   // The payloads of a block for each of `sizes`, as so many calls of allocate would give them.
   // Throws std::bad_alloc, and has changed nothing, if there is no memory to take notes in.
+  // `refused` is the index of the size that `fault` is about.
   virtual bool allocate_many(std::span<const Size> sizes, std::span<Offset> payloads,
-                             Fault& fault) = 0;
+                             std::size_t& refused, Fault& fault) = 0;
   // Gives back each of these blocks. `refused` is the index of the payload that `fault` is about.
   virtual bool release_many(std::span<const Offset> payloads, std::size_t& refused,
                             Fault& fault) noexcept = 0;

@@ -63,9 +63,10 @@ struct Shortage {
 struct Fault {
   FaultKind kind = FaultKind::none;
   Rule rule = Rule::none;
-  Address address = 0;  // the pointer that was given, as the caller counts
-  Address owner = 0;    // interior_pointer: the payload of the block that it points into
-  Offset offset = 0;    // corruption: the first byte of the block whose front is damaged
+  Address address = 0;    // the pointer that was given, as the caller counts
+  Address owner = 0;      // interior_pointer: the payload of the block that it points into
+  std::size_t index = 0;  // a batch: which of its sizes, or of its addresses that are not 0
+  Offset offset = 0;      // corruption: the first byte of the block whose front is damaged
   std::uint64_t expected = 0;
   std::uint64_t found = 0;
   Shortage shortage = {};

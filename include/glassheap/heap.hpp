@@ -87,7 +87,7 @@ class Heap {
   bool free(Address payload, Fault& fault) noexcept;
   Size usable_size(Address payload, Fault& fault) noexcept;
 
-  // `addresses` has as many places as `sizes`.
+  // `addresses` has as many places as `sizes`. Fault::index says which of a batch was refused.
   bool malloc_many(std::span<const Size> sizes, std::span<Address> addresses, Fault& fault);
   // `addresses` is turned into offsets on the way and is of no use afterwards. Address 0 is
   // skipped.
@@ -110,7 +110,8 @@ class Heap {
   bool pin_region(Pinned& pinned, Fault& fault) noexcept;  // all of it: refuses close alone
   void unpin(Offset payload) noexcept;                     // Pinned::payload
 
-  [[nodiscard]] bool contains(Address payload) noexcept;  // is it a live block's payload?
+  // Whether it is the payload of a live block.
+  [[nodiscard]] bool contains(Address payload, Fault& fault) noexcept;
   [[nodiscard]] std::vector<FreeBlock> free_list(Fault& fault);
   // The sizes in list order on one line, Free(112)->Free(3824), or (none); no line break.
   [[nodiscard]] std::string free_list_line(Fault& fault);

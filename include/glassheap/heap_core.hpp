@@ -58,18 +58,19 @@ class HeapCore final : public Core {
   }
 
   [[gnu::flatten]] bool allocate_many(std::span<const Size> sizes, std::span<Offset> payloads,
-                                      Fault& fault) override {
+                                      std::size_t& refused, Fault& fault) override {
     const State before{tally_, serial_};
     Notes notes;
     notes.reserve(sizes.size());
-    for (std::size_t i = 0; i < sizes.size(); ++i) {
-      const Slot slot = find_free(sizes[i], granule_size, fault);
+    for (refused = 0; refused < sizes.size(); ++refused) {
+      const Size size = sizes[refused];
+      const Slot slot = find_free(size, granule_size, fault);
       if (!slot) {
-        undo(payloads.first(i), notes, before);
+        undo(payloads.first(refused), notes, before);
         return false;
       }
-      note(slot.start + extent_for(sizes[i]), slot.from.end(), notes);
-      payloads[i] = payload_of(take(slot, sizes[i]).start);
+      note(slot.start + extent_for(size), slot.from.end(), notes);
+      payloads[refused] = payload_of(take(slot, size).start);
     }
     tally_.mallocs += sizes.size();
     return true;
@@ -216,9 +217,11 @@ class HeapCore final : public Core {
       requested += blocks_.header(block.start).size;
       taken += block.extent;
     }
-    if (requested != tally_.requested || taken != tally_.taken)
-      findings.push_back(
-          {FaultKind::header_corrupted, Rule::counters, 0, 0, 0, tally_.requested, requested});
+    if (requested == tally_.requested && taken == tally_.taken) return;
+    findings.push_back({.kind = FaultKind::header_corrupted,
+                        .rule = Rule::counters,
+                        .expected = tally_.requested,
+                        .found = requested});
   }
 
   // --- Right of the bar: these write, and cannot fail. ------------------------------------------

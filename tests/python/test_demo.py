@@ -112,7 +112,7 @@ def test_the_real_program_is_shown_at_its_fullest_and_at_its_end(tour: dict[str,
     full, end = re.findall(r"bytes: ([\d,]+) requested", text)
     assert full == f"{trace.peak_live:,}"
     assert f"{trace.peak_live:,} of " in line_with(text, "peak utilisation")
-    assert end in line_with(text, "never freed")
+    assert end in line_with(text, "blocks still live")
     assert str(recording.parent) not in text
 
 

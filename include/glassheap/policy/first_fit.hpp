@@ -15,8 +15,8 @@
 // previous one. So a node can be checked before it is believed: its size against the map, its links
 // against the nodes that they lead to, which must be free blocks on its right side that link back.
 //
-// A node that is only passed on the way is believed if its link leads upwards to a free block: so a
-// walk ends, whatever stands in the nodes. The node that is taken is checked whole.
+// On a walk the way back is where it came from, and the way on leads upwards: so a walk ends,
+// whatever stands in the nodes.
 //
 // Cost. find_free walks the list, O(n) in the number of free blocks. All else is O(log64 n): a
 // block that is freed finds its place in the list by the map.
@@ -40,15 +40,17 @@ class FirstFit {
   }
 
   [[nodiscard]] Slot find_free(const Request& request, Fault& fault) const noexcept {
+    Offset before = nowhere;
     for (Offset at = head_; at != nowhere;) {
       const node_t node = blocks_.node(at);
-      if (node.size >= on_offer(request.extent)) {
-        const Block block = map_.block_at(at);
-        if (!vet(block, fault)) return {};
-        if (const auto start = blocks_.place(block, request)) return {block, *start};
-      }
+      const Block block = map_.block_at(at);
       const Offset next = linked(node.next);
-      if (!leads_on(at, next) && !explain(at, fault)) return {};
+      const bool passable =
+          node.size == on_offer(block.extent) && linked(node.prev) == before && leads_on(at, next);
+      if (!passable && !explain(at, fault)) return {};
+      if (const auto start = blocks_.place(block, request))
+        return vet(block, fault) ? Slot{block, *start} : Slot{};
+      before = at;
       at = next;
     }
     return {};

@@ -1,0 +1,50 @@
+#include "glassheap/lock.hpp"
+
+#include <pthread.h>
+
+#include <mutex>
+
+namespace glassheap {
+
+// All locks of the process. Order: the list's own mutex first, then any heap's lock; nobody who is
+// inside a heap opens or drops one.
+class LockList {
+ public:
+  static LockList& instance() {
+    static LockList* const list = new LockList;  // never destroyed: heaps may outlive statics
+    return *list;
+  }
+
+  void add(Lock& lock) {
+    const std::lock_guard guard(mutex_);
+    lock.next_ = first_;
+    if (first_ != nullptr) first_->prev_ = &lock;
+    first_ = &lock;
+  }
+
+  void remove(const Lock& lock) {
+    const std::lock_guard guard(mutex_);
+    (lock.prev_ != nullptr ? lock.prev_->next_ : first_) = lock.next_;
+    if (lock.next_ != nullptr) lock.next_->prev_ = lock.prev_;
+  }
+
+ private:
+  LockList() { pthread_atfork(take_all, leave_all, leave_all); }
+
+  static void take_all() {
+    instance().mutex_.lock();
+    for (Lock* lock = instance().first_; lock != nullptr; lock = lock->next_) lock->lock();
+  }
+  static void leave_all() {
+    for (Lock* lock = instance().first_; lock != nullptr; lock = lock->next_) lock->unlock();
+    instance().mutex_.unlock();
+  }
+
+  std::mutex mutex_;
+  Lock* first_ = nullptr;
+};
+
+Lock::Lock() { LockList::instance().add(*this); }
+Lock::~Lock() { LockList::instance().remove(*this); }
+
+}  // namespace glassheap
