@@ -5,6 +5,8 @@
 
 #include "batches.hpp"
 
+#include <pybind11/gil_safe_call_once.h>
+
 #include <cstring>
 #include <vector>
 
@@ -82,10 +84,14 @@ Batch read_batch(const py::object& source, Read read) {
   return {from_items(items, read), items};
 }
 
-// array('Q', [0]) * count: one allocation, filled in place afterwards.
-py::object zeros(std::size_t count) {
-  const py::object array = py::module_::import("array").attr("array");
-  return array("Q", py::make_tuple(0)) * py::int_(count);
+// array('Q', [0]). Made when the module is: an import in the middle of a call would hold a lock
+// that a child forked at that moment could wait for in vain.
+const py::object& one_zero() {
+  PYBIND11_CONSTINIT static py::gil_safe_call_once_and_store<py::object> storage;
+  return storage
+      .call_once_and_store_result(
+          [] { return py::module_::import("array").attr("array")("Q", py::make_tuple(0)); })
+      .get_stored();
 }
 
 // Where the nth number that is not 0 stands.
@@ -97,10 +103,12 @@ std::size_t place_of_nonzero(const Numbers& numbers, std::size_t nth) {
 
 }  // namespace
 
+void prepare_batches() { one_zero(); }
+
 py::object malloc_many(OpenHeap heap, const py::object& sizes) {
   const Batch batch = read_batch(sizes, read_one_size);
   const std::size_t count = batch.numbers.size();
-  py::object addresses = zeros(count);
+  py::object addresses = one_zero() * py::int_(count);  // one allocation, filled in place
   const py::buffer_info out = py::reinterpret_borrow<py::buffer>(addresses).request(true);
   Fault fault;
   {
