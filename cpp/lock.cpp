@@ -11,7 +11,7 @@ namespace glassheap {
 class LockList {
  public:
   static LockList& instance() {
-    static LockList* const list = new LockList;  // never destroyed: heaps may outlive statics
+    static auto* const list = new LockList;  // never destroyed: heaps may outlive statics
     return *list;
   }
 

@@ -1,0 +1,185 @@
+// The bitmap against std::set: it must hold the same members and find the same neighbours, in every
+// width, around every word boundary, and through every level of its summaries.
+
+#include "glassheap/bitmap.hpp"
+
+#include <gtest/gtest.h>
+
+#include <random>
+#include <set>
+#include <vector>
+
+#include "effort.hpp"
+#include "glassheap/region.hpp"
+
+namespace glassheap {
+namespace {
+
+// A bitmap and its oracle side by side. The word behind the bitmap's own tells whether it wrote
+// further than it said it would.
+class Pair {
+ public:
+  explicit Pair(std::size_t bits)
+      : bits_(bits), words_(Bitmap::words_for(bits) + 1), bitmap_(words_.data(), bits) {
+    words_.back() = canary;
+  }
+
+  void toggle(std::size_t i) {
+    if (members_.erase(i) == 1) {
+      bitmap_.clear(i);
+    } else {
+      members_.insert(i);
+      bitmap_.set(i);
+    }
+  }
+
+  void expect_same_at(std::size_t i) const {
+    ASSERT_EQ(bitmap_.test(i), members_.contains(i)) << i << " of " << bits_;
+    ASSERT_EQ(bitmap_.next(i), next(i)) << i << " of " << bits_;
+    ASSERT_EQ(bitmap_.prev(i), prev(i)) << i << " of " << bits_;
+  }
+  void expect_same_everywhere() const {
+    for (std::size_t i = 0; i < bits_; ++i) ASSERT_NO_FATAL_FAILURE(expect_same_at(i));
+    ASSERT_EQ(words_.back(), canary) << bits_;
+  }
+
+  // Whether there is a member in first .. end - 1, for every such range that begins at `first`.
+  void expect_same_ranges(std::size_t first) const {
+    for (std::size_t end = 0; end <= bits_; ++end)
+      ASSERT_EQ(bitmap_.any(first, end), next(first) < end)
+          << first << ", " << end << " of " << bits_;
+  }
+
+  void empty() {
+    while (!members_.empty()) toggle(*members_.begin());
+  }
+  [[nodiscard]] bool all_words_are_zero() const {
+    return std::all_of(words_.begin(), words_.end() - 1, [](auto word) { return word == 0; });
+  }
+  [[nodiscard]] std::size_t bits() const { return bits_; }
+  [[nodiscard]] std::size_t past_the_end() const { return bitmap_.next(bits_); }
+
+ private:
+  static constexpr Bitmap::Word canary = 0x5AFE5AFE5AFE5AFE;
+
+  [[nodiscard]] std::size_t next(std::size_t i) const {
+    const auto member = members_.lower_bound(i);
+    return member == members_.end() ? Bitmap::none : *member;
+  }
+  [[nodiscard]] std::size_t prev(std::size_t i) const {
+    const auto above = members_.upper_bound(i);
+    return above == members_.begin() ? Bitmap::none : *std::prev(above);
+  }
+
+  std::size_t bits_;
+  std::vector<Bitmap::Word> words_;
+  Bitmap bitmap_;
+  std::set<std::size_t> members_;
+};
+
+TEST(Bitmap, FindsASingleMemberFromEveryPlaceInEveryWidth) {
+  for (std::size_t bits = 1; bits <= 130; ++bits) {
+    Pair pair(bits);
+    for (std::size_t member = 0; member < bits; ++member) {
+      pair.toggle(member);
+      ASSERT_NO_FATAL_FAILURE(pair.expect_same_everywhere());
+      pair.toggle(member);
+    }
+  }
+}
+
+TEST(Bitmap, AgreesWithASetInEveryWidthUpTo300) {
+  std::mt19937 random(1);
+  for (std::size_t bits = 1; bits <= 300; ++bits) {
+    Pair pair(bits);
+    for (int round = 0; round < effort(20, 4); ++round) {
+      for (int i = 0; i < 10; ++i) pair.toggle(random() % bits);
+      ASSERT_NO_FATAL_FAILURE(pair.expect_same_everywhere());
+    }
+  }
+}
+
+TEST(Bitmap, SeesEveryGapWhenFull) {
+  Pair pair(300);
+  for (std::size_t i = 0; i < 300; ++i) pair.toggle(i);
+  for (std::size_t gap = 0; gap < 300; ++gap) {
+    pair.toggle(gap);
+    ASSERT_NO_FATAL_FAILURE(pair.expect_same_everywhere());
+    pair.toggle(gap);
+  }
+}
+
+TEST(Bitmap, KnowsWhichRangesHaveAMember) {
+  std::mt19937 random(6);
+  for (const std::size_t bits : {1U, 2U, 63U, 64U, 65U, 128U, 300U}) {
+    Pair pair(bits);
+    for (int round = 0; round < effort(20, 5); ++round) {
+      for (std::size_t i = 0; i < bits; ++i) ASSERT_NO_FATAL_FAILURE(pair.expect_same_ranges(i));
+      pair.toggle(random() % bits);
+    }
+  }
+}
+
+// A summary bit that outlives its word would lead next() into an empty word; one that was never set
+// would hide members.
+TEST(Bitmap, LeavesNoSummaryBehindWhenTheLastMemberGoes) {
+  std::mt19937 random(2);
+  for (const std::size_t bits : {1U, 64U, 65U, 4096U, 4097U, 262144U, 262145U, 300000U}) {
+    Pair pair(bits);
+    for (int i = 0; i < 200; ++i) pair.toggle(random() % bits);
+    pair.empty();
+    EXPECT_TRUE(pair.all_words_are_zero()) << bits;
+    EXPECT_NO_FATAL_FAILURE(pair.expect_same_at(bits / 2));
+  }
+}
+
+// Members far apart, so that a search climbs through three and more levels and down again.
+TEST(Bitmap, CrossesManyLevelsBothWays) {
+  std::mt19937 random(3);
+  for (const std::size_t bits : {4096U, 4097U, 262143U, 262144U, 262145U, 20000003U}) {
+    Pair pair(bits);
+    for (int round = 0; round < effort(300, 60); ++round) {
+      pair.toggle(random() % bits);
+      for (int look = 0; look < 50; ++look)
+        ASSERT_NO_FATAL_FAILURE(pair.expect_same_at(random() % bits));
+    }
+    EXPECT_NO_FATAL_FAILURE(pair.expect_same_at(0));
+    EXPECT_NO_FATAL_FAILURE(pair.expect_same_at(bits - 1));
+  }
+}
+
+TEST(Bitmap, HasNothingPastItsEnd) {
+  for (std::size_t bits = 1; bits <= 300; ++bits) {
+    Pair pair(bits);
+    for (std::size_t i = 0; i < bits; ++i) pair.toggle(i);
+    EXPECT_EQ(pair.past_the_end(), Bitmap::none);
+  }
+}
+
+TEST(Bitmap, NeedsOneMoreWordIn63ForItsSummaries) {
+  EXPECT_EQ(Bitmap::words_for(1), 1U);
+  EXPECT_EQ(Bitmap::words_for(64), 1U);
+  EXPECT_EQ(Bitmap::words_for(65), 2U + 1U);
+  EXPECT_EQ(Bitmap::words_for(64 * 64), 64U + 1U);
+  EXPECT_EQ(Bitmap::words_for(64 * 64 + 1), 65U + 2U + 1U);
+}
+
+// The largest region has one granule less than 2^32: its map needs all six levels. The words lie in
+// a region, whose pages cost nothing until they are touched.
+TEST(Bitmap, ServesTheLargestRegion) {
+  constexpr std::size_t bits = (std::size_t{1} << 32) - 1;
+  const std::size_t words = Bitmap::words_for(bits);
+  EXPECT_EQ(words, 67108864U + 1048576U + 16384U + 256U + 4U + 1U);
+  const Region memory = Region::map(words * sizeof(Bitmap::Word), granule_size, 0);
+  if (!memory) GTEST_SKIP() << "This system does not give so much address space.";
+  Bitmap bitmap(reinterpret_cast<Bitmap::Word*>(memory.data()), bits);
+  bitmap.set(0);
+  bitmap.set(bits - 1);
+  EXPECT_EQ(bitmap.next(1), bits - 1);
+  EXPECT_EQ(bitmap.prev(bits - 2), 0U);
+  bitmap.clear(0);
+  EXPECT_EQ(bitmap.prev(bits - 2), Bitmap::none);
+}
+
+}  // namespace
+}  // namespace glassheap

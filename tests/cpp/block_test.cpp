@@ -1,0 +1,182 @@
+// The bytes in front of a payload, the arithmetic between size and extent, and the seal.
+
+#include "glassheap/block.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstddef>
+#include <optional>
+#include <random>
+
+#include "printing.hpp"
+
+namespace glassheap {
+namespace {
+
+constexpr std::uint32_t magic = 0xDEADBEEF;
+
+class BlockBytes : public ::testing::Test {
+ protected:
+  [[nodiscard]] std::uint64_t read(Offset at, std::size_t width) const {
+    std::uint64_t value = 0;
+    std::memcpy(&value, region_.data() + at, width);
+    return value;
+  }
+
+  Region region_ = Region::map(4096, granule_size, 0);
+  Blocks blocks_{region_, magic};
+};
+
+// Students and debuggers read these bytes by hand: the places are the documented ones.
+TEST_F(BlockBytes, AHeaderLiesAsDocumented) {
+  blocks_.write_header(32, 100, 7);
+  EXPECT_EQ(read(32, 8), 100U);
+  EXPECT_EQ(read(40, 4), magic);
+  EXPECT_EQ(read(44, 2), 7U);
+  EXPECT_EQ(read(46, 2), blocks_.seal(32, blocks_.header(32)));
+  EXPECT_EQ(payload_of(32), 48U);
+  EXPECT_EQ(start_of(48), 32U);
+}
+
+TEST_F(BlockBytes, ANodeLiesAsDocumented) {
+  blocks_.write_node(64, {4016, 3, GLASSHEAP_NIL});
+  EXPECT_EQ(read(64, 8), 4016U);
+  EXPECT_EQ(read(72, 4), 3U);
+  EXPECT_EQ(read(76, 4), 0xFFFFFFFFU);
+  blocks_.set_next(64, 160);
+  blocks_.set_prev(64, 0);
+  EXPECT_EQ(read(64, 8), 4016U);
+  EXPECT_EQ(read(72, 4), 10U);
+  EXPECT_EQ(read(76, 4), 0U);
+}
+
+TEST_F(BlockBytes, ScrubbingTakesExactlyTheFront) {
+  std::memset(region_.data(), 0xFF, region_.size());
+  blocks_.scrub(32);
+  EXPECT_EQ(read(24, 8), ~std::uint64_t{0});
+  EXPECT_EQ(read(32, 8), 0U);
+  EXPECT_EQ(read(40, 8), 0U);
+  EXPECT_EQ(read(48, 8), ~std::uint64_t{0});
+}
+
+TEST_F(BlockBytes, PlaceIsTheLowestAlignedPlaceThatFits) {
+  for (Size align = 16; align <= 1024; align *= 2) {
+    for (Offset start = 0; start < 512; start += 16) {
+      for (Size extent = 16; extent <= 1200; extent += 80) {
+        const auto place = blocks_.place({start, 1024}, {extent, align});
+        Offset lowest = start;
+        while (!blocks_.is_aligned(payload_of(lowest), align)) lowest += 16;
+        const bool fits = lowest + extent <= start + 1024;
+        ASSERT_EQ(place.has_value(), fits) << start << ' ' << extent << ' ' << align;
+        ASSERT_EQ(place.value_or(lowest), lowest);
+      }
+    }
+  }
+}
+
+TEST(BlockArithmetic, ExtentIsTheHeaderAndTheRoundedSize) {
+  for (Size size = 0; size < 5000; ++size) {
+    const Size extent = extent_for(size);
+    ASSERT_EQ(extent % 16, 0U);
+    ASSERT_GE(extent, size + 16);
+    ASSERT_LT(extent, size + 32);
+    ASSERT_LE(size, on_offer(extent));
+  }
+  EXPECT_EQ(extent_for(largest_region), largest_region + 16);
+}
+
+TEST(BlockArithmetic, ASizeFillsExactlyTheExtentThatItAsksFor) {
+  for (Size size = 0; size < 300; ++size) {
+    for (Size extent = 16; extent < 400; extent += 16)
+      ASSERT_EQ(fills(size, extent), extent == extent_for(size)) << size << " in " << extent;
+  }
+}
+
+// A size read from a damaged header can be any number; rounding it up would wrap to a small one.
+TEST(BlockArithmetic, NoHostileSizeFillsAnything) {
+  for (Size extent = 16; extent <= 4096; extent += 16) {
+    for (Size k = 0; k <= 4200; ++k) {
+      ASSERT_FALSE(fills(~Size{0} - k, extent)) << k;
+      ASSERT_FALSE(fills((Size{1} << 63) - 2100 + k, extent)) << k;
+      ASSERT_FALSE(fills((Size{1} << 32) - 16 + k * (Size{1} << 32), extent)) << k;
+    }
+  }
+}
+
+TEST(BlockArithmetic, LinksAndOffsetsAreInverse) {
+  EXPECT_EQ(link_to(nowhere), GLASSHEAP_NIL);
+  EXPECT_EQ(linked(GLASSHEAP_NIL), nowhere);
+  for (const Offset start : {Offset{0}, Offset{16}, Offset{4080}, largest_region - 16}) {
+    EXPECT_EQ(linked(link_to(start)), start);
+    EXPECT_NE(link_to(start), GLASSHEAP_NIL);
+  }
+}
+
+// --- The seal: a change of any one of the four must show. --------------------------------------
+//
+// Sixteen bits miss one change in 65,536. So each test makes many changes under many keys and
+// bounds the misses: with 20,000 changes 0.3 are expected, and 8 would come by chance once in 10^10
+// runs.
+
+struct Sealed {
+  Offset start;
+  header_t header;
+};
+
+template <typename Change>
+int misses(Change change) {
+  std::mt19937_64 random(5);
+  int missed = 0;
+  std::optional<Sealer> sealer;
+  for (int i = 0; i < 20000; ++i) {
+    if (i % 20 == 0) sealer.emplace();
+    const Sealed was{random() % 65536 * 16,
+                     {random() % 4096, magic, static_cast<std::uint16_t>(random()), 0}};
+    Sealed now = was;
+    change(now, random());
+    missed += sealer->seal(was.start, was.header) == sealer->seal(now.start, now.header) ? 1 : 0;
+  }
+  return missed;
+}
+
+constexpr int most_misses = 8;
+
+TEST(Seal, ChangesWithTheOffset) {
+  EXPECT_LT(misses([](Sealed& s, auto) { s.start += 16; }), most_misses);
+  EXPECT_LT(misses([](Sealed& s, auto bits) { s.start ^= 16U << bits % 16; }), most_misses);
+}
+
+TEST(Seal, ChangesWithTheSize) {
+  EXPECT_LT(misses([](Sealed& s, auto) { ++s.header.size; }), most_misses);
+  EXPECT_LT(misses([](Sealed& s, auto bits) { s.header.size ^= Size{1} << bits % 64; }),
+            most_misses);
+}
+
+TEST(Seal, ChangesWithTheMagic) {
+  EXPECT_LT(misses([](Sealed& s, auto bits) { s.header.magic ^= 1U << bits % 32; }), most_misses);
+}
+
+TEST(Seal, ChangesWithTheSerial) {
+  EXPECT_LT(misses([](Sealed& s, auto) { ++s.header.serial; }), most_misses);
+  const auto flip = [](Sealed& s, auto bits) {
+    s.header.serial = static_cast<std::uint16_t>(s.header.serial ^ 1U << bits % 16);
+  };
+  EXPECT_LT(misses(flip), most_misses);
+}
+
+// A header that was sealed in one heap fits in no other.
+TEST(Seal, IsKeyedForEachHeap) {
+  const header_t header{100, magic, 1, 0};
+  int same = 0;
+  for (int i = 0; i < 1000; ++i)
+    same += Sealer().seal(32, header) == Sealer().seal(32, header) ? 1 : 0;
+  EXPECT_LT(same, 3);
+}
+
+TEST(Seal, DependsOnNothingElse) {
+  const Sealer sealer;
+  EXPECT_EQ(sealer.seal(32, {100, magic, 1, 0}), sealer.seal(32, {100, magic, 1, 0xFFFF}));
+}
+
+}  // namespace
+}  // namespace glassheap

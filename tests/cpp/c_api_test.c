@@ -1,0 +1,270 @@
+/* c_api_test.c: my_malloc.h as a C99 program sees it.
+ *
+ * No framework: each check that fails prints itself, and their number is the exit status. What the
+ * library prints, and how it stops a program, is seen from outside: in a child process whose output
+ * goes into a pipe. */
+#define _POSIX_C_SOURCE 200809L
+
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "my_malloc.h"
+
+static int failures = 0;
+
+static void check(int holds, const char* what, int line) {
+  if (holds) return;
+  fprintf(stderr, "c_api_test.c:%d: does not hold: %s\n", line, what);
+  ++failures;
+}
+#define CHECK(condition) check((condition), #condition, __LINE__)
+
+/* --- Seen from outside. ----------------------------------------------------------------------- */
+
+/* Runs `act` in a child process. Stores what it wrote to the stream `fd`, and how it ended. */
+static int outside(void (*act)(void), int fd, char* output, size_t capacity) {
+  int ends[2];
+  int status = 0;
+  size_t length = 0;
+  ssize_t got = 0;
+  fflush(NULL);
+  if (pipe(ends) != 0) abort();
+  if (fork() == 0) {
+    dup2(ends[1], fd);
+    close(ends[0]);
+    act();
+    fflush(NULL);
+    _exit(0);
+  }
+  close(ends[1]);
+  while (length + 1 < capacity && (got = read(ends[0], output + length, capacity - 1 - length)) > 0)
+    length += (size_t)got;
+  output[length] = '\0';
+  close(ends[0]);
+  wait(&status);
+  return status;
+}
+
+/* --- The page. -------------------------------------------------------------------------------- */
+
+/* The documented numbers: 4096 bytes, a node of 4080; 112 + 16 for a hundred. */
+static void a_fresh_page_offers_4080_bytes(void) {
+  void* p;
+  reset_heap();
+  CHECK(HEAP_SIZE == 4096);
+  CHECK(available_memory() == 4080);
+  p = my_malloc(100);
+  CHECK(available_memory() == 3952);
+  my_free(p);
+  CHECK(available_memory() == 4080);
+}
+
+static void the_header_stands_in_front_of_the_payload(void) {
+  header_t header;
+  unsigned char* p;
+  reset_heap();
+  p = my_malloc(100);
+  memcpy(&header, p - sizeof header, sizeof header);
+  CHECK(sizeof(header_t) == 16 && sizeof(node_t) == 16);
+  CHECK(header.size == 100);
+  CHECK(header.magic == MAGIC && MAGIC == 0xDEADBEEFu);
+  CHECK((uintptr_t)p % 16 == 0);
+  my_free(p);
+}
+
+static void blocks_do_not_overlap(void) {
+  unsigned char* blocks[20];
+  size_t i;
+  size_t k;
+  reset_heap();
+  for (i = 0; i < 20; ++i) {
+    blocks[i] = my_malloc(i * 9);
+    memset(blocks[i], (int)i, i * 9);
+  }
+  for (i = 0; i < 20; ++i) {
+    for (k = 0; k < i * 9; ++k) CHECK(blocks[i][k] == i);
+  }
+  for (i = 0; i < 20; ++i) my_free(blocks[(i * 7) % 20]);
+  CHECK(available_memory() == 4080);
+}
+
+static void what_does_not_fit_is_null(void) {
+  void* all;
+  reset_heap();
+  CHECK(my_malloc(4081) == NULL);
+  CHECK(my_malloc(SIZE_MAX) == NULL);
+  CHECK(my_malloc(SIZE_MAX - 15) == NULL);
+  all = my_malloc(4080);
+  CHECK(all != NULL);
+  CHECK(my_malloc(0) == NULL);
+  CHECK(available_memory() == 0);
+  my_free(all);
+}
+
+static void nothing_is_a_block_too(void) {
+  void* a;
+  void* b;
+  reset_heap();
+  a = my_malloc(0);
+  b = my_malloc(0);
+  CHECK(a != NULL && b != NULL && a != b);
+  my_free(a);
+  my_free(b);
+  my_free(NULL);
+  CHECK(available_memory() == 4080);
+}
+
+/* --- The list. -------------------------------------------------------------------------------- */
+
+static void the_list_can_be_read_node_by_node(void) {
+  void* a;
+  void* c;
+  const node_t* node;
+  reset_heap();
+  a = my_malloc(96);
+  (void)my_malloc(16);
+  c = my_malloc(48);
+  (void)my_malloc(16);
+  my_free(c);
+  my_free(a);
+  node = free_list_head();
+  CHECK(node != NULL && node->size == 96 && node->prev == GLASSHEAP_NIL);
+  CHECK((const unsigned char*)node + 16 == (const unsigned char*)a);
+  node = free_list_next(node);
+  CHECK(node != NULL && node->size == 48);
+  node = free_list_next(node);
+  CHECK(node != NULL && node->next == GLASSHEAP_NIL);
+  CHECK(free_list_next(node) == NULL);
+  CHECK(free_list_next(NULL) == NULL);
+}
+
+static void a_full_page_has_no_list(void) {
+  reset_heap();
+  CHECK(my_malloc(4080) != NULL);
+  CHECK(free_list_head() == NULL);
+}
+
+static void print_three_lists(void) {
+  void* a;
+  reset_heap();
+  print_free_list();
+  a = my_malloc(100);
+  (void)my_malloc(100);
+  my_free(a);
+  print_free_list();
+  reset_heap();
+  (void)my_malloc(4080);
+  print_free_list();
+}
+
+static void a_list_is_printed_on_one_line(void) {
+  char output[256];
+  const int status = outside(print_three_lists, STDOUT_FILENO, output, sizeof output);
+  CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+  CHECK(strcmp(output, "Free(4080)\nFree(112)->Free(3824)\n(none)\n") == 0);
+}
+
+/* --- Faults. ---------------------------------------------------------------------------------- */
+
+static char heard[512];
+static void* blamed;
+static int calls = 0;
+
+static void listen(const char* sentence, void* payload) {
+  snprintf(heard, sizeof heard, "%s", sentence);
+  blamed = payload;
+  ++calls;
+}
+
+static void other(const char* sentence, void* payload) {
+  (void)sentence;
+  (void)payload;
+}
+
+static void expect_heard(void* payload, const char* part) {
+  const int before = calls;
+  const size_t available = available_memory();
+  my_free(payload);
+  CHECK(calls == before + 1);
+  CHECK(blamed == payload);
+  CHECK(strstr(heard, part) != NULL);
+  CHECK(strchr(heard, '\n') == NULL);
+  CHECK(available_memory() == available);
+}
+
+static void a_handler_hears_of_each_fault(void) {
+  unsigned char* p;
+  int local = 0;
+  reset_heap();
+  CHECK(my_malloc_on_fault(listen) == NULL);
+  p = my_malloc(64);
+  expect_heard(p + 16, "inside a live block");
+  expect_heard(p + 1, "no multiple of 16");
+  expect_heard(&local, "outside the heap's region");
+  my_free(p);
+  expect_heard(p, "free already");
+  p = my_malloc(64);
+  p[-8] ^= 1;
+  expect_heard(p, "magic number");
+  expect_heard(p, "found corrupt");
+  CHECK(my_malloc(1) == NULL);
+  reset_heap();
+  CHECK(my_malloc(1) != NULL);
+  CHECK(my_malloc_on_fault(other) == listen);
+  CHECK(my_malloc_on_fault(NULL) == other);
+}
+
+static void free_twice(void) {
+  void* p = my_malloc(64);
+  my_free(p);
+  my_free(p);
+}
+
+static void free_a_stranger(void) {
+  int local = 0;
+  my_free(&local);
+}
+
+static void free_behind_an_underflow(void) {
+  unsigned char* p = my_malloc(64);
+  memset(p - 16, 0, 16);
+  my_free(p);
+}
+
+static void expect_abort(void (*act)(void), const char* part) {
+  char output[1024];
+  const int status = outside(act, STDERR_FILENO, output, sizeof output);
+  CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+  CHECK(strncmp(output, "my_malloc: ", 11) == 0);
+  CHECK(strstr(output, part) != NULL);
+  CHECK(strchr(output, '\n') == output + strlen(output) - 1);
+}
+
+/* Without a handler: one sentence on stderr, on one line, and the end. */
+static void a_bad_free_stops_the_program(void) {
+  reset_heap();
+  expect_abort(free_twice, "free already");
+  expect_abort(free_a_stranger, "outside the heap's region");
+  expect_abort(free_behind_an_underflow, "magic number 0x0 instead of 0xDEADBEEF");
+}
+
+int main(void) {
+  a_fresh_page_offers_4080_bytes();
+  the_header_stands_in_front_of_the_payload();
+  blocks_do_not_overlap();
+  what_does_not_fit_is_null();
+  nothing_is_a_block_too();
+  the_list_can_be_read_node_by_node();
+  a_full_page_has_no_list();
+  a_list_is_printed_on_one_line();
+  a_handler_hears_of_each_fault();
+  a_bad_free_stops_the_program();
+  if (failures == 0) puts("c_api_test: all checks hold.");
+  return failures == 0 ? 0 : 1;
+}

@@ -1,0 +1,129 @@
+// First fit, case by case: a heap as drawn, one step, and the heap as it is drawn then.
+//
+//     +40       malloc(40)                       +40@64    malloc(40, align=64)
+//     -1        free the block at index 1        2=100     realloc the block at index 2 to 100
+//     bytes
+//
+// Blocks are counted from the left, free ones included. The region has 1024 bytes and lies on a
+// multiple of 1024; so the first block's payload is at 16 modulo every larger alignment.
+
+#include "glassheap/policy/first_fit.hpp"
+
+#include <gtest/gtest.h>
+
+#include "drawing.hpp"
+#include "rig.hpp"
+
+namespace glassheap {
+namespace {
+
+struct Case {
+  const char* before;
+  const char* step;
+  const char* after;
+};
+
+void PrintTo(const Case& c, std::ostream* out) {
+  *out << c.before << "  " << c.step << "  " << c.after;
+}
+
+class FirstFitCases : public ::testing::TestWithParam<Case> {
+ protected:
+  static void take(Rig& rig, std::string_view step) {
+    const std::string number(step.substr(1));
+    const std::size_t at = step.find('@');
+    const std::size_t equals = step.find('=');
+    if (step[0] == '+') {
+      const Size align =
+          at == std::string::npos ? 16 : std::stoul(std::string(step.substr(at + 1)));
+      rig.malloc(std::stoul(number), align);
+    } else if (step[0] == '-') {
+      rig.free(payload_of_block(rig, std::stoul(number)));
+    } else {
+      const Size size = std::stoul(std::string(step.substr(equals + 1)));
+      rig.realloc(payload_of_block(rig, std::stoul(std::string(step))), size);
+    }
+  }
+};
+
+TEST_P(FirstFitCases, HaveOneOutcome) {
+  const auto& [before, step, after] = GetParam();
+  Rig rig(sized(1024));
+  draw(rig, before);
+  ASSERT_EQ(drawing(rig), before);
+  take(rig, step);
+  EXPECT_EQ(drawing(rig), after);
+  EXPECT_TRUE(rig.check().empty());
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Placement, FirstFitCases,
+    ::testing::Values(
+        // The lowest place that fits, not the smallest, nor the largest.
+        Case{"...", "+100", "[100]..."},                                                      //
+        Case{"[.48.][16]...", "+40", "[40][16]..."},                                          //
+        Case{"[.48.][16][.32.][16]...", "+32", "[32][.0.][16][.32.][16]..."},                 //
+        Case{"[.16.][1][.96.][1][.32.][1]...", "+32", "[.16.][1][32][.48.][1][.32.][1]..."},  //
+        Case{"[.16.][1][.96.][1]...", "+97", "[.16.][1][.96.][1][97]..."},                    //
+        Case{"[.16.][1][.96.][1]...", "+0", "[0][.0.][1][.96.][1]..."},                       //
+        Case{"[.0.][1][.0.][1]...", "+0", "[0][1][.0.][1]..."},                               //
+        Case{"[.0.][1]...", "+1", "[.0.][1][1]..."},                                          //
+        Case{"[.48.][16]...", "+33", "[33][16]..."},                                          //
+        Case{"[.48.][16]...", "+32", "[32][.0.][16]..."},                                     //
+        Case{"...", "+1008", "[1008]"}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Coalescing, FirstFitCases,
+    ::testing::Values(Case{"[16][16][16]...", "-1", "[16][.16.][16]..."},        //
+                      Case{"[.16.][16][16]...", "-1", "[.48.][16]..."},          //
+                      Case{"[16][16][.16.][16]...", "-1", "[16][.48.][16]..."},  //
+                      Case{"[.16.][16][.16.][16]...", "-1", "[.80.][16]..."},    //
+                      Case{"[.0.][0][.0.][0]...", "-1", "[.32.][0]..."},         //
+                      Case{"[16][16]...", "-1", "[16]..."},                      //
+                      Case{"[16]...", "-0", "..."},                              //
+                      Case{"[.16.][16]...", "-1", "..."},                        //
+                      Case{"[1008]", "-0", "..."}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Resizing, FirstFitCases,
+    ::testing::Values(Case{"[100][16]...", "0=50", "[50][.32.][16]..."},               //
+                      Case{"[100][.16.][16]...", "0=50", "[50][.64.][16]..."},         //
+                      Case{"[100][16]...", "0=97", "[97][16]..."},                     //
+                      Case{"[100][.16.][16]...", "0=128", "[128][.0.][16]..."},        //
+                      Case{"[100][.16.][16]...", "0=144", "[144][16]..."},             //
+                      Case{"[100][.16.][16]...", "0=145", "[.144.][16][145]..."},      //
+                      Case{"[.64.][16][16][16]...", "2=60", "[60][16][.16.][16]..."},  //
+                      Case{"[.64.][16][16]...", "1=60", "[60][.16.][16]..."},          //
+                      Case{"[16]...", "0=1008", "[1008]"}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Aligning, FirstFitCases,
+    ::testing::Values(Case{"...", "+40@64", "[.32.][40]..."},                      //
+                      Case{"...", "+40@32", "[.0.][40]..."},                       //
+                      Case{"[32]...", "+40@64", "[32][40]..."},                    //
+                      Case{"[.96.][16]...", "+16@64", "[.32.][16][.16.][16]..."},  //
+                      Case{"[.64.][16]...", "+16@64", "[.32.][16][16]..."},        //
+                      Case{"[.64.][16]...", "+17@64", "[.64.][16][17]..."},        //
+                      Case{"[.32.][16]...", "+16@64", "[.32.][16][.16.][16]..."}));
+
+TEST(FirstFitList, RunsThroughTheFreeBlocksInAddressOrder) {
+  Rig rig(sized(1024));
+  draw(rig, "[.16.][1][.96.][1][.32.][1]...");
+  const auto list = rig.free_list();
+  ASSERT_EQ(list.size(), 4U);
+  std::uint32_t prev = GLASSHEAP_NIL;
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    node_t node;
+    std::memcpy(&node, rig.at(list[i].address), sizeof node);
+    EXPECT_EQ(node.size, list[i].size);
+    EXPECT_EQ(node.prev, prev);
+    prev = static_cast<std::uint32_t>((list[i].address - rig->base()) / 16);
+    const bool last = i + 1 == list.size();
+    EXPECT_EQ(node.next, last ? GLASSHEAP_NIL : (list[i + 1].address - rig->base()) / 16);
+  }
+  EXPECT_EQ(rig.granted([&](Fault& f) { return rig->free_list_line(f); }),
+            "Free(16)->Free(96)->Free(32)->Free(720)");
+}
+
+}  // namespace
+}  // namespace glassheap

@@ -1,0 +1,168 @@
+// The region: as large as asked for, where it was asked for, zero, and fenced in on both sides.
+
+#include "glassheap/region.hpp"
+
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <bit>
+#include <cstring>
+#include <utility>
+
+namespace glassheap {
+namespace {
+
+Size page() { return static_cast<Size>(sysconf(_SC_PAGESIZE)); }
+
+Address address_of(const Region& region) { return std::bit_cast<Address>(region.data()); }
+
+// Asks the kernel whether a byte may be read, without reading it: write() refuses with EFAULT.
+class Prober {
+ public:
+  Prober() { opened_ = pipe(ends_) == 0; }
+  Prober(const Prober&) = delete;
+  Prober& operator=(const Prober&) = delete;
+  ~Prober() {
+    for (const int end : ends_) close(end);
+  }
+
+  [[nodiscard]] bool readable(Address byte) const {
+    EXPECT_TRUE(opened_);
+    char sink = 0;
+    if (write(ends_[1], std::bit_cast<const void*>(byte), 1) != 1) return false;
+    return read(ends_[0], &sink, 1) == 1;
+  }
+
+ private:
+  int ends_[2] = {-1, -1};
+  bool opened_ = false;
+};
+
+TEST(Region, RoundsItsSizeUpToAGranule) {
+  for (Size size = 16; size <= 200; ++size) {
+    const Region region = Region::map(size, granule_size, 0);
+    ASSERT_TRUE(region);
+    EXPECT_EQ(region.size(), (size + 15) / 16 * 16);
+  }
+}
+
+TEST(Region, IsZeroAndCanBeWrittenFromEndToEnd) {
+  for (const Size size : {Size{16}, Size{4080}, Size{4096}, Size{4112}, Size{1000000}}) {
+    const Region region = Region::map(size, granule_size, 0);
+    ASSERT_TRUE(region);
+    for (Size i = 0; i < region.size(); ++i) ASSERT_EQ(region.data()[i], std::byte{0}) << i;
+    std::memset(region.data(), 0xA5, region.size());
+    EXPECT_EQ(region.data()[region.size() - 1], std::byte{0xA5});
+  }
+}
+
+TEST(Region, StandsWhereItsAlignmentAsks) {
+  for (Size alignment = 16; alignment <= Size{1} << 20; alignment *= 2) {
+    for (const Size size : {Size{16}, Size{100}, Size{4096}, Size{5000}, Size{70000}}) {
+      for (const Address like : {Size{0}, Size{16}, Size{48}, alignment - 16, alignment * 7 + 32}) {
+        const Region region = Region::map(size, alignment, like);
+        ASSERT_TRUE(region);
+        EXPECT_EQ(address_of(region) % alignment, like % alignment) << size << " at " << alignment;
+        std::memset(region.data(), 1, region.size());
+      }
+    }
+  }
+}
+
+// Whatever its size and place, no access is possible from the first page boundary behind the region
+// and below the last one in front of it.
+TEST(Region, IsFencedInOnBothSides) {
+  const Prober prober;
+  for (const Size alignment : {Size{16}, Size{1024}, page(), 4 * page()}) {
+    for (const Size size : {Size{16}, page() - 16, page(), page() + 16, 5 * page()}) {
+      const Region region = Region::map(size, alignment, 0);
+      const Address first = address_of(region);
+      const Address end = first + region.size();
+      EXPECT_TRUE(prober.readable(first));
+      EXPECT_TRUE(prober.readable(end - 1));
+      EXPECT_FALSE(prober.readable(round_up(end, page()))) << size << " at " << alignment;
+      EXPECT_FALSE(prober.readable(round_down(first, page()) - 1)) << size << " at " << alignment;
+    }
+  }
+}
+
+// An overflow by a single byte must not go unseen: the guard begins where the region ends.
+TEST(Region, EndsFlushWithItsGuard) {
+  const Prober prober;
+  for (Size size = 16; size <= 3 * page(); size += 272) {
+    const Region region = Region::map(size, granule_size, 0);
+    EXPECT_FALSE(prober.readable(address_of(region) + region.size())) << size;
+  }
+  for (const Size alignment : {Size{32}, Size{256}, page()}) {
+    const Region region = Region::map(1000, alignment, 0);
+    const Address end = address_of(region) + region.size();
+    EXPECT_LT(round_up(end, page()) - end, alignment) << "Further from the guard than needed.";
+  }
+}
+
+void poke(std::byte* at) { *const_cast<volatile std::byte*>(at) = std::byte{1}; }
+
+TEST(RegionDeathTest, AWriteJustPastTheEndStopsTheProgram) {
+  const Region region = Region::map(100, granule_size, 0);
+  EXPECT_DEATH(poke(region.data() + region.size()), "");
+}
+
+TEST(RegionDeathTest, AWriteJustBelowAWholePageStopsTheProgram) {
+  const Region region = Region::map(page(), granule_size, 0);
+  EXPECT_DEATH(poke(region.data() - 1), "");
+}
+
+TEST(Region, IsUnmappedWhenItGoes) {
+  const Prober prober;
+  Address first = 0;
+  {
+    const Region region = Region::map(4096, granule_size, 0);
+    first = address_of(region);
+    EXPECT_TRUE(prober.readable(first));
+  }
+  EXPECT_FALSE(prober.readable(first));
+}
+
+TEST(Region, MovesWithoutLosingOrSharingItsBytes) {
+  const Prober prober;
+  Region one = Region::map(4096, granule_size, 0);
+  const Address first = address_of(one);
+  Region two = std::move(one);
+  EXPECT_EQ(address_of(two), first);
+  Region other = Region::map(4096, granule_size, 0);
+  const Address second = address_of(other);
+  two = std::move(other);
+  other = Region();
+  EXPECT_EQ(address_of(two), second);
+  EXPECT_TRUE(prober.readable(second));
+}
+
+TEST(Region, AnEmptyOneIsNoRegion) {
+  const Region region;
+  EXPECT_FALSE(region);
+  EXPECT_EQ(region.data(), nullptr);
+  EXPECT_EQ(region.size(), 0U);
+}
+
+// A system that gives no pages is told apart from one that does: by an empty region, not by a
+// crash.
+TEST(RegionDeathTest, IsEmptyWhenTheSystemGivesNoPages) {
+  const auto ask = [] {
+    const rlimit none{0, 0};
+    setrlimit(RLIMIT_AS, &none);
+    const Region region = Region::map(Size{1} << 30, granule_size, 0);
+    _exit(region || region.size() != 0 ? 1 : 0);
+  };
+  EXPECT_EXIT(ask(), ::testing::ExitedWithCode(0), "");
+}
+
+// 64 GiB less a granule: the arithmetic of its place does not wrap, whether or not it is given.
+TEST(Region, TheLargestIsWholeOrNotAtAll) {
+  const Region region = Region::map(largest_region, Size{1} << 33, 16);
+  EXPECT_EQ(region.size(), region ? largest_region : 0);
+  EXPECT_EQ(address_of(region) % (Size{1} << 33), region ? 16U : 0U);
+}
+
+}  // namespace
+}  // namespace glassheap

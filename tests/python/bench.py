@@ -1,0 +1,82 @@
+"""The heap that faults are committed on, and the ways to name a block to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import glassheap
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+BASES = {"real": None, "offsets": 0, "high": 1 << 44}
+"""What a heap may count its addresses from; nothing but the numbers may depend on it."""
+
+
+FREED, THIRD, GONE, TOP = 22, 27, 47, 65
+"""Granules where these blocks of a Bench start."""
+
+
+@dataclass
+class Bench:
+    """A page, and the addresses of blocks in it.
+
+    | first 100 | second 200 | hole, was freed 50 | third 300 | hole, was gone 64 and merged 64 |
+    | twin 100 | free top, was stale 500 |
+    """
+
+    heap: glassheap.Heap
+    first: int
+    second: int
+    freed: int
+    third: int
+    gone: int
+    merged: int
+    twin: int
+    stale: glassheap.Block
+
+    def offset(self, address: int) -> int:
+        """Of the block with this payload: bytes from the region's first to the block's."""
+        return address - self.heap.base - 16
+
+
+def make_bench(base: int | None = None) -> Bench:
+    heap = glassheap.Heap(4096, base=base)
+    names = ["first", "second", "freed", "third", "gone", "merged", "twin"]
+    sizes = [100, 200, 50, 300, 64, 64, 100]
+    blocks = dict(zip(names, heap.malloc_many(sizes), strict=True))
+    heap.free_many([blocks["freed"], blocks["merged"], blocks["gone"]])
+    stale = heap.alloc(500)
+    heap.free(stale.address)
+    return Bench(heap=heap, stale=stale, **blocks)
+
+
+OF_AN_ADDRESS: dict[str, Callable[[glassheap.Heap, Any], object]] = {
+    "free": lambda heap, address: heap.free(address),
+    "realloc": lambda heap, address: heap.realloc(address, 40),
+    "usable_size": lambda heap, address: heap.usable_size(address),
+    "view": lambda heap, address: heap.view(address),
+    "free_many": lambda heap, address: heap.free_many([address]),
+}
+"""Every call that takes the address of a block."""
+
+OF_A_SIZE: dict[str, Callable[[Bench, Any], object]] = {
+    "malloc": lambda bench, size: bench.heap.malloc(size),
+    "aligned": lambda bench, size: bench.heap.malloc(size, align=64),
+    "calloc": lambda bench, size: bench.heap.calloc(1, size),
+    "calloc, as a count": lambda bench, count: bench.heap.calloc(count, 1),
+    "realloc": lambda bench, size: bench.heap.realloc(bench.first, size),
+    "realloc of None": lambda bench, size: bench.heap.realloc(None, size),
+    "alloc": lambda bench, size: bench.heap.alloc(size),
+    "malloc_many": lambda bench, size: bench.heap.malloc_many([size, 8]),
+}
+"""Every call that takes a size."""
+
+OF_AN_ALIGNMENT: dict[str, Callable[[Bench, Any], object]] = {
+    "malloc": lambda bench, align: bench.heap.malloc(8, align=align),
+    "realloc": lambda bench, align: bench.heap.realloc(bench.first, 8, align=align),
+    "realloc of None": lambda bench, align: bench.heap.realloc(None, 8, align=align),
+    "alloc": lambda bench, align: bench.heap.alloc(8, align=align),
+}
+"""Every call that takes an alignment."""

@@ -1,0 +1,50 @@
+"""What every test module may use: small heaps, and Hypothesis bounded for slow machines.
+
+Hypothesis draws the same examples on every run, so that a red run is about the change and not about
+luck. `--hypothesis-profile=search` draws others, and many more of them.
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+import pytest
+
+import glassheap
+from bench import BASES, Bench, make_bench
+
+if find_spec("hypothesis"):  # the wheel is also tested where there is nothing but pytest
+    from hypothesis import HealthCheck, settings
+
+    slow_machine = [HealthCheck.too_slow]
+    settings.register_profile(
+        "steady",
+        max_examples=150,
+        stateful_step_count=50,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=slow_machine,
+    )
+    settings.register_profile(
+        "search", max_examples=3000, deadline=None, suppress_health_check=slow_machine
+    )
+    settings.load_profile("steady")
+
+
+@pytest.fixture
+def heap() -> glassheap.Heap:
+    """A fresh page."""
+    return glassheap.Heap(4096)
+
+
+@pytest.fixture(params=BASES.values(), ids=[*BASES])
+def based_heap(request: pytest.FixtureRequest) -> glassheap.Heap:
+    """A fresh page, its addresses counted from each kind of base."""
+    return glassheap.Heap(4096, base=request.param)
+
+
+@pytest.fixture(params=BASES.values(), ids=[*BASES])
+def bench(request: pytest.FixtureRequest) -> Bench:
+    """A page with live blocks, holes and a stale handle in it, with each kind of base."""
+    return make_bench(request.param)

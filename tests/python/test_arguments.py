@@ -1,0 +1,183 @@
+"""What the calls take: any whole number, however large, by position or by keyword.
+
+A size never wraps, a bad argument changes nothing, and the message says which argument it was.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import glassheap
+from bench import OF_A_SIZE, OF_AN_ALIGNMENT, Bench
+from heap_probes import assert_sentences, assert_sound, refused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+every_size_call = pytest.mark.parametrize("call", OF_A_SIZE.values(), ids=OF_A_SIZE)
+every_align_call = pytest.mark.parametrize("call", OF_AN_ALIGNMENT.values(), ids=OF_AN_ALIGNMENT)
+
+# --- Sizes and alignments. ------------------------------------------------------------------------
+
+TOO_MUCH = [4096, 2**32, 2**36, 2**63 - 1, 2**63, 2**63 + 1, 2**64, 2**64 + 8, 2**200]
+TOO_MUCH += [2**64 - k for k in range(1, 64, 7)]
+
+
+@every_size_call
+@pytest.mark.parametrize("size", TOO_MUCH)
+def test_a_size_that_nothing_can_hold_is_out_of_memory(
+    bench: Bench, size: int, call: Callable[[Bench, Any], object]
+) -> None:
+    """It never wraps, and it is never a TypeError."""
+    heap = bench.heap
+    failures = heap.stats().failures
+    with refused(heap, glassheap.OutOfMemory, "no free block can hold ") as caught:
+        call(bench, size)
+    error = caught.value
+    assert isinstance(error, glassheap.OutOfMemory)
+    assert (error.available, error.largest) == (heap.available_memory(), heap.largest_free())
+    assert error.free_blocks == len(heap.free_list()) == 3
+    assert heap.stats().failures == failures + 1
+    figures = (
+        f": {error.available} are available in {error.free_blocks} free blocks, the largest of"
+    )
+    assert f"{figures} which offers {error.largest}." in str(error)
+    assert_sentences(str(error))
+    assert_sound(heap)
+
+
+@every_size_call
+@pytest.mark.parametrize("size", [4081, 2**64 - 1, 2**64, 2**200])
+def test_out_of_memory_has_the_size_exactly_as_it_was_given(
+    bench: Bench, size: int, call: Callable[[Bench, Any], object]
+) -> None:
+    with pytest.raises(glassheap.OutOfMemory) as caught:
+        call(bench, size)
+    assert caught.value.requested == size
+    if size < 2**64 - 1:
+        assert f"can hold {size} bytes:" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("count", "size"),
+    [(2**32, 2**32), (2**63, 2), (2**62, 4), (2**60 + 1, 16), (2**40, 2**40), (2**200, 2**200)],
+)
+def test_the_product_of_calloc_never_wraps(bench: Bench, count: int, size: int) -> None:
+    with refused(bench.heap, glassheap.OutOfMemory) as caught:
+        bench.heap.calloc(count, size)
+    assert getattr(caught.value, "requested", None) == count * size
+
+
+@every_size_call
+@pytest.mark.parametrize("size", [-1, -16, -(2**63), -(2**63) - 1, -(2**64) + 8, -(2**200)])
+def test_a_negative_size_is_invalid(
+    bench: Bench, size: int, call: Callable[[Bench, Any], object]
+) -> None:
+    text = f" counts from 0 upwards, and {size} is negative."
+    with refused(bench.heap, glassheap.InvalidSize, text):
+        call(bench, size)
+    assert_sound(bench.heap)
+
+
+@every_size_call
+@pytest.mark.parametrize("nonsense", [1.5, 8.0, "8", b"8", None, [8], (), 8j], ids=repr)
+def test_what_is_no_whole_number_is_no_size(
+    bench: Bench, nonsense: object, call: Callable[[Bench, Any], object]
+) -> None:
+    text = f" must be a whole number, not {type(nonsense).__name__}."
+    with refused(bench.heap, TypeError, text):
+        call(bench, nonsense)
+    assert_sound(bench.heap)
+
+
+@every_align_call
+@pytest.mark.parametrize(
+    "align", [0, 3, 5, 17, 24, 1023, 2048, 4096, 2**63, 2**64, 2**64 + 16, 2**200, -1, -16]
+)
+def test_an_alignment_that_is_none_is_invalid(
+    bench: Bench, align: int, call: Callable[[Bench, Any], object]
+) -> None:
+    with refused(bench.heap, glassheap.InvalidAlignment, "power of two up to 1024, a quarter of"):
+        call(bench, align)
+    assert_sound(bench.heap)
+
+
+@every_align_call
+@pytest.mark.parametrize("nonsense", [None, 16.0, "16"])
+def test_what_is_no_whole_number_is_no_alignment(
+    bench: Bench, nonsense: object, call: Callable[[Bench, Any], object]
+) -> None:
+    with refused(bench.heap, TypeError, "align must be a whole number, not "):
+        call(bench, nonsense)
+
+
+def test_a_size_that_fits_only_unaligned_is_out_of_memory(bench: Bench) -> None:
+    largest = bench.heap.largest_free()
+    with refused(bench.heap, glassheap.OutOfMemory):
+        bench.heap.malloc(largest, align=1024)
+    bench.heap.malloc(largest)
+
+
+# --- How arguments are passed. --------------------------------------------------------------------
+
+SIGNATURES = {
+    "malloc": "(self, size, *, align=16)",
+    "calloc": "(self, count, size)",
+    "realloc": "(self, address, size, *, align=16)",
+    "free": "(self, address)",
+    "usable_size": "(self, address)",
+    "view": "(self, address)",
+    "alloc": "(self, size, *, align=16)",
+}
+
+
+@pytest.mark.parametrize(("name", "signature"), SIGNATURES.items())
+def test_a_hot_method_tells_its_signature(name: str, signature: str) -> None:
+    told = str(inspect.signature(getattr(glassheap.Heap, name)))
+    assert told.replace(", /", "").replace("$", "") == signature
+
+
+@pytest.mark.parametrize("name", SIGNATURES)
+def test_arguments_may_come_by_keyword(bench: Bench, name: str) -> None:
+    signature = inspect.signature(getattr(bench.heap, name))
+    values = {"size": 8, "count": 3, "align": 64, "address": bench.first}
+    named = {parameter: values[parameter] for parameter in signature.parameters}
+    getattr(bench.heap, name)(**named)
+    if name == "free":
+        assert bench.first not in bench.heap
+
+
+@pytest.mark.parametrize("name", SIGNATURES)
+def test_arguments_too_few_too_many_or_unknown_are_named(bench: Bench, name: str) -> None:
+    method = getattr(bench.heap, name)
+    with refused(bench.heap, TypeError, f"{name}() needs an argument '"):
+        method()
+    with refused(bench.heap, TypeError, f"{name}() takes "):
+        method(8, 8, 8, 8)
+    for unknown in ("length", "SIZE", "sïze", ""):
+        needed = [8] * (2 if name in ("calloc", "realloc") else 1)
+        with refused(bench.heap, TypeError, f"{name}() takes no argument {unknown!r}."):
+            method(*needed, **{unknown: 8})
+
+
+@pytest.mark.parametrize("name", SIGNATURES)
+def test_an_argument_that_comes_twice_is_named(bench: Bench, name: str) -> None:
+    method = getattr(bench.heap, name)
+    first, *more = inspect.signature(method).parameters
+    needed = [8] * (1 + (more[:1] in (["size"],)))
+    with refused(bench.heap, TypeError, f"{name}() got two values for '{first}'."):
+        method(*needed, **{first: 8})
+
+
+def test_align_comes_by_keyword_alone(heap: glassheap.Heap) -> None:
+    """`malloc(4, 16)` would read as calloc to a C programmer."""
+    for call in (
+        lambda: heap.malloc(8, 64),  # type: ignore[call-arg]
+        lambda: heap.alloc(8, 64),  # type: ignore[call-arg]
+        lambda: heap.realloc(None, 8, 64),  # type: ignore[call-arg]
+    ):
+        with pytest.raises(TypeError, match="by position"):
+            call()

@@ -1,0 +1,243 @@
+"""Block: memory that frees itself. That it knows when it is stale is in test_stale_block.py."""
+
+from __future__ import annotations
+
+import copy
+import gc
+import pickle
+import sys
+import weakref
+from typing import TYPE_CHECKING
+
+import pytest
+
+import glassheap
+from heap_probes import assert_sound, header_at, overwrite, peek, refused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def test_a_block_says_what_it_is(based_heap: glassheap.Heap) -> None:
+    based_heap.malloc(8)
+    block = based_heap.alloc(100)
+    assert (block.address, block.size, block.serial) == (based_heap.base + 48, 100, 2)
+    assert len(block) == 100
+    assert block.heap is based_heap
+    assert block.live
+    assert block.address in based_heap
+    assert header_at(based_heap, 32).serial == block.serial
+    assert repr(block) == f"<Block of 100 bytes at {block.address:#x}, serial 2>"
+    block.free()
+    assert repr(block) == f"<Block of 100 bytes at {block.address:#x}, serial 2, stale>"
+
+
+def test_alloc_gives_the_address_that_malloc_would(heap: glassheap.Heap) -> None:
+    address = heap.malloc(100)
+    heap.free(address)
+    assert heap.alloc(100).address == address
+    block = heap.alloc(40, align=512)
+    assert block.address == heap.base + 512
+    assert_sound(heap)
+
+
+def test_the_buffer_protocol_gives_exactly_its_bytes(heap: glassheap.Heap) -> None:
+    block = heap.alloc(5)
+    with memoryview(block) as view:
+        assert (view.nbytes, view.format, view.readonly) == (5, "B", False)
+        view[:] = b"hello"
+    assert bytes(block) == b"hello"
+    assert peek(heap, block.address - heap.base, 5) == b"hello"
+    assert bytes(heap.alloc(0)) == b""
+
+
+# --- It frees itself. -----------------------------------------------------------------------------
+
+
+def test_with_frees_at_its_end(heap: glassheap.Heap) -> None:
+    with heap.alloc(100) as block:
+        assert [*heap] == [block.address]
+    assert not block.live
+    assert heap.free_list() == [(heap.base, 4080)]
+
+
+def test_with_frees_after_an_exception_and_lets_it_through(heap: glassheap.Heap) -> None:
+    with pytest.raises(KeyError), heap.alloc(100):
+        raise KeyError
+    assert len(heap) == 0
+
+
+def test_with_leaves_alone_what_was_freed_inside(heap: glassheap.Heap) -> None:
+    with heap.alloc(100) as block:
+        block.free()
+        heap.malloc(100)
+    assert len(heap) == 1
+
+
+def test_del_frees(heap: glassheap.Heap) -> None:
+    block = heap.alloc(100)
+    assert len(heap) == 1
+    del block
+    assert len(heap) == 0
+    assert heap.stats().frees == 1
+    assert_sound(heap)
+
+
+def test_the_collector_frees_a_block_in_a_cycle(heap: glassheap.Heap) -> None:
+    cycle: list[object] = [heap.alloc(100)]
+    cycle.append(cycle)
+    del cycle
+    gc.collect()
+    assert len(heap) == 0
+
+
+def test_blocks_keep_their_heap_alive() -> None:
+    heap = glassheap.Heap()
+    reference = weakref.ref(heap)
+    block = heap.alloc(5)
+    del heap
+    gc.collect()
+    assert reference() is block.heap
+    memoryview(block)[:] = b"still"
+    assert bytes(block) == b"still"
+    del block
+    gc.collect()
+    assert reference() is None
+
+
+def test_a_weak_reference_ends_with_the_block(heap: glassheap.Heap) -> None:
+    block = heap.alloc(5)
+    reference = weakref.ref(block)
+    del block
+    assert reference() is None
+
+
+# --- A view keeps it. -----------------------------------------------------------------------------
+
+
+def test_a_live_view_keeps_the_block(heap: glassheap.Heap) -> None:
+    """`memoryview(heap.alloc(n))` must not be a view of freed memory."""
+    view = memoryview(heap.alloc(100))[10:]
+    gc.collect()
+    assert len(heap) == 1
+    view[:] = b"v" * 90
+    other = heap.malloc(100)
+    heap.view(other)[:] = b"o" * 100
+    assert bytes(view) == b"v" * 90
+    view.release()
+    assert [*heap] == [other]
+
+
+def test_a_live_view_is_in_the_way(heap: glassheap.Heap) -> None:
+    block = heap.alloc(100)
+    view = memoryview(block)
+    for call in (
+        block.free,
+        lambda: block.__exit__(None, None, None),
+        lambda: heap.free(block.address),
+        heap.close,
+    ):
+        with refused(heap, BufferError, f"a view of the block at {block.address:#x} is"):
+            call()
+    assert block.live
+    view.release()
+    block.free()
+
+
+def test_a_block_that_goes_while_its_address_is_viewed_stays_allocated(
+    heap: glassheap.Heap,
+) -> None:
+    """The view was taken by address, so it does not keep the handle; its bytes must stay."""
+    block = heap.alloc(100)
+    address = block.address
+    view = heap.view(address)
+    del block
+    gc.collect()
+    view[:] = b"v" * 100
+    assert address in heap
+    view.release()
+    heap.free(address)
+    assert_sound(heap)
+
+
+# --- Heaps in trouble. ----------------------------------------------------------------------------
+
+
+def test_a_block_of_a_closed_heap(heap: glassheap.Heap, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its uses say so; collecting it says nothing."""
+    said: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", said.append)
+    block = heap.alloc(8)
+    heap.close()
+    assert not block.live
+    for use in (glassheap.Block.free, memoryview, lambda block: block.__exit__(None, None, None)):
+        with pytest.raises(glassheap.HeapClosed):
+            use(block)
+    assert (block.size, len(block), block.serial) == (8, 8, 1)
+    del block
+    gc.collect()
+    assert said == []
+
+
+def test_corruption_found_while_collecting_is_printed_and_damages(
+    heap: glassheap.Heap, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody is there to catch it; so it goes where Python puts such exceptions."""
+    said: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda told: said.append(told.exc_type))
+    block = heap.alloc(8)
+    overwrite(heap, 8, b"XXXX")
+    del block
+    gc.collect()
+    assert said == [glassheap.BadMagic]
+    with pytest.raises(glassheap.HeapDamaged):
+        heap.malloc(8)
+
+
+def test_an_exception_on_its_way_survives_a_block_that_is_collected(heap: glassheap.Heap) -> None:
+    def fail() -> None:
+        block = heap.alloc(8)
+        overwrite(heap, block.address - heap.base - 8, bytes(4))
+        heap.reset()
+        raise KeyError(block.size)
+
+    with pytest.raises(KeyError):
+        fail()
+
+
+def test_a_damaged_header_is_named_and_not_called_stale(heap: glassheap.Heap) -> None:
+    block = heap.alloc(8)
+    overwrite(heap, 8, b"XXXX")
+    with refused(heap, glassheap.BadMagic):
+        memoryview(block)
+    with refused(heap, glassheap.HeapDamaged):
+        block.free()
+    heap.reset()
+    with refused(heap, glassheap.StaleHandle):
+        block.free()
+
+
+# --- Strange uses. --------------------------------------------------------------------------------
+
+
+def test_a_block_is_made_by_alloc_alone() -> None:
+    with pytest.raises(TypeError):
+        glassheap.Block()
+    with pytest.raises(TypeError):
+        type("Mine", (glassheap.Block,), {})
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_a_block_is_not_copied(
+    heap: glassheap.Heap, duplicate: Callable[[glassheap.Block], object]
+) -> None:
+    """Two handles would free the same memory twice."""
+    with pytest.raises(TypeError, match="cannot pickle"):
+        duplicate(heap.alloc(8))
+
+
+def test_a_blocks_attributes_cannot_be_written(heap: glassheap.Heap) -> None:
+    block = heap.alloc(8)
+    for name in ("address", "size", "serial", "live", "heap", "more"):
+        with pytest.raises(AttributeError):
+            setattr(block, name, 0)

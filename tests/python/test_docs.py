@@ -1,0 +1,121 @@
+"""What is said of the package is there, is complete, and is true."""
+
+from __future__ import annotations
+
+import doctest
+import inspect
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import glassheap
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+README = Path(__file__).resolve().parents[2] / "README.md"
+CLASSES = [glassheap.Heap, glassheap.Block, glassheap.HeapStats]
+ERRORS = {name for name in glassheap.__all__ if inspect.isclass(getattr(glassheap, name))}
+ERRORS = {name for name in ERRORS if issubclass(getattr(glassheap, name), Exception)}
+
+
+def members() -> Iterator[tuple[str, object]]:
+    """Every public method and property of the public classes."""
+    for cls in CLASSES:
+        for name, member in vars(cls).items():
+            if not name.startswith("_"):
+                yield f"{cls.__name__}.{name}", member
+
+
+MEMBERS = dict(members())
+METHODS = [name for name, member in MEMBERS.items() if callable(member)]
+
+
+def documentation(name: str) -> str:
+    """The docstring, without what the binding's library puts in front of it."""
+    text = inspect.cleandoc(getattr(MEMBERS[name], "__doc__", None) or "")
+    return re.sub(r"\A\w+\(.*\n*", "", text).strip()
+
+
+@pytest.mark.parametrize("name", [name for name in glassheap.__all__ if name != "__version__"])
+def test_every_public_class_is_described(name: str) -> None:
+    text = inspect.getdoc(getattr(glassheap, name)) or ""
+    first = text.splitlines()[0]
+    assert first.endswith("."), first
+    assert first[0].isupper()
+    assert len(first) <= 110
+
+
+@pytest.mark.parametrize("name", [n for n in MEMBERS if not n.startswith("HeapStats")])
+def test_every_public_member_is_described(name: str) -> None:
+    text = documentation(name)
+    assert re.match(r"[A-Z].*", text), f"{name} has no description"
+    assert text.endswith((".", ")."))
+
+
+USES_MEMORY = [name for name in METHODS if name.startswith("Heap.")]
+
+
+@pytest.mark.parametrize("name", USES_MEMORY)
+def test_every_method_says_what_it_raises(name: str) -> None:
+    """By names of exceptions that exist: either on its own, or `what malloc raises`."""
+    text = documentation(name)
+    raises = text[text.index("aises ") :]
+    named = set(re.findall(r"\b[A-Z][a-z]+[A-Z]\w+\b", raises))
+    assert named <= ERRORS | {"BufferError", "TypeError", "ValueError"}, named - ERRORS
+    assert named or re.search(r"what \w+ raises", raises)
+
+
+WITH_UNITS = ["malloc", "calloc", "realloc", "alloc", "malloc_many", "usable_size", "view"]
+WITH_UNITS += ["available_memory", "largest_free", "free_list"]
+
+
+@pytest.mark.parametrize("name", WITH_UNITS)
+def test_sizes_have_a_unit(name: str) -> None:
+    assert "byte" in documentation(f"Heap.{name}")
+
+
+WITH_COST = ["malloc", "calloc", "realloc", "free", "usable_size", "view", "free_list", "walk"]
+WITH_COST += ["check", "stats", "available_memory", "largest_free", "reset"]
+
+
+@pytest.mark.parametrize("name", WITH_COST)
+def test_the_cost_is_told(name: str) -> None:
+    assert re.search(r"O\(\w+.*\)", documentation(f"Heap.{name}"))
+
+
+def test_every_field_of_the_statistics_is_described() -> None:
+    """In the source, below each field: there is no place for it at run time."""
+    source = inspect.getsource(glassheap.HeapStats)
+    for name in inspect.get_annotations(glassheap.HeapStats):
+        assert re.search(rf'    {name}: \w+\n    """[A-Z1][^"]+\."""', source), name
+
+
+# --- The README. ----------------------------------------------------------------------------------
+
+
+def python_blocks() -> list[str]:
+    return re.findall(r"^```python\n(.*?)^```", README.read_text("utf-8"), re.M | re.S)
+
+
+def test_the_readme_has_an_example() -> None:
+    assert any("glassheap" in block for block in python_blocks())
+
+
+def test_the_examples_of_the_readme_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In their order, in one session; what looks like a session must answer as it is printed."""
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    for number, block in enumerate(python_blocks()):
+        if block.lstrip().startswith(">>>"):
+            example = doctest.DocTestParser().get_doctest(block, names, "README", "README.md", 0)
+            runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
+            runner.run(example, clear_globs=False)
+            assert runner.summarize(verbose=False).failed == 0, capsys.readouterr().out
+            names.update(example.globs)
+        else:
+            exec(compile(block, f"README.md, Python block {number + 1}", "exec"), names)

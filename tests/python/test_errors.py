@@ -1,0 +1,153 @@
+"""The exceptions: what each is also an instance of, and that they travel with their figures."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from typing import TYPE_CHECKING
+
+import pytest
+
+import glassheap
+from bench import Bench, make_bench
+from heap_probes import assert_sentences, overwrite
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+BASES = {
+    glassheap.HeapError: (Exception,),
+    glassheap.OutOfMemory: (glassheap.HeapError, MemoryError),
+    glassheap.InvalidSize: (glassheap.HeapError, ValueError),
+    glassheap.InvalidAlignment: (glassheap.HeapError, ValueError),
+    glassheap.InvalidPointer: (glassheap.HeapError, ValueError),
+    glassheap.ForeignPointer: (glassheap.InvalidPointer,),
+    glassheap.MisalignedPointer: (glassheap.InvalidPointer,),
+    glassheap.InteriorPointer: (glassheap.InvalidPointer,),
+    glassheap.DoubleFree: (glassheap.InvalidPointer,),
+    glassheap.StaleHandle: (glassheap.InvalidPointer,),
+    glassheap.HeapCorrupted: (glassheap.HeapError, RuntimeError),
+    glassheap.BadMagic: (glassheap.HeapCorrupted,),
+    glassheap.HeaderCorrupted: (glassheap.HeapCorrupted,),
+    glassheap.FreeListCorrupted: (glassheap.HeapCorrupted,),
+    glassheap.HeapDamaged: (glassheap.HeapError, RuntimeError),
+    glassheap.HeapClosed: (glassheap.HeapError, ValueError),
+}
+
+
+@pytest.mark.parametrize(("error", "bases"), BASES.items(), ids=str)
+def test_an_exception_is_also_what_a_python_user_would_catch(
+    error: type[Exception], bases: tuple[type[Exception], ...]
+) -> None:
+    assert error.__bases__ == bases
+
+
+def test_every_public_exception_is_in_the_table() -> None:
+    public = {getattr(glassheap, name) for name in glassheap.__all__}
+    errors = {it for it in public if isinstance(it, type) and issubclass(it, BaseException)}
+    assert errors == set(BASES)
+
+
+def corrupt(bench: Bench) -> None:
+    overwrite(bench.heap, bench.offset(bench.first) + 8, b"XXXX")
+    bench.heap.free(bench.first)
+
+
+def misuse_damaged(bench: Bench) -> None:
+    with pytest.raises(glassheap.BadMagic):
+        corrupt(bench)
+    bench.heap.malloc(8)
+
+
+def break_node(bench: Bench) -> None:
+    overwrite(bench.heap, bench.offset(bench.freed), b"XXXX")
+    bench.heap.malloc(8)
+
+
+def break_header(bench: Bench) -> None:
+    overwrite(bench.heap, bench.offset(bench.first), b"XXXX")
+    bench.heap.free(bench.first)
+
+
+def use_closed(bench: Bench) -> None:
+    bench.heap.close()
+    bench.heap.malloc(8)
+
+
+RAISING: dict[str, tuple[Callable[[Bench], object], set[str]]] = {
+    "OutOfMemory": (
+        lambda b: b.heap.malloc(2**200),
+        {"requested", "available", "largest", "free_blocks"},
+    ),
+    "InvalidSize": (lambda b: b.heap.malloc(-1), set()),
+    "InvalidAlignment": (lambda b: b.heap.malloc(1, align=3), set()),
+    "ForeignPointer": (lambda b: b.heap.free(2**200), {"address"}),
+    "MisalignedPointer": (lambda b: b.heap.free(b.first + 1), {"address"}),
+    "InteriorPointer": (lambda b: b.heap.free(b.first + 16), {"address"}),
+    "DoubleFree": (lambda b: b.heap.free(b.freed), {"address"}),
+    "StaleHandle": (lambda b: b.stale.free(), {"address"}),
+    "BadMagic": (corrupt, {"offset", "field", "expected", "found"}),
+    "HeaderCorrupted": (break_header, {"offset", "field", "expected", "found"}),
+    "FreeListCorrupted": (break_node, {"offset", "field", "expected", "found"}),
+    "HeapDamaged": (misuse_damaged, set()),
+    "HeapClosed": (use_closed, set()),
+}
+
+
+def caught(provoke: Callable[[Bench], object]) -> glassheap.HeapError:
+    with pytest.raises(glassheap.HeapError) as info:
+        provoke(make_bench())
+    return info.value
+
+
+@pytest.mark.parametrize("name", RAISING)
+def test_an_exception_has_a_sentence_and_exactly_its_figures(name: str) -> None:
+    provoke, figures = RAISING[name]
+    error = caught(provoke)
+    assert type(error).__name__ == name
+    assert set(vars(error)) == figures
+    assert len(error.args) == 1
+    assert_sentences(str(error))
+
+
+@pytest.mark.parametrize("name", RAISING)
+@pytest.mark.parametrize(
+    "travel", [lambda error: pickle.loads(pickle.dumps(error)), copy.copy, copy.deepcopy]
+)
+def test_an_exception_travels_with_its_figures(
+    name: str, travel: Callable[[Exception], Exception]
+) -> None:
+    """From a worker process, say."""
+    error = caught(RAISING[name][0])
+    arrived = travel(error)
+    assert type(arrived) is type(error)
+    assert (arrived.args, vars(arrived)) == (error.args, vars(error))
+
+
+def test_a_finding_reads_as_the_exception_does() -> None:
+    for provoke in (corrupt, break_header, break_node):
+        bench = make_bench()
+        with pytest.raises(glassheap.HeapCorrupted) as info:
+            provoke(bench)
+        (finding,) = bench.heap.check()
+        assert str(finding) == str(info.value)
+        assert finding.fault == info.type.__name__
+        assert pickle.loads(pickle.dumps(finding)) == finding
+
+
+RULES = ["magic", "size", "seal", "node size", "next", "prev", "head", "neighbours", "coverage"]
+
+
+@pytest.mark.parametrize("rule", [*RULES, "counters"])
+@pytest.mark.parametrize("fault", ["BadMagic", "HeaderCorrupted", "FreeListCorrupted"])
+def test_every_finding_is_a_sentence(fault: str, rule: str) -> None:
+    """Also those that no one can provoke from outside."""
+    text = str(glassheap.Finding(fault, rule, 4032, 7, 9))
+    assert "4032" in text
+    assert_sentences(text)
+
+
+@pytest.mark.parametrize(("fault", "rule"), [("no", "magic"), ("BadMagic", "no"), ("", "no")])
+def test_a_finding_of_nothing_known_is_refused(fault: str, rule: str) -> None:
+    with pytest.raises(ValueError, match=r"check\(\) reports no 'no'"):
+        str(glassheap.Finding(fault, rule, 0, 0, 0))

@@ -1,0 +1,33 @@
+"""Outside of the region nothing can be overwritten: the program stops at the very instruction."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from heap_probes import run_child
+
+STRAY = """
+import ctypes, resource
+import glassheap
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+heap = glassheap.Heap({size})
+ctypes.memset(heap.address, 1, heap.size)
+print("inside", flush=True)
+ctypes.{access}
+print("outside", flush=True)
+"""
+END, BEFORE = "heap.address + heap.size", "heap.address - 1"
+
+
+@pytest.mark.parametrize("access", ["memset({}, 1, 1)", "string_at({}, 1)"], ids=["write", "read"])
+@pytest.mark.parametrize(
+    ("size", "place"),
+    [(16, END), (1000, END), (4096, END), (4096, BEFORE), (65536, END), (65536, BEFORE)],
+)
+def test_a_page_without_access_stands_at_either_end(size: int, place: str, access: str) -> None:
+    """The program stops at the very instruction, instead of changing a stranger's data."""
+    done = run_child(STRAY.format(size=size, access=access.format(place)))
+    assert done.stdout == "inside\n"
+    assert done.returncode == -signal.SIGSEGV

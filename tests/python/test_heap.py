@@ -1,0 +1,272 @@
+"""A Heap as an object: how it is opened, and what it says of itself."""
+
+from __future__ import annotations
+
+import io
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import glassheap
+from heap_probes import assert_sound, header_at, peek, region_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# --- Opening. -------------------------------------------------------------------------------------
+
+
+def test_without_arguments_it_is_one_page_first_fit() -> None:
+    heap = glassheap.Heap()
+    assert (heap.size, heap.policy, heap.magic) == (4096, "first_fit", 0xDEADBEEF)
+    assert heap.base == heap.address
+    assert not heap.closed
+    assert_sound(heap)
+
+
+def test_addresses_count_from_the_base(based_heap: glassheap.Heap) -> None:
+    first, second = based_heap.malloc(10), based_heap.malloc(10)
+    assert (first, second) == (based_heap.base + 16, based_heap.base + 48)
+    based_heap.view(second)[:] = b"0123456789"
+    assert peek(based_heap, 48, 10) == b"0123456789"
+    assert region_bytes(based_heap)[48:58] == b"0123456789"
+
+
+@pytest.mark.parametrize("base", [0, 16, 4096, 1 << 20, 1 << 47, 2**64 - 2**37])
+def test_any_multiple_of_16_is_a_base(base: int) -> None:
+    heap = glassheap.Heap(1 << 16, base=base)
+    assert heap.base == base
+    address = heap.malloc(100, align=1 << 14)
+    assert address % (1 << 14) == (heap.address + address - base) % (1 << 14) == 0
+    heap.free(address)
+    assert_sound(heap)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "text"),
+    [
+        ({"size": 15}, glassheap.InvalidSize, "from 16 to 68719476720 bytes, not 15."),
+        ({"size": 0}, glassheap.InvalidSize, "not 0."),
+        ({"size": 2**36}, glassheap.InvalidSize, "not 68719476736."),
+        ({"size": 2**200}, glassheap.InvalidSize, "a region has from 16"),
+        ({"size": -1}, glassheap.InvalidSize, "-1 is negative"),
+        ({"size": 4096.0}, TypeError, "size must be a whole number, not float."),
+        ({"size": "4096"}, TypeError, "size must be a whole number, not str."),
+        ({"size": None}, TypeError, "size must be a whole number, not NoneType."),
+        ({"policy": "worst"}, ValueError, "there is no policy 'worst'; there are: 'first_fit'."),
+        ({"policy": ""}, ValueError, "there is no policy ''"),
+        ({"policy": 5}, TypeError, "arguments"),
+        ({"policy": None}, TypeError, "arguments"),
+        ({"magic": 2**32}, ValueError, "magic has 32 bits"),
+        ({"magic": 2**70}, ValueError, "magic has 32 bits"),
+        ({"magic": -1}, ValueError, "-1 is negative"),
+        ({"magic": "DEADBEEF"}, TypeError, "magic must be a whole number"),
+        ({"base": 8}, glassheap.InvalidAlignment, "base must be a multiple of 16"),
+        ({"base": 2**64 - 16}, glassheap.InvalidAlignment, "with room for a region above it"),
+        ({"base": 2**200}, glassheap.InvalidAlignment, "base must be"),
+        ({"base": -16}, ValueError, "-16 is negative"),
+        ({"base": 0.0}, TypeError, "base must be a whole number"),
+        ({"bases": 0}, TypeError, "arguments"),
+    ],
+    ids=str,
+)
+def test_bad_options_are_refused(
+    options: dict[str, Any], error: type[Exception], text: str
+) -> None:
+    with pytest.raises(error, match=re.escape(text)):
+        glassheap.Heap(**options)
+
+
+def test_only_the_size_may_come_by_position() -> None:
+    with pytest.raises(TypeError):
+        glassheap.Heap(4096, "first_fit")  # type: ignore[call-arg]
+
+
+def open_largest() -> glassheap.Heap | glassheap.OutOfMemory:
+    try:
+        return glassheap.Heap(2**36 - 16)
+    except glassheap.OutOfMemory as error:
+        return error
+
+
+def test_the_largest_region_is_opened_or_refused_for_lack_of_memory() -> None:
+    opened = open_largest()
+    if isinstance(opened, glassheap.OutOfMemory):
+        assert opened.requested == 2**36 - 16
+        assert "does not give 68719476720 bytes" in str(opened)
+    else:
+        assert opened.size == 2**36 - 16
+        opened.close()
+
+
+@pytest.mark.parametrize("magic", [0, 1, 0xCAFEF00D, 0xFFFFFFFF])
+def test_the_magic_number_can_be_chosen(magic: int) -> None:
+    heap = glassheap.Heap(magic=magic)
+    assert heap.magic == magic
+    heap.free(heap.malloc(8))
+    heap.malloc(40)
+    assert header_at(heap, 0).magic == magic
+    assert_sound(heap)
+
+
+def freed_bytes(heap: glassheap.Heap) -> bytes:
+    """What lies in all free blocks behind their nodes."""
+    free = [info for info in heap.walk() if not info.live]
+    return b"".join(peek(heap, info.address - heap.base, info.size) for info in free)
+
+
+@pytest.mark.parametrize("zero_on_free", [True, False])
+def test_freed_bytes_are_cleared_if_asked_for(zero_on_free: bool) -> None:
+    """Freed alone, in a batch, by a shrinking and a moving realloc, by its handle, and by reset."""
+    heap = glassheap.Heap(zero_on_free=zero_on_free)
+    addresses = heap.malloc_many([96] * 6)
+    block = heap.alloc(96)
+    for address in heap:
+        heap.view(address)[:] = b"\xaa" * 96
+    ways_to_free: list[Callable[[], object]] = [
+        lambda: heap.free(addresses[0]),
+        lambda: heap.free_many(addresses[1:2]),
+        lambda: heap.realloc(addresses[2], 16),
+        lambda: heap.realloc(addresses[4], 2000),
+        block.free,
+        heap.reset,
+    ]
+    for free in ways_to_free:
+        free()
+        assert (b"\xaa" not in freed_bytes(heap)) == zero_on_free
+        assert_sound(heap)
+
+
+# --- What it says of itself. ----------------------------------------------------------------------
+
+
+def test_length_iteration_and_containment_are_about_live_blocks(heap: glassheap.Heap) -> None:
+    assert len(heap) == 0
+    assert bool(heap)
+    addresses = [*heap.malloc_many([10, 20, 0, 30])]
+    heap.free(addresses.pop(1))
+    assert len(heap) == 3
+    assert [*heap] == addresses
+    assert all(address in heap for address in addresses)
+    assert not any(address + offset in heap for address in addresses for offset in (-8, 1, 8))
+    for nothing in (None, "x", 1.5, 0, -1, 2**64, 2**200, heap):
+        assert nothing not in heap
+
+
+def test_blocks_may_be_freed_while_iterating(heap: glassheap.Heap) -> None:
+    heap.malloc_many([1] * 20)
+    for address in heap:
+        heap.free(address)
+    assert len(heap) == 0
+
+
+def test_iterating_again_begins_again(heap: glassheap.Heap) -> None:
+    heap.malloc(1)
+    assert [*heap] == [*heap]
+    assert iter(heap) is not iter(heap)
+
+
+def test_repr_says_what_it_is_and_how_full(heap: glassheap.Heap) -> None:
+    heap.malloc(100)
+    text = repr(heap)
+    place = f"<Heap of 4096 bytes at {heap.base:#x}, first_fit: "
+    assert text == place + "1 live, 1 free, 3952 bytes available>"
+    heap.close()
+    assert repr(heap) == "<Heap of 4096 bytes, first_fit, closed>"
+
+
+def test_records_are_named_tuples_of_whole_numbers(heap: glassheap.Heap) -> None:
+    heap.malloc(100)
+    live, free = heap.walk()
+    assert isinstance(live, glassheap.BlockInfo)
+    assert live._fields == ("start", "address", "size", "extent", "live", "serial")
+    assert live.live is True
+    assert free.live is False
+    (node,) = heap.free_list()
+    assert isinstance(node, glassheap.FreeBlock)
+    assert repr(node) == f"FreeBlock(address={heap.base + 128}, size=3952)"
+
+
+def test_serials_count_allocations_and_wrap() -> None:
+    heap = glassheap.Heap(1 << 22)
+    heap.malloc_many([0] * 65535)
+    assert [info.serial for info in heap.walk()[:65535]] == [*range(1, 65536)]
+    after = heap.malloc_many([0, 0])
+    serials = {info.address: info.serial for info in heap.walk()}
+    assert [serials[address] for address in after] == [0, 1]
+    assert heap.check() == []
+
+
+def test_stats_are_by_the_formulas(heap: glassheap.Heap) -> None:
+    first, second, third = heap.malloc_many([100, 200, 300])
+    heap.free(second)
+    heap.realloc(first, 50)
+    with pytest.raises(glassheap.OutOfMemory):
+        heap.malloc(5000)
+    stats = heap.stats()
+    assert stats == glassheap.HeapStats(
+        size=4096,
+        live_blocks=2,
+        free_blocks=2,
+        requested=350,
+        used=third + 304 - heap.base,
+        available=256 + 3408,
+        largest_free=3408,
+        overhead=32 + 14 + 4,
+        peak_requested=600,
+        peak_used=672,
+        mallocs=3,
+        frees=1,
+        reallocs=1,
+        failures=1,
+        external_fragmentation=1 - 3408 / 3664,
+    )
+    assert stats.peak_utilisation == 600 / 672
+
+
+def test_stats_of_a_full_and_of_a_fresh_heap(heap: glassheap.Heap) -> None:
+    fresh = heap.stats()
+    assert (fresh.used, fresh.overhead, fresh.external_fragmentation) == (0, 0, 0)
+    assert fresh.peak_utilisation == 1
+    heap.malloc(4080)
+    full = heap.stats()
+    assert (full.used, full.available, full.external_fragmentation) == (4096, 0, 0)
+
+
+def test_stats_cannot_be_written(heap: glassheap.Heap) -> None:
+    with pytest.raises(AttributeError):
+        heap.stats().used = 3  # type: ignore[misc]
+
+
+def test_print_free_list_prints_to_standard_output_by_default(
+    heap: glassheap.Heap, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert heap.print_free_list() is None  # type: ignore[func-returns-value]
+    heap.print_free_list(file=None)
+    assert capsys.readouterr().out == "Free(4080)\nFree(4080)\n"
+
+
+def test_an_error_of_the_file_goes_through(heap: glassheap.Heap) -> None:
+    closed = io.StringIO()
+    closed.close()
+    with pytest.raises(ValueError, match="closed file"):
+        heap.print_free_list(file=closed)
+
+
+# --- calloc. --------------------------------------------------------------------------------------
+
+
+def test_calloc_clears_what_was_there(heap: glassheap.Heap) -> None:
+    dirty = heap.malloc(200)
+    heap.view(dirty)[:] = b"x" * 200
+    heap.free(dirty)
+    address = heap.calloc(10, 19)
+    assert address == dirty
+    assert peek(heap, address - heap.base, heap.usable_size(address)) == bytes(192)
+    assert_sound(heap)
+
+
+@pytest.mark.parametrize(("count", "size"), [(0, 0), (0, 2**200), (2**64, 0), (1, 5), (5, 1)])
+def test_calloc_is_malloc_of_the_product(heap: glassheap.Heap, count: int, size: int) -> None:
+    assert len(heap.view(heap.calloc(count, size))) == count * size
