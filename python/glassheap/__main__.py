@@ -1,7 +1,7 @@
 """The command line: `glassheap`, or `python -m glassheap`.
 
-This file knows the arguments and how a command ends.  What the commands do is elsewhere, and is
-imported only by the command that needs it.
+This file knows the arguments (those of `ostep`, which are many, are in its package) and how a
+command ends.  What the commands do is elsewhere, and is imported only by the command that needs it.
 
     exit status   0    done
                   1    the output could not be written, the heap was found corrupt, or the trace
@@ -23,6 +23,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, NoReturn
 
 from glassheap.errors import HeapError, InvalidSize
+from glassheap.ostep import options as ostep
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,7 +90,7 @@ def run(arguments: Sequence[str] | None) -> int:
     """Parse the arguments and run the command they name."""
     parser = build_parser()
     try:
-        chosen = parser.parse_args(arguments)
+        chosen = parser.parse_args(ostep.joined(sys.argv[1:] if arguments is None else arguments))
     except SystemExit as end:  # --help has been printed, or a complaint: `main` is to flush it
         return end.code if isinstance(end.code, int) else FAILED
     if chosen.version or chosen.cmakedir or chosen.includes:
@@ -98,6 +99,8 @@ def run(arguments: Sequence[str] | None) -> int:
         return replay_command(chosen)
     if chosen.command == "demo":
         return demo_command(chosen)
+    if chosen.command == "ostep":
+        return ostep_command(chosen)
     parser.print_help()
     return DONE
 
@@ -112,6 +115,7 @@ def build_parser() -> Parser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     add_demo(commands.add_parser("demo", help="a guided tour of one page of memory"))
     add_replay(commands.add_parser("replay", help="run a recorded program's allocations"))
+    ostep.add_arguments(commands.add_parser("ostep", help="the free-space homework of OSTEP"))
     return parser
 
 
@@ -156,6 +160,13 @@ def demo_command(chosen: argparse.Namespace) -> int:
     from glassheap import demo
 
     return demo.run(pause=chosen.pause, width=chosen.width)
+
+
+def ostep_command(chosen: argparse.Namespace) -> int:
+    """`glassheap ostep`."""
+    from glassheap.ostep import program
+
+    return program.run(chosen)
 
 
 def replay_command(chosen: argparse.Namespace) -> int:

@@ -1,0 +1,42 @@
+"""The reference model: a heap that is nothing but a list of (addr, sz), to check real ones against.
+
+    free_list.py   the free list of the textbook, rule by rule: any fit, any order of the list
+    heap.py        the same as `glassheap.Heap` shows it: payloads, headers of 16 bytes, realloc
+
+There are no bytes here, only intervals of integers, so nothing can be corrupted and nothing is
+clever: every call is O(n) for n free blocks (O(n log n) where the list is sorted). What the model
+says is right by being short enough to be read next to the rules. The placement policies written in
+C++ are tested against it, address for address, and `glassheap ostep` is played on it.
+
+Sources: R. and A. Arpaci-Dusseau, "Operating Systems: Three Easy Pieces", chapter 17 (free-space
+management) and its homework program, for the rules; D. Knuth, "The Art of Computer Programming",
+volume 1, section 2.5, for next fit's roving pointer.
+"""
+
+from __future__ import annotations
+
+from glassheap.model.free_list import (
+    FITS,
+    ORDERS,
+    Chunk,
+    Fit,
+    FreeList,
+    Order,
+    Outcome,
+    inserted,
+    merged,
+)
+from glassheap.model.heap import ModelHeap
+
+__all__ = [
+    "FITS",
+    "ORDERS",
+    "Chunk",
+    "Fit",
+    "FreeList",
+    "ModelHeap",
+    "Order",
+    "Outcome",
+    "inserted",
+    "merged",
+]

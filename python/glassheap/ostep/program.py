@@ -1,0 +1,97 @@
+"""The command: plays the operations, and prints each step as it is made.
+
+The program's own lines stand at the left edge, exactly as the homework prints them; a line that
+--explain or --show adds begins with two spaces. Both show answers, and so imply `-c`.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, TextIO
+
+from glassheap import terminal
+from glassheap.model import FreeList
+from glassheap.ostep import drawing, explaining, printing
+from glassheap.ostep.operations import drawn
+from glassheap.ostep.options import LIST_ORDERS, POLICIES
+from glassheap.ostep.playing import Player, Skipped
+from glassheap.pictures import terminal_map
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+    from glassheap.ostep.playing import Step
+    from glassheap.terminal import Line
+
+DONE = 0
+
+
+def run(chosen: argparse.Namespace, *, file: TextIO | None = None) -> int:
+    """Play what was asked for and print it on `file` (the standard output); 0.
+
+    Raises what writing to `file` raises.
+    """
+    chosen.compute = chosen.compute or chosen.show or chosen.explain
+    out = sys.stdout if file is None else file
+    if out is not None:  # it is None where the standard output is closed
+        terminal.write(lines(chosen, out), out)
+    return DONE
+
+
+def lines(chosen: argparse.Namespace, out: TextIO) -> Iterator[Line]:
+    """Everything that is printed, each step when it has been made."""
+    player = Player(free_list_for(chosen))
+    text = printing.Text(chosen.compute, bool(chosen.allocList.operations), chosen.headerSize)
+    legend = True
+    yield from map(_plain, printing.options(vars(chosen)))
+    for step in steps(chosen, player):
+        yield from map(_plain, text.step(step))
+        if chosen.explain:
+            yield from map(_added, explaining.sentences(step, player.free_list, text))
+        if isinstance(step, Skipped):
+            continue
+        if chosen.show:
+            yield from picture(chosen, player, out, legend=legend)
+            legend = False
+        yield _plain("")
+
+
+def free_list_for(chosen: argparse.Namespace) -> FreeList:
+    """The free list that the options describe."""
+    return FreeList(
+        chosen.size,
+        base=chosen.baseAddr,
+        header=chosen.headerSize,
+        align=chosen.alignment,
+        fit=POLICIES[chosen.policy],
+        order=LIST_ORDERS[chosen.listOrder],
+        coalesce=chosen.coalesce,
+    )
+
+
+def steps(chosen: argparse.Namespace, player: Player) -> Iterator[Step]:
+    """The steps, each made when it is asked for: those listed, or else random ones."""
+    if chosen.allocList.operations:
+        yield from map(player.play_listed, chosen.allocList.operations)
+        return
+    random = drawn(chosen.seed, chosen.numOps, chosen.range, chosen.percentAlloc, player.live)
+    yield from map(player.play, random)
+
+
+def picture(
+    chosen: argparse.Namespace, player: Player, out: TextIO, *, legend: bool
+) -> Iterator[Line]:
+    """The map of the region as it is now."""
+    region = drawing.Region(chosen.baseAddr, chosen.size, chosen.headerSize, chosen.alignment)
+    unicode = terminal.can_show(out, terminal_map.UNICODE.all())
+    glyphs = terminal_map.UNICODE if unicode else terminal_map.ASCII
+    return drawing.draw(player, region, terminal.columns(out), glyphs, legend=legend)
+
+
+def _plain(text: str) -> Line:
+    return [(text, "")]
+
+
+def _added(text: str) -> Line:
+    return [(f"  {text}", "dim")]

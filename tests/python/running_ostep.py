@@ -1,0 +1,38 @@
+"""Runs `glassheap ostep` in the tests' own process, and takes apart what it prints."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from glassheap.__main__ import main
+
+if TYPE_CHECKING:
+    import pytest
+
+
+class Ostep:
+    """The command, run in this process."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self.capsys = capsys
+
+    def __call__(self, *arguments: str) -> str:
+        """What a run without mistakes prints."""
+        assert main(["ostep", *arguments]) == 0
+        printed = self.capsys.readouterr()
+        assert printed.err == ""
+        return printed.out
+
+    def steps(self, *arguments: str) -> list[list[str]]:
+        """The lines of each step, without the options."""
+        _, *steps = self(*arguments).rstrip("\n").split("\n\n")
+        return [step.split("\n") for step in steps]
+
+    def mistake(self, *arguments: str) -> str:
+        """The sentence that a mistake is answered with."""
+        assert main(["ostep", *arguments]) == 2
+        printed = self.capsys.readouterr()
+        assert printed.out == ""
+        assert re.fullmatch(r"glassheap: [^\n]*\n", printed.err)
+        return printed.err

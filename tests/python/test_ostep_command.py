@@ -1,0 +1,207 @@
+"""`glassheap ostep`: what it prints is what the homework program prints, to the byte.
+
+The recorded runs are the measure. What is malformed is one sentence, and says where.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import ostep_records
+from running_ostep import Ostep
+
+RECORDS = ostep_records.read()
+
+each_record = pytest.mark.parametrize("record", RECORDS, ids=lambda record: record["case"])
+
+
+@pytest.fixture
+def ostep(capsys: pytest.CaptureFixture[str]) -> Ostep:
+    return Ostep(capsys)
+
+
+# --- The homework program's own text --------------------------------------------------------------
+@each_record
+def test_the_answers_are_the_recorded_ones_to_the_byte(
+    ostep: Ostep, record: ostep_records.Record
+) -> None:
+    assert ostep(*record["argv"], "-c") == ostep_records.answers(record)
+
+
+@each_record
+def test_the_questions_are_those_answers_left_out(
+    ostep: Ostep, record: ostep_records.Record
+) -> None:
+    assert ostep(*record["argv"]) == ostep_records.questions(record)
+
+
+def test_the_first_example_of_the_homework(ostep: Ostep) -> None:
+    """Written out, so that the tests' own formatter is held to something too."""
+    options = ["-S", "100", "-b", "1000", "-H", "4", "-a", "4", "-p", "BEST", "-n", "2"]
+    head = (
+        "seed 0\nsize 100\nbaseAddr 1000\nheaderSize 4\nalignment 4\npolicy BEST\n"
+        "listOrder ADDRSORT\ncoalesce False\nnumOps 2\nrange 10\npercentAlloc 50\nallocList \n"
+    )
+    assert ostep(*options, "-c") == head + (
+        "compute True\n\n"
+        "ptr[0] = Alloc(3) returned 1004 (searched 1 elements)\n"
+        "Free List [ Size 1 ]: [ addr:1008 sz:92 ]\n\n"
+        "Free(ptr[0])\nreturned 0\n"
+        "Free List [ Size 2 ]: [ addr:1000 sz:8 ][ addr:1008 sz:92 ]\n\n"
+    )
+    assert ostep(*options) == head + (
+        "compute False\n\n"
+        "ptr[0] = Alloc(3) returned ?\nList? \n\n"
+        "Free(ptr[0])\nreturned ?\nList? \n\n"
+    )
+
+
+def test_a_list_is_asked_about_without_the_trailing_space(ostep: Ostep) -> None:
+    assert ostep("-A", "+3,-0").endswith(
+        "compute False\n\n"
+        "ptr[0] = Alloc(3) returned ?\nList?\n\n"
+        "Free(ptr[0])\nreturned ?\nList?\n\n"
+    )
+
+
+def test_a_pointer_has_the_header_added_only_where_operations_are_random(ostep: Ostep) -> None:
+    fails = ["-H", "8", "-S", "8", "-c"]
+    assert "Alloc(3) returned 7 (searched 1 elements)" in ostep(*fails, "-n", "1")
+    assert "Alloc(3) returned -1 (searched 1 elements)" in ostep(*fails, "-A", "+3")
+    assert "Alloc(3) returned 1008 (" in ostep("-H", "8", "-c", "-n", "1")
+    assert "Alloc(3) returned 1000 (" in ostep("-H", "8", "-c", "-A", "+3")
+
+
+def test_what_cannot_have_been_allocated_is_skipped_without_list_or_empty_line(
+    ostep: Ostep,
+) -> None:
+    """The index is held against the allocations that succeeded, not against all of them."""
+    printed = ostep("-S", "10", "-c", "-A", "+99,-0,+5,-1,-0,-7")
+    assert printed.partition("\n\n")[2] == (
+        "ptr[0] = Alloc(99) returned -1 (searched 1 elements)\n"
+        "Free List [ Size 1 ]: [ addr:1000 sz:10 ]\n\n"
+        "Invalid Free: Skipping\n"
+        "ptr[1] = Alloc(5) returned 1000 (searched 1 elements)\n"
+        "Free List [ Size 1 ]: [ addr:1005 sz:5 ]\n\n"
+        "Invalid Free: Skipping\n"
+        "Free(ptr[0])\nreturned -1\nFree List [ Size 1 ]: [ addr:1005 sz:5 ]\n\n"
+        "Invalid Free: Skipping\n"
+    )
+
+
+def test_an_empty_free_list_is_printed_as_one(ostep: Ostep) -> None:
+    assert ostep("-A", "+100,+1", "-c").endswith(
+        "ptr[0] = Alloc(100) returned 1000 (searched 1 elements)\nFree List [ Size 0 ]: \n\n"
+        "ptr[1] = Alloc(1) returned -1 (searched 0 elements)\nFree List [ Size 0 ]: \n\n"
+    )
+
+
+def test_an_allocation_of_nothing_is_legal(ostep: Ostep) -> None:
+    assert "Alloc(0) returned 1000 (searched 1 elements)" in ostep("-A", "+0,+0,+5,-2,-0", "-c")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["-S", "0x40"], "size 64"),
+        (["-S", "0b101"], "size 5"),
+        (["-S", "0100"], "size 64"),
+        (["-S100"], "size 100"),
+        (["--size=100"], "size 100"),
+        (["--si", "100"], "size 100"),
+        (["-s", "-5"], "seed -5"),
+        (["-a", "-1"], "alignment -1"),
+        (["-cC"], "coalesce True"),
+        (["-n", "0"], "numOps 0"),
+        (["-P", "150"], "percentAlloc 150"),
+        (["-A", "+10, -0"], "allocList +10, -0"),
+        # A list may begin with a free, which looks like an option.
+        (["-A", "-0,+10"], "allocList -0,+10"),
+        (["-cA", "-0,+10"], "allocList -0,+10"),
+        (["--allocList", "-0,+10"], "allocList -0,+10"),
+        (["-A-0"], "allocList -0"),
+        (["-A", ""], "allocList "),
+    ],
+)
+def test_options_are_read_as_the_homework_reads_them(
+    ostep: Ostep, arguments: list[str], line: str
+) -> None:
+    assert line in ostep(*arguments).split("\n")
+
+
+def test_only_allocations_are_drawn_at_a_hundred_percent_and_frees_wait_for_blocks(
+    ostep: Ostep,
+) -> None:
+    assert "Free(" not in ostep("-P", "100", "-n", "50")
+    printed = ostep("-P", "1", "-n", "20", "-c")
+    assert printed.count("Alloc(") == printed.count("Free(") == 10
+    assert "returned -1" not in printed
+
+
+# --- Mistakes -------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("text", "phrase"),
+    [
+        ("+10,10,-0", "entry 2 of the list, '10', is no operation; expected +SIZE or -NUMBER"),
+        ("+10,+x", "entry 2 of the list, '+x', is no operation"),
+        ("10", "entry 1 of the list, '10', is no operation"),
+        ("+10,,-0", "entry 2 of the list is empty"),
+        ("+10,", "entry 2 of the list is empty"),
+        (",", "entry 1 of the list is empty"),
+        (" ", "entry 1 of the list is empty"),
+        ("+10,+1.5", "entry 2 of the list, '+1.5'"),
+        ("+10,+-5", "entry 2 of the list, '+-5'"),
+        ("+10+20", "entry 1 of the list, '+10+20'"),
+        ("-1x,+3", "entry 1 of the list, '-1x'"),
+        ("+1,+2,+3;-0", "entry 3 of the list, '+3;-0'"),
+        ("+1,a\nb", r"entry 2 of the list, 'a\nb'"),
+        ("+1,+٣", "entry 2 of the list"),
+        (f"+{2**63}", "expected a number up to 9223372036854775807"),
+        ("+" + "9" * 5000, "...', is no operation; expected a number up to"),
+    ],
+)
+def test_a_malformed_list_says_which_entry(ostep: Ostep, text: str, phrase: str) -> None:
+    assert phrase in ostep.mistake("-A", text)
+    assert phrase in ostep.mistake("-c", f"--allocList={text}")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "phrase"),
+    [
+        (["-S", "-1"], "-S/--size: '-1' will not do; expected 0 or more"),
+        (["-S", "ten"], "-S/--size: 'ten' will not do; expected a whole number"),
+        (["-S", "9" * 5000], "expected a whole number"),
+        (["-S", hex(2**63)], "expected a whole number up to 9223372036854775807"),
+        (["-S", "08"], "'08' will not do"),
+        (["-b", "-1"], "-b/--baseAddr: '-1'"),
+        (["-H", "-1"], "-H/--headerSize: '-1'"),
+        (["-a", "0"], "-a/--alignment: '0' will not do; expected 1 or more, or -1 for no"),
+        (["-a", "-2"], "-a/--alignment: '-2'"),
+        (["-n", "-1"], "-n/--numOps"),
+        (["-r", "-1"], "-r/--range"),
+        (["-P", "0"], "-P/--percentAlloc: '0' will not do; expected 1 or more"),
+        (["-p", "NEXT"], "-p/--policy: invalid choice: 'NEXT'"),
+        (["-l", "SORTED"], "-l/--listOrder: invalid choice: 'SORTED'"),
+        (["-A"], "-A/--allocList: expected one argument"),
+        (["more"], "unrecognized arguments: more"),
+    ],
+)
+def test_every_other_mistake_is_one_sentence_too(
+    ostep: Ostep, arguments: list[str], phrase: str
+) -> None:
+    assert phrase in ostep.mistake(*arguments)
+
+
+def test_as_a_process_it_ends_as_commands_do() -> None:
+    command = [sys.executable, "-m", "glassheap", "ostep", "-n", "3"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.endswith("List? \n\n")
+    done = subprocess.run(
+        [*command, "-A", "+1,*2"], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "entry 2 of the list, '*2'," in done.stderr

@@ -1,0 +1,133 @@
+"""The reference model against two witnesses who know nothing of it, and against its own promises.
+
+The witnesses: the recorded runs of the OSTEP homework program, and a free list that knows only
+bytes (`byte_map`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+import pytest
+from hypothesis import given, settings
+
+import ostep_records
+from glassheap.model import ORDERS, FreeList
+from model_operations import OPERATIONS, SHAPES, Operation, Shape
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from glassheap.model import Fit, Order
+
+RECORDS = ostep_records.read()
+
+FIT_NAMES: dict[object, Fit] = {"FIRST": "first", "BEST": "best", "WORST": "worst"}
+ORDER_NAMES: dict[object, Order] = {
+    "ADDRSORT": "address",
+    "SIZESORT+": "size+",
+    "SIZESORT-": "size-",
+    "INSERT-FRONT": "front",
+    "INSERT-BACK": "back",
+}
+
+
+# --- The recorded runs ----------------------------------------------------------------------------
+def recorded_list(record: ostep_records.Record) -> FreeList:
+    """The free list that a recorded run began with."""
+    options = ostep_records.options(record)
+    number = {name: int(cast("str", options[name])) for name in ("size", "headerSize", "alignment")}
+    return FreeList(
+        number["size"],
+        base=int(cast("str", options["baseAddr"])),
+        header=number["headerSize"],
+        align=number["alignment"],
+        fit=FIT_NAMES[options["policy"]],
+        order=ORDER_NAMES[options["listOrder"]],
+        coalesce=bool(options["coalesce"]),
+    )
+
+
+def test_all_recorded_runs_are_here() -> None:
+    assert len(RECORDS) == 18
+    assert sum(len(record["ops"]) for record in RECORDS) == 3067
+
+
+@pytest.mark.parametrize("record", RECORDS, ids=lambda record: record["case"])
+def test_the_model_gives_the_addresses_that_were_recorded(record: ostep_records.Record) -> None:
+    model = recorded_list(record)
+    blocks: list[int | None] = []
+    for op in record["ops"]:
+        if op["op"] == "alloc":
+            block, searched = model.malloc(op["size"])
+            blocks.append(block)
+            assert (block, searched) == (op["block"], op["searched"])
+        else:
+            block = blocks[op["id"]]
+            assert block is not None
+            assert model.free(block) == (op["rc"] == 0)
+        assert model.chunks == [tuple(chunk) for chunk in op["free"]]
+
+
+# --- The other implementation ---------------------------------------------------------------------
+def played(shape: Shape, operations: list[Operation]) -> Iterator[FreeList]:
+    """Do the same to both, compare what they answer, and give the model after each operation."""
+    model, other = shape.model(), shape.bytes()
+    for operation in operations:
+        live = sorted(model.live)
+        if operation.call == "malloc":
+            arguments = operation.size, operation.align
+            assert model.malloc(*arguments) == other.malloc(*arguments)
+        elif live:
+            block = live[operation.pick % len(live)]
+            assert model.free(block) is other.free(block) is True
+        assert model.chunks == other.chunks()
+        assert model.live == other.live()
+        yield model
+
+
+@settings(max_examples=250, deadline=None)
+@given(shape=SHAPES, operations=OPERATIONS)
+def test_intervals_and_bytes_agree_on_everything(shape: Shape, operations: list[Operation]) -> None:
+    for model in played(shape, operations):
+        before = list(model.chunks)
+        assert not model.free(-1)
+        assert model.chunks == before
+
+
+# --- Properties -----------------------------------------------------------------------------------
+@settings(max_examples=100, deadline=None)
+@given(shape=SHAPES, operations=OPERATIONS)
+def test_no_byte_is_lost_and_none_belongs_to_two(shape: Shape, operations: list[Operation]) -> None:
+    for model in played(shape, operations):
+        place = shape.base
+        for addr, sz in sorted([*model.chunks, *model.live.items()]):
+            assert addr == place
+            place += sz
+        assert place == shape.base + shape.size
+
+
+@settings(max_examples=100, deadline=None)
+@given(shape=SHAPES, operations=OPERATIONS)
+def test_address_order_stays_sorted_and_coalesces_completely(
+    shape: Shape, operations: list[Operation]
+) -> None:
+    shape = shape._replace(kind=(shape.kind[0], "address"), coalesce=True)
+    for model in played(shape, operations):
+        assert model.chunks == sorted(model.chunks)
+        ends = {chunk.end for chunk in model.chunks}
+        assert not any(chunk.addr in ends for chunk in model.chunks)
+
+
+def test_coalescing_is_incomplete_in_every_other_order() -> None:
+    """Three blocks that touch are freed; only address order is sure to merge them with the rest."""
+    complete = {}
+    for order in ORDERS:
+        model = FreeList(40, fit="first", order=order, coalesce=True)
+        blocks = [model.malloc(n).block for n in (10, 10, 15, 5)]
+        for index in (1, 0, 2, 3):
+            block = blocks[index]
+            assert block is not None
+            model.free(block)
+        complete[order] = len(model.chunks) == 1
+    assert complete == {order: order == "address" for order in ORDERS}
