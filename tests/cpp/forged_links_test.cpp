@@ -118,14 +118,14 @@ TEST_P(Links, OfEveryKindInOneNodeAreContained) {
 }
 
 // With one node forged and the others honest, no pair of links but the true one passes: whoever
-// frees a block beside the node is refused.
+// frees the block behind the node is refused, though that touches no other node.
 TEST_P(Links, OfEveryKindInOneNodeAreNamedByAFreeThatMerges) {
-  Rig rig(options(192));
+  Rig rig(options(224));
   for (std::size_t node = 0; node < 3; ++node) {
     for (const std::uint32_t next : targets(rig)) {
       for (const std::uint32_t prev : targets(rig)) {
         rig.reset();
-        draw(rig, "[.0.][10][.0.][16][.0.][16]");
+        draw(rig, "[.0.][10][8][.0.][16][8][.0.][16]");
         const Address start = rig.free_list()[node].address;
         const Snapshot honest(*rig);
         write_links(rig, start - rig->base(), next, prev);
