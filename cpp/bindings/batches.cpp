@@ -84,8 +84,8 @@ Batch read_batch(const py::object& source, Read read) {
   return {from_items(items, read), items};
 }
 
-// array('Q', [0]). Made when the module is: an import in the middle of a call would hold a lock
-// that a child forked at that moment could wait for in vain.
+// array('Q', [0]), made once. Importing array takes longer than importing all of this module, so it
+// waits for the first batch.
 const py::object& one_zero() {
   PYBIND11_CONSTINIT static py::gil_safe_call_once_and_store<py::object> storage;
   return storage
@@ -102,8 +102,6 @@ std::size_t place_of_nonzero(const Numbers& numbers, std::size_t nth) {
 }
 
 }  // namespace
-
-void prepare_batches() { one_zero(); }
 
 py::object malloc_many(OpenHeap heap, const py::object& sizes) {
   const Batch batch = read_batch(sizes, read_one_size);

@@ -5,7 +5,6 @@
 
 namespace glassheap::bindings {
 
-void prepare_batches();  // imports what they need
 py::object malloc_many(OpenHeap heap, const py::object& sizes);
 void free_many(OpenHeap heap, const py::object& addresses);
 

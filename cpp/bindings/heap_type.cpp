@@ -319,7 +319,6 @@ void add_heap(py::module_& module) {
   type.def(py::init(&open), py::arg("size") = 4096, py::kw_only(), py::arg("policy") = "first_fit",
            py::arg("magic") = 0xDEADBEEF, py::arg("zero_on_free") = false,
            py::arg("base") = py::none());
-  prepare_batches();
   add_properties(type);
   add_looking(type);
   add_drawing(type);

@@ -8,7 +8,8 @@
 // can fail. A call that is refused therefore leaves the region and the block map as they were.
 //
 // allocate, release and allocate_many are flattened: all that they call becomes part of them, which
-// takes a fifth off a pair of calls. What is rare is kept out of line by a cold or noinline of its own.
+// takes a fifth off a pair of calls. What is rare is kept out of line by a cold or noinline of its
+// own.
 //
 // In every step the block map is brought up to date first; then the policy is told, which may ask
 // the map for the neighbours of a place, and still finds the nodes of blocks that are no more; and

@@ -78,19 +78,23 @@ import os, signal, threading
 import glassheap
 
 heap = glassheap.Heap(1 << 24)
+heap.free_many(heap.malloc_many([8]))  # imports array here: an import is no moment to fork in
+heap.check()
 ended = threading.Event()
 
 def work():
     while not ended.is_set():
         heap.free_many(heap.malloc_many(bytes(100_000)))
 
+heap.free_many(heap.malloc_many(b"1"))
+heap.check()  # whatever these import, they import before any fork
 thread = threading.Thread(target=work)
 thread.start()
 hung = 0
 for _ in range(20):
     child = os.fork()
     if child == 0:
-        signal.alarm(3)
+        signal.alarm(20)
         heap.free(heap.malloc(100))
         os._exit(len(heap.check()))
     hung += os.waitpid(child, 0)[1] != 0
