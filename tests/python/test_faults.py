@@ -1,9 +1,9 @@
 """Every misuse of an address, a view or a handle, as tables: how to commit it, what is raised.
 
-For each row, on a heap with each kind of base: the exception is exactly that one, it says what the
-row says, its attributes are the figures, and the refused call has changed no byte of the region and
-no counter but that of failures; and the heap is sound. Misused sizes and alignments are in
-test_arguments.py, overwritten bytes in test_damage.py.
+For each row, on a heap that counts from its real address and on one that counts from 0: the
+exception is exactly that one, it says what the row says, its attributes are the figures, and the
+refused call has changed no byte of the region and no counter but that of failures; and the heap is
+sound. Misused sizes and alignments are in test_arguments.py, overwritten bytes in test_damage.py.
 """
 
 from __future__ import annotations
