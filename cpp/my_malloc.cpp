@@ -56,6 +56,22 @@ const node_t* node_at(glassheap::Address address) noexcept {
   return std::bit_cast<const node_t*>(address);
 }
 
+// The free block that follows `node` in the list, or the first one; by way of the heap's own list,
+// which ends at the first node that is not sound, so that no damaged link is followed.
+const node_t* node_after(const node_t* node) noexcept try {
+  Heap* const heap = the_heap();
+  if (heap == nullptr) return nullptr;
+  Fault closed;  // it never is
+  const node_t* before = nullptr;
+  for (const glassheap::FreeBlock& block : heap->free_list(closed)) {
+    if (before == node) return node_at(block.address);
+    before = node_at(block.address);
+  }
+  return nullptr;
+} catch (const std::exception& error) {
+  stop(error.what());
+}
+
 }  // namespace
 
 void* my_malloc(size_t size) {
@@ -96,17 +112,8 @@ void reset_heap(void) {
   if (heap != nullptr) heap->reset(pinned);
 }
 
-const node_t* free_list_head(void) try {
-  Heap* const heap = the_heap();
-  if (heap == nullptr) return nullptr;
-  Fault closed;  // it never is
-  const auto list = heap->free_list(closed);
-  return list.empty() ? nullptr : node_at(list.front().address);
-} catch (const std::exception& error) {
-  stop(error.what());
-}
+const node_t* free_list_head(void) { return node_after(nullptr); }
 
 const node_t* free_list_next(const node_t* node) {
-  if (node == nullptr || node->next == GLASSHEAP_NIL) return nullptr;
-  return node_at(the_heap()->address() + glassheap::linked(node->next));
+  return node == nullptr ? nullptr : node_after(node);
 }
