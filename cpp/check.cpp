@@ -27,14 +27,14 @@ bool Judge::was_freed(Offset start) const noexcept {
 }
 
 Fault Judge::misplaced(Offset payload) const noexcept {
-  const Offset start = start_of(payload);
+  const Offset start = blocks_.layout.start_of(payload);
   if (payload % granule_size == 0 && start < blocks_.size() && was_freed(start))
     return {.kind = FaultKind::double_free};
   if (payload >= blocks_.size()) return {.kind = FaultKind::foreign_pointer};
   if (payload % granule_size != 0) return {.kind = FaultKind::misaligned_pointer};
   const Offset owner = map_.block_around(payload).start;
   if (map_.free_at(owner)) return {.kind = FaultKind::double_free};
-  return {.kind = FaultKind::interior_pointer, .owner = payload_of(owner)};
+  return {.kind = FaultKind::interior_pointer, .owner = blocks_.layout.payload_of(owner)};
 }
 
 bool Judge::explain(Offset start, Fault& fault) const noexcept {
@@ -42,10 +42,10 @@ bool Judge::explain(Offset start, Fault& fault) const noexcept {
   const header_t header = blocks_.header(block.start);
   if (!holds(Rule::magic, FaultKind::bad_magic, block.start, blocks_.magic(), header.magic, fault))
     return false;
-  const Rule rule = fills(header.size, block.extent) ? Rule::seal : Rule::size;
+  const Rule rule = blocks_.layout.fills(header.size, block.extent) ? Rule::seal : Rule::size;
   const bool seal = rule == Rule::seal;
   fault = broken(FaultKind::header_corrupted, rule, block.start,
-                 seal ? blocks_.seal(block.start, header) : on_offer(block.extent),
+                 seal ? blocks_.seal(block.start, header) : on_offer(block),
                  seal ? header.seal : header.size);
   return false;
 }
@@ -53,13 +53,13 @@ bool Judge::explain(Offset start, Fault& fault) const noexcept {
 bool Judge::node(Offset start, Offset next, Offset prev, Fault& fault) const noexcept {
   constexpr auto kind = FaultKind::free_list_corrupted;
   const node_t node = blocks_.node(start);
-  const Size offer = on_offer(map_.block_at(start).extent);
+  const Size offer = on_offer(map_.block_at(start));
   return holds(Rule::node_size, kind, start, offer, node.size, fault) &&
          holds(Rule::next, kind, start, link_to(next), node.next, fault) &&
          holds(Rule::prev, kind, start, link_to(prev), node.prev, fault);
 }
 
-void Judge::inspect(Findings& findings) const {
+void Judge::inspect(Findings& findings, bool none_touch) const {
   if (map_.block_around(0).start != 0)
     findings.push_back(broken(FaultKind::header_corrupted, Rule::coverage, 0, 1, 0));
   bool after_free = false;
@@ -67,7 +67,7 @@ void Judge::inspect(Findings& findings) const {
     const bool free = map_.free_at(block.start);
     Fault fault;
     if (!free && !header(block, fault)) findings.push_back(fault);
-    if (free && after_free)
+    if (none_touch && free && after_free)
       findings.push_back(
           broken(FaultKind::free_list_corrupted, Rule::neighbours, block.start, 0, 1));
     after_free = free;

@@ -43,7 +43,9 @@ std::string no_pages(const Fault& fault) {
 std::string invalid_size(const Fault& fault) {
   const std::string size =
       fault.found == most ? "2^64 - 1 or more" : format("%llu", ull{fault.found});
-  return format("a region has from 16 to %llu bytes, not ", ull{fault.expected}) + size + ".";
+  return format("such a heap's region has from %llu to %llu bytes, not ", ull{fault.least},
+                ull{fault.expected}) +
+         size + ".";
 }
 
 std::string invalid_alignment(const Fault& fault) {
@@ -58,6 +60,15 @@ std::string invalid_base(const Fault& fault) {
 }
 
 std::string unknown_policy(const Fault& /*fault*/) { return "there is no policy of that name."; }
+
+std::string unwanted_option(const Fault& fault) {
+  constexpr std::array options = {"fit", "order", "coalesce"};
+  return format(
+      "the option '%s' is taken by the policy 'sequential_fit' alone. Leave it out, or ask for "
+      "that "
+      "policy.",
+      options[std::min<std::uint64_t>(fault.found, options.size() - 1)]);
+}
 
 std::string foreign_pointer(const Fault& fault) {
   const std::string address = fault.address == most ? "an address below 0 or from 2^64 - 1 upwards"
@@ -152,6 +163,7 @@ constexpr std::array kinds = {
     Kind{"InvalidAlignment", invalid_alignment},
     Kind{"InvalidAlignment", invalid_base},
     Kind{"ValueError", unknown_policy},
+    Kind{"ValueError", unwanted_option},
     Kind{"ForeignPointer", foreign_pointer},
     Kind{"MisalignedPointer", misaligned_pointer},
     Kind{"InteriorPointer", interior_pointer},
@@ -166,8 +178,8 @@ constexpr std::array kinds = {
 };
 static_assert(kinds.size() == static_cast<std::size_t>(FaultKind::heap_closed) + 1);
 
-constexpr std::array rules = {"",     "magic", "size",       "seal",     "node size", "next",
-                              "prev", "head",  "neighbours", "coverage", "counters"};
+constexpr std::array rules = {"",     "magic", "size",   "seal",       "node size", "next",
+                              "prev", "head",  "listed", "neighbours", "coverage",  "counters"};
 static_assert(rules.size() == static_cast<std::size_t>(Rule::counters) + 1);
 
 const Kind& kind_of(FaultKind kind) noexcept { return kinds[static_cast<std::size_t>(kind)]; }

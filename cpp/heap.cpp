@@ -3,43 +3,34 @@
 #include <bit>
 #include <cstring>
 
-#include "glassheap/heap_core.hpp"
-#include "glassheap/policy/first_fit.hpp"
-
 namespace glassheap {
 namespace {
-
-template <Policy P>
-std::unique_ptr<Core> make(const Region& region, const Options& options) {
-  return std::make_unique<HeapCore<P>>(region, options.magic, options.zero_on_free);
-}
-
-struct Entry {
-  std::string_view name;
-  std::unique_ptr<Core> (*make)(const Region&, const Options&);
-};
-
-// The policies that can be asked for by name.
-constexpr Entry entries[] = {{FirstFit::name, &make<FirstFit>}};
-
-const Entry* entry(std::string_view name) noexcept {
-  for (const Entry& entry : entries) {
-    if (entry.name == name) return &entry;
-  }
-  return nullptr;
-}
 
 // The largest alignment that a region of `size` bytes is asked to serve: a quarter of it.
 Size largest_align(Size size) noexcept { return std::max(granule_size, std::bit_floor(size / 4)); }
 
+// The first option of sequential_fit's that another policy is given: 0 fit, 1 order, 2 coalesce.
+std::optional<std::uint64_t> unwanted(const Options& options) noexcept {
+  if (takes_sequence(options.policy)) return std::nullopt;
+  if (options.fit) return 0;
+  if (options.order) return 1;
+  if (options.coalesce) return 2;
+  return std::nullopt;
+}
+
 bool acceptable(const Options& options, Fault& fault) noexcept {
   const Address base = options.base.value_or(0);
-  if (options.size < granule_size || options.size > largest_region) {
-    fault = {.kind = FaultKind::invalid_size, .expected = largest_region, .found = options.size};
+  if (options.size < options.least_size() || options.size > largest_region) {
+    fault = {.kind = FaultKind::invalid_size,
+             .least = options.least_size(),
+             .expected = largest_region,
+             .found = options.size};
   } else if (base % granule_size != 0 || base + largest_region < base) {
     fault = {.kind = FaultKind::invalid_base, .found = base};
-  } else if (entry(options.policy) == nullptr) {
+  } else if (!is_policy(options.policy)) {
     fault = {.kind = FaultKind::unknown_policy};
+  } else if (const auto option = unwanted(options)) {
+    fault = {.kind = FaultKind::unwanted_option, .found = *option};
   }
   return !fault;
 }
@@ -56,7 +47,7 @@ Region map_region(const Options& options) noexcept {
 
 std::vector<std::string_view> policy_names() {
   std::vector<std::string_view> names;
-  for (const Entry& entry : entries) names.push_back(entry.name);
+  for (const Description& policy : policies()) names.push_back(policy.name);
   return names;
 }
 
@@ -80,10 +71,12 @@ Heap::Heap(const Options& options, Region region)
       region_(std::move(region)),
       size_(region_.size()),
       largest_align_(largest_align(size_)),
+      front_(options.headers ? granule_size : 0),
+      unused_(options.unused()),
       real_(std::bit_cast<Address>(region_.data())),
-      core_(entry(options.policy)->make(region_, options)) {
-  base_ = options.base.value_or(real_);
-}
+      base_(options.base.value_or(real_)),
+      origin_(base_ + unused_),
+      core_(make_core({data(0), size_ - unused_}, options_)) {}
 
 // --- What every call asks first. ---------------------------------------------------------------
 
@@ -99,6 +92,7 @@ bool Heap::other_align(Size& align, Fault& fault) const noexcept {
 void Heap::blame(Fault& fault, Address payload) noexcept {
   fault.address = payload;
   fault.owner = address_of(fault.owner);
+  fault.offset += unused_;
   if (is_corruption(fault.kind)) damaged_ = true;
 }
 
@@ -122,7 +116,7 @@ Address Heap::calloc(Size count, Size size, Fault& fault) noexcept {
     blame(fault, 0);
     return 0;
   }
-  std::memset(region_.data() + payload_of(block.start), 0, on_offer(block.extent));
+  std::memset(data(payload_of(block)), 0, on_offer(block.extent));
   return address_of(block);
 }
 
@@ -192,7 +186,7 @@ bool Heap::acquire(Size size, Size align, Handle& handle, Fault& fault) noexcept
   if (!may_change(fault) || !align_for(align, fault)) return false;
   const Block block = core_->allocate(size, align, fault);
   Live live;
-  if (!block || !core_->find(payload_of(block.start), live, fault)) {
+  if (!block || !core_->find(payload_of(block), live, fault)) {
     blame(fault, 0);
     return false;
   }
@@ -229,9 +223,9 @@ bool Heap::is_current(const Handle& handle, Fault& fault) noexcept {
 }
 
 bool Heap::hold(const Live& live, Pinned& pinned) {
-  const Offset payload = payload_of(live.block.start);
+  const Offset payload = payload_of(live.block);
   ++pins_[payload];
-  pinned = {payload, region_.data() + payload, live.size};
+  pinned = {payload, data(payload), live.size};
   return true;
 }
 
@@ -306,7 +300,7 @@ std::vector<BlockInfo> Heap::walk(Fault& fault) {
   infos.reserve(core_->map().blocks());
   for (const Sight& sight : core_->walk()) {
     const Offset start = sight.block.start;
-    infos.push_back({address_of(start), address_of(payload_of(start)), sight.size,
+    infos.push_back({address_of(start), address_of(payload_of(sight.block)), sight.size,
                      sight.block.extent, sight.live, sight.serial});
   }
   return infos;
@@ -317,6 +311,7 @@ Findings Heap::check(Fault& fault) {
   if (!may_look(fault)) return {};
   Findings findings = core_->inspect();
   if (!findings.empty()) damaged_ = true;
+  for (Fault& finding : findings) finding.offset += unused_;
   return findings;
 }
 
@@ -325,17 +320,16 @@ Stats Heap::stats(Fault& fault) {
   if (!may_look(fault)) return {};
   const BlockMap& map = core_->map();
   const Tally& tally = core_->tally();
-  const Size largest = core_->largest();
   return {.size = size_,
           .live_blocks = map.live_blocks(),
           .free_blocks = map.free_blocks(),
           .requested = tally.requested,
-          .used = map.top().start,
-          .available = size_ - tally.taken - map.free_blocks() * front_size,
-          .largest_free = largest == 0 ? 0 : on_offer(largest),
+          .used = from_first_byte(map.used()),
+          .available = available(),
+          .largest_free = on_offer(core_->largest()),
           .overhead = tally.taken - tally.requested,
           .peak_requested = tally.peak_requested,
-          .peak_used = tally.peak_used,
+          .peak_used = from_first_byte(tally.peak_used),
           .mallocs = tally.mallocs,
           .frees = tally.frees,
           .reallocs = tally.reallocs,
@@ -345,20 +339,25 @@ Stats Heap::stats(Fault& fault) {
 Size Heap::available_memory(Fault& fault) noexcept {
   const Guard guard(lock_);
   if (!may_look(fault)) return 0;
-  return size_ - core_->tally().taken - core_->map().free_blocks() * front_size;
+  return available();
 }
 
 Size Heap::largest_free(Fault& fault) noexcept {
   const Guard guard(lock_);
   if (!may_look(fault)) return 0;
-  const Size largest = core_->largest();
-  return largest == 0 ? 0 : on_offer(largest);
+  return on_offer(core_->largest());
 }
 
 Size Heap::live_blocks(Fault& fault) noexcept {
   const Guard guard(lock_);
   if (!may_look(fault)) return 0;
   return core_->map().live_blocks();
+}
+
+Size Heap::own_memory(Fault& fault) noexcept {
+  const Guard guard(lock_);
+  if (!may_look(fault)) return 0;
+  return sizeof *this + core_->own_memory();
 }
 
 // --- The heap as a whole. ----------------------------------------------------------------------

@@ -3,6 +3,9 @@
 
 #include <pybind11/stl.h>
 
+#include <algorithm>
+#include <array>
+
 #include "arguments.hpp"
 #include "batches.hpp"
 #include "raise.hpp"
@@ -34,28 +37,62 @@ std::uint32_t read_magic(const py::object& magic) {
   return static_cast<std::uint32_t>(value);
 }
 
-std::string known_policies() {
-  std::string names;
-  for (const std::string_view name : policy_names())
-    names += (names.empty() ? "'" : ", '") + std::string(name) + "'";
-  return names;
+// The names in a list, for a sentence.
+template <typename Names>
+std::string listed(const Names& names) {
+  std::string list;
+  for (const std::string_view name : names)
+    list += (list.empty() ? "'" : ", '") + std::string(name) + "'";
+  return list;
 }
 
-std::unique_ptr<Heap> open(const py::object& size, const std::string& policy,
-                           const py::object& magic, bool zero_on_free, const py::object& base) {
+// The enumerator with this name, names being in the order of the enumerators; none for None.
+template <typename Enum, std::size_t count>
+std::optional<Enum> named(const py::object& object, const char* option,
+                          const std::array<std::string_view, count>& names) {
+  if (object.is_none()) return std::nullopt;
+  if (!py::isinstance<py::str>(object))
+    throw py::type_error(std::string(option) + " must be one of " + listed(names) + ".");
+  const auto name = object.cast<std::string>();
+  const auto at = std::ranges::find(names, name);
+  if (at == names.end())
+    throw py::value_error(std::string("there is no ") + option + " '" + name +
+                          "'; there are: " + listed(names) + ".");
+  return static_cast<Enum>(at - names.begin());
+}
+
+constexpr std::array<std::string_view, 3> fits = {"first", "best", "worst"};
+constexpr std::array<std::string_view, 5> orders = {"address", "size+", "size-", "front", "back"};
+
+std::unique_ptr<Heap> open(const py::object& size, const std::string& policy, bool headers,
+                           const py::object& magic, bool zero_on_free, const py::object& base,
+                           const py::object& fit, const py::object& order,
+                           std::optional<bool> coalesce) {
   Options options;
   options.size = whole(size, "size");
   options.policy = policy;
+  options.headers = headers;
   options.magic = read_magic(magic);
   options.zero_on_free = zero_on_free;
   if (!base.is_none()) options.base = whole(base, "base");
+  options.fit = named<Fit>(fit, "fit", fits);
+  options.order = named<Order>(order, "order", orders);
+  options.coalesce = coalesce;
   Fault fault;
   std::unique_ptr<Heap> heap = Heap::open(options, fault);
   if (fault.kind == FaultKind::unknown_policy)
-    throw py::value_error("there is no policy '" + policy + "'; there are: " + known_policies() +
-                          ".");
+    throw py::value_error("there is no policy '" + policy +
+                          "'; there are: " + listed(policy_names()) + ".");
   raise_if(fault, fault.kind == FaultKind::no_pages ? size.ptr() : nullptr);
   return heap;
+}
+
+py::list describe_policies() {
+  const RecordMaker record("PolicyInfo");
+  py::list list;
+  for (const Description& policy : policies())
+    list.append(record(py::make_tuple(policy.name, policy.summary, policy.cost, policy.source)));
+  return list;
 }
 
 // --- Looking. ----------------------------------------------------------------------------------
@@ -146,16 +183,24 @@ constexpr const char* heap_doc =
     R"(A heap over one region of memory, every byte of which can be seen.
 
 Args:
-    size: Bytes of the region, from 16 to 68,719,476,720, rounded up to a multiple of 16. It is
+    size: Bytes of the region, from 16 (32 with base 0 and no headers) to 68,719,476,720, rounded up to a multiple of 16. It is
         mapped as private pages, with a page without access at either end.
-    policy: How a free block is chosen for a request; 'first_fit' takes the lowest address.
+    policy: How a free block is chosen for a request, by name or as a Policy; 'first_fit' takes the
+        lowest address. policies() describes each.
+    headers: Whether a header of 16 bytes stands before each payload. Without headers a block of 64
+        bytes takes 64, every check but those of the header itself still holds, and the exact size
+        asked for, the serial and the magic number are not kept.
     magic: The 32-bit number that stands in every live block's header.
     zero_on_free: Whether the bytes of a block are cleared when it is freed.
     base: What addresses are counted from, a multiple of 16: with 0 they are offsets into the region.
-        By default the region's real address.
+        By default the region's real address. With 0 and no headers the first 16 bytes of the
+        region stay unused, so that no payload has the address 0.
+    fit, order, coalesce: Of sequential_fit alone: 'first', 'best' or 'worst' fit, by default the
+        first; over a list in the order 'address', 'size+', 'size-', 'front' or 'back', by default by
+        address; that joins free blocks (True, the default), or never does.
 
-Raises InvalidSize for a size out of range, ValueError for an unknown policy or a magic of more than
-32 bits, InvalidAlignment for a base that is no multiple of 16, OutOfMemory if the system gives no
+Raises InvalidSize for a size out of range, ValueError for an unknown policy, for an option that the
+policy does not take, and for a magic of more than 32 bits, InvalidAlignment for a base that is no multiple of 16, OutOfMemory if the system gives no
 pages. Any number of threads may use one heap.)";
 
 void add_properties(HeapClass& type) {
@@ -170,6 +215,9 @@ void add_properties(HeapClass& type) {
       .def_property_readonly(
           "base", [](OpenHeap heap) { return heap->base(); },
           "The address of the region's first byte, as this heap counts.")
+      .def_property_readonly(
+          "headers", [](OpenHeap heap) { return heap->options().headers; },
+          "Whether a header stands before each payload.")
       .def_property_readonly(
           "address", [](OpenHeap heap) { return heap->address(); },
           "The real address of the region's first byte.")
@@ -214,6 +262,12 @@ list means a sound heap; anything else makes the heap damaged. O(n log n). Raise
           R"(Return the largest size that malloc can serve, in bytes; 0 if none, or if malloc(0) can.
 
 O(n) in the free blocks. Raises HeapClosed.)")
+      .def(
+          "own_memory",
+          [](OpenHeap heap) { return checked([&](Fault& f) { return heap->own_memory(f); }); },
+          R"(Return how many bytes the heap takes outside its region: block map, index, and itself.
+
+O(1). Raises HeapClosed.)")
       .def("print_free_list", &print_free_list, py::arg("file") = py::none(),
            R"(Print the sizes in list order on one line: Free(112)->Free(3824).
 
@@ -317,13 +371,20 @@ py::object RecordMaker::operator()(const py::tuple& fields) const {
 void add_heap(py::module_& module) {
   HeapClass type(module, "Heap", heap_doc);
   type.def(py::init(&open), py::arg("size") = 4096, py::kw_only(), py::arg("policy") = "first_fit",
-           py::arg("magic") = 0xDEADBEEF, py::arg("zero_on_free") = false,
-           py::arg("base") = py::none());
+           py::arg("headers") = true, py::arg("magic") = 0xDEADBEEF,
+           py::arg("zero_on_free") = false, py::arg("base") = py::none(),
+           py::arg("fit") = py::none(), py::arg("order") = py::none(),
+           py::arg("coalesce") = py::none());
   add_properties(type);
   add_looking(type);
   add_drawing(type);
   add_managing(type);
   add_hot_methods(type);
+  module.def("policies", &describe_policies,
+             R"(Return a PolicyInfo for each placement policy, the default first.
+
+name is what Heap takes as policy; summary is one line; cost says what malloc and free take; source
+is where the policy is from.)");
 }
 
 }  // namespace glassheap::bindings

@@ -37,6 +37,8 @@ class Bitmap {
   Bitmap(Word* words, std::size_t bits) noexcept;
 
   [[nodiscard]] bool test(std::size_t i) const noexcept { return test(levels_[0], i); }
+  // The members 64 * i to 64 * i + 63, the lowest in the lowest bit.
+  [[nodiscard]] Word word(std::size_t i) const noexcept { return levels_[0][i]; }
 
   // i is no member yet; is one.
   void set(std::size_t i) noexcept {

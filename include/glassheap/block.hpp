@@ -7,16 +7,21 @@
 //     | header or node: 16 | payload, rounded up to 16 ........ |
 //     <------------------------- extent ----------------------->
 //
-//     extent  = 16 + round_up(size, 16)        payload = start + 16
-//     on offer = extent - 16                   (what a node's size says)
+//     extent  = front + round_up(size, 16)     payload = start + front
+//     on offer = extent - front                (what a node's size says)
+//
+// front is 16, or 0 in a heap without headers: there a payload starts where its block does, a free
+// block offers all that it has, and only the block map knows which is which.
 #pragma once
 
+#include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstring>
 #include <optional>
+#include <span>
 
 #include "glassheap/layout.h"
-#include "glassheap/region.hpp"
 #include "glassheap/units.hpp"
 
 namespace glassheap {
@@ -24,23 +29,31 @@ namespace glassheap {
 using ::header_t;
 using ::node_t;
 
-inline constexpr Size front_size = sizeof(header_t);
 static_assert(sizeof(header_t) == granule_size && sizeof(node_t) == granule_size);
 
-[[nodiscard]] constexpr Offset payload_of(Offset start) noexcept { return start + front_size; }
-[[nodiscard]] constexpr Offset start_of(Offset payload) noexcept { return payload - front_size; }
-[[nodiscard]] constexpr Size on_offer(Size extent) noexcept { return extent - front_size; }
+// How long blocks are, and where in them payloads stand. All in bytes.
+struct Layout {
+  Size front = sizeof(header_t);  // before each live payload: the header, or nothing
+  bool powers_of_two = false;     // extents are rounded up to powers of two, as buddies need them
 
-// The extent that `size` bytes of payload take. `size` is at most largest_region.
-[[nodiscard]] constexpr Size extent_for(Size size) noexcept {
-  return front_size + round_up(size, granule_size);
-}
+  [[nodiscard]] constexpr bool has_headers() const noexcept { return front != 0; }
+  [[nodiscard]] constexpr Offset payload_of(Offset start) const noexcept { return start + front; }
+  [[nodiscard]] constexpr Offset start_of(Offset payload) const noexcept { return payload - front; }
+  [[nodiscard]] constexpr Size on_offer(Size extent) const noexcept { return extent - front; }
 
-// Whether a block of `extent` bytes is what `size` asks for; for any size, also one read from a
-// damaged header: nothing here wraps.
-[[nodiscard]] constexpr bool fills(Size size, Size extent) noexcept {
-  return size <= on_offer(extent) && on_offer(extent) - size < granule_size;
-}
+  // The extent that `size` bytes of payload take; `size` is at most largest_region. A block without
+  // header and payload still takes a granule, so that it has an address of its own.
+  [[nodiscard]] constexpr Size extent_for(Size size) const noexcept {
+    const Size extent = std::max(front + round_up(size, granule_size), granule_size);
+    return powers_of_two ? std::bit_ceil(extent) : extent;
+  }
+
+  // Whether a block of `extent` bytes is what `size` asks for; for any size, also one read from a
+  // damaged header: nothing here wraps.
+  [[nodiscard]] constexpr bool fills(Size size, Size extent) const noexcept {
+    return size <= largest_region && extent == extent_for(size);
+  }
+};
 
 // Links and offsets, in pairs.
 [[nodiscard]] constexpr std::uint32_t link_to(Offset start) noexcept {
@@ -77,8 +90,10 @@ class Sealer {
 // The region's bytes, read and written as fronts of blocks and as payloads.
 class Blocks {
  public:
-  Blocks(const Region& region, std::uint32_t magic)
-      : first_(region.data()), size_(region.size()), magic_(magic) {}
+  Blocks(std::span<std::byte> region, Layout how, std::uint32_t magic)
+      : layout(how), first_(region.data()), size_(region.size()), magic_(magic) {}
+
+  const Layout layout;
 
   [[nodiscard]] Size size() const noexcept { return size_; }
   [[nodiscard]] std::uint32_t magic() const noexcept { return magic_; }
@@ -89,12 +104,18 @@ class Blocks {
     return sealer_.seal(start, header);
   }
 
+  // The front of a block that is live from now on. Without a header it is the payload's, which must
+  // not show the node that stood there.
   void write_header(Offset start, Size size, std::uint16_t serial) noexcept {
+    if (!layout.has_headers()) return scrub(start);
     header_t header{size, magic_, serial, 0};
     header.seal = sealer_.seal(start, header);
     write(start, header);
   }
-  void write_node(Offset start, const node_t& node) noexcept { write(start, node); }
+  // The front of a free block: what it offers, and two links as its policy means them.
+  void write_node(Block free, Offset next, Offset prev) noexcept {
+    write(free.start, node_t{layout.on_offer(free.extent), link_to(next), link_to(prev)});
+  }
   void set_next(Offset node, Offset next) noexcept {
     write(node + offsetof(node_t, next), link_to(next));
   }
@@ -103,7 +124,7 @@ class Blocks {
   }
 
   // Takes the front of a block that is no more out of sight: a new payload never shows it.
-  void scrub(Offset start) noexcept { zero(start, front_size); }
+  void scrub(Offset start) noexcept { zero(start, granule_size); }
   void zero(Offset at, Size size) noexcept { std::memset(first_ + at, 0, size); }
   void copy(Offset to, Offset from, Size size) noexcept {
     std::memcpy(first_ + to, first_ + from, size);
@@ -114,7 +135,7 @@ class Blocks {
 
   // The lowest start in `free` at which a block for `request` has its payload aligned and fits.
   [[nodiscard]] std::optional<Offset> place(Block free, const Request& request) const noexcept {
-    const Address payload = real(payload_of(free.start));
+    const Address payload = real(layout.payload_of(free.start));
     const Offset start = free.start + (round_up(payload, request.align) - payload);
     if (start > free.end() || free.end() - start < request.extent) return std::nullopt;
     return start;

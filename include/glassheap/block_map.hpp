@@ -19,11 +19,9 @@
 // for the summaries.
 #pragma once
 
-#include <cstdlib>
-#include <memory>
-
 #include "glassheap/bitmap.hpp"
 #include "glassheap/units.hpp"
+#include "glassheap/zeros.hpp"
 
 namespace glassheap {
 
@@ -87,6 +85,36 @@ class BlockMap {
     return from <= top_ && top_ != region_size_ ? top_ : nowhere;
   }
 
+  // The region in chunks of 64 granules, one word of the map each; for what is kept by the chunk.
+  [[nodiscard]] static constexpr std::size_t chunk_of(Offset at) noexcept {
+    return granule(at) / chunk_granules;
+  }
+  [[nodiscard]] std::size_t chunks() const noexcept {
+    return chunk_of(region_size_ - granule_size) + 1;
+  }
+  // A bit for each granule of a chunk at which a free block starts that is not the top.
+  [[nodiscard]] Bitmap::Word free_word(std::size_t chunk) const noexcept {
+    return free_.word(chunk);
+  }
+  // The block of the lowest of some of these bits; and that of the highest of all.
+  [[nodiscard]] Block block_of_bit(std::size_t chunk, Bitmap::Word bits) const noexcept {
+    return block_at(
+        offset(chunk * chunk_granules + static_cast<std::size_t>(std::countr_zero(bits))));
+  }
+  [[nodiscard]] Block last_free_in(std::size_t chunk) const noexcept {
+    return block_of_bit(chunk, std::bit_floor(free_word(chunk)));
+  }
+
+  // The end of the highest live block; 0 if there is none.
+  [[nodiscard]] Offset used() const noexcept {
+    Offset end = top_;
+    for (Block last = free_ending_at(end); last; last = free_ending_at(end)) end = last.start;
+    return end;
+  }
+
+  [[nodiscard]] Size own_memory() const noexcept {
+    return (empty_ == nullptr ? 2 : 3) * words_ * sizeof(Bitmap::Word);
+  }
   [[nodiscard]] Size region_size() const noexcept { return region_size_; }
   [[nodiscard]] Size live_blocks() const noexcept { return live_; }
   [[nodiscard]] Size free_blocks() const noexcept {
@@ -141,10 +169,7 @@ class BlockMap {
   }
 
  private:
-  struct FreeWords {
-    void operator()(Bitmap::Word* words) const noexcept { std::free(words); }
-  };
-  using Words = std::unique_ptr<Bitmap::Word, FreeWords>;
+  static constexpr std::size_t chunk_granules = 64;
 
   [[nodiscard]] static constexpr std::size_t granule(Offset at) noexcept {
     return static_cast<std::size_t>(at / granule_size);
@@ -152,8 +177,6 @@ class BlockMap {
   [[nodiscard]] static constexpr Offset offset(std::size_t granule) noexcept {
     return granule == Bitmap::none ? nowhere : granule * granule_size;
   }
-  [[nodiscard]] static Words zeros(std::size_t words) noexcept;  // null if there is no memory
-  [[nodiscard]] static Words needed(Words words);                // throws std::bad_alloc for null
 
   void note_free(Block block) noexcept {
     if (block.end() == region_size_) {
@@ -175,10 +198,10 @@ class BlockMap {
   Offset top_;
   Size region_size_;
   std::size_t words_;  // of either bitmap
-  Words storage_;
+  Zeros<Bitmap::Word> storage_;
   Bitmap starts_;
   Bitmap free_;
-  Words empty_;  // none until a note is made
+  Zeros<Bitmap::Word> empty_;  // none until a note is made
   Size live_ = 0;
   Size free_below_top_ = 0;
 };

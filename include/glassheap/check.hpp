@@ -2,12 +2,12 @@
 // here.
 //
 // A pointer is judged against the block map first, which lies outside the region and cannot be
-// forged, then against the header that stands in front of it:
+// forged, then against the header that stands in front of it, where the heap has headers:
 //
 //     outside the region ............................ ForeignPointer
 //     not on a granule .............................. MisalignedPointer
-//     a block starts 16 bytes before it, and is free  DoubleFree
-//     a block starts 16 bytes before it, and is live  its header: BadMagic, HeaderCorrupted, or
+//     the payload of a block that is free ........... DoubleFree
+//     the payload of a block that is live ........... its header: BadMagic, HeaderCorrupted, or
 //     good else: in a free block ......................... DoubleFree, whatever was merged since
 //     else: in a live block ......................... InteriorPointer
 //
@@ -34,32 +34,41 @@ class Judge {
   // Whether `payload` is the payload of a live block with a sound header; which block, or why not.
   // `payload` is any number.
   [[nodiscard]] bool live(Offset payload, Live& live, Fault& fault) const noexcept {
-    const Offset start = start_of(payload);  // wraps below the first payload, and so is outside
+    const Offset start =
+        blocks_.layout.start_of(payload);  // wraps below the first payload, and so is outside
     if (start >= blocks_.size() || start % granule_size != 0 || !map_.live_at(start)) {
       fault = misplaced(payload);
       return false;
     }
+    if (!blocks_.layout.has_headers()) {
+      live = {map_.block_at(start), on_offer(map_.block_at(start)), 0};
+      return true;
+    }
     const header_t header = blocks_.header(start);
-    live = {{start, extent_for(header.size)}, header.size, header.serial};
+    live = {{start, blocks_.layout.extent_for(header.size)}, header.size, header.serial};
     return is_sound(live.block, header) || explain(start, fault);
   }
 
   // Whether the header of the live block `block` is sound.
   [[nodiscard]] bool header(Block block, Fault& fault) const noexcept {
-    return is_sound(block, blocks_.header(block.start)) || explain(block.start, fault);
+    return !blocks_.layout.has_headers() || is_sound(block, blocks_.header(block.start)) ||
+           explain(block.start, fault);
   }
 
   // Whether the node of the free block at `start` says what the map says: its size, and as links
   // `next` and `prev`, which the policy knows.
   [[nodiscard]] bool node(Offset start, Offset next, Offset prev, Fault& fault) const noexcept;
 
-  // Every rule that a live header, or a pair of neighbours, breaks. Nodes and lists are the
-  // policy's.
-  void inspect(Findings& findings) const;
+  // Every rule that a live header breaks, or a pair of neighbours where no two free blocks touch.
+  // Nodes and lists are the policy's.
+  void inspect(Findings& findings, bool none_touch) const;
 
  private:
+  [[nodiscard]] Size on_offer(Block block) const noexcept {
+    return blocks_.layout.on_offer(block.extent);
+  }
   [[nodiscard]] bool is_sound(Block block, const header_t& header) const noexcept {
-    return header.magic == blocks_.magic() && fills(header.size, block.extent) &&
+    return header.magic == blocks_.magic() && blocks_.layout.fills(header.size, block.extent) &&
            map_.is_block(block) && header.seal == blocks_.seal(block.start, header);
   }
   [[nodiscard]] bool was_freed(Offset start) const noexcept;

@@ -13,6 +13,12 @@
 
 namespace glassheap {
 
+struct CoreSettings {
+  bool headers = true;
+  std::uint32_t magic = 0xDEADBEEF;
+  bool zero_on_free = false;
+};
+
 class Core {
  public:
   Core() = default;
@@ -48,6 +54,8 @@ class Core {
   [[nodiscard]] virtual std::vector<Block> free_list() const = 0;
   [[nodiscard]] virtual Size largest()
       const noexcept = 0;  // extent of the largest free block, or 0
+  [[nodiscard]] virtual const Layout& layout() const noexcept = 0;
+  [[nodiscard]] virtual Size own_memory() const noexcept = 0;  // bytes outside the region
   [[nodiscard]] virtual const BlockMap& map() const noexcept = 0;
   [[nodiscard]] virtual const Tally& tally() const noexcept = 0;
 };

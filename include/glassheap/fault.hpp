@@ -21,6 +21,7 @@ enum class FaultKind : std::uint8_t {
   invalid_alignment,
   invalid_base,
   unknown_policy,
+  unwanted_option,
   // The pointer.
   foreign_pointer,
   misaligned_pointer,
@@ -47,6 +48,7 @@ enum class Rule : std::uint8_t {
   next,        // a free node's next is the next free block in list order
   prev,        // a free node's prev is the previous free block in list order
   head,        // the head of the list is the first free block in list order
+  listed,      // every free block is in a list
   neighbours,  // no two free blocks touch
   coverage,    // the blocks cover the region from its first byte to its last
   counters,    // the counters are the sums over the blocks
@@ -67,6 +69,7 @@ struct Fault {
   Address owner = 0;      // interior_pointer: the payload of the block that it points into
   std::size_t index = 0;  // a batch: which of its sizes, or of its addresses that are not 0
   Offset offset = 0;      // corruption: the first byte of the block whose front is damaged
+  Size least = 0;         // invalid_size: of a region
   std::uint64_t expected = 0;
   std::uint64_t found = 0;
   Shortage shortage = {};

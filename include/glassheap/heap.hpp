@@ -8,24 +8,14 @@
 
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <string>
 #include <unordered_map>
 
-#include "glassheap/core.hpp"
 #include "glassheap/lock.hpp"
+#include "glassheap/policies.hpp"
 #include "glassheap/region.hpp"
 
 namespace glassheap {
-
-struct Options {
-  Size size = 4096;  // bytes, from 16 to largest_region; rounded up to a granule
-  std::string policy = "first_fit";
-  std::uint32_t magic = 0xDEADBEEF;
-  bool zero_on_free = false;
-  // What addresses are counted from, a multiple of 16; without it the region's real address.
-  std::optional<Address> base;
-};
 
 // All in bytes, but the counts.
 struct Stats {
@@ -70,14 +60,15 @@ struct BlockInfo {
   std::uint16_t serial;  // 0 for a free block
 };
 
-// The policies that Options::policy may name.
+// The policies that Options::policy may name, the default first.
 [[nodiscard]] std::vector<std::string_view> policy_names();
 
 class Heap {
  public:
   // A heap over fresh private pages. Refused, with no heap, for a size out of range (invalid_size),
-  // a base that is no multiple of 16 (invalid_alignment), an unknown policy, or when the system
-  // gives no pages (no_pages). Throws std::bad_alloc if there is no memory for the block map.
+  // a base that is no multiple of 16 (invalid_base), an unknown policy (unknown_policy), an option
+  // that the policy does not take (unwanted_option), or when the system gives no pages (no_pages).
+  // Throws std::bad_alloc if there is no memory for the block map and the policy's index.
   [[nodiscard]] static std::unique_ptr<Heap> open(const Options& options, Fault& fault);
 
   // Addresses of payloads; 0 if refused. `align` is a power of two up to a quarter of the region.
@@ -121,6 +112,8 @@ class Heap {
   [[nodiscard]] Size available_memory(Fault& fault) noexcept;
   [[nodiscard]] Size largest_free(Fault& fault) noexcept;
   [[nodiscard]] Size live_blocks(Fault& fault) noexcept;
+  // Bytes that the heap takes outside its region: block map, index, and itself.
+  [[nodiscard]] Size own_memory(Fault& fault) noexcept;
 
   bool reset(Fault& fault) noexcept;
   bool close(Fault& fault) noexcept;  // gives the region back; closing a closed heap does nothing
@@ -136,10 +129,23 @@ class Heap {
 
   Heap(const Options& options, Region region);
 
-  [[nodiscard]] Offset offset_of(Address payload) const noexcept { return payload - base_; }
-  [[nodiscard]] Address address_of(Offset at) const noexcept { return at + base_; }
+  // Places in the core's region, which begins behind the unused granule, if there is one.
+  [[nodiscard]] Offset offset_of(Address payload) const noexcept { return payload - origin_; }
+  [[nodiscard]] Address address_of(Offset at) const noexcept { return at + origin_; }
   [[nodiscard]] Address address_of(Block block) const noexcept {
-    return block ? address_of(payload_of(block.start)) : 0;
+    return block ? address_of(payload_of(block)) : 0;
+  }
+  [[nodiscard]] Offset payload_of(Block block) const noexcept { return block.start + front_; }
+  [[nodiscard]] Size on_offer(Size extent) const noexcept {
+    return extent == 0 ? 0 : extent - front_;
+  }
+  // What a stretch of the core's region comes to with the unused granule in front of it.
+  [[nodiscard]] Size from_first_byte(Size used) const noexcept {
+    return used == 0 ? 0 : unused_ + used;
+  }
+  [[nodiscard]] std::byte* data(Offset at) const noexcept { return region_.data() + unused_ + at; }
+  [[nodiscard]] Size available() const noexcept {
+    return size_ - unused_ - core_->tally().taken - core_->map().free_blocks() * front_;
   }
   [[nodiscard]] bool align_for(Size& align, Fault& fault) const noexcept {
     return align == granule_size || other_align(align, fault);
@@ -171,8 +177,11 @@ class Heap {
   Region region_;
   Size size_;
   Size largest_align_;
-  Address base_;
+  Size front_;   // bytes before each payload
+  Size unused_;  // bytes before the first block
   Address real_;
+  Address base_;
+  Address origin_;              // of the first block
   std::unique_ptr<Core> core_;  // none once the heap is closed
   bool damaged_ = false;
   std::uint64_t epoch_ = 0;

@@ -1,7 +1,7 @@
 // heap_core.hpp: malloc and free, whatever the policy.
 //
-//     allocate   = find_free         |  split, write the header
-//     release    = judge, vet        |  coalesce
+//     allocate   = find_free, vet    |  cut, write the header
+//     release    = judge, vet        |  give back, coalesce
 //     reallocate = judge, vet        |  shrink, or grow into the right neighbour, or move
 //
 // Left of the bar everything is computed and checked, and nothing is written; right of it nothing
@@ -10,52 +10,65 @@
 // allocate, release and allocate_many are flattened: all that they call becomes part of them, which
 // takes a fifth off a pair of calls. What is rare is kept out of line by a cold or noinline of its
 // own.
-//
-// In every step the block map is brought up to date first; then the policy is told, which may ask
-// the map for the neighbours of a place, and still finds the nodes of blocks that are no more; and
-// last the fronts of those are scrubbed.
 #pragma once
 
-#include <ranges>
-
+#include "glassheap/batch.hpp"
 #include "glassheap/core.hpp"
-#include "glassheap/policy/policy.hpp"
+#include "glassheap/space/buddies.hpp"
+#include "glassheap/space/list_order.hpp"
+#include "glassheap/space/neighbours.hpp"
 
 namespace glassheap {
+
+// How the free blocks of a policy become one.
+template <Policy P, Joining joining>
+struct SpaceFor {
+  using Type = NeighbourSpace<P>;
+};
+template <Policy P>
+struct SpaceFor<P, Joining::buddies> {
+  using Type = BuddySpace<P>;
+};
+template <Policy P>
+struct SpaceFor<P, Joining::in_list_order> {
+  using Type = ListSpace<P>;
+};
 
 template <Policy P>
 class HeapCore final : public Core {
  public:
-  HeapCore(const Region& region, std::uint32_t magic, bool zero_on_free)
-      : blocks_(region, magic),
+  template <typename... PolicySettings>
+  HeapCore(std::span<std::byte> region, const CoreSettings& settings,
+           const PolicySettings&... of_policy)
+      : blocks_(region, layout_for(settings), settings.magic),
         map_(region.size()),
         judge_(blocks_, map_),
-        policy_(blocks_, map_),
-        zero_on_free_(zero_on_free) {
-    seed();
+        space_(blocks_, map_, of_policy...),
+        zero_on_free_(settings.zero_on_free) {
+    space_.seed();
   }
 
   [[gnu::flatten]] Block allocate(Size size, Size align, Fault& fault) noexcept override {
-    const Slot slot = find_free(size, align, fault);
-    if (!slot) return {};
+    const Cut cut = find(size, align, fault);
+    if (!cut) return {};
     ++tally_.mallocs;
-    return take(slot, size);
+    return take(cut, size);
   }
 
   [[gnu::flatten]] bool release(Offset payload, Fault& fault) noexcept override {
     Live freed;
     if (!judge_.live(payload, freed, fault)) return false;
-    const Merge merge = around(freed.block);
-    if (!vet(merge, fault)) return false;
+    const Release release = space_.plan_release(freed.block);
+    if (!space_.vet(release, fault)) return false;
     ++tally_.frees;
-    give_back(freed, merge);
+    give_back(freed, release);
     return true;
   }
 
   Block reallocate(Offset payload, Size size, Size align, Fault& fault) noexcept override {
     Live live;
-    if (!judge_.live(payload, live, fault) || !vet(around(live.block), fault)) return {};
-    const Block now = fits_in_place(live.block, size, align) ? resize(live, size)
+    if (!judge_.live(payload, live, fault)) return {};
+    const Block now = fits_in_place(live.block, size, align) ? resize(live, size, fault)
                                                              : move(live, size, align, fault);
     if (now) ++tally_.reallocs;
     return now;
@@ -64,17 +77,22 @@ class HeapCore final : public Core {
   [[gnu::flatten]] bool allocate_many(std::span<const Size> sizes, std::span<Offset> payloads,
                                       std::size_t& refused, Fault& fault) override {
     const State before{tally_, serial_};
-    Notes notes;
-    notes.reserve(sizes.size());
-    for (refused = 0; refused < sizes.size(); ++refused) {
-      const Size size = sizes[refused];
-      const Slot slot = find_free(size, granule_size, fault);
-      if (!slot) {
-        undo(payloads.first(refused), notes, before);
-        return false;
+    BatchJournal journal(blocks_, map_, space_);
+    refused = 0;
+    try {
+      for (; refused < sizes.size(); ++refused) {
+        const Cut cut = find(sizes[refused], granule_size, fault);
+        if (!cut) break;
+        journal.note(refused, cut);
+        payloads[refused] = payload_of(take(cut, sizes[refused]));
       }
-      note(slot.start + extent_for(size), slot.from.end(), notes);
-      payloads[refused] = payload_of(take(slot, size).start);
+    } catch (const std::bad_alloc&) {
+      undo(journal, payloads.first(refused), before);
+      throw;
+    }
+    if (refused < sizes.size()) {
+      undo(journal, payloads.first(refused), before);
+      return false;
     }
     tally_.mallocs += sizes.size();
     return true;
@@ -86,7 +104,7 @@ class HeapCore final : public Core {
       return false;
     Live freed;
     for (const Offset payload : payloads) {
-      if (judge_.live(payload, freed, fault)) give_back(freed, around(freed.block));
+      if (judge_.live(payload, freed, fault)) give_back(freed, space_.plan_release(freed.block));
     }
     tally_.frees += payloads.size();
     return true;
@@ -103,14 +121,15 @@ class HeapCore final : public Core {
     }
     map_.clear();
     tally_.requested = tally_.taken = 0;
-    seed();
+    space_.seed();
   }
 
   [[nodiscard]] Findings inspect() const override {
     Findings findings;
-    judge_.inspect(findings);
-    policy_.inspect(findings);
+    judge_.inspect(findings, space_.joins_all());
+    space_.policy().inspect(findings);
     if (findings.empty()) inspect_counters(findings);
+    drop_repetitions(findings);
     return findings;
   }
 
@@ -124,74 +143,80 @@ class HeapCore final : public Core {
   [[nodiscard]] std::vector<Block> free_list() const override {
     std::vector<Block> list;
     list.reserve(map_.free_blocks());
-    policy_.list([&list](Block block) { list.push_back(block); });
+    space_.policy().list([&list](Block block) { list.push_back(block); });
     return list;
   }
 
-  [[nodiscard]] Size largest() const noexcept override { return policy_.largest(); }
+  [[nodiscard]] Size largest() const noexcept override { return space_.policy().largest(); }
+  [[nodiscard]] Size own_memory() const noexcept override {
+    return sizeof *this + map_.own_memory() + space_.policy().own_memory();
+  }
+  [[nodiscard]] const Layout& layout() const noexcept override { return blocks_.layout; }
   [[nodiscard]] const BlockMap& map() const noexcept override { return map_; }
   [[nodiscard]] const Tally& tally() const noexcept override { return tally_; }
 
  private:
+  using FreeSpace = typename SpaceFor<P, P::joining>::Type;
+  using Release = typename FreeSpace::Release;
+  using BatchJournal = Journal<FreeSpace, typename P::Mark>;
+
   struct State {
     Tally tally;
     std::uint16_t serial = 0;
   };
-  // A block that becomes free, and the free blocks that touch it.
-  struct Merge {
-    Block left, middle, right;
-  };
-  struct Note {
-    Offset at;
-    header_t front;
-  };
-  using Notes = std::vector<Note>;
 
-  void seed() noexcept {
-    const Block whole{0, blocks_.size()};
-    map_.add_free(whole);
-    policy_.seed(whole);
+  [[nodiscard]] static constexpr Layout layout_for(const CoreSettings& settings) noexcept {
+    return {.front = settings.headers ? granule_size : 0,
+            .powers_of_two = P::joining == Joining::buddies};
   }
 
   // --- Left of the bar: these only read. --------------------------------------------------------
 
-  [[nodiscard]] Slot find_free(Size size, Size align, Fault& fault) noexcept {
-    Slot slot;
-    if (size <= largest_region) slot = policy_.find_free({extent_for(size), align}, fault);
-    if (!slot && !fault) refuse(size, fault);
-    return slot;
+  [[nodiscard]] Size extent_for(Size size) const noexcept {
+    return blocks_.layout.extent_for(size);
+  }
+  [[nodiscard]] Offset payload_of(Block block) const noexcept {
+    return blocks_.layout.payload_of(block.start);
+  }
+
+  // The cut that serves the request, vetted; none if it is refused.
+  [[nodiscard]] Cut find(Size size, Size align, Fault& fault) noexcept {
+    const Slot slot = size <= largest_region
+                          ? space_.policy().find_free({extent_for(size), align}, fault)
+                          : Slot{};
+    if (!slot) {
+      if (!fault) refuse(size, fault);
+      return {};
+    }
+    const Cut cut = plan_cut(slot, extent_for(size));
+    return space_.vet(cut, fault) ? cut : Cut{};
   }
 
   [[gnu::cold, gnu::noinline]] void refuse(Size size, Fault& fault) noexcept {
     ++tally_.failures;
-    const Size free = blocks_.size() - tally_.taken;
-    const Size largest = policy_.largest();
+    const Size largest = space_.policy().largest();
     fault.kind = FaultKind::out_of_memory;
-    fault.shortage = {size, free - map_.free_blocks() * front_size,
-                      largest == 0 ? 0 : on_offer(largest), map_.free_blocks()};
+    fault.shortage = {size, available(), largest == 0 ? 0 : blocks_.layout.on_offer(largest),
+                      map_.free_blocks()};
   }
-
-  [[nodiscard]] Merge around(Block block) const noexcept {
-    return {map_.free_ending_at(block.start), block, map_.free_starting_at(block.end())};
-  }
-
-  // Whether every node is sound that giving back the middle, or a part of it, reads or writes.
-  [[nodiscard]] bool vet(const Merge& merge, Fault& fault) const noexcept {
-    const auto& [left, middle, right] = merge;
-    if (!left && !right) return policy_.vet_place(middle.start, fault);
-    return (!left || policy_.vet(left, fault)) && (!right || policy_.vet(right, fault));
+  [[nodiscard]] Size available() const noexcept {
+    return blocks_.size() - tally_.taken - map_.free_blocks() * blocks_.layout.front;
   }
 
   [[nodiscard]] bool fits_in_place(Block block, Size size, Size align) const noexcept {
-    if (size > largest_region || !blocks_.is_aligned(payload_of(block.start), align)) return false;
-    return extent_for(size) <= block.extent + map_.free_starting_at(block.end()).extent;
+    if (size > largest_region || !blocks_.is_aligned(payload_of(block), align)) return false;
+    const Size extent = extent_for(size);
+    if (extent <= block.extent) return true;
+    return extent <= block.extent + map_.free_starting_at(block.end()).extent &&
+           FreeSpace::may_stand(block.start, extent);
   }
 
   [[nodiscard]] bool all_sound(std::span<const Offset> payloads, std::size_t& refused,
                                Fault& fault) const noexcept {
     Live live;
     for (refused = 0; refused < payloads.size(); ++refused) {
-      if (!judge_.live(payloads[refused], live, fault) || !vet(around(live.block), fault))
+      if (!judge_.live(payloads[refused], live, fault) ||
+          !space_.vet(space_.plan_release(live.block), fault))
         return false;
     }
     return true;
@@ -201,15 +226,25 @@ class HeapCore final : public Core {
   // then takes the marks away again. Each payload has been found to be a live block's.
   [[nodiscard]] bool all_distinct(std::span<const Offset> payloads, std::size_t& refused,
                                   Fault& fault) noexcept {
+    const auto block_of = [this](Offset payload) {
+      return map_.block_at(blocks_.layout.start_of(payload));
+    };
     for (refused = 0; refused < payloads.size(); ++refused) {
-      const Offset start = start_of(payloads[refused]);
-      if (map_.free_at(start)) break;
-      map_.make_free(map_.block_at(start));
+      const Block block = block_of(payloads[refused]);
+      if (map_.free_at(block.start)) break;
+      map_.make_free(block);
     }
-    for (const Offset payload : payloads.first(refused))
-      map_.make_live(map_.block_at(start_of(payload)));
+    for (const Offset payload : payloads.first(refused)) map_.make_live(block_of(payload));
     if (refused < payloads.size()) fault.kind = FaultKind::double_free;
     return refused == payloads.size();
+  }
+
+  // A node that was written over is found by each of its neighbours.
+  static void drop_repetitions(Findings& findings) {
+    const auto place = [](const Fault& finding) { return std::pair(finding.offset, finding.rule); };
+    std::ranges::stable_sort(findings, {}, place);
+    const auto repeated = std::ranges::unique(findings, {}, place);
+    findings.erase(repeated.begin(), repeated.end());
   }
 
   // Only where the headers are sound: their sizes are what is summed.
@@ -218,7 +253,7 @@ class HeapCore final : public Core {
     Size taken = 0;
     for (const Block block : Walk(map_)) {
       if (map_.free_at(block.start)) continue;
-      requested += blocks_.header(block.start).size;
+      requested += look(blocks_, map_, block).size;
       taken += block.extent;
     }
     if (requested == tally_.requested && taken == tally_.taken) return;
@@ -230,149 +265,81 @@ class HeapCore final : public Core {
 
   // --- Right of the bar: these write, and cannot fail. ------------------------------------------
 
-  Block take(const Slot& slot, Size size) noexcept {
-    const Block taken = split(slot, extent_for(size));
-    blocks_.write_header(taken.start, size, ++serial_);
-    tally_.add(size, taken);
-    return taken;
+  Block take(const Cut& cut, Size size) noexcept {
+    space_.apply(cut);
+    space_.took(cut.taken);
+    blocks_.write_header(cut.taken.start, size, ++serial_);
+    tally_.add(counted(size, cut.taken), cut.taken);
+    return cut.taken;
+  }
+  // What a live block counts for: without a header nobody knows later what was asked for.
+  [[nodiscard]] Size counted(Size size, Block block) const noexcept {
+    return blocks_.layout.has_headers() ? size : block.extent;
   }
 
-  // | from ................................ |
-  // | gap, if aligned | taken | rest, if any |
-  Block split(const Slot& slot, Size extent) noexcept {
-    const Block from = slot.from;
-    const Block taken{slot.start, extent};
-    const Block rest{taken.end(), from.end() - taken.end()};
-    if (taken.start == from.start) {
-      map_.make_live(taken);
-      if (rest) map_.add_free(rest);
-      put_in_place_of(from, rest);
-    } else {
-      leave_gap(from, taken, rest);
-    }
-    return taken;
-  }
-
-  [[gnu::noinline]] void leave_gap(Block from, Block taken, Block rest) noexcept {
-    const Block gap{from.start, taken.start - from.start};
-    map_.make_live(from);
-    map_.make_free(gap);
-    map_.add_live(taken);
-    if (rest) map_.add_free(rest);
-    policy_.replace(from, gap);
-    if (rest) policy_.insert(rest);
-  }
-
-  void put_in_place_of(Block from, Block rest) noexcept {
-    if (rest) {
-      policy_.replace(from, rest);
-    } else {
-      policy_.erase(from);
-    }
-  }
-
-  void give_back(const Live& freed, const Merge& merge) noexcept {
+  void give_back(const Live& freed, const Release& release) noexcept {
     tally_.subtract(freed.size, freed.block);
     wipe(freed.block);
-    coalesce(merge);
+    space_.apply(release);
   }
 
   void wipe(Block block) noexcept {
     if (zero_on_free_) blocks_.zero(block.start, block.extent);
   }
 
-  // Makes the middle free and one with its free neighbours:
-  //
-  //     (live) middle (live)     insert(middle)
-  //     left   middle (live)     replace(left, left + middle)
-  //     (live) middle right      replace(right, middle + right)
-  //     left   middle right      erase(right), replace(left, all three)
-  void coalesce(const Merge& merge) noexcept {
-    const auto& [left, middle, right] = merge;
-    const Block whole{left ? left.start : middle.start, left.extent + middle.extent + right.extent};
-    mark(merge, whole);
-    if (left && right) policy_.erase(right);
-    if (left || right) {
-      policy_.replace(left ? left : right, whole);
-    } else {
-      policy_.insert(whole);
-    }
-    if (left) retire(middle);
-    if (right) retire(right);
-  }
+  // --- Another size: each first vets what it will do. -------------------------------------------
 
-  // The front of a block that is no more, inside a free one.
-  void retire(Block block) noexcept {
-    blocks_.scrub(block.start);
-    if (block.extent == front_size) map_.note_empty(block.start);
-  }
-
-  void mark(const Merge& merge, Block whole) noexcept {
-    const auto& [left, middle, right] = merge;
-    if (right) map_.drop_free(right);
-    if (left) {
-      map_.drop_live(middle);
-      map_.extend_free(left, whole);
-    } else {
-      map_.make_free(whole);
-    }
-  }
-
-  Block resize(const Live& live, Size size) noexcept {
-    const Block was = live.block;
-    const Block now{was.start, extent_for(size)};
-    if (now.extent > was.extent) grow(was, now.end());
-    blocks_.write_header(now.start, size, live.serial);
-    tally_.subtract(live.size, was);
-    tally_.add(size, now);
-    if (now.extent < was.extent) give_back_tail({now.end(), was.extent - now.extent});
+  Block resize(const Live& live, Size size, Fault& fault) noexcept {
+    const Block now{live.block.start, extent_for(size)};
+    if (now.extent < live.block.extent) return shrink(live, now, size, fault);
+    if (now.extent > live.block.extent && !grow(live.block, now, fault)) return {};
+    rewrite(live, now, size);
     return now;
   }
 
-  // The end of a live block becomes a block of its own, and is freed.
-  void give_back_tail(Block tail) noexcept {
+  void rewrite(const Live& live, Block now, Size size) noexcept {
+    if (blocks_.layout.has_headers()) blocks_.write_header(now.start, size, live.serial);
+    tally_.subtract(live.size, live.block);
+    tally_.add(counted(size, now), now);
+  }
+
+  // The end of the block becomes a block of its own, and is freed.
+  Block shrink(const Live& live, Block now, Size size, Fault& fault) noexcept {
+    const Block tail{now.end(), live.block.end() - now.end()};
+    const Release release = space_.plan_release(tail);
+    if (!space_.vet(release, fault)) return {};
+    rewrite(live, now, size);
     map_.add_live(tail);
     wipe(tail);
-    coalesce(around(tail));
-  }
-
-  // Moves the border between `block` and its free right neighbour up to `end`.
-  void grow(Block block, Offset end) noexcept {
-    const Block right = map_.free_starting_at(block.end());
-    const Block rest{end, right.end() - end};
-    map_.drop_free(right);
-    if (rest) map_.add_free(rest);
-    put_in_place_of(right, rest);
-    blocks_.scrub(right.start);
-  }
-
-  Block move(const Live& live, Size size, Size align, Fault& fault) noexcept {
-    const Slot slot = find_free(size, align, fault);
-    if (!slot) return {};
-    tally_.subtract(live.size, live.block);  // before the new one counts: no peak of both
-    const Block now = take(slot, size);
-    blocks_.copy(payload_of(now.start), payload_of(live.block.start), std::min(size, live.size));
-    wipe(live.block);
-    coalesce(around(live.block));
+    space_.apply(release);
     return now;
   }
 
-  // --- A batch that succeeds whole or changes nothing. ------------------------------------------
-
-  // Taking a block writes a node behind it, into bytes that were inside a free block. Giving it
-  // back leaves zeros there; so only what was not zero is noted.
-  void note(Offset rest, Offset end, Notes& notes) const {
-    if (rest == end) return;
-    const header_t front = blocks_.save(rest);
-    const header_t zeros{};
-    if (std::memcmp(&front, &zeros, sizeof front) != 0) notes.push_back({rest, front});
+  // The border between the block and its free right neighbour moves up.
+  bool grow(Block was, Block now, Fault& fault) noexcept {
+    const Block right = map_.free_starting_at(was.end());
+    if (!space_.vet_growth(right, now.extent - was.extent, fault)) return false;
+    space_.grow(right, now.extent - was.extent);
+    return true;
   }
 
-  void undo(std::span<const Offset> payloads, const Notes& notes, const State& before) noexcept {
+  // Once the new block has been cut, what surrounds the old one may be another free block, or none.
+  Block move(const Live& live, Size size, Size align, Fault& fault) noexcept {
+    if (!space_.vet(space_.plan_release(live.block), fault) || !space_.vet_alone(live.block, fault))
+      return {};
+    const Cut cut = find(size, align, fault);
+    if (!cut) return {};
+    tally_.subtract(live.size, live.block);  // before the new one counts: no peak of both
+    const Block now = take(cut, size);
+    blocks_.copy(payload_of(now), payload_of(live.block), std::min(size, live.size));
+    wipe(live.block);
+    space_.apply(space_.plan_release(live.block));
+    return now;
+  }
+
+  void undo(BatchJournal& journal, std::span<const Offset> payloads, const State& before) noexcept {
     const std::uint64_t failures = tally_.failures;
-    for (const Offset payload : std::views::reverse(payloads))
-      coalesce(around(map_.block_at(start_of(payload))));
-    for (const Note& note : std::views::reverse(notes)) blocks_.restore(note.at, note.front);
+    journal.undo(payloads);
     tally_ = before.tally;
     tally_.failures = failures;
     serial_ = before.serial;
@@ -381,7 +348,7 @@ class HeapCore final : public Core {
   Blocks blocks_;
   BlockMap map_;
   Judge judge_;
-  P policy_;
+  FreeSpace space_;
   Tally tally_;
   std::uint16_t serial_ = 0;
   bool zero_on_free_;

@@ -11,6 +11,8 @@
  *   | size : u64 | next  : u32 | prev   : u32              | (nothing)              |
  *   0            8             12                          16
  *
+ *   live block of a heap without headers: payload alone; its free blocks have their nodes.
+ *
  * Both are 16 bytes, one granule, and every block starts on a granule; so any block that is freed
  * has room for its node, and a payload is 16-aligned. All numbers are in the machine's byte order.
  */
@@ -30,11 +32,12 @@ typedef struct header_t {
 } header_t;
 
 /* At the front of a free block. Links are granule numbers (offset / 16), not pointers: an image of
- * the region means the same wherever it is mapped. */
+ * the region means the same wherever it is mapped. Which blocks they lead to is the policy's: the
+ * neighbours in a list, or the children in a tree. */
 typedef struct node_t {
-  uint64_t size; /* bytes that the block can offer as payload: its extent less 16 */
-  uint32_t next; /* granule of the next free block in list order, or GLASSHEAP_NIL */
-  uint32_t prev; /* granule of the previous free block in list order, or GLASSHEAP_NIL */
+  uint64_t size; /* bytes that the block can offer as payload: its extent less a header */
+  uint32_t next; /* granule of the next free block in the list, or GLASSHEAP_NIL */
+  uint32_t prev; /* granule of the previous free block in the list, or GLASSHEAP_NIL */
 } node_t;
 
 /* The link that leads nowhere. No block starts at this granule: a region is smaller by one. */

@@ -40,15 +40,18 @@ struct Sight {
   Block block;
   Size size = 0;  // bytes asked for (live), or on offer (free)
   bool live = false;
-  std::uint16_t serial = 0;  // 0 for a free block
+  std::uint16_t serial = 0;  // 0 for a free block, and where there are no headers
 };
 
-// Looks at `block`. A live block whose header does not agree with the map shows all its payload.
+// Looks at `block`. A live block without header, or whose header does not agree with the map, shows
+// all its payload.
 [[nodiscard]] inline Sight look(const Blocks& blocks, const BlockMap& map, Block block) noexcept {
-  if (map.free_at(block.start)) return {block, on_offer(block.extent), false, 0};
+  const Size offer = blocks.layout.on_offer(block.extent);
+  if (map.free_at(block.start)) return {block, offer, false, 0};
+  if (!blocks.layout.has_headers()) return {block, offer, true, 0};
   const header_t header = blocks.header(block.start);
-  const bool sane = fills(header.size, block.extent);
-  return {block, sane ? header.size : on_offer(block.extent), true, header.serial};
+  const bool sane = blocks.layout.fills(header.size, block.extent);
+  return {block, sane ? header.size : offer, true, header.serial};
 }
 
 }  // namespace glassheap

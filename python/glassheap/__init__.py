@@ -12,7 +12,7 @@ when it is first used.
 
 from __future__ import annotations
 
-from glassheap._core import Block, Heap, __version__
+from glassheap._core import Block, Heap, __version__, policies
 from glassheap.errors import (
     BadMagic,
     DoubleFree,
@@ -34,7 +34,8 @@ from glassheap.errors import (
 
 TYPE_CHECKING = False  # not typing's: that module alone takes longer to import than all of this
 if TYPE_CHECKING:
-    from glassheap.records import BlockInfo, Finding, FreeBlock
+    from glassheap.placement import Policy
+    from glassheap.records import BlockInfo, Finding, FreeBlock, PolicyInfo
     from glassheap.statistics import HeapStats
 
 _LATER = {
@@ -42,6 +43,8 @@ _LATER = {
     "Finding": "glassheap.records",
     "FreeBlock": "glassheap.records",
     "HeapStats": "glassheap.statistics",
+    "Policy": "glassheap.placement",
+    "PolicyInfo": "glassheap.records",
 }
 
 __all__ = [
@@ -66,8 +69,11 @@ __all__ = [
     "InvalidSize",
     "MisalignedPointer",
     "OutOfMemory",
+    "Policy",
+    "PolicyInfo",
     "StaleHandle",
     "__version__",
+    "policies",
 ]
 
 

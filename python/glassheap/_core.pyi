@@ -3,12 +3,12 @@
 from array import array
 from collections.abc import Iterator, Sequence
 from types import TracebackType
-from typing import SupportsIndex, final
+from typing import Literal, SupportsIndex, final
 
 from _typeshed import ReadableBuffer, SupportsWrite
 from typing_extensions import Self
 
-from glassheap.records import BlockInfo, Finding, FreeBlock
+from glassheap.records import BlockInfo, Finding, FreeBlock, PolicyInfo
 from glassheap.statistics import HeapStats
 
 __version__: str
@@ -19,9 +19,13 @@ class Heap:
         size: SupportsIndex = 4096,
         *,
         policy: str = "first_fit",
+        headers: bool = True,
         magic: SupportsIndex = 0xDEADBEEF,
         zero_on_free: bool = False,
         base: SupportsIndex | None = None,
+        fit: Literal["first", "best", "worst"] | None = None,
+        order: Literal["address", "size+", "size-", "front", "back"] | None = None,
+        coalesce: bool | None = None,
     ) -> None: ...
 
     # Blocks by address.
@@ -43,6 +47,8 @@ class Heap:
     @property
     def policy(self) -> str: ...
     @property
+    def headers(self) -> bool: ...
+    @property
     def magic(self) -> int: ...
     @property
     def base(self) -> int: ...
@@ -58,6 +64,7 @@ class Heap:
     def stats(self) -> HeapStats: ...
     def available_memory(self) -> int: ...
     def largest_free(self) -> int: ...
+    def own_memory(self) -> int: ...
     def __len__(self) -> int: ...
     def __bool__(self) -> bool: ...
     def __contains__(self, candidate: object, /) -> bool: ...
@@ -126,4 +133,5 @@ class Player:
         stop_at_failure: bool = False,
     ) -> int: ...
 
+def policies() -> list[PolicyInfo]: ...
 def _describe(fault: str, rule: str, offset: int, expected: int, found: int, /) -> str: ...

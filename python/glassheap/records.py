@@ -13,7 +13,7 @@ class FreeBlock(NamedTuple):
     address: int
     """Of the node: the first byte of the free block."""
     size: int
-    """Bytes that the node offers as payload: the block's extent less 16."""
+    """Bytes that the node offers as payload: the block's extent, less 16 where there are headers."""
 
 
 class BlockInfo(NamedTuple):
@@ -24,13 +24,26 @@ class BlockInfo(NamedTuple):
     address: int
     """The address where its payload starts."""
     size: int
-    """Bytes asked for (live), or on offer (free)."""
+    """Bytes asked for (live; without headers what may be written), or on offer (free)."""
     extent: int
     """Bytes that the block takes in all; the extents add up to the region."""
     live: bool
     """Whether it is allocated."""
     serial: int
-    """The how-manieth allocation it is, modulo 65,536; 0 for a free block."""
+    """The how-manieth allocation it is, modulo 65,536; 0 if it is free, or has no header."""
+
+
+class PolicyInfo(NamedTuple):
+    """One placement policy, as `glassheap.policies()` describes it."""
+
+    name: str
+    """What `Heap` takes as `policy`."""
+    summary: str
+    """Which free block it picks, in one line."""
+    cost: str
+    """What malloc and free cost, for n free blocks."""
+    source: str
+    """Where it is from."""
 
 
 class Finding(NamedTuple):
@@ -39,7 +52,7 @@ class Finding(NamedTuple):
     fault: str
     """The name of the exception class that a call would raise for it."""
     rule: str
-    """Which: magic, size, seal, node size, next, prev, head, neighbours, coverage, counters."""
+    """Which: magic, size, seal, node size, next, prev, head, listed, neighbours, coverage, counters."""
     offset: int
     """Bytes from the start of the region to the block concerned."""
     expected: int

@@ -8,6 +8,7 @@
 #include <optional>
 #include <random>
 
+#include "glassheap/region.hpp"
 #include "printing.hpp"
 
 namespace glassheap {
@@ -24,7 +25,7 @@ class BlockBytes : public ::testing::Test {
   }
 
   Region region_ = Region::map(4096, granule_size, 0);
-  Blocks blocks_{region_, magic};
+  Blocks blocks_{{region_.data(), region_.size()}, Layout{}, magic};
 };
 
 // Students and debuggers read these bytes by hand: the places are the documented ones.
@@ -34,12 +35,13 @@ TEST_F(BlockBytes, AHeaderLiesAsDocumented) {
   EXPECT_EQ(read(40, 4), magic);
   EXPECT_EQ(read(44, 2), 7U);
   EXPECT_EQ(read(46, 2), blocks_.seal(32, blocks_.header(32)));
-  EXPECT_EQ(payload_of(32), 48U);
-  EXPECT_EQ(start_of(48), 32U);
+  constexpr Layout layout;
+  EXPECT_EQ(layout.payload_of(32), 48U);
+  EXPECT_EQ(layout.start_of(48), 32U);
 }
 
 TEST_F(BlockBytes, ANodeLiesAsDocumented) {
-  blocks_.write_node(64, {4016, 3, GLASSHEAP_NIL});
+  blocks_.write_node({64, 4032}, 48, nowhere);
   EXPECT_EQ(read(64, 8), 4016U);
   EXPECT_EQ(read(72, 4), 3U);
   EXPECT_EQ(read(76, 4), 0xFFFFFFFFU);
@@ -65,7 +67,7 @@ TEST_F(BlockBytes, PlaceIsTheLowestAlignedPlaceThatFits) {
       for (Size extent = 16; extent <= 1200; extent += 80) {
         const auto place = blocks_.place({start, 1024}, {extent, align});
         Offset lowest = start;
-        while (!blocks_.is_aligned(payload_of(lowest), align)) lowest += 16;
+        while (!blocks_.is_aligned(blocks_.layout.payload_of(lowest), align)) lowest += 16;
         const bool fits = lowest + extent <= start + 1024;
         ASSERT_EQ(place.has_value(), fits) << start << ' ' << extent << ' ' << align;
         ASSERT_EQ(place.value_or(lowest), lowest);
@@ -74,31 +76,50 @@ TEST_F(BlockBytes, PlaceIsTheLowestAlignedPlaceThatFits) {
   }
 }
 
+constexpr Layout headed;
+constexpr Layout bare{.front = 0};
+constexpr Layout halved{.powers_of_two = true};
+constexpr Layout bare_and_halved{.front = 0, .powers_of_two = true};
+
 TEST(BlockArithmetic, ExtentIsTheHeaderAndTheRoundedSize) {
   for (Size size = 0; size < 5000; ++size) {
-    const Size extent = extent_for(size);
+    const Size extent = headed.extent_for(size);
     ASSERT_EQ(extent % 16, 0U);
     ASSERT_GE(extent, size + 16);
     ASSERT_LT(extent, size + 32);
-    ASSERT_LE(size, on_offer(extent));
+    ASSERT_LE(size, headed.on_offer(extent));
+    ASSERT_EQ(bare.extent_for(size), std::max(extent - 16, Size{16}));
+    ASSERT_EQ(halved.extent_for(size), std::bit_ceil(extent));
+    ASSERT_EQ(bare_and_halved.extent_for(size), std::bit_ceil(bare.extent_for(size)));
   }
-  EXPECT_EQ(extent_for(largest_region), largest_region + 16);
+  EXPECT_EQ(headed.extent_for(largest_region), largest_region + 16);
+}
+
+TEST(BlockArithmetic, WithoutAHeaderAPayloadStartsWhereItsBlockDoes) {
+  EXPECT_EQ(bare.payload_of(32), 32U);
+  EXPECT_EQ(bare.start_of(32), 32U);
+  EXPECT_EQ(bare.on_offer(4096), 4096U);
 }
 
 TEST(BlockArithmetic, ASizeFillsExactlyTheExtentThatItAsksFor) {
-  for (Size size = 0; size < 300; ++size) {
-    for (Size extent = 16; extent < 400; extent += 16)
-      ASSERT_EQ(fills(size, extent), extent == extent_for(size)) << size << " in " << extent;
+  for (const Layout& layout : {headed, bare, halved, bare_and_halved}) {
+    for (Size size = 0; size < 300; ++size) {
+      for (Size extent = 16; extent < 600; extent += 16)
+        ASSERT_EQ(layout.fills(size, extent), extent == layout.extent_for(size))
+            << size << " in " << extent;
+    }
   }
 }
 
 // A size read from a damaged header can be any number; rounding it up would wrap to a small one.
 TEST(BlockArithmetic, NoHostileSizeFillsAnything) {
-  for (Size extent = 16; extent <= 4096; extent += 16) {
-    for (Size k = 0; k <= 4200; ++k) {
-      ASSERT_FALSE(fills(~Size{0} - k, extent)) << k;
-      ASSERT_FALSE(fills((Size{1} << 63) - 2100 + k, extent)) << k;
-      ASSERT_FALSE(fills((Size{1} << 32) - 16 + k * (Size{1} << 32), extent)) << k;
+  for (const Layout& layout : {headed, bare, halved}) {
+    for (Size extent = 0; extent <= 4096; extent += 16) {
+      for (Size k = 0; k <= 4200; ++k) {
+        ASSERT_FALSE(layout.fills(~Size{0} - k, extent)) << k;
+        ASSERT_FALSE(layout.fills((Size{1} << 63) - 2100 + k, extent)) << k;
+        ASSERT_FALSE(layout.fills((Size{1} << 32) - 16 + k * (Size{1} << 32), extent)) << k;
+      }
     }
   }
 }

@@ -56,7 +56,7 @@ class Look : public ::testing::Test {
   [[nodiscard]] Sight at_0() const { return look(blocks_, map_, {0, 160}); }
 
   Region region_ = Region::map(160, granule_size, 0);
-  Blocks blocks_{region_, 1};
+  Blocks blocks_{{region_.data(), region_.size()}, Layout{}, 1};
   BlockMap map_{160};
 };
 
@@ -77,7 +77,7 @@ TEST_F(Look, ShowsThePayloadOfABlockWhoseHeaderLies) {
 
 TEST_F(Look, ShowsAFreeBlockByTheMapWhateverItsNodeSays) {
   map_.make_free({0, 160});
-  blocks_.write_node(0, {~Size{0}, 77, 77});
+  blocks_.write_node({0, ~Size{0} - 15}, 16, 32);
   EXPECT_FALSE(at_0().live);
   EXPECT_EQ(at_0().size, 144U);
   EXPECT_EQ(at_0().serial, 0U);

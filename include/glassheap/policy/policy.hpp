@@ -5,19 +5,33 @@
 // the free blocks. When it is told, the block map is up to date already, so a policy may ask the
 // map.
 //
-//     seed(block)            forget everything; `block`, the whole region, is the one free block
-//     find_free(request)     the slot that the policy gives to the request, in a free block that is
-//                            vetted; none if none can serve it
-//     vet(block)             whether the node of this free block, and all that links to it, is
-//     sound vet_place(at)          whether a block that becomes free here can be linked in
+// Every policy has
+//
+//     description            its name, and what to say of it
+//     clear()                forget every free block
+//     find_free(request)     the slot that the policy gives to the request; none if no free block
+//                            can serve it
 //     insert(block)          `block` has become free
 //     erase(block)           `block`, vetted, is free no more
-//     replace(old, now)      the free block `old`, vetted, was cut or has grown, and is `now`
 //     largest()              the extent of the largest free block, 0 if there is none
+//
+// and takes from PolicyBase, or says better itself,
+//
+//     joining                how free blocks become one
+//     vet(block)             whether this free block may be erased: its node, and all that links to
+//                            it, is sound
+//     vet_insert(block)      whether `block` may be inserted: all that will link to it is sound
+//     vet_replace(old, now)  both at once
+//     replace(old, now)      the free block `old` was cut or has grown, and is `now`
+//     insert_behind(b, now)  `now` has become free, right behind `b` in the list
+//     took(block)            an allocation took `block`
+//     mark(), restore(...)   what undoes an allocation: see below
 //     list(visit)            visit(block) for the free blocks in list order, as far as it is sound
 //     inspect(findings)      every rule that the structure breaks
+//     own_memory()           bytes that it keeps outside the region
 //
-// find_free and vet only read. A policy is one header in this folder, and a line in heap.cpp.
+// find_free and the vets only read. A policy is one header in this folder, and a line in
+// policies.cpp; docs/policies.md writes one.
 #pragma once
 
 #include <concepts>
@@ -26,6 +40,21 @@
 #include "glassheap/check.hpp"
 
 namespace glassheap {
+
+// What a reader is told of a policy: one line, what malloc and free cost, and where it is from.
+struct Description {
+  std::string_view name;
+  std::string_view summary;
+  std::string_view cost;
+  std::string_view source;
+};
+
+// How free blocks become one.
+enum class Joining : std::uint8_t {
+  neighbours,     // a freed block with the free blocks that touch it, at once
+  buddies,        // two halves of a block that was cut in two, and so on upwards
+  in_list_order,  // in a pass through the list, which is the policy's own affair
+};
 
 // Where in a free block a new block starts. A start above the block's own leaves a gap in front.
 struct Slot {
@@ -37,21 +66,99 @@ struct Slot {
   }
 };
 
-template <typename P>
-concept Policy = requires(P policy, const P& seen, Block block, const Request& request, Offset at,
-                          Fault& fault, Findings& findings, void (*visit)(Block)) {
-  requires std::constructible_from<P, Blocks&, const BlockMap&>;
-  { P::name } -> std::convertible_to<std::string_view>;
-  { seen.find_free(request, fault) } noexcept -> std::same_as<Slot>;
-  { seen.vet(block, fault) } noexcept -> std::same_as<bool>;
-  { seen.vet_place(at, fault) } noexcept -> std::same_as<bool>;
-  { seen.largest() } noexcept -> std::same_as<Size>;
-  { policy.seed(block) } noexcept;
-  { policy.insert(block) } noexcept;
-  { policy.erase(block) } noexcept;
-  { policy.replace(block, block) } noexcept;
-  seen.list(visit);
-  seen.inspect(findings);
+// What most policies do alike. The node of a free block says what it offers, and links to nothing.
+template <typename Self>
+class PolicyBase {
+ public:
+  static constexpr Joining joining = Joining::neighbours;
+  struct Mark {};  // what a policy remembers beside its free blocks
+
+  PolicyBase(Blocks& blocks, const BlockMap& map) noexcept : blocks_(blocks), map_(map) {}
+
+  void replace(Block old, Block now) noexcept {
+    self().erase(old);
+    self().insert(now);
+  }
+  void insert_behind(Block /*before*/, Block block) noexcept { self().insert(block); }
+  void took(Block /*block*/) noexcept {}
+
+  // To take an allocation back: restore(from, mark) puts the free block `from`, whose node has the
+  // bytes that it had, where it was; mark() was asked before the allocation. What the allocation
+  // had left over of the block has been erased, and later allocations have been taken back before.
+  [[nodiscard]] Mark mark() const noexcept { return {}; }
+  void restore(Block from, const Mark& /*before*/) noexcept { self().insert(from); }
+
+  [[nodiscard]] bool vet(Block block, Fault& fault) const noexcept {
+    return is_sound(block) || explain(block, fault);
+  }
+  [[nodiscard]] bool vet_insert(Block /*block*/, Fault& /*fault*/) const noexcept { return true; }
+  [[nodiscard]] bool vet_replace(Block old, Block now, Fault& fault) const noexcept {
+    return self().vet(old, fault) && self().vet_insert(now, fault);
+  }
+
+  template <typename Visit>
+  void list(Visit visit) const {
+    for (Offset at = map_.free_from(0); at != nowhere; at = map_.free_from(at + granule_size))
+      visit(map_.block_at(at));
+  }
+  void inspect(Findings& findings) const {
+    list([&](Block block) {
+      Fault fault;
+      if (!self().vet(block, fault)) findings.push_back(fault);
+    });
+  }
+  [[nodiscard]] Size own_memory() const noexcept { return 0; }
+
+ protected:
+  [[nodiscard]] Self& self() noexcept { return static_cast<Self&>(*this); }
+  [[nodiscard]] const Self& self() const noexcept { return static_cast<const Self&>(*this); }
+
+  void write_node(Block free) noexcept { blocks_.write_node(free, nowhere, nowhere); }
+  [[nodiscard]] bool is_sound(Block free) const noexcept {
+    const node_t node = blocks_.node(free.start);
+    return node.size == blocks_.layout.on_offer(free.extent) && node.next == GLASSHEAP_NIL &&
+           node.prev == GLASSHEAP_NIL;
+  }
+  [[gnu::cold, gnu::noinline]] bool explain(Block free, Fault& fault) const noexcept {
+    return Judge(blocks_, map_).node(free.start, nowhere, nowhere, fault);
+  }
+
+  [[nodiscard]] bool is_top(Block block) const noexcept {
+    return block.end() == map_.region_size();
+  }
+  // The slot for `request` in this free block; none where it does not fit, or there is no block.
+  [[nodiscard]] Slot slot_in(Block free, const Request& request) const noexcept {
+    if (free.extent < request.extent) return {};
+    const auto start = blocks_.place(free, request);
+    return start ? Slot{free, *start} : Slot{};
+  }
+
+  Blocks& blocks_;
+  const BlockMap& map_;
 };
+
+template <typename P>
+concept Policy =
+    requires(P policy, const P& seen, Block block, const Request& request, Fault& fault,
+             Findings& findings, void (*visit)(Block), const typename P::Mark& mark) {
+      { P::description } -> std::convertible_to<const Description&>;
+      { P::joining } -> std::convertible_to<Joining>;
+      { policy.clear() } noexcept;
+      { seen.find_free(request, fault) } noexcept -> std::same_as<Slot>;
+      { policy.insert(block) } noexcept;
+      { policy.erase(block) } noexcept;
+      { seen.largest() } noexcept -> std::same_as<Size>;
+      { seen.vet(block, fault) } noexcept -> std::same_as<bool>;
+      { seen.vet_insert(block, fault) } noexcept -> std::same_as<bool>;
+      { seen.vet_replace(block, block, fault) } noexcept -> std::same_as<bool>;
+      { policy.replace(block, block) } noexcept;
+      { policy.insert_behind(block, block) } noexcept;
+      { policy.took(block) } noexcept;
+      { seen.mark() } noexcept -> std::same_as<typename P::Mark>;
+      { policy.restore(block, mark) } noexcept;
+      { seen.own_memory() } noexcept -> std::same_as<Size>;
+      seen.list(visit);
+      seen.inspect(findings);
+    };
 
 }  // namespace glassheap

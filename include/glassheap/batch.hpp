@@ -1,0 +1,94 @@
+// batch.hpp: what takes a batch of allocations back, to the byte.
+//
+// A batch succeeds whole or changes nothing. Whether it will succeed is known only when its last
+// block has been found; so notes are taken on the way, and a failure plays them backwards.
+//
+// Block after block is mostly cut from one and the same free block. Such a run needs one entry: the
+// block that it was cut from, the front of that, and what the policy remembered.
+//
+//     | from .................................................... |
+//     | payloads[first] | payloads[first + 1] | ... | rest ...... |
+//
+// Headers and nodes are written over bytes that lay inside the free block. Most of them were zero
+// already; only those that were not are noted.
+#pragma once
+
+#include <cstring>
+#include <ranges>
+#include <span>
+#include <vector>
+
+#include "glassheap/space/space.hpp"
+
+namespace glassheap {
+
+template <typename Space, typename Mark>
+class Journal {
+ public:
+  Journal(Blocks& blocks, BlockMap& map, Space& space)
+      : blocks_(blocks), map_(map), space_(space) {}
+
+  // Before the cut for the block `index` of the batch. Throws std::bad_alloc if there is no memory
+  // for the note; the cut is then not to be made, and undo() holds.
+  void note(std::size_t index, const Cut& cut) {
+    if (runs_.empty() || cut.from != rest_)
+      runs_.push_back({index, cut.from, space_.mark(), blocks_.save(cut.from.start)});
+    Space::visit_pieces(cut.rest, [this](Block piece) { note_front(piece.start); });
+    rest_ = cut.rest;
+  }
+
+  // Takes back the blocks that the batch has got, which are these, in this order.
+  void undo(std::span<const Offset> payloads) noexcept {
+    for (const Run& run : std::views::reverse(runs_)) {
+      if (run.first >= payloads.size()) continue;  // noted, and not cut
+      undo(run, payloads.subspan(run.first));
+      payloads = payloads.first(run.first);
+    }
+    for (const Note& note : std::views::reverse(notes_)) blocks_.restore(note.at, note.front);
+  }
+
+ private:
+  struct Run {
+    std::size_t first;
+    Block from;
+    [[no_unique_address]] Mark mark;
+    header_t front;
+  };
+  struct Note {
+    Offset at;
+    header_t front;
+  };
+
+  void note_front(Offset at) {
+    const header_t front = blocks_.save(at);
+    const header_t none{};
+    if (std::memcmp(&front, &none, sizeof front) != 0) notes_.push_back({at, front});
+  }
+
+  // The blocks of the run become one again, and that is given back to where it was cut from.
+  void undo(const Run& run, std::span<const Offset> payloads) noexcept {
+    Block taken = block_of(payloads.front());
+    for (const Offset payload : payloads.subspan(1)) {
+      const Block block = block_of(payload);
+      map_.drop_live(block);
+      blocks_.scrub(block.start);
+      taken.extent += block.extent;
+    }
+    const Block rest{taken.end(), run.from.end() - taken.end()};
+    blocks_.restore(run.from.start, run.front);
+    space_.undo({run.from, {}, taken, rest}, run.mark);
+    Space::visit_pieces(rest, [this](Block piece) { blocks_.scrub(piece.start); });
+  }
+  [[nodiscard]] Block block_of(Offset payload) const noexcept {
+    return map_.block_at(blocks_.layout.start_of(payload));
+  }
+
+  Blocks& blocks_;
+  BlockMap& map_;
+  Space& space_;
+  Block rest_;  // of the last cut
+  std::vector<Run> runs_;
+  std::vector<Note> notes_;
+};
+
+}  // namespace glassheap

@@ -1,0 +1,31 @@
+// options.hpp: how a heap is to be opened.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "glassheap/policy/sequential_fit.hpp"
+
+namespace glassheap {
+
+struct Options {
+  Size size = 4096;  // bytes, from 16 to largest_region; rounded up to a granule
+  std::string policy = "first_fit";
+  // Without headers a live block is payload alone: the block map is the one authority, and sizes
+  // asked for, serials and the magic number are not kept.
+  bool headers = true;
+  std::uint32_t magic = 0xDEADBEEF;
+  bool zero_on_free = false;
+  // What addresses are counted from, a multiple of 16; without it the region's real address. With
+  // base 0 and no headers the first granule stays unused, so that no payload has the address 0.
+  std::optional<Address> base;
+  // Of sequential_fit alone; without them first fit, in address order, coalescing.
+  std::optional<Fit> fit;
+  std::optional<Order> order;
+  std::optional<bool> coalesce;
+
+  [[nodiscard]] Size unused() const noexcept { return !headers && base == 0 ? granule_size : 0; }
+  [[nodiscard]] Size least_size() const noexcept { return unused() + granule_size; }
+};
+
+}  // namespace glassheap

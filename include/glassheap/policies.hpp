@@ -1,0 +1,24 @@
+// policies.hpp: the placement policies that can be asked for by name.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string_view>
+
+#include "glassheap/core.hpp"
+#include "glassheap/options.hpp"
+
+namespace glassheap {
+
+// Each policy, told to a reader, the default first.
+[[nodiscard]] std::span<const Description> policies() noexcept;
+
+// Whether there is a policy of that name; and whether it takes options.fit, order and coalesce.
+[[nodiscard]] bool is_policy(std::string_view name) noexcept;
+[[nodiscard]] bool takes_sequence(std::string_view name) noexcept;
+
+// A core of the policy options.policy, which there is, over `region`, which outlives it. Throws
+// std::bad_alloc if and only if there is no memory for it.
+[[nodiscard]] std::unique_ptr<Core> make_core(std::span<std::byte> region, const Options& options);
+
+}  // namespace glassheap

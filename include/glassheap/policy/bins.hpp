@@ -1,0 +1,175 @@
+// bins.hpp: many lists of free blocks, one for each class of sizes, and a bit for each that has
+// any.
+//
+//     occupied   0  1  0  0  1  1 ...            bit i: bin i has a block
+//     bins       -  |  -  |  |  ...
+//                   32    80 96                  lists that lie in the free blocks (links.hpp)
+//                   32       96
+//
+// The smallest bin from some size upwards that has a block is found by looking at bits. Newcomers
+// stand at the front of their bin: what was freed last is still in the cache.
+//
+// Binned is what the policies with bins share. Each says by bin_of(extent) which bin a free block
+// is in; the larger the extent, the higher the bin, or the same; and by `top` whether the top is in
+// one.
+#pragma once
+
+#include <vector>
+
+#include "glassheap/policy/links.hpp"
+#include "glassheap/policy/policy.hpp"
+
+namespace glassheap {
+
+// The number of a size class: one for each number of granules below 2^exact, then 16 a doubling.
+//
+//     granules   1  2  3 ... 63 | 64..67  68..71 ... 124..127 | 128..135 ...      for exact = 6
+//     class      1  2  3 ... 63 | 64      65     ... 79       | 80
+[[nodiscard]] constexpr std::size_t size_class(Size extent, int exact) noexcept {
+  const Size granules = extent / granule_size;
+  if (granules >> exact == 0) return granules;
+  const int doubling = static_cast<int>(std::bit_width(granules)) - 1;
+  const auto below = (std::size_t{1} << exact) + static_cast<std::size_t>(doubling - exact) * 16;
+  return below + (granules >> (doubling - 4) & 15);
+}
+
+class Bins {
+ public:
+  static constexpr std::size_t none = Bitmap::none;
+
+  // `count` empty bins. Throws std::bad_alloc if and only if there is no memory for them.
+  Bins(Blocks& blocks, const BlockMap& map, Top top, std::size_t count)
+      : map_(map),
+        links_(blocks, map, top),
+        ends_(count),
+        bits_(Bitmap::words_for(count)),
+        occupied_(bits_.data(), count) {}
+
+  void clear() noexcept {
+    std::ranges::fill(ends_, Ends{});
+    std::ranges::fill(bits_, Bitmap::Word{0});
+  }
+
+  [[nodiscard]] std::size_t next(std::size_t bin) const noexcept { return occupied_.next(bin); }
+  [[nodiscard]] std::size_t last() const noexcept { return occupied_.prev(ends_.size() - 1); }
+  [[nodiscard]] Block front(std::size_t bin) const noexcept { return block_at(ends_[bin].first()); }
+  [[nodiscard]] Block behind(Block block) const noexcept {
+    return block_at(links_.next(block.start));
+  }
+
+  [[nodiscard]] bool vet(std::size_t bin, Block block, Fault& fault) const noexcept {
+    return links_.vet(ends_[bin], block, fault);
+  }
+  [[nodiscard]] bool vet_push(std::size_t bin, Fault& fault) const noexcept {
+    return links_.vet_end(ends_[bin], ends_[bin].head, fault);
+  }
+
+  void push(std::size_t bin, Block block) noexcept {
+    if (ends_[bin].empty()) occupied_.set(bin);
+    links_.push_front(ends_[bin], block);
+  }
+  void erase(std::size_t bin, Block block) noexcept {
+    links_.erase(ends_[bin], block);
+    if (ends_[bin].empty()) occupied_.clear(bin);
+  }
+  // Puts back between its neighbours a block whose node still names them.
+  void relink(std::size_t bin, Block block) noexcept {
+    if (ends_[bin].empty()) occupied_.set(bin);
+    links_.relink(ends_[bin], block);
+  }
+
+  template <typename Visit>
+  void walk(Visit visit) const {
+    for (std::size_t bin = next(0); bin != none; bin = next(bin + 1)) walk(bin, visit);
+  }
+  template <typename Visit>
+  void walk(std::size_t bin, Visit visit) const {
+    links_.walk(ends_[bin], visit);
+  }
+
+  [[nodiscard]] Size own_memory() const noexcept {
+    return ends_.size() * sizeof(Ends) + bits_.size() * sizeof(Bitmap::Word);
+  }
+
+ private:
+  [[nodiscard]] Block block_at(Offset at) const noexcept {
+    return at == nowhere ? Block{} : map_.block_at(at);
+  }
+
+  const BlockMap& map_;
+  Links links_;
+  std::vector<Ends> ends_;
+  std::vector<Bitmap::Word> bits_;
+  Bitmap occupied_;
+};
+
+template <typename Self>
+class Binned : public PolicyBase<Self> {
+ public:
+  Binned(Blocks& blocks, const BlockMap& map)
+      : PolicyBase<Self>(blocks, map),
+        bins_(blocks, map, Self::top, Self::bin_of(map.region_size()) + 1) {}
+
+  void clear() noexcept { bins_.clear(); }
+  void insert(Block block) noexcept { bins_.push(Self::bin_of(block.extent), block); }
+  void erase(Block block) noexcept { bins_.erase(Self::bin_of(block.extent), block); }
+  void restore(Block from, const typename PolicyBase<Self>::Mark& /*before*/) noexcept {
+    bins_.relink(Self::bin_of(from.extent), from);
+  }
+
+  [[nodiscard]] bool vet(Block block, Fault& fault) const noexcept {
+    return bins_.vet(Self::bin_of(block.extent), block, fault);
+  }
+  [[nodiscard]] bool vet_insert(Block block, Fault& fault) const noexcept {
+    return bins_.vet_push(Self::bin_of(block.extent), fault);
+  }
+
+  [[nodiscard]] Size largest() const noexcept {
+    Size largest = 0;
+    if (const std::size_t bin = bins_.last(); bin != Bins::none)
+      bins_.walk(bin, [&](Block block) { largest = std::max(largest, block.extent); });
+    return largest;
+  }
+  template <typename Visit>
+  void list(Visit visit) const {
+    bins_.walk(visit);
+  }
+  // Every node by itself; and if those are sound, whether each is in its bin.
+  void inspect(Findings& findings) const {
+    const std::size_t before = findings.size();
+    PolicyBase<Self>::inspect(findings);
+    Size listed = 0;
+    this->self().list([&](Block) { ++listed; });
+    if (findings.size() == before && listed != this->map_.free_blocks())
+      findings.push_back(unlisted(this->map_.free_blocks(), listed));
+  }
+  [[nodiscard]] Size own_memory() const noexcept { return bins_.own_memory(); }
+
+ protected:
+  // The slot for `request` in the smallest of the first `looks` blocks of a bin that can serve it.
+  [[nodiscard]] Slot smallest_in(std::size_t bin, const Request& request, std::size_t looks,
+                                 Fault& fault) const noexcept {
+    Slot best;
+    for (Block block = bins_.front(bin); block && looks-- != 0; block = bins_.behind(block)) {
+      if (!bins_.vet(bin, block, fault)) return {};
+      const Slot slot = this->slot_in(block, request);
+      if (slot && (!best || block.extent < best.from.extent)) best = slot;
+      if (best.from.extent == request.extent) break;
+    }
+    return best;
+  }
+  // The same in the lowest bin from `bin` upwards that has one.
+  [[nodiscard]] Slot smallest_from(std::size_t bin, const Request& request, std::size_t looks,
+                                   Fault& fault) const noexcept {
+    Slot slot;
+    for (bin = bins_.next(bin); bin != Bins::none && !slot && !fault; bin = bins_.next(bin + 1))
+      slot = smallest_in(bin, request, looks, fault);
+    return slot;
+  }
+
+  static constexpr std::size_t all = Bins::none;  // as many looks as there are blocks
+
+  Bins bins_;
+};
+
+}  // namespace glassheap

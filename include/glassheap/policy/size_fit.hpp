@@ -1,0 +1,27 @@
+// size_fit.hpp: the first of the blocks of one size that fits; what best fit and worst fit share.
+#pragma once
+
+#include "glassheap/policy/address_list.hpp"
+#include "glassheap/policy/size_index.hpp"
+
+namespace glassheap {
+
+template <typename Self>
+class SizeFit : public AddressList<Self, SizeIndex> {
+ public:
+  using AddressList<Self, SizeIndex>::AddressList;
+
+ protected:
+  // The slot in the lowest block of exactly `extent` bytes that can serve the request. Only where
+  // an alignment is asked for can a block be large enough, and yet not serve.
+  [[nodiscard]] Slot slot_of_size(Size extent, const Request& request) const noexcept {
+    Block block = this->index_.first(0, extent);
+    while (block) {
+      if (const Slot slot = this->slot_in(block, request)) return slot;
+      block = this->index_.first(block.start + granule_size, extent);
+    }
+    return {};
+  }
+};
+
+}  // namespace glassheap

@@ -1,0 +1,72 @@
+// size_index.hpp: the free blocks by size, and by address among equals; what best fit and worst fit
+// share.
+//
+// Small blocks are many, and their sizes few: those are kept by exact size (exact_sizes.hpp). Large
+// blocks can have any size, but there cannot be many: those stand in a tree (large_tree.hpp). Both
+// lie outside the region, and every answer is exact.
+#pragma once
+
+#include "glassheap/policy/exact_sizes.hpp"
+#include "glassheap/policy/large_tree.hpp"
+
+namespace glassheap {
+
+class SizeIndex {
+ public:
+  // Empty. Throws std::bad_alloc if and only if there is no memory for it.
+  explicit SizeIndex(const BlockMap& map) : small_(map), large_(map) {}
+
+  void clear() noexcept {
+    small_.clear();
+    large_.clear();
+  }
+  [[nodiscard]] Size own_memory() const noexcept {
+    return small_.own_memory() + large_.own_memory();
+  }
+
+  // A free block, not the top, that the map has already, or has no more.
+  void add(Block block) noexcept {
+    if (is_small(block.extent)) return small_.add(block);
+    large_.add(block);
+  }
+  void remove(Block block) noexcept {
+    if (is_small(block.extent)) return small_.remove(block);
+    large_.remove(block);
+  }
+  void replace(Block old, Block now) noexcept {
+    remove(old);
+    add(now);
+  }
+
+  // The smallest extent that there is of at least `extent` bytes, the largest that there is at all,
+  // and the largest below `extent`, which is some block's; 0 if there is none.
+  [[nodiscard]] Size smallest(Size extent) const noexcept {
+    const Size small = small_.smallest(extent);
+    return small != 0 ? small : large_.first({0, extent}).extent;
+  }
+  [[nodiscard]] Size largest() const noexcept {
+    const Size large = large_.largest();
+    return large != 0 ? large : small_.largest();
+  }
+  [[nodiscard]] Size largest_below(Size extent) const noexcept {
+    const Size large = is_small(extent) ? 0 : large_.largest_below(extent);
+    return large != 0 ? large : small_.largest_below(extent);
+  }
+
+  // The lowest block of exactly `extent` bytes that starts at `from` or above; no block if none.
+  [[nodiscard]] Block first(Offset from, Size extent) const noexcept {
+    if (is_small(extent)) return small_.first(from, extent);
+    const Block block = large_.first({from, extent});
+    return block.extent == extent ? block : Block{};
+  }
+
+ private:
+  [[nodiscard]] static constexpr bool is_small(Size extent) noexcept {
+    return extent < ExactSizes::limit;
+  }
+
+  ExactSizes small_;
+  LargeTree large_;
+};
+
+}  // namespace glassheap

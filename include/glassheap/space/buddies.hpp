@@ -1,0 +1,177 @@
+// buddies.hpp: every free block is a power of two large, starts at a multiple of that, and becomes
+// one with its buddy, the other half of the block that it was cut from, and so on upwards.
+//
+//     buddy of the block at `start` = start xor extent
+//
+// Whatever is not such a block becomes free in pieces that are. What is left of a block that was
+// cut, a region that is no power of two, a live block that stands for its alignment's sake where no
+// block of its size would:
+//
+//     | 16 |    32    |         64          | 16 |     the pieces of 128 bytes from 48 on,
+//     48   64         96 is no multiple...             each the largest that may start there
+#pragma once
+
+#include "glassheap/space/space.hpp"
+
+namespace glassheap {
+
+// The largest block of a power of two that may start where `span` does and lies in it.
+[[nodiscard]] constexpr Block first_piece(Block span) noexcept {
+  const Size largest = std::bit_floor(span.extent);
+  const Size multiple = span.start & (~span.start + 1);  // the largest power that divides it
+  return {span.start, span.start == 0 ? largest : std::min(largest, multiple)};
+}
+
+// The smallest block that holds `span` and that halving could have made.
+[[nodiscard]] constexpr Block enclosing(Block span) noexcept {
+  Block block{span.start, std::bit_ceil(span.extent)};
+  while ((block.start &= ~(block.extent - 1)) + block.extent < span.end()) block.extent *= 2;
+  return block;
+}
+
+template <Policy P>
+class BuddySpace : public Space<P> {
+ public:
+  using Space<P>::Space;
+
+  void seed() noexcept {
+    const Block whole{0, blocks_.size()};
+    policy_.clear();
+    map_.add_live(whole);
+    for_pieces(whole, [this](Block piece) { insert(piece); });
+  }
+
+  [[nodiscard]] bool vet(const Cut& cut, Fault& fault) const noexcept {
+    return policy_.vet(cut.from, fault) && vet_pieces(cut.gap, fault) &&
+           vet_pieces(cut.rest, fault);
+  }
+  void apply(const Cut& cut) noexcept {
+    map_.make_live(cut.from);
+    policy_.erase(cut.from);
+    if (cut.gap) map_.add_live(cut.taken);
+    for_pieces(cut.gap, [this](Block piece) { insert(piece); });
+    if (cut.rest) map_.add_live(cut.rest);
+    for_pieces(cut.rest, [this](Block piece) { insert(piece); });
+  }
+  template <typename Visit>
+  static void visit_pieces(Block span, Visit visit) {
+    while (span) {
+      const Block piece = first_piece(span);
+      visit(piece);
+      span = Space<P>::without(span, piece.extent);
+    }
+  }
+  void undo(const Cut& cut, const typename P::Mark& mark) noexcept {
+    visit_pieces(cut.rest, [this](Block piece) {
+      map_.drop_free(piece);
+      policy_.erase(piece);
+    });
+    map_.make_free(cut.from);
+    policy_.restore(cut.from, mark);
+  }
+
+  [[nodiscard]] bool vet_growth(Block right, Size more, Fault& fault) const noexcept {
+    return policy_.vet(right, fault) && vet_pieces(this->without(right, more), fault);
+  }
+  void grow(Block right, Size more) noexcept {
+    const Block rest = this->without(right, more);
+    map_.drop_free(right);
+    policy_.erase(right);
+    if (rest) map_.add_live(rest);
+    for_pieces(rest, [this](Block piece) { insert(piece); });
+    blocks_.scrub(right.start);
+  }
+  [[nodiscard]] static constexpr bool may_stand(Offset start, Size extent) noexcept {
+    return start % extent == 0;
+  }
+
+  struct Release {
+    Block block;
+  };
+  [[nodiscard]] Release plan_release(Block block) const noexcept { return {block}; }
+
+  // A block that no halving has made takes all free blocks around it into account: which of them
+  // its pieces will join depends on each other.
+  [[nodiscard]] bool vet(const Release& release, Fault& fault) const noexcept {
+    Block whole = enclosing(release.block);
+    if (!vet_within(whole, fault)) return false;
+    for (Block buddy = free_buddy(whole); buddy; buddy = free_buddy(whole)) {
+      if (!policy_.vet(buddy, fault)) return false;
+      whole = both(whole, buddy);
+    }
+    return release.block == first_piece(release.block) ? policy_.vet_insert(whole, fault)
+                                                       : vet_up_to(whole.extent, fault);
+  }
+  void apply(const Release& release) noexcept {
+    for_pieces(release.block, [this](Block piece) { join(piece); });
+  }
+
+  // Whether no two free blocks touch.
+  [[nodiscard]] static bool joins_all() noexcept { return false; }
+
+ private:
+  using Space<P>::blocks_;
+  using Space<P>::map_;
+  using Space<P>::policy_;
+
+  // visit(piece) for each piece of a live block, which is then a live block by itself.
+  template <typename Visit>
+  void for_pieces(Block span, Visit visit) noexcept {
+    while (span) {
+      const Block piece = first_piece(span);
+      span = this->without(span, piece.extent);
+      if (span) map_.add_live(span);
+      visit(piece);
+    }
+  }
+  void insert(Block piece) noexcept {
+    map_.make_free(piece);
+    policy_.insert(piece);
+  }
+  void join(Block whole) noexcept {
+    map_.make_free(whole);
+    for (Block buddy = free_buddy(whole); buddy; buddy = free_buddy(whole)) {
+      policy_.erase(buddy);
+      const auto& [left, right] = std::minmax(whole, buddy, starts_before);
+      const Block now = both(left, right);
+      map_.drop_free(right);
+      map_.extend_free(left, now);
+      this->retire(right);
+      whole = now;
+    }
+    policy_.insert(whole);
+  }
+
+  [[nodiscard]] static bool starts_before(const Block& a, const Block& b) noexcept {
+    return a.start < b.start;
+  }
+  [[nodiscard]] static Block both(Block a, Block b) noexcept {
+    return {std::min(a.start, b.start), a.extent + b.extent};
+  }
+  [[nodiscard]] Block free_buddy(Block block) const noexcept {
+    const Block buddy{block.start ^ block.extent, block.extent};
+    if (buddy.end() > map_.region_size() || !map_.free_at(buddy.start)) return {};
+    return map_.block_at(buddy.start) == buddy ? buddy : Block{};
+  }
+
+  [[nodiscard]] bool vet_pieces(Block span, Fault& fault) const noexcept {
+    bool sound = true;
+    visit_pieces(span, [&](Block piece) { sound = sound && policy_.vet_insert(piece, fault); });
+    return sound;
+  }
+  [[nodiscard]] bool vet_within(Block whole, Fault& fault) const noexcept {
+    for (Offset at = map_.free_from(whole.start); at < whole.end();
+         at = map_.free_from(at + granule_size)) {
+      if (!policy_.vet(map_.block_at(at), fault)) return false;
+    }
+    return true;
+  }
+  [[nodiscard]] bool vet_up_to(Size extent, Fault& fault) const noexcept {
+    for (; extent >= granule_size; extent /= 2) {
+      if (!policy_.vet_insert({0, extent}, fault)) return false;
+    }
+    return true;
+  }
+};
+
+}  // namespace glassheap

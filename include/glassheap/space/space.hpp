@@ -1,0 +1,147 @@
+// space.hpp: the free space of a region: cutting blocks from it, and giving them back.
+//
+// Three things know which blocks are free: the block map, the nodes in the region, and the policy.
+// What is done to one must be done to all; here it is done, in steps of two kinds:
+//
+//     plan   what a call would do; reads only
+//     vet    whether every node is sound that the plan reads or writes; reads only
+//     apply  does it, and cannot fail
+//
+// In each step of apply the block map is brought up to date first; then the policy is told, which
+// may ask the map, and still finds the nodes of blocks that are no more; and last the fronts of
+// those are scrubbed.
+//
+// This file has what all heaps share. How free blocks become one again is of three kinds, a file
+// each: neighbours.hpp, buddies.hpp, list_order.hpp.
+#pragma once
+
+#include "glassheap/policy/policy.hpp"
+
+namespace glassheap {
+
+// What a block is cut from, and what is left of that: `rest`, and in front, where the payload must
+// be aligned, `gap`.
+//
+//     | from ................... |
+//     | gap | taken | rest ..... |
+struct Cut {
+  Block from, gap, taken, rest;
+
+  [[nodiscard]] explicit operator bool() const noexcept { return static_cast<bool>(from); }
+};
+
+[[nodiscard]] inline Cut plan_cut(const Slot& slot, Size extent) noexcept {
+  const Block from = slot.from;
+  const Block taken{slot.start, extent};
+  return {
+      from, {from.start, taken.start - from.start}, taken, {taken.end(), from.end() - taken.end()}};
+}
+
+template <Policy P>
+class Space {
+ public:
+  template <typename... Settings>
+  Space(Blocks& blocks, BlockMap& map, const Settings&... settings)
+      : blocks_(blocks), map_(map), policy_(blocks, map, settings...) {}
+
+  [[nodiscard]] const P& policy() const noexcept { return policy_; }
+
+  // The map is empty; then everything is one free block.
+  void seed() noexcept {
+    const Block whole{0, blocks_.size()};
+    policy_.clear();
+    map_.add_free(whole);
+    policy_.insert(whole);
+  }
+
+  [[nodiscard]] bool vet(const Cut& cut, Fault& fault) const noexcept {
+    if (cut.gap) return vet_gap(cut, fault);
+    return cut.rest ? policy_.vet_replace(cut.from, cut.rest, fault) : policy_.vet(cut.from, fault);
+  }
+  void apply(const Cut& cut) noexcept {
+    if (cut.gap) return apply_gap(cut);
+    map_.make_live(cut.taken);
+    if (cut.rest) map_.add_free(cut.rest);
+    put_in_place_of(cut.from, cut.rest);
+  }
+  void took(Block block) noexcept { policy_.took(block); }
+
+  // Whether a block may become free where no free block touches it.
+  [[nodiscard]] bool vet_alone(Block block, Fault& fault) const noexcept {
+    return policy_.vet_insert(block, fault);
+  }
+
+  // A live block grows by `more` bytes of `right`, the free block behind it.
+  [[nodiscard]] bool vet_growth(Block right, Size more, Fault& fault) const noexcept {
+    const Block rest = without(right, more);
+    return rest ? policy_.vet_replace(right, rest, fault) : policy_.vet(right, fault);
+  }
+  void grow(Block right, Size more) noexcept {
+    const Block rest = without(right, more);
+    map_.drop_free(right);
+    if (rest) map_.add_free(rest);
+    put_in_place_of(right, rest);
+    blocks_.scrub(right.start);
+  }
+  // Whether a block of `extent` bytes may stand at `start`.
+  [[nodiscard]] static constexpr bool may_stand(Offset /*start*/, Size /*extent*/) noexcept {
+    return true;
+  }
+
+  // visit(piece) for each free block that what is left of a cut becomes.
+  template <typename Visit>
+  static void visit_pieces(Block span, Visit visit) {
+    if (span) visit(span);
+  }
+
+  // Takes a cut back. The front of `from` has the bytes that it had; `mark` was the policy's then.
+  [[nodiscard]] typename P::Mark mark() const noexcept { return policy_.mark(); }
+  void undo(const Cut& cut, const typename P::Mark& mark) noexcept {
+    if (cut.rest) {
+      map_.drop_free(cut.rest);
+      policy_.erase(cut.rest);
+    }
+    map_.make_free(cut.from);
+    policy_.restore(cut.from, mark);
+  }
+
+ protected:
+  [[nodiscard]] static Block without(Block block, Size low_end) noexcept {
+    return {block.start + low_end, block.extent - low_end};
+  }
+
+  void put_in_place_of(Block from, Block rest) noexcept {
+    if (rest) {
+      policy_.replace(from, rest);
+    } else {
+      policy_.erase(from);
+    }
+  }
+
+  // The front of a block that is no more, inside a free one.
+  void retire(Block block) noexcept {
+    blocks_.scrub(block.start);
+    if (block.extent == blocks_.layout.front) map_.note_empty(block.start);
+  }
+
+  Blocks& blocks_;
+  BlockMap& map_;
+  P policy_;
+
+ private:
+  [[nodiscard, gnu::noinline]] bool vet_gap(const Cut& cut, Fault& fault) const noexcept {
+    return policy_.vet_replace(cut.from, cut.gap, fault) &&
+           (!cut.rest || policy_.vet_insert(cut.rest, fault));
+  }
+  [[gnu::noinline]] void apply_gap(const Cut& cut) noexcept {
+    map_.make_live(cut.from);
+    map_.make_free(cut.gap);
+    map_.add_live(cut.taken);
+    policy_.replace(cut.from, cut.gap);
+    if (!cut.rest) return;
+    map_.add_free(cut.rest);
+    policy_.insert_behind(cut.gap, cut.rest);
+  }
+};
+
+}  // namespace glassheap
