@@ -3,41 +3,47 @@
 namespace glassheap {
 namespace {
 
+constexpr std::size_t before = 1;  // words that stay zero, in front of level 0 and behind it
+constexpr std::size_t behind = 2;
+
 constexpr std::size_t words_of_level(std::size_t bits) noexcept { return (bits + 63) / 64; }
 
 }  // namespace
 
 std::size_t Bitmap::words_for(std::size_t bits) noexcept {
-  std::size_t total = 0;
+  std::size_t total = before + words_of_level(bits) + behind;
   do {
     bits = words_of_level(bits);
-    total += bits;
-  } while (bits > 1);
+    total += words_of_level(bits);
+  } while (bits > 64);
   return total;
 }
 
+// There is always a first summary, however few words it sums up.
 Bitmap::Bitmap(Word* words, std::size_t bits) noexcept : bits_(bits) {
+  levels_[depth_++] = words + before;
+  words += before + words_of_level(bits) + behind;
   do {
     levels_[depth_++] = words;
     bits = words_of_level(bits);
-    words += bits;
-  } while (bits > 1);
+    words += words_of_level(bits);
+  } while (bits > 64);
 }
 
-void Bitmap::announce(std::size_t word) noexcept {
-  for (std::size_t level = 1, i = word; level < depth_; ++level, i /= word_bits) {
-    Word& summary = levels_[level][i / word_bits];
-    const bool known_above = summary != 0;
-    summary |= bit(i);
+void Bitmap::announce(std::size_t summary) noexcept {
+  for (std::size_t level = 2, i = summary; level < depth_; ++level, i /= word_bits) {
+    Word& above = levels_[level][i / word_bits];
+    const bool known_above = above != 0;
+    above |= bit(i);
     if (known_above) return;
   }
 }
 
-void Bitmap::retract(std::size_t word) noexcept {
-  for (std::size_t level = 1, i = word; level < depth_; ++level, i /= word_bits) {
-    Word& summary = levels_[level][i / word_bits];
-    summary &= ~bit(i);
-    if (summary != 0) return;
+void Bitmap::retract(std::size_t summary) noexcept {
+  for (std::size_t level = 2, i = summary; level < depth_; ++level, i /= word_bits) {
+    Word& above = levels_[level][i / word_bits];
+    above &= ~bit(i);
+    if (above != 0) return;
   }
 }
 

@@ -190,6 +190,13 @@ const char* name_of(FaultKind kind) noexcept { return kind_of(kind).name; }
 
 const char* name_of(Rule rule) noexcept { return rules[static_cast<std::size_t>(rule)]; }
 
+void drop_repetitions(Findings& findings) {
+  const auto place = [](const Fault& finding) { return std::pair(finding.offset, finding.rule); };
+  std::ranges::stable_sort(findings, {}, place);
+  const auto repeated = std::ranges::unique(findings, {}, place);
+  findings.erase(repeated.begin(), repeated.end());
+}
+
 std::string sentence(const Fault& fault) { return kind_of(fault.kind).sentence(fault); }
 
 }  // namespace glassheap

@@ -251,13 +251,13 @@ bool Heap::pin_region(Pinned& pinned, Fault& fault) noexcept {
   const Guard guard(lock_);
   if (!may_look(fault)) return false;
   ++region_pins_;
-  pinned = {nowhere, region_.data(), size_};
+  pinned = {whole_region, region_.data(), size_};
   return true;
 }
 
 void Heap::unpin(Offset payload) noexcept {
   const Guard guard(lock_);
-  if (payload == nowhere) {
+  if (payload == whole_region) {
     --region_pins_;
   } else if (const auto pin = pins_.find(payload); --pin->second == 0) {
     pins_.erase(pin);

@@ -55,12 +55,13 @@ struct Layout {
   }
 };
 
-// Links and offsets, in pairs.
+// Links and offsets, in pairs. The link that leads nowhere is the one of the place `nowhere`.
+static_assert(nowhere / granule_size == GLASSHEAP_NIL);
 [[nodiscard]] constexpr std::uint32_t link_to(Offset start) noexcept {
-  return start == nowhere ? GLASSHEAP_NIL : static_cast<std::uint32_t>(start / granule_size);
+  return static_cast<std::uint32_t>(start / granule_size);
 }
 [[nodiscard]] constexpr Offset linked(std::uint32_t link) noexcept {
-  return link == GLASSHEAP_NIL ? nowhere : Offset{link} * granule_size;
+  return Offset{link} * granule_size;
 }
 
 // A request for one block: its whole extent, and where its payload may stand.

@@ -40,16 +40,6 @@ class BlockMap {
     return starts_.test(granule(at)) && !free_at(at);
   }
 
-  // Whether `block` is a block: one starts where it does, and where it ends, but none between. Its
-  // start is in the region, and it has an extent; its end may be any number.
-  [[nodiscard]] bool is_block(Block block) const noexcept {
-    const Offset end = block.end();
-    if (end > region_size_ || block.extent > region_size_) return false;
-    return starts_.test(granule(block.start)) &&
-           (end == region_size_ || starts_.test(granule(end))) &&
-           !starts_.any(granule(block.start) + 1, granule(end));
-  }
-
   // The block that starts at `start`, where one does.
   [[nodiscard]] Block block_at(Offset start) const noexcept {
     if (start == top_) return top();

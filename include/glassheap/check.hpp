@@ -40,13 +40,14 @@ class Judge {
       fault = misplaced(payload);
       return false;
     }
+    const Block block = map_.block_at(start);
     if (!blocks_.layout.has_headers()) {
-      live = {map_.block_at(start), on_offer(map_.block_at(start)), 0};
+      live = {block, on_offer(block), 0};
       return true;
     }
     const header_t header = blocks_.header(start);
-    live = {{start, blocks_.layout.extent_for(header.size)}, header.size, header.serial};
-    return is_sound(live.block, header) || explain(start, fault);
+    live = {block, header.size, header.serial};
+    return is_sound(block, header) || explain(start, fault);
   }
 
   // Whether the header of the live block `block` is sound.
@@ -69,7 +70,7 @@ class Judge {
   }
   [[nodiscard]] bool is_sound(Block block, const header_t& header) const noexcept {
     return header.magic == blocks_.magic() && blocks_.layout.fills(header.size, block.extent) &&
-           map_.is_block(block) && header.seal == blocks_.seal(block.start, header);
+           header.seal == blocks_.seal(block.start, header);
   }
   [[nodiscard]] bool was_freed(Offset start) const noexcept;
   // Why `payload` is not a live block's.

@@ -79,6 +79,10 @@ struct Fault {
 
 using Findings = std::vector<Fault>;
 
+// Sorts by place, and keeps one of those that say the same of the same place: a node that was
+// written over is found by each of its neighbours.
+void drop_repetitions(Findings& findings);
+
 // Corruption, as opposed to misuse: bytes that the heap relies on are not as it wrote them.
 [[nodiscard]] constexpr bool is_corruption(FaultKind kind) noexcept {
   return kind >= FaultKind::bad_magic && kind <= FaultKind::free_list_corrupted;

@@ -91,8 +91,9 @@ class Heap {
 
   // A pinned block is refused to free and realloc, and its heap to reset and close, until it is
   // unpinned as often. Pinning says how many bytes were asked for, and where they really are.
+  static constexpr Offset whole_region = ~Offset{0};
   struct Pinned {
-    Offset payload = nowhere;
+    Offset payload = whole_region;
     std::byte* data = nullptr;
     Size size = 0;
   };

@@ -49,8 +49,10 @@ class HeapCore final : public Core {
   }
 
   [[gnu::flatten]] Block allocate(Size size, Size align, Fault& fault) noexcept override {
-    const Cut cut = find(size, align, fault);
-    if (!cut) return {};
+    const Block from = find_free(size, align, fault);
+    if (!from) return {};
+    const Cut cut = plan_cut(blocks_, from, {extent_for(size), align});
+    if (!space_.vet(cut, fault)) return {};
     ++tally_.mallocs;
     return take(cut, size);
   }
@@ -74,17 +76,17 @@ class HeapCore final : public Core {
     return now;
   }
 
-  [[gnu::flatten]] bool allocate_many(std::span<const Size> sizes, std::span<Offset> payloads,
-                                      std::size_t& refused, Fault& fault) override {
+  bool allocate_many(std::span<const Size> sizes, std::span<Offset> payloads, std::size_t& refused,
+                     Fault& fault) override {
     const State before{tally_, serial_};
     BatchJournal journal(blocks_, map_, space_);
     refused = 0;
     try {
       for (; refused < sizes.size(); ++refused) {
-        const Cut cut = find(sizes[refused], granule_size, fault);
+        const Cut cut = plan(sizes[refused], granule_size, fault);
         if (!cut) break;
         journal.note(refused, cut);
-        payloads[refused] = payload_of(take(cut, sizes[refused]));
+        payloads[refused] = payload_of(carry_out(cut, sizes[refused]));
       }
     } catch (const std::bad_alloc&) {
       undo(journal, payloads.first(refused), before);
@@ -133,12 +135,7 @@ class HeapCore final : public Core {
     return findings;
   }
 
-  [[nodiscard]] std::vector<Sight> walk() const override {
-    std::vector<Sight> sights;
-    sights.reserve(map_.blocks());
-    for (const Block block : Walk(map_)) sights.push_back(look(blocks_, map_, block));
-    return sights;
-  }
+  [[nodiscard]] std::vector<Sight> walk() const override { return look_at_all(blocks_, map_); }
 
   [[nodiscard]] std::vector<Block> free_list() const override {
     std::vector<Block> list;
@@ -179,16 +176,19 @@ class HeapCore final : public Core {
     return blocks_.layout.payload_of(block.start);
   }
 
-  // The cut that serves the request, vetted; none if it is refused.
-  [[nodiscard]] Cut find(Size size, Size align, Fault& fault) noexcept {
-    const Slot slot = size <= largest_region
-                          ? space_.policy().find_free({extent_for(size), align}, fault)
-                          : Slot{};
-    if (!slot) {
-      if (!fault) refuse(size, fault);
-      return {};
-    }
-    const Cut cut = plan_cut(slot, extent_for(size));
+  [[nodiscard]] Block find_free(Size size, Size align, Fault& fault) noexcept {
+    Block block;
+    if (size <= largest_region) block = space_.policy().find_free({extent_for(size), align}, fault);
+    if (!block && !fault) refuse(size, fault);
+    return block;
+  }
+
+  // The same, and the cut that it comes to, vetted; out of line, for the callers that are not
+  // flattened.
+  [[nodiscard, gnu::noinline]] Cut plan(Size size, Size align, Fault& fault) noexcept {
+    const Block from = find_free(size, align, fault);
+    if (!from) return {};
+    const Cut cut = plan_cut(blocks_, from, {extent_for(size), align});
     return space_.vet(cut, fault) ? cut : Cut{};
   }
 
@@ -239,23 +239,9 @@ class HeapCore final : public Core {
     return refused == payloads.size();
   }
 
-  // A node that was written over is found by each of its neighbours.
-  static void drop_repetitions(Findings& findings) {
-    const auto place = [](const Fault& finding) { return std::pair(finding.offset, finding.rule); };
-    std::ranges::stable_sort(findings, {}, place);
-    const auto repeated = std::ranges::unique(findings, {}, place);
-    findings.erase(repeated.begin(), repeated.end());
-  }
-
   // Only where the headers are sound: their sizes are what is summed.
   void inspect_counters(Findings& findings) const {
-    Size requested = 0;
-    Size taken = 0;
-    for (const Block block : Walk(map_)) {
-      if (map_.free_at(block.start)) continue;
-      requested += look(blocks_, map_, block).size;
-      taken += block.extent;
-    }
+    const auto [requested, taken] = live_sums(blocks_, map_);
     if (requested == tally_.requested && taken == tally_.taken) return;
     findings.push_back({.kind = FaultKind::header_corrupted,
                         .rule = Rule::counters,
@@ -272,6 +258,8 @@ class HeapCore final : public Core {
     tally_.add(counted(size, cut.taken), cut.taken);
     return cut.taken;
   }
+  [[gnu::noinline]] Block carry_out(const Cut& cut, Size size) noexcept { return take(cut, size); }
+
   // What a live block counts for: without a header nobody knows later what was asked for.
   [[nodiscard]] Size counted(Size size, Block block) const noexcept {
     return blocks_.layout.has_headers() ? size : block.extent;
@@ -327,10 +315,10 @@ class HeapCore final : public Core {
   Block move(const Live& live, Size size, Size align, Fault& fault) noexcept {
     if (!space_.vet(space_.plan_release(live.block), fault) || !space_.vet_alone(live.block, fault))
       return {};
-    const Cut cut = find(size, align, fault);
+    const Cut cut = plan(size, align, fault);
     if (!cut) return {};
     tally_.subtract(live.size, live.block);  // before the new one counts: no peak of both
-    const Block now = take(cut, size);
+    const Block now = carry_out(cut, size);
     blocks_.copy(payload_of(now), payload_of(live.block), std::min(size, live.size));
     wipe(live.block);
     space_.apply(space_.plan_release(live.block));

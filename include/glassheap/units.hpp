@@ -9,7 +9,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 
 namespace glassheap {
 
@@ -18,8 +17,8 @@ using Offset = std::uint64_t;   // bytes from the first byte of the region
 using Address = std::uint64_t;  // bytes from the heap's base; 0 is no payload's address
 
 inline constexpr Size granule_size = 16;
-inline constexpr Offset nowhere = std::numeric_limits<Offset>::max();
 inline constexpr Size largest_region = ((Size{1} << 32) - 1) * granule_size;
+inline constexpr Offset nowhere = largest_region;  // no block starts there; as a link, all ones
 
 [[nodiscard]] constexpr bool is_power_of_two(Size n) noexcept {
   return n != 0 && (n & (n - 1)) == 0;

@@ -4,6 +4,8 @@
 // the region exactly, and ends, also in a heap whose headers and nodes have been overwritten.
 #pragma once
 
+#include <vector>
+
 #include "glassheap/block.hpp"
 #include "glassheap/block_map.hpp"
 
@@ -53,5 +55,15 @@ struct Sight {
   const bool sane = blocks.layout.fills(header.size, block.extent);
   return {block, sane ? header.size : offer, true, header.serial};
 }
+
+// Looks at every block, in address order. Throws std::bad_alloc if there is no memory for the list.
+[[nodiscard]] std::vector<Sight> look_at_all(const Blocks& blocks, const BlockMap& map);
+
+// The sums over the live blocks: bytes asked for, and taken in all.
+struct LiveSums {
+  Size requested = 0;
+  Size taken = 0;
+};
+[[nodiscard]] LiveSums live_sums(const Blocks& blocks, const BlockMap& map) noexcept;
 
 }  // namespace glassheap

@@ -70,20 +70,6 @@ class Pair {
     ASSERT_NO_FATAL_FAILURE(expect_same_counts());
   }
 
-  // is_block() for each start and each end, also those that no block can have.
-  void expect_same_verdicts() const {
-    constexpr Size most = std::numeric_limits<Size>::max();
-    for (Offset start = 0; start < size_; start += g) {
-      const bool starts = free_.contains(start);
-      for (Size extent = g; extent <= size_ + 2 * g; extent += g) {
-        const bool block = starts && extent == around(start).extent;
-        ASSERT_EQ(map_.is_block({start, extent}), block) << start << ' ' << extent;
-      }
-      for (const Size extent : {most - g + 1, most - start - g + 1, Size{1} << 63, size_ << 32})
-        ASSERT_FALSE(map_.is_block({start, extent / g * g})) << start << ' ' << extent;
-    }
-  }
-
   [[nodiscard]] const BlockMap& map() const { return map_; }
   [[nodiscard]] Size size() const { return size_; }
 
@@ -161,18 +147,6 @@ TEST(BlockMap, AgreesWithAnOracleThroughEveryKindOfChange) {
     for (int change = 0; change < effort(2000, 200); ++change) {
       pair.change(random() % granules * g, static_cast<unsigned>(random()));
       ASSERT_NO_FATAL_FAILURE(pair.expect_same()) << "change " << change << " of " << granules;
-    }
-  }
-}
-
-// The size in a header may be any number. Only the one block that is there is a block.
-TEST(BlockMap, KnowsABlockFromAnythingElse) {
-  std::mt19937 random(5);
-  for (const Size granules : {1U, 2U, 12U, 64U, 130U}) {
-    Pair pair(granules);
-    for (int change = 0; change < effort(300, 30); ++change) {
-      pair.change(random() % granules * g, static_cast<unsigned>(random()));
-      ASSERT_NO_FATAL_FAILURE(pair.expect_same_verdicts()) << "change " << change;
     }
   }
 }

@@ -13,14 +13,14 @@ class AddressFit : public AddressList<Self, ChunkIndex> {
   using AddressList<Self, ChunkIndex>::AddressList;
 
  protected:
-  // The slot in the lowest free block from `from` upwards that can serve the request. A block may
-  // be large enough, and yet not hold the payload as aligned as it must be.
-  [[nodiscard]] Slot first_slot(Offset from, const Request& request) const noexcept {
+  // The lowest free block from `from` upwards that can serve the request; none if there is none. A
+  // block may be large enough, and yet not hold the payload as aligned as it must be.
+  [[nodiscard]] Block lowest(Offset from, const Request& request) const noexcept {
     while (const Block block = this->index_.first(from, request.extent)) {
-      if (const Slot slot = this->slot_in(block, request)) return slot;
+      if (this->serves(block, request)) return block;
       from = block.start + granule_size;
     }
-    return this->slot_in(this->map_.top(), request);
+    return this->serves(this->map_.top(), request) ? this->map_.top() : Block{};
   }
 };
 

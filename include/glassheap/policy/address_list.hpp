@@ -23,7 +23,7 @@ template <typename Self, typename Index>
 class AddressList : public PolicyBase<Self> {
  public:
   AddressList(Blocks& blocks, const BlockMap& map)
-      : PolicyBase<Self>(blocks, map), index_(map), links_(blocks, map, Top::listed) {}
+      : PolicyBase<Self>(blocks, map), index_(map), links_(blocks, map) {}
 
   void clear() noexcept {
     ends_ = {};
@@ -112,7 +112,7 @@ class AddressList : public PolicyBase<Self> {
             .found = ends_.head};
   }
 
-  Links links_;
+  Links<Top::listed> links_;
   Ends ends_;
 };
 

@@ -26,12 +26,12 @@ class BestFit : public SizeFit<BestFit> {
 
   using SizeFit::SizeFit;
 
-  [[nodiscard]] Slot find_free(const Request& request, Fault& /*fault*/) const noexcept {
-    const Slot top = slot_in(map_.top(), request);
-    const Size limit = top ? top.from.extent : nowhere;  // what is larger than the top is no better
+  [[nodiscard]] Block find_free(const Request& request, Fault& /*fault*/) const noexcept {
+    const Block top = top_for(request);
+    const Size limit = top ? top.extent : nowhere;  // what is larger than the top is no better
     Size extent = index_.smallest(request.extent);
     for (; extent != 0 && extent <= limit; extent = index_.smallest(extent + granule_size)) {
-      if (const Slot slot = slot_of_size(extent, request)) return slot;
+      if (const Block block = lowest_of_size(extent, request)) return block;
     }
     return top;
   }

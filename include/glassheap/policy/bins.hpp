@@ -33,25 +33,56 @@ namespace glassheap {
   return below + (granules >> (doubling - 4) & 15);
 }
 
-class Bins {
+// Which bins have a block: few enough for one summary of all their words, kept without a branch.
+class Occupied {
  public:
   static constexpr std::size_t none = Bitmap::none;
 
+  void set(std::size_t bin) noexcept {
+    words_[bin / 64] |= std::uint64_t{1} << (bin % 64);
+    summary_ |= 1U << (bin / 64);
+  }
+  void clear(std::size_t bin) noexcept {
+    const std::uint64_t left = words_[bin / 64] &= ~(std::uint64_t{1} << (bin % 64));
+    summary_ &= ~((left == 0 ? 1U : 0U) << (bin / 64));
+  }
+  // The lowest from `bin` upwards, below 64 * words; and the highest of all.
+  [[nodiscard]] std::size_t next(std::size_t bin) const noexcept {
+    const std::uint64_t here = words_[bin / 64] >> (bin % 64);
+    if (here != 0) return bin + static_cast<std::size_t>(std::countr_zero(here));
+    const std::uint32_t above = summary_ & ~1U << (bin / 64);
+    if (above == 0) return none;
+    const auto word = static_cast<std::size_t>(std::countr_zero(above));
+    return word * 64 + static_cast<std::size_t>(std::countr_zero(words_[word]));
+  }
+  [[nodiscard]] std::size_t last() const noexcept {
+    if (summary_ == 0) return none;
+    const auto word = static_cast<std::size_t>(std::bit_width(summary_)) - 1;
+    return word * 64 + static_cast<std::size_t>(std::bit_width(words_[word])) - 1;
+  }
+
+ private:
+  static constexpr std::size_t words = 9;  // 63 exact bins and 16 for each of 27 doublings
+  std::uint64_t words_[words] = {};
+  std::uint32_t summary_ = 0;
+};
+
+template <Top top>
+class Bins {
+ public:
+  static constexpr std::size_t none = Occupied::none;
+
   // `count` empty bins. Throws std::bad_alloc if and only if there is no memory for them.
-  Bins(Blocks& blocks, const BlockMap& map, Top top, std::size_t count)
-      : map_(map),
-        links_(blocks, map, top),
-        ends_(count),
-        bits_(Bitmap::words_for(count)),
-        occupied_(bits_.data(), count) {}
+  Bins(Blocks& blocks, const BlockMap& map, std::size_t count)
+      : map_(map), links_(blocks, map), ends_(count) {}
 
   void clear() noexcept {
     std::ranges::fill(ends_, Ends{});
-    std::ranges::fill(bits_, Bitmap::Word{0});
+    occupied_ = {};
   }
 
   [[nodiscard]] std::size_t next(std::size_t bin) const noexcept { return occupied_.next(bin); }
-  [[nodiscard]] std::size_t last() const noexcept { return occupied_.prev(ends_.size() - 1); }
+  [[nodiscard]] std::size_t last() const noexcept { return occupied_.last(); }
   [[nodiscard]] Block front(std::size_t bin) const noexcept { return block_at(ends_[bin].first()); }
   [[nodiscard]] Block behind(Block block) const noexcept {
     return block_at(links_.next(block.start));
@@ -65,7 +96,7 @@ class Bins {
   }
 
   void push(std::size_t bin, Block block) noexcept {
-    if (ends_[bin].empty()) occupied_.set(bin);
+    occupied_.set(bin);
     links_.push_front(ends_[bin], block);
   }
   void erase(std::size_t bin, Block block) noexcept {
@@ -74,7 +105,7 @@ class Bins {
   }
   // Puts back between its neighbours a block whose node still names them.
   void relink(std::size_t bin, Block block) noexcept {
-    if (ends_[bin].empty()) occupied_.set(bin);
+    occupied_.set(bin);
     links_.relink(ends_[bin], block);
   }
 
@@ -87,9 +118,7 @@ class Bins {
     links_.walk(ends_[bin], visit);
   }
 
-  [[nodiscard]] Size own_memory() const noexcept {
-    return ends_.size() * sizeof(Ends) + bits_.size() * sizeof(Bitmap::Word);
-  }
+  [[nodiscard]] Size own_memory() const noexcept { return ends_.size() * sizeof(Ends); }
 
  private:
   [[nodiscard]] Block block_at(Offset at) const noexcept {
@@ -97,18 +126,16 @@ class Bins {
   }
 
   const BlockMap& map_;
-  Links links_;
+  Links<top> links_;
   std::vector<Ends> ends_;
-  std::vector<Bitmap::Word> bits_;
-  Bitmap occupied_;
+  Occupied occupied_;
 };
 
-template <typename Self>
+template <typename Self, Top top>
 class Binned : public PolicyBase<Self> {
  public:
   Binned(Blocks& blocks, const BlockMap& map)
-      : PolicyBase<Self>(blocks, map),
-        bins_(blocks, map, Self::top, Self::bin_of(map.region_size()) + 1) {}
+      : PolicyBase<Self>(blocks, map), bins_(blocks, map, Self::bin_of(map.region_size()) + 1) {}
 
   void clear() noexcept { bins_.clear(); }
   void insert(Block block) noexcept { bins_.push(Self::bin_of(block.extent), block); }
@@ -126,7 +153,7 @@ class Binned : public PolicyBase<Self> {
 
   [[nodiscard]] Size largest() const noexcept {
     Size largest = 0;
-    if (const std::size_t bin = bins_.last(); bin != Bins::none)
+    if (const std::size_t bin = bins_.last(); bin != none)
       bins_.walk(bin, [&](Block block) { largest = std::max(largest, block.extent); });
     return largest;
   }
@@ -146,30 +173,30 @@ class Binned : public PolicyBase<Self> {
   [[nodiscard]] Size own_memory() const noexcept { return bins_.own_memory(); }
 
  protected:
-  // The slot for `request` in the smallest of the first `looks` blocks of a bin that can serve it.
-  [[nodiscard]] Slot smallest_in(std::size_t bin, const Request& request, std::size_t looks,
-                                 Fault& fault) const noexcept {
-    Slot best;
-    for (Block block = bins_.front(bin); block && looks-- != 0; block = bins_.behind(block)) {
+  // The smallest of the first `looks` blocks of a bin that can serve the request; none if none can.
+  [[nodiscard]] Block smallest_in(std::size_t bin, const Request& request, std::size_t looks,
+                                  Fault& fault) const noexcept {
+    Block best;
+    for (Block block = bins_.front(bin); block; block = bins_.behind(block)) {
+      if (this->serves(block, request) && (!best || block.extent < best.extent)) best = block;
+      if (best.extent == request.extent || --looks == 0) break;
       if (!bins_.vet(bin, block, fault)) return {};
-      const Slot slot = this->slot_in(block, request);
-      if (slot && (!best || block.extent < best.from.extent)) best = slot;
-      if (best.from.extent == request.extent) break;
     }
     return best;
   }
   // The same in the lowest bin from `bin` upwards that has one.
-  [[nodiscard]] Slot smallest_from(std::size_t bin, const Request& request, std::size_t looks,
-                                   Fault& fault) const noexcept {
-    Slot slot;
-    for (bin = bins_.next(bin); bin != Bins::none && !slot && !fault; bin = bins_.next(bin + 1))
-      slot = smallest_in(bin, request, looks, fault);
-    return slot;
+  [[nodiscard]] Block smallest_from(std::size_t bin, const Request& request, std::size_t looks,
+                                    Fault& fault) const noexcept {
+    for (bin = bins_.next(bin); bin != none && !fault; bin = bins_.next(bin + 1)) {
+      if (const Block block = smallest_in(bin, request, looks, fault)) return block;
+    }
+    return {};
   }
 
-  static constexpr std::size_t all = Bins::none;  // as many looks as there are blocks
+  static constexpr std::size_t none = Bins<top>::none;
+  static constexpr std::size_t all = none;  // as many looks as there are blocks
 
-  Bins bins_;
+  Bins<top> bins_;
 };
 
 }  // namespace glassheap

@@ -27,14 +27,13 @@
 
 namespace glassheap {
 
-class Buddy : public Binned<Buddy> {
+class Buddy : public Binned<Buddy, Top::listed> {
  public:
   static constexpr Description description{
       .name = "buddy",
       .summary = "powers of two, halved and joined",
       .cost = "malloc and free O(log n)",
       .source = "K. C. Knowlton, A Fast Storage Allocator, CACM 8(10), 1965"};
-  static constexpr Top top = Top::listed;
   static constexpr Joining joining = Joining::buddies;
 
   // The order: how often a granule was doubled.
@@ -44,7 +43,7 @@ class Buddy : public Binned<Buddy> {
 
   using Binned::Binned;
 
-  [[nodiscard]] Slot find_free(const Request& request, Fault& fault) const noexcept {
+  [[nodiscard]] Block find_free(const Request& request, Fault& fault) const noexcept {
     if (request.extent > map_.region_size()) return {};
     const std::size_t looks = request.align == granule_size ? 1 : all;
     return smallest_from(bin_of(request.extent), request, looks, fault);

@@ -30,7 +30,21 @@ namespace glassheap {
 // SSE2 compares.
 struct Maxima {
   using Number = std::int32_t;
-  [[nodiscard]] static Number combine(Number a, Number b) noexcept { return std::max(a, b); }
+  [[nodiscard]] static Number combine(Number a, Number b) noexcept { return a > b ? a : b; }
+  [[nodiscard]] static bool rests_on(Number sum, Number number) noexcept { return sum == number; }
+
+  [[nodiscard]] static Number of(const Number* group) noexcept {
+#if defined(__SSE2__)
+    const auto* const four = reinterpret_cast<const __m128i*>(group);
+    const __m128i low = larger(_mm_load_si128(four), _mm_load_si128(four + 1));
+    const __m128i high = larger(_mm_load_si128(four + 2), _mm_load_si128(four + 3));
+    __m128i most = larger(low, high);
+    most = larger(most, _mm_shuffle_epi32(most, _MM_SHUFFLE(1, 0, 3, 2)));
+    return _mm_cvtsi128_si32(larger(most, _mm_shuffle_epi32(most, _MM_SHUFFLE(2, 3, 0, 1))));
+#else
+    return *std::max_element(group, group + 16);
+#endif
+  }
 
   [[nodiscard]] static unsigned matching(const Number* group, Number least) noexcept {
 #if defined(__SSE2__)
@@ -46,6 +60,14 @@ struct Maxima {
     return bits;
 #endif
   }
+
+#if defined(__SSE2__)
+ private:
+  [[nodiscard]] static __m128i larger(__m128i a, __m128i b) noexcept {
+    const __m128i is_a = _mm_cmpgt_epi32(a, b);
+    return _mm_or_si128(_mm_and_si128(is_a, a), _mm_andnot_si128(is_a, b));
+  }
+#endif
 };
 
 class ChunkIndex {
@@ -60,7 +82,7 @@ class ChunkIndex {
   void add(Block block) noexcept {
     maxima_.include(BlockMap::chunk_of(block.start), number(block.extent));
   }
-  void remove(Block block) noexcept {
+  [[gnu::noinline]] void remove(Block block) noexcept {
     const std::size_t chunk = BlockMap::chunk_of(block.start);
     if (number(block.extent) == maxima_[chunk]) maxima_.set(chunk, largest_in(chunk));
   }
@@ -73,7 +95,7 @@ class ChunkIndex {
 
   // The lowest free block that starts at `from` or above, is not the top, and has at least
   // `extent` bytes; no block if there is none.
-  [[nodiscard]] Block first(Offset from, Size extent) const noexcept {
+  [[nodiscard, gnu::noinline]] Block first(Offset from, Size extent) const noexcept {
     if (from == 0) return first_at(maxima_.first(number(extent)), extent);
     if (from >= map_.region_size()) return {};
     const std::size_t here = BlockMap::chunk_of(from);

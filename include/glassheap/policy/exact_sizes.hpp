@@ -28,6 +28,12 @@ namespace glassheap {
 struct Unions {
   using Number = std::uint64_t;
   [[nodiscard]] static Number combine(Number a, Number b) noexcept { return a | b; }
+  [[nodiscard]] static bool rests_on(Number /*sum*/, Number /*number*/) noexcept { return true; }
+  [[nodiscard]] static Number of(const Number* group) noexcept {
+    Number all = 0;
+    for (unsigned i = 0; i < 16; ++i) all |= group[i];
+    return all;
+  }
 
   [[nodiscard]] static unsigned matching(const Number* group, unsigned bit) noexcept {
     unsigned bits = 0;
@@ -57,8 +63,10 @@ class ExactSizes {
   [[nodiscard]] Size own_memory() const noexcept { return sizes_.own_memory(); }
 
   // A free block below the limit, not the top, that the map has already, or has no more.
-  void add(Block block) noexcept { sizes_.include(stretch_of(block.start), bit(block.extent)); }
-  void remove(Block block) noexcept {
+  [[gnu::noinline]] void add(Block block) noexcept {
+    sizes_.include(stretch_of(block.start), bit(block.extent));
+  }
+  [[gnu::noinline]] void remove(Block block) noexcept {
     const std::size_t stretch = stretch_of(block.start);
     if (!first_in(stretch, 0, block.extent))
       sizes_.set(stretch, sizes_[stretch] & ~bit(block.extent));
@@ -77,7 +85,7 @@ class ExactSizes {
   }
 
   // The lowest free block of exactly `extent` bytes, below the limit, at `from` or above.
-  [[nodiscard]] Block first(Offset from, Size extent) const noexcept {
+  [[nodiscard, gnu::noinline]] Block first(Offset from, Size extent) const noexcept {
     if (from >= map_.region_size()) return {};
     const auto number = static_cast<unsigned>(granules(extent));
     const std::size_t here = stretch_of(from);

@@ -27,8 +27,8 @@ class FirstFit : public AddressFit<FirstFit> {
 
   using AddressFit::AddressFit;
 
-  [[nodiscard]] Slot find_free(const Request& request, Fault& /*fault*/) const noexcept {
-    return first_slot(0, request);
+  [[nodiscard]] Block find_free(const Request& request, Fault& /*fault*/) const noexcept {
+    return lowest(0, request);
   }
 };
 

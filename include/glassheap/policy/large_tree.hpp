@@ -29,7 +29,7 @@ class LargeTree {
 
   // A large free block, not the top. The new one goes where it outranks what is there, and that is
   // split around it.
-  void add(Block block) noexcept {
+  [[gnu::noinline]] void add(Block block) noexcept {
     const Link self = link_of(block);
     Link* at = &root_;
     while (*at != nil && rank(*at) > rank(self)) at = step(*at, block);
@@ -47,7 +47,7 @@ class LargeTree {
   }
 
   // Its two subtrees are merged into its place.
-  void remove(Block block) noexcept {
+  [[gnu::noinline]] void remove(Block block) noexcept {
     const Link self = link_of(block);
     Link* at = &root_;
     while (*at != self) at = step(*at, block);
@@ -64,7 +64,7 @@ class LargeTree {
 
   // The first block, in order of size and then of address, that has more bytes than `key`, or as
   // many and starts at or after it; no block if there is none.
-  [[nodiscard]] Block first(Block key) const noexcept {
+  [[nodiscard, gnu::noinline]] Block first(Block key) const noexcept {
     Block found;
     for (Link at = root_; at != nil;) {
       const Block block = block_of(at);
@@ -84,7 +84,7 @@ class LargeTree {
     return block_of(at).extent;
   }
   // The largest extent below `extent`; 0 if there is none.
-  [[nodiscard]] Size largest_below(Size extent) const noexcept {
+  [[nodiscard, gnu::noinline]] Size largest_below(Size extent) const noexcept {
     Size found = 0;
     for (Link at = root_; at != nil;) {
       const Size here = block_of(at).extent;

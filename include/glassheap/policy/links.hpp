@@ -40,10 +40,10 @@ struct Ends {
 // Whether the top, the free block that ends the region, is in the lists or stands apart from them.
 enum class Top : bool { listed, apart };
 
+template <Top top>
 class Links {
  public:
-  Links(Blocks& blocks, const BlockMap& map, Top top) noexcept
-      : blocks_(blocks), map_(map), top_(top) {}
+  Links(Blocks& blocks, const BlockMap& map) noexcept : blocks_(blocks), map_(map) {}
 
   [[nodiscard]] Offset next(Offset at) const noexcept { return linked(blocks_.node(at).next); }
   [[nodiscard]] Offset prev(Offset at) const noexcept { return linked(blocks_.node(at).prev); }
@@ -111,7 +111,7 @@ class Links {
   [[nodiscard]] bool is_listed(std::uint32_t link) const noexcept {
     const Offset at = linked(link);
     return at < blocks_.size() && map_.free_at(at) &&
-           (top_ == Top::listed || at != map_.top().start);
+           (top == Top::listed || at != map_.top().start);
   }
   [[nodiscard]] bool leads_back(std::uint32_t there, std::uint32_t here,
                                 std::uint32_t node_t::* link) const noexcept {
@@ -191,7 +191,6 @@ class Links {
 
   Blocks& blocks_;
   const BlockMap& map_;
-  Top top_;
 };
 
 }  // namespace glassheap

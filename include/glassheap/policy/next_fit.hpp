@@ -43,9 +43,9 @@ class NextFit : public AddressFit<NextFit> {
     rover_ = before.rover;
   }
 
-  [[nodiscard]] Slot find_free(const Request& request, Fault& /*fault*/) const noexcept {
-    const Slot ahead = first_slot(start(), request);
-    return ahead ? ahead : first_slot(0, request);
+  [[nodiscard]] Block find_free(const Request& request, Fault& /*fault*/) const noexcept {
+    const Block ahead = lowest(start(), request);
+    return ahead ? ahead : lowest(0, request);
   }
 
  private:

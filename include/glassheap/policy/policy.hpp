@@ -9,8 +9,8 @@
 //
 //     description            its name, and what to say of it
 //     clear()                forget every free block
-//     find_free(request)     the slot that the policy gives to the request; none if no free block
-//                            can serve it
+//     find_free(request)     the free block that the policy gives to the request; none if no free
+//                            block can serve it
 //     insert(block)          `block` has become free
 //     erase(block)           `block`, vetted, is free no more
 //     largest()              the extent of the largest free block, 0 if there is none
@@ -54,16 +54,6 @@ enum class Joining : std::uint8_t {
   neighbours,     // a freed block with the free blocks that touch it, at once
   buddies,        // two halves of a block that was cut in two, and so on upwards
   in_list_order,  // in a pass through the list, which is the policy's own affair
-};
-
-// Where in a free block a new block starts. A start above the block's own leaves a gap in front.
-struct Slot {
-  Block from;
-  Offset start = nowhere;
-
-  [[nodiscard]] constexpr explicit operator bool() const noexcept {
-    return static_cast<bool>(from);
-  }
 };
 
 // What most policies do alike. The node of a free block says what it offers, and links to nothing.
@@ -126,11 +116,11 @@ class PolicyBase {
   [[nodiscard]] bool is_top(Block block) const noexcept {
     return block.end() == map_.region_size();
   }
-  // The slot for `request` in this free block; none where it does not fit, or there is no block.
-  [[nodiscard]] Slot slot_in(Block free, const Request& request) const noexcept {
-    if (free.extent < request.extent) return {};
-    const auto start = blocks_.place(free, request);
-    return start ? Slot{free, *start} : Slot{};
+  // Whether this free block, if it is one, can serve the request: whether it is large enough, and
+  // still is behind the gap that the alignment asks for.
+  [[nodiscard]] bool serves(Block free, const Request& request) const noexcept {
+    return free.extent >= request.extent &&
+           (request.align == granule_size || blocks_.place(free, request).has_value());
   }
 
   Blocks& blocks_;
@@ -144,7 +134,7 @@ concept Policy =
       { P::description } -> std::convertible_to<const Description&>;
       { P::joining } -> std::convertible_to<Joining>;
       { policy.clear() } noexcept;
-      { seen.find_free(request, fault) } noexcept -> std::same_as<Slot>;
+      { seen.find_free(request, fault) } noexcept -> std::same_as<Block>;
       { policy.insert(block) } noexcept;
       { policy.erase(block) } noexcept;
       { seen.largest() } noexcept -> std::same_as<Size>;

@@ -10,6 +10,8 @@
 //
 //     Number                  an integer of 32 or 64 bits; 0 says nothing
 //     combine(a, b)           the summary of two: the larger one, or all bits of both
+//     of(group)               the summary of sixteen
+//     rests_on(sum, number)   whether `sum`, of a group, may be another without this number of it
 //     matching(group, query)  bit i says whether group[i], of sixteen, has the property; a group's
 //                             summary has it if and only if one of the group has
 //
@@ -21,6 +23,7 @@
 #include <array>
 #include <bit>
 #include <limits>
+#include <utility>
 
 #include "glassheap/units.hpp"
 #include "glassheap/zeros.hpp"
@@ -64,10 +67,12 @@ class Pyramid {
     }
   }
   void set(std::size_t i, Number value) noexcept {
-    for (std::size_t level = 0; level < depth_ && levels_[level][i] != value; ++level) {
-      levels_[level][i] = value;
+    for (std::size_t level = 0; level < depth_; ++level) {
+      const Number before = std::exchange(levels_[level][i], value);
       i /= fan_out;
+      if (level + 1 < depth_ && !Summary::rests_on(levels_[level + 1][i], before)) return;
       value = summary(level, i);
+      if (level + 1 < depth_ && levels_[level + 1][i] == value) return;
     }
   }
 
@@ -103,10 +108,7 @@ class Pyramid {
     return Summary::matching(levels_[level] + group * fan_out, query);
   }
   [[nodiscard]] Number summary(std::size_t level, std::size_t group) const noexcept {
-    const Number* const children = levels_[level] + group * fan_out;
-    Number sum = 0;
-    for (std::size_t i = 0; i < fan_out; ++i) sum = Summary::combine(sum, children[i]);
-    return sum;
+    return Summary::of(levels_[level] + group * fan_out);
   }
   template <typename Query>
   [[nodiscard]] std::size_t descend(std::size_t level, std::size_t group,

@@ -20,14 +20,13 @@
 
 namespace glassheap {
 
-class SegregatedFit : public Binned<SegregatedFit> {
+class SegregatedFit : public Binned<SegregatedFit, Top::apart> {
  public:
   static constexpr Description description{
       .name = "segregated_fit",
       .summary = "nearly the smallest that fits, from bins by size",
       .cost = "malloc and free O(1)",
       .source = "D. Lea, A Memory Allocator, 1996; C. Weinstock, thesis, CMU 1976 (quick fit)"};
-  static constexpr Top top = Top::apart;
 
   [[nodiscard]] static constexpr std::size_t bin_of(Size extent) noexcept {
     return size_class(extent, exact);
@@ -52,11 +51,15 @@ class SegregatedFit : public Binned<SegregatedFit> {
     return is_top(block) || Binned::vet_insert(block, fault);
   }
 
-  [[nodiscard]] Slot find_free(const Request& request, Fault& fault) const noexcept {
-    Slot slot = smallest_from(bin_of(request.extent), request, looks, fault);
-    if (!slot && !fault) slot = slot_in(map_.top(), request);
-    if (!slot && !fault) slot = smallest_from(bin_of(request.extent), request, all, fault);
-    return slot;
+  [[nodiscard]] Block find_free(const Request& request, Fault& fault) const noexcept {
+    const std::size_t bin = bin_of(request.extent);
+    if (request.align == granule_size && bin < exact_bins) {
+      const std::size_t fit = bins_.next(bin);
+      if (fit < exact_bins) return bins_.front(fit);
+    }
+    if (const Block block = smallest_from(bin, request, looks, fault)) return block;
+    if (fault || serves(map_.top(), request)) return fault ? Block{} : map_.top();
+    return smallest_from(bin, request, all, fault);
   }
 
   [[nodiscard]] Size largest() const noexcept {
@@ -70,6 +73,7 @@ class SegregatedFit : public Binned<SegregatedFit> {
 
  private:
   static constexpr int exact = 6;  // bins are exact below 2^6 granules
+  static constexpr std::size_t exact_bins = std::size_t{1} << exact;
   static constexpr std::size_t looks = 8;
 };
 

@@ -43,16 +43,15 @@ class SequentialFit : public PolicyBase<SequentialFit> {
   static constexpr Joining joining = Joining::in_list_order;
 
   SequentialFit(Blocks& blocks, const BlockMap& map, Sequence sequence) noexcept
-      : PolicyBase(blocks, map), links_(blocks, map, Top::listed), sequence_(sequence) {}
+      : PolicyBase(blocks, map), links_(blocks, map), sequence_(sequence) {}
 
   void clear() noexcept { ends_ = {}; }
 
-  [[nodiscard]] Slot find_free(const Request& request, Fault& fault) const noexcept {
-    Slot best;
+  [[nodiscard]] Block find_free(const Request& request, Fault& fault) const noexcept {
+    Block best;
     for (Block block = first(); block; block = behind(block)) {
       if (!vet(block, fault)) return {};
-      const Slot slot = slot_in(block, request);
-      if (slot && (!best || is_better(block.extent, best.from.extent))) best = slot;
+      if (serves(block, request) && (!best || is_better(block.extent, best.extent))) best = block;
       if (best && sequence_.fit == Fit::first) break;
     }
     return best;
@@ -151,7 +150,7 @@ class SequentialFit : public PolicyBase<SequentialFit> {
     links_.put(ends_, block, before, next);
   }
 
-  Links links_;
+  Links<Top::listed> links_;
   Ends ends_;
   Sequence sequence_;
 };

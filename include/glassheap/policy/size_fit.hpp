@@ -12,15 +12,17 @@ class SizeFit : public AddressList<Self, SizeIndex> {
   using AddressList<Self, SizeIndex>::AddressList;
 
  protected:
-  // The slot in the lowest block of exactly `extent` bytes that can serve the request. Only where
-  // an alignment is asked for can a block be large enough, and yet not serve.
-  [[nodiscard]] Slot slot_of_size(Size extent, const Request& request) const noexcept {
+  // The lowest block of exactly `extent` bytes that can serve the request; none if there is none.
+  // Only where an alignment is asked for can a block be large enough, and yet not serve.
+  [[nodiscard]] Block lowest_of_size(Size extent, const Request& request) const noexcept {
     Block block = this->index_.first(0, extent);
-    while (block) {
-      if (const Slot slot = this->slot_in(block, request)) return slot;
+    while (block && !this->serves(block, request))
       block = this->index_.first(block.start + granule_size, extent);
-    }
-    return {};
+    return block;
+  }
+  // The top, if it can serve the request; none otherwise.
+  [[nodiscard]] Block top_for(const Request& request) const noexcept {
+    return this->serves(this->map_.top(), request) ? this->map_.top() : Block{};
   }
 };
 

@@ -19,14 +19,13 @@
 
 namespace glassheap {
 
-class Tlsf : public Binned<Tlsf> {
+class Tlsf : public Binned<Tlsf, Top::listed> {
  public:
   static constexpr Description description{
       .name = "tlsf",
       .summary = "two-level segregated fit: a good fit in constant time",
       .cost = "malloc and free O(1)",
       .source = "M. Masmano, I. Ripoll, A. Crespo, J. Real, TLSF, ECRTS 2004"};
-  static constexpr Top top = Top::listed;
 
   [[nodiscard]] static constexpr std::size_t bin_of(Size extent) noexcept {
     return size_class(extent, exact);
@@ -35,11 +34,11 @@ class Tlsf : public Binned<Tlsf> {
   using Binned::Binned;
 
   // Any block with room for the largest gap that the alignment can ask for serves the request.
-  [[nodiscard]] Slot find_free(const Request& request, Fault& fault) const noexcept {
+  [[nodiscard]] Block find_free(const Request& request, Fault& fault) const noexcept {
     const Size enough = rounded_up(request.extent + request.align - granule_size);
     if (enough <= map_.region_size()) {
-      const Slot slot = smallest_from(bin_of(enough), request, 1, fault);
-      if (slot || fault) return slot;
+      const Block block = smallest_from(bin_of(enough), request, 1, fault);
+      if (block || fault) return block;
     }
     return smallest_from(bin_of(request.extent), request, all, fault);
   }

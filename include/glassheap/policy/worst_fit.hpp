@@ -27,12 +27,12 @@ class WorstFit : public SizeFit<WorstFit> {
 
   using SizeFit::SizeFit;
 
-  [[nodiscard]] Slot find_free(const Request& request, Fault& /*fault*/) const noexcept {
-    const Slot top = slot_in(map_.top(), request);
-    const Size limit = top ? top.from.extent : request.extent;  // what is smaller is no better
+  [[nodiscard]] Block find_free(const Request& request, Fault& /*fault*/) const noexcept {
+    const Block top = top_for(request);
+    const Size limit = top ? top.extent : request.extent;  // what is smaller is no better
     Size extent = index_.largest();
     for (; extent != 0 && extent >= limit; extent = index_.largest_below(extent)) {
-      if (const Slot slot = slot_of_size(extent, request)) return slot;
+      if (const Block block = lowest_of_size(extent, request)) return block;
     }
     return top;
   }

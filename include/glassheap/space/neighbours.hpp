@@ -22,6 +22,8 @@ class NeighbourSpace : public Space<P> {
   // A block that becomes free, the free blocks that touch it, and all of them in one.
   struct Release {
     Block left, middle, right, whole;
+
+    [[nodiscard]] bool between() const noexcept { return left && right; }
   };
 
   [[nodiscard]] Release plan_release(Block block) const noexcept {
@@ -33,25 +35,23 @@ class NeighbourSpace : public Space<P> {
             {left ? left.start : block.start, left.extent + block.extent + right.extent}};
   }
   [[nodiscard]] bool vet(const Release& release, Fault& fault) const noexcept {
-    const auto& [left, middle, right, whole] = release;
-    if (left)
-      return policy_.vet_replace(left, whole, fault) && (!right || policy_.vet(right, fault));
-    return right ? policy_.vet_replace(right, whole, fault) : policy_.vet_insert(middle, fault);
+    const Block old = replaced(release);
+    if (!old) return policy_.vet_insert(release.middle, fault);
+    return policy_.vet_replace(old, release.whole, fault) &&
+           (!release.between() || policy_.vet(release.right, fault));
   }
   void apply(const Release& release) noexcept {
     const auto& [left, middle, right, whole] = release;
     if (right) map_.drop_free(right);
-    if (!left) {
-      map_.make_free(whole);
-      if (!right) return policy_.insert(whole);
-      policy_.replace(right, whole);
-    } else {
-      if (right) policy_.erase(right);
+    if (release.between()) policy_.erase(right);
+    if (left) {
       map_.drop_live(middle);
       map_.extend_free(left, whole);
-      policy_.replace(left, whole);
-      this->retire(middle);
+    } else {
+      map_.make_free(whole);
     }
+    put_in_place_of(replaced(release), whole);
+    if (left) this->retire(middle);
     if (right) this->retire(right);
   }
 
@@ -61,6 +61,18 @@ class NeighbourSpace : public Space<P> {
  private:
   using Space<P>::map_;
   using Space<P>::policy_;
+
+  // The free block whose place the whole takes; none where nothing free touches the middle.
+  [[nodiscard]] static Block replaced(const Release& release) noexcept {
+    return release.left ? release.left : release.right;
+  }
+  void put_in_place_of(Block old, Block whole) noexcept {
+    if (old) {
+      policy_.replace(old, whole);
+    } else {
+      policy_.insert(whole);
+    }
+  }
 };
 
 }  // namespace glassheap

@@ -30,9 +30,11 @@ struct Cut {
   [[nodiscard]] explicit operator bool() const noexcept { return static_cast<bool>(from); }
 };
 
-[[nodiscard]] inline Cut plan_cut(const Slot& slot, Size extent) noexcept {
-  const Block from = slot.from;
-  const Block taken{slot.start, extent};
+// `from` can serve the request.
+[[nodiscard]] inline Cut plan_cut(const Blocks& blocks, Block from,
+                                  const Request& request) noexcept {
+  const bool flush = request.align == granule_size;
+  const Block taken{flush ? from.start : *blocks.place(from, request), request.extent};
   return {
       from, {from.start, taken.start - from.start}, taken, {taken.end(), from.end() - taken.end()}};
 }
@@ -129,11 +131,12 @@ class Space {
   P policy_;
 
  private:
-  [[nodiscard, gnu::noinline]] bool vet_gap(const Cut& cut, Fault& fault) const noexcept {
+  // By value and out of line: a cut with a gap is rare, and all others stay in registers.
+  [[nodiscard, gnu::noinline]] bool vet_gap(Cut cut, Fault& fault) const noexcept {
     return policy_.vet_replace(cut.from, cut.gap, fault) &&
            (!cut.rest || policy_.vet_insert(cut.rest, fault));
   }
-  [[gnu::noinline]] void apply_gap(const Cut& cut) noexcept {
+  [[gnu::noinline]] void apply_gap(Cut cut) noexcept {
     map_.make_live(cut.from);
     map_.make_free(cut.gap);
     map_.add_live(cut.taken);
