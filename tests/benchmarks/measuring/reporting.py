@@ -24,7 +24,8 @@ Contenders take turns, in {rounds} rounds; a figure is the median of the rounds,
 least and the most of them, and a ratio is the median of the rounds' ratios. Calls are timed in
 processor time, the start of the interpreter by the wall clock. Every contender of a pair has one
 block at a time, in a heap that is otherwise empty, which is the best case for all of them alike.
-`python tests/benchmarks/calls.py --help` and the files beside it say the rest.
+`python tests/benchmarks/calls.py --help` and the files beside it say the rest. What it
+costs to place a block, policy by policy, is in [benchmarks-placement.md](benchmarks-placement.md).
 """
 
 
