@@ -143,6 +143,11 @@ std::string heap_damaged(const Fault& /*fault*/) {
          "a reset brings it back, empty.";
 }
 
+std::string heap_busy(const Fault& /*fault*/) {
+  return "this thread is inside the heap already: a signal handler interrupted a call of it. Try "
+         "again when the handler has returned.";
+}
+
 std::string heap_closed(const Fault& /*fault*/) {
   return "the heap is closed: its region has been given back. Open another.";
 }
@@ -174,6 +179,7 @@ constexpr std::array kinds = {
     Kind{"HeaderCorrupted", header_corrupted},
     Kind{"FreeListCorrupted", free_list_corrupted},
     Kind{"HeapDamaged", heap_damaged},
+    Kind{"HeapError", heap_busy},
     Kind{"HeapClosed", heap_closed},
 };
 static_assert(kinds.size() == static_cast<std::size_t>(FaultKind::heap_closed) + 1);

@@ -67,7 +67,8 @@ std::unique_ptr<Heap> Heap::open(const Options& options, Fault& fault) {
 }
 
 Heap::Heap(const Options& options, Region region)
-    : options_(options),
+    : lock_(options.threads),
+      options_(options),
       region_(std::move(region)),
       size_(region_.size()),
       largest_align_(largest_align(size_)),
@@ -100,7 +101,7 @@ void Heap::blame(Fault& fault, Address payload) noexcept {
 
 Address Heap::malloc(Size size, Size align, Fault& fault) noexcept {
   const Guard guard(lock_);
-  if (!may_change(fault) || !align_for(align, fault)) return 0;
+  if (!may_change(guard, fault) || !align_for(align, fault)) return 0;
   const Block block = core_->allocate(size, align, fault);
   if (!block) blame(fault, 0);
   return address_of(block);
@@ -108,7 +109,7 @@ Address Heap::malloc(Size size, Size align, Fault& fault) noexcept {
 
 Address Heap::calloc(Size count, Size size, Fault& fault) noexcept {
   const Guard guard(lock_);
-  if (!may_change(fault)) return 0;
+  if (!may_change(guard, fault)) return 0;
   Size total = 0;
   if (__builtin_mul_overflow(count, size, &total)) total = std::numeric_limits<Size>::max();
   const Block block = core_->allocate(total, granule_size, fault);
@@ -123,7 +124,7 @@ Address Heap::calloc(Size count, Size size, Fault& fault) noexcept {
 Address Heap::realloc(Address payload, Size size, Size align, Fault& fault) noexcept {
   if (payload == 0) return malloc(size, align, fault);
   const Guard guard(lock_);
-  if (!may_change(fault) || !align_for(align, fault)) return 0;
+  if (!may_change(guard, fault) || !align_for(align, fault)) return 0;
   const Offset offset = offset_of(payload);
   Block block;
   if (unpinned(offset, fault)) block = core_->reallocate(offset, size, align, fault);
@@ -133,7 +134,7 @@ Address Heap::realloc(Address payload, Size size, Size align, Fault& fault) noex
 
 bool Heap::free(Address payload, Fault& fault) noexcept {
   const Guard guard(lock_);
-  if (!may_change(fault)) return false;
+  if (!may_change(guard, fault)) return false;
   if (payload == 0) return true;
   const Offset offset = offset_of(payload);
   if (unpinned(offset, fault) && core_->release(offset, fault)) return true;
@@ -143,7 +144,7 @@ bool Heap::free(Address payload, Fault& fault) noexcept {
 
 Size Heap::usable_size(Address payload, Fault& fault) noexcept {
   const Guard guard(lock_);
-  if (!may_look(fault)) return 0;
+  if (!may_look(guard, fault)) return 0;
   Live live;
   if (core_->find(offset_of(payload), live, fault)) return on_offer(live.block.extent);
   blame(fault, payload);
@@ -154,7 +155,7 @@ Size Heap::usable_size(Address payload, Fault& fault) noexcept {
 
 bool Heap::malloc_many(std::span<const Size> sizes, std::span<Address> addresses, Fault& fault) {
   const Guard guard(lock_);
-  if (!may_change(fault)) return false;
+  if (!may_change(guard, fault)) return false;
   std::size_t refused = 0;
   if (!core_->allocate_many(sizes, addresses, refused, fault)) {
     blame(fault, 0);
@@ -170,7 +171,7 @@ bool Heap::free_many(std::span<Address> addresses, Fault& fault) {
   const std::span<Offset> payloads = addresses.first(addresses.size() - dropped.size());
   for (Offset& payload : payloads) payload = offset_of(payload);
   const Guard guard(lock_);
-  if (!may_change(fault)) return false;
+  if (!may_change(guard, fault)) return false;
   std::size_t refused = 0;
   while (refused < payloads.size() && unpinned(payloads[refused], fault)) ++refused;
   if (!fault && core_->release_many(payloads, refused, fault)) return true;
@@ -183,7 +184,7 @@ bool Heap::free_many(std::span<Address> addresses, Fault& fault) {
 
 bool Heap::acquire(Size size, Size align, Handle& handle, Fault& fault) noexcept {
   const Guard guard(lock_);
-  if (!may_change(fault) || !align_for(align, fault)) return false;
+  if (!may_change(guard, fault) || !align_for(align, fault)) return false;
   const Block block = core_->allocate(size, align, fault);
   Live live;
   if (!block || !core_->find(payload_of(block), live, fault)) {
@@ -204,7 +205,7 @@ bool Heap::find(const Handle& handle, Live& live, Fault& fault) const noexcept {
 
 bool Heap::release(const Handle& handle, Fault& fault) noexcept {
   const Guard guard(lock_);
-  if (!may_change(fault)) return false;
+  if (!may_change(guard, fault)) return false;
   const Offset payload = offset_of(handle.address);
   Live live;
   if (find(handle, live, fault) && unpinned(payload, fault) && core_->release(payload, fault))
@@ -215,7 +216,7 @@ bool Heap::release(const Handle& handle, Fault& fault) noexcept {
 
 bool Heap::is_current(const Handle& handle, Fault& fault) noexcept {
   const Guard guard(lock_);
-  if (!may_look(fault)) return false;
+  if (!may_look(guard, fault)) return false;
   Live live;
   if (find(handle, live, fault)) return true;
   blame(fault, handle.address);
@@ -231,7 +232,7 @@ bool Heap::hold(const Live& live, Pinned& pinned) {
 
 bool Heap::pin(Address payload, Pinned& pinned, Fault& fault) {
   const Guard guard(lock_);
-  if (!may_look(fault)) return false;
+  if (!may_look(guard, fault)) return false;
   Live live;
   if (core_->find(offset_of(payload), live, fault)) return hold(live, pinned);
   blame(fault, payload);
@@ -240,7 +241,7 @@ bool Heap::pin(Address payload, Pinned& pinned, Fault& fault) {
 
 bool Heap::pin(const Handle& handle, Pinned& pinned, Fault& fault) {
   const Guard guard(lock_);
-  if (!may_look(fault)) return false;
+  if (!may_look(guard, fault)) return false;
   Live live;
   if (find(handle, live, fault)) return hold(live, pinned);
   blame(fault, handle.address);
@@ -249,7 +250,7 @@ bool Heap::pin(const Handle& handle, Pinned& pinned, Fault& fault) {
 
 bool Heap::pin_region(Pinned& pinned, Fault& fault) noexcept {
   const Guard guard(lock_);
-  if (!may_look(fault)) return false;
+  if (!may_look(guard, fault)) return false;
   ++region_pins_;
   pinned = {whole_region, region_.data(), size_};
   return true;
@@ -257,6 +258,7 @@ bool Heap::pin_region(Pinned& pinned, Fault& fault) noexcept {
 
 void Heap::unpin(Offset payload) noexcept {
   const Guard guard(lock_);
+  if (!guard) return;  // in a signal handler, where nobody gives a view back
   if (payload == whole_region) {
     --region_pins_;
   } else if (const auto pin = pins_.find(payload); --pin->second == 0) {
@@ -268,7 +270,7 @@ void Heap::unpin(Offset payload) noexcept {
 
 bool Heap::contains(Address payload, Fault& fault) noexcept {
   const Guard guard(lock_);
-  if (!may_look(fault)) return false;
+  if (!may_look(guard, fault)) return false;
   Fault ignored;  // any reason is a no
   Live live;
   return core_->find(offset_of(payload), live, ignored);
@@ -276,7 +278,7 @@ bool Heap::contains(Address payload, Fault& fault) noexcept {
 
 std::vector<FreeBlock> Heap::free_list(Fault& fault) {
   const Guard guard(lock_);
-  if (!may_look(fault)) return {};
+  if (!may_look(guard, fault)) return {};
   std::vector<FreeBlock> list;
   list.reserve(core_->map().free_blocks());
   for (const Block block : core_->free_list())
@@ -295,7 +297,7 @@ std::string Heap::free_list_line(Fault& fault) {
 
 std::vector<BlockInfo> Heap::walk(Fault& fault) {
   const Guard guard(lock_);
-  if (!may_look(fault)) return {};
+  if (!may_look(guard, fault)) return {};
   std::vector<BlockInfo> infos;
   infos.reserve(core_->map().blocks());
   for (const Sight& sight : core_->walk()) {
@@ -308,7 +310,7 @@ std::vector<BlockInfo> Heap::walk(Fault& fault) {
 
 Findings Heap::check(Fault& fault) {
   const Guard guard(lock_);
-  if (!may_look(fault)) return {};
+  if (!may_look(guard, fault)) return {};
   Findings findings = core_->inspect();
   if (!findings.empty()) damaged_ = true;
   for (Fault& finding : findings) finding.offset += unused_;
@@ -317,7 +319,7 @@ Findings Heap::check(Fault& fault) {
 
 Stats Heap::stats(Fault& fault) {
   const Guard guard(lock_);
-  if (!may_look(fault)) return {};
+  if (!may_look(guard, fault)) return {};
   const BlockMap& map = core_->map();
   const Tally& tally = core_->tally();
   return {.size = size_,
@@ -338,25 +340,25 @@ Stats Heap::stats(Fault& fault) {
 
 Size Heap::available_memory(Fault& fault) noexcept {
   const Guard guard(lock_);
-  if (!may_look(fault)) return 0;
+  if (!may_look(guard, fault)) return 0;
   return available();
 }
 
 Size Heap::largest_free(Fault& fault) noexcept {
   const Guard guard(lock_);
-  if (!may_look(fault)) return 0;
+  if (!may_look(guard, fault)) return 0;
   return on_offer(core_->largest());
 }
 
 Size Heap::live_blocks(Fault& fault) noexcept {
   const Guard guard(lock_);
-  if (!may_look(fault)) return 0;
+  if (!may_look(guard, fault)) return 0;
   return core_->map().live_blocks();
 }
 
 Size Heap::own_memory(Fault& fault) noexcept {
   const Guard guard(lock_);
-  if (!may_look(fault)) return 0;
+  if (!may_look(guard, fault)) return 0;
   return sizeof *this + core_->own_memory();
 }
 
@@ -364,7 +366,7 @@ Size Heap::own_memory(Fault& fault) noexcept {
 
 bool Heap::reset(Fault& fault) noexcept {
   const Guard guard(lock_);
-  if (!may_look(fault)) return false;
+  if (!may_look(guard, fault)) return false;
   if (!pins_.empty()) {
     fault = {.kind = FaultKind::pinned, .address = address_of(pins_.begin()->first)};
     return false;
@@ -377,6 +379,10 @@ bool Heap::reset(Fault& fault) noexcept {
 
 bool Heap::close(Fault& fault) noexcept {
   const Guard guard(lock_);
+  if (!guard) {
+    fault.kind = FaultKind::heap_busy;
+    return false;
+  }
   if (!pins_.empty() || region_pins_ != 0) {
     const Address pinned = pins_.empty() ? 0 : address_of(pins_.begin()->first);
     fault = {.kind = FaultKind::pinned, .address = pinned};

@@ -31,12 +31,16 @@ class LockList {
  private:
   LockList() { pthread_atfork(take_all, leave_all, leave_all); }
 
+  // A thread that forks inside a heap, in a signal handler, has that one's lock, and keeps it.
   static void take_all() {
     instance().mutex_.lock();
-    for (Lock* lock = instance().first_; lock != nullptr; lock = lock->next_) lock->lock();
+    for (Lock* lock = instance().first_; lock != nullptr; lock = lock->next_)
+      lock->held_over_fork_ = lock->lock();
   }
   static void leave_all() {
-    for (Lock* lock = instance().first_; lock != nullptr; lock = lock->next_) lock->unlock();
+    for (Lock* lock = instance().first_; lock != nullptr; lock = lock->next_) {
+      if (lock->held_over_fork_) lock->unlock();
+    }
     instance().mutex_.unlock();
   }
 
@@ -44,7 +48,7 @@ class LockList {
   Lock* first_ = nullptr;
 };
 
-Lock::Lock() { LockList::instance().add(*this); }
+Lock::Lock(bool shared) : shared_(shared) { LockList::instance().add(*this); }
 Lock::~Lock() { LockList::instance().remove(*this); }
 
 }  // namespace glassheap

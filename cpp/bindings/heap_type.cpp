@@ -65,8 +65,8 @@ constexpr std::array<std::string_view, 3> fits = {"first", "best", "worst"};
 constexpr std::array<std::string_view, 5> orders = {"address", "size+", "size-", "front", "back"};
 
 std::unique_ptr<Heap> open(const py::object& size, const std::string& policy, bool headers,
-                           const py::object& magic, bool zero_on_free, const py::object& base,
-                           const py::object& fit, const py::object& order,
+                           const py::object& magic, bool zero_on_free, bool threads,
+                           const py::object& base, const py::object& fit, const py::object& order,
                            std::optional<bool> coalesce) {
   Options options;
   options.size = whole(size, "size");
@@ -74,6 +74,7 @@ std::unique_ptr<Heap> open(const py::object& size, const std::string& policy, bo
   options.headers = headers;
   options.magic = read_magic(magic);
   options.zero_on_free = zero_on_free;
+  options.threads = threads;
   if (!base.is_none()) options.base = whole(base, "base");
   options.fit = named<Fit>(fit, "fit", fits);
   options.order = named<Order>(order, "order", orders);
@@ -192,6 +193,8 @@ Args:
         asked for, the serial and the magic number are not kept.
     magic: The 32-bit number that stands in every live block's header.
     zero_on_free: Whether the bytes of a block are cleared when it is freed.
+    threads: Whether more than one thread may use the heap at a time. False saves the lock; it is the
+        caller's promise then.
     base: What addresses are counted from, a multiple of 16: with 0 they are offsets into the region.
         By default the region's real address. With 0 and no headers the first 16 bytes of the
         region stay unused, so that no payload has the address 0.
@@ -201,7 +204,7 @@ Args:
 
 Raises InvalidSize for a size out of range, ValueError for an unknown policy, for an option that the
 policy does not take, and for a magic of more than 32 bits, InvalidAlignment for a base that is no multiple of 16, OutOfMemory if the system gives no
-pages. Any number of threads may use one heap.)";
+pages. Any number of threads may use one heap, with or without the GIL.)";
 
 void add_properties(HeapClass& type) {
   type.def_property_readonly(
@@ -372,7 +375,7 @@ void add_heap(py::module_& module) {
   HeapClass type(module, "Heap", heap_doc);
   type.def(py::init(&open), py::arg("size") = 4096, py::kw_only(), py::arg("policy") = "first_fit",
            py::arg("headers") = true, py::arg("magic") = 0xDEADBEEF,
-           py::arg("zero_on_free") = false, py::arg("base") = py::none(),
+           py::arg("zero_on_free") = false, py::arg("threads") = true, py::arg("base") = py::none(),
            py::arg("fit") = py::none(), py::arg("order") = py::none(),
            py::arg("coalesce") = py::none());
   add_properties(type);

@@ -35,6 +35,7 @@ enum class FaultKind : std::uint8_t {
   free_list_corrupted,
   // The heap.
   heap_damaged,
+  heap_busy,
   heap_closed,
 };
 

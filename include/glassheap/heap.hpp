@@ -2,12 +2,11 @@
 //
 // The facade turns addresses into offsets, takes the lock, refuses what a closed or damaged heap
 // must refuse, remembers which blocks are pinned by a view, and leaves the rest to the core. Every
-// call is safe from any thread. A call that can be refused has a Fault& at its end: when it is
+// call is safe from any thread, unless the heap was opened for one. A call that can be refused has a Fault& at its end: when it is
 // refused, the fault says why, and nothing has changed but the count of failures.
 #pragma once
 
 #include <memory>
-#include <mutex>
 #include <string>
 #include <unordered_map>
 
@@ -126,8 +125,6 @@ class Heap {
   [[nodiscard]] const Options& options() const noexcept { return options_; }
 
  private:
-  using Guard = std::lock_guard<Lock>;
-
   Heap(const Options& options, Region region);
 
   // Places in the core's region, which begins behind the unused granule, if there is one.
@@ -153,13 +150,15 @@ class Heap {
   }
   [[nodiscard]] bool other_align(Size& align, Fault& fault) const noexcept;
 
-  // Under the lock: whether the heap is open; and whether it may be changed.
-  [[nodiscard]] bool may_look(Fault& fault) const noexcept {
-    if (core_ == nullptr) fault.kind = FaultKind::heap_closed;
-    return core_ != nullptr;
+  // Whether the lock was taken and the heap is open; and whether it may be changed.
+  [[nodiscard]] bool may_look(const Guard& guard, Fault& fault) const noexcept {
+    if (guard && core_ != nullptr) [[likely]]
+      return true;
+    fault.kind = guard ? FaultKind::heap_closed : FaultKind::heap_busy;
+    return false;
   }
-  [[nodiscard]] bool may_change(Fault& fault) const noexcept {
-    if (!may_look(fault)) return false;
+  [[nodiscard]] bool may_change(const Guard& guard, Fault& fault) const noexcept {
+    if (!may_look(guard, fault)) return false;
     if (damaged_) fault.kind = FaultKind::heap_damaged;
     return !damaged_;
   }

@@ -16,6 +16,8 @@ struct Options {
   bool headers = true;
   std::uint32_t magic = 0xDEADBEEF;
   bool zero_on_free = false;
+  // Whether more than one thread may call at a time. Without it calls do not lock.
+  bool threads = true;
   // What addresses are counted from, a multiple of 16; without it the region's real address. With
   // base 0 and no headers the first granule stays unused, so that no payload has the address 0.
   std::optional<Address> base;

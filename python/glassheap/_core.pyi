@@ -22,6 +22,7 @@ class Heap:
         headers: bool = True,
         magic: SupportsIndex = 0xDEADBEEF,
         zero_on_free: bool = False,
+        threads: bool = True,
         base: SupportsIndex | None = None,
         fit: Literal["first", "best", "worst"] | None = None,
         order: Literal["address", "size+", "size-", "front", "back"] | None = None,
