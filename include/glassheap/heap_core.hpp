@@ -219,7 +219,8 @@ class HeapCore final : public Core {
           !space_.vet(space_.plan_release(live.block), fault))
         return false;
     }
-    return true;
+    refused = 0;
+    return payloads.size() < 2 || space_.vet_batch(fault);
   }
 
   // Marks each block as free in the map, so that one that comes twice is seen the second time, and

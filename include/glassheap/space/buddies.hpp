@@ -105,6 +105,11 @@ class BuddySpace : public Space<P> {
   void apply(const Release& release) noexcept {
     for_pieces(release.block, [this](Block piece) { join(piece); });
   }
+  // Blocks that are freed together may make a whole of what none of them would alone, and so join
+  // with any free block there is.
+  [[nodiscard]] bool vet_batch(Fault& fault) const noexcept {
+    return vet_within({0, map_.region_size()}, fault);
+  }
 
   // Whether no two free blocks touch.
   [[nodiscard]] static bool joins_all() noexcept { return false; }

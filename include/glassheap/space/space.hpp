@@ -73,6 +73,9 @@ class Space {
     return policy_.vet_insert(block, fault);
   }
 
+  // Whether blocks, each of which may be released, may be released together.
+  [[nodiscard]] bool vet_batch(Fault& /*fault*/) const noexcept { return true; }
+
   // A live block grows by `more` bytes of `right`, the free block behind it.
   [[nodiscard]] bool vet_growth(Block right, Size more, Fault& fault) const noexcept {
     const Block rest = without(right, more);
