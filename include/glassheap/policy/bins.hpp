@@ -73,8 +73,9 @@ class Bins {
   static constexpr std::size_t none = Occupied::none;
 
   // `count` empty bins. Throws std::bad_alloc if and only if there is no memory for them.
-  Bins(Blocks& blocks, const BlockMap& map, std::size_t count)
-      : map_(map), links_(blocks, map), ends_(count) {}
+  // `same` says whether two free blocks are in the same one.
+  Bins(Blocks& blocks, const BlockMap& map, std::size_t count, Together same)
+      : map_(map), links_(blocks, map, same), ends_(count) {}
 
   void clear() noexcept {
     std::ranges::fill(ends_, Ends{});
@@ -135,7 +136,8 @@ template <typename Self, Top top>
 class Binned : public PolicyBase<Self> {
  public:
   Binned(Blocks& blocks, const BlockMap& map)
-      : PolicyBase<Self>(blocks, map), bins_(blocks, map, Self::bin_of(map.region_size()) + 1) {}
+      : PolicyBase<Self>(blocks, map),
+        bins_(blocks, map, Self::bin_of(map.region_size()) + 1, share_bin) {}
 
   void clear() noexcept { bins_.clear(); }
   void insert(Block block) noexcept { bins_.push(Self::bin_of(block.extent), block); }
@@ -173,6 +175,10 @@ class Binned : public PolicyBase<Self> {
   [[nodiscard]] Size own_memory() const noexcept { return bins_.own_memory(); }
 
  protected:
+  [[nodiscard]] static bool share_bin(Block a, Block b) noexcept {
+    return Self::bin_of(a.extent) == Self::bin_of(b.extent);
+  }
+
   // The smallest of the first `looks` blocks of a bin that can serve the request; none if none can.
   [[nodiscard]] Block smallest_in(std::size_t bin, const Request& request, std::size_t looks,
                                   Fault& fault) const noexcept {

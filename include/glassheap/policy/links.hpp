@@ -40,10 +40,16 @@ struct Ends {
 // Whether the top, the free block that ends the region, is in the lists or stands apart from them.
 enum class Top : bool { listed, apart };
 
+// Whether two free blocks are in the same list, where there are several.
+using Together = bool (*)(Block, Block) noexcept;
+
 template <Top top>
 class Links {
  public:
-  Links(Blocks& blocks, const BlockMap& map) noexcept : blocks_(blocks), map_(map) {}
+  Links(
+      Blocks& blocks, const BlockMap& map,
+      Together together = [](Block, Block) noexcept { return true; }) noexcept
+      : blocks_(blocks), map_(map), together_(together) {}
 
   [[nodiscard]] Offset next(Offset at) const noexcept { return linked(blocks_.node(at).next); }
   [[nodiscard]] Offset prev(Offset at) const noexcept { return linked(blocks_.node(at).prev); }
@@ -161,12 +167,14 @@ class Links {
   }
 
   // The link of the node at `at` does not lead where it should, or the one there does not lead
-  // back. If nobody else claims that node, it is that one which was written over.
+  // back. If nobody else claims that node, which is in this list, it is that one which was written
+  // over.
   [[nodiscard]] Fault astray(Offset at, const Way& way) const noexcept {
     const std::uint32_t self = link_to(at);
     const std::uint32_t there = blocks_.node(at).*way.on;
     if (self == way.to) return broken(way.on_rule, at, GLASSHEAP_NIL, there);
-    if (there != self && there != way.from && is_listed(there)) {
+    if (there != self && there != way.from && is_listed(there) &&
+        together_(map_.block_at(at), map_.block_at(linked(there)))) {
       const std::uint32_t claimant = blocks_.node(linked(there)).*way.back;
       if (!leads_back(claimant, there, way.on))
         return broken(way.back_rule, linked(there), self, claimant);
@@ -191,6 +199,7 @@ class Links {
 
   Blocks& blocks_;
   const BlockMap& map_;
+  Together together_;
 };
 
 }  // namespace glassheap
