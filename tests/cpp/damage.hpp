@@ -1,6 +1,7 @@
 // damage.hpp: what tests of corruption share: all that a damaged heap must still do, and must not.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,10 +12,10 @@ namespace glassheap {
 
 // Everything that only looks, whatever the bytes are: it ends, and covers the region exactly.
 inline void expect_sight(Rig& rig) {
-  Offset end = 0;
+  Offset end = rig->size() - usable_region(rig->options());
   for (const BlockInfo& block : rig.walk()) {
     ASSERT_EQ(block.start - rig->base(), end);
-    ASSERT_LE(block.size, block.extent - 16);
+    ASSERT_LE(block.size, block.extent - front_of(rig->options()));
     end += block.extent;
   }
   ASSERT_EQ(end, rig->size());
@@ -49,8 +50,22 @@ inline void expect_frozen(Rig& rig, Address live) {
 inline void expect_recovery(Rig& rig) {
   rig.reset();
   EXPECT_TRUE(rig.check().empty());
-  EXPECT_EQ(rig.free_list(), (std::vector<FreeBlock>{{rig->base(), rig->size() - 16}}));
-  rig.free(rig.malloc(rig->size() - 16));
+  EXPECT_EQ(rig.free_list(), rig.first_list());
+  rig.free(rig.malloc(rig.first_list().back().size));
+}
+
+// The live block that joins, when it is freed, with this free block; none if no single one does.
+// Some policies join no blocks; to them it is as good a block as any.
+inline std::optional<BlockInfo> partner(Rig& rig, const BlockInfo& free) {
+  const Address origin = rig->base() + rig->size() - usable_region(rig->options());
+  const bool buddies = !cuts_anywhere(rig->options());
+  const Address beside =
+      buddies ? origin + ((free.start - origin) ^ free.extent) : free.start + free.extent;
+  for (const BlockInfo& block : rig.walk()) {
+    const bool fits = !buddies || block.extent == free.extent;
+    if (block.live && block.start == beside && fits) return block;
+  }
+  return std::nullopt;
 }
 
 // Payloads filled with bytes that tell their place; whatever is done to a heap whose fronts are

@@ -29,7 +29,12 @@ class Handles : public EveryPolicy {
     return rig_.refused([&](Fault& f) { EXPECT_FALSE(rig_->release(handle, f)); });
   }
 };
-INSTANTIATE_TEST_SUITE_P(Policies, Handles, ::testing::ValuesIn(policy_names()), by_name);
+INSTANTIATE_TEST_SUITE_P(Policies, Handles, ::testing::ValuesIn(variants()), by_name);
+
+// Where a block has a serial, and a heap without blocks is as new.
+class SerialHandles : public Handles {};
+INSTANTIATE_TEST_SUITE_P(Policies, SerialHandles,
+                         ::testing::ValuesIn(variants(has_headers, joins_back)), by_name);
 
 TEST_P(Handles, ALiveHandleFreesItsBlockOnce) {
   const Handle handle = acquire(40);
@@ -44,7 +49,7 @@ TEST_P(Handles, ALiveHandleFreesItsBlockOnce) {
 }
 
 // The case that a raw address cannot tell: the same place, handed out again.
-TEST_P(Handles, AHandleIsStaleWhenItsAddressIsHandedOutAgain) {
+TEST_P(SerialHandles, AHandleIsStaleWhenItsAddressIsHandedOutAgain) {
   const Handle old = acquire(40);
   release(old);
   const Handle now = acquire(40);
@@ -76,7 +81,7 @@ TEST_P(Handles, AHandleOutlivesNoReset) {
 }
 
 // The serial goes on counting over a reset; were it to start again, the epoch must still tell.
-TEST_P(Handles, AHandleIsStaleAfterAResetEvenIfItsSerialComesRoundAgain) {
+TEST_P(SerialHandles, AHandleIsStaleAfterAResetEvenIfItsSerialComesRoundAgain) {
   const Handle old = acquire(40);
   rig_.reset();
   for (int i = 1; i < 65536; ++i) rig_.free(rig_.malloc(40));
@@ -86,7 +91,7 @@ TEST_P(Handles, AHandleIsStaleAfterAResetEvenIfItsSerialComesRoundAgain) {
   EXPECT_FALSE(is_current(old));
 }
 
-TEST_P(Handles, OverwrittenHeadersAreDamageNotStaleness) {
+TEST_P(SerialHandles, OverwrittenHeadersAreDamageNotStaleness) {
   const Handle handle = acquire(40);
   rig_.at(handle.address)[-8] ^= std::byte{0xFF};
   EXPECT_EQ(refused_release(handle).kind, FaultKind::bad_magic);
@@ -118,13 +123,13 @@ class Pins : public Handles {
     expect_refused([&](Fault& f) { rig_->close(f); }, payload);
   }
 };
-INSTANTIATE_TEST_SUITE_P(Policies, Pins, ::testing::ValuesIn(policy_names()), by_name);
+INSTANTIATE_TEST_SUITE_P(Policies, Pins, ::testing::ValuesIn(variants()), by_name);
 
 TEST_P(Pins, TellWhereTheBytesAreAndHowManyWereAskedFor) {
   const Address payload = rig_.malloc(41);
   const Heap::Pinned pinned = pin(payload);
   EXPECT_EQ(pinned.data, rig_.at(payload));
-  EXPECT_EQ(pinned.size, 41U);
+  EXPECT_EQ(pinned.size, shown(41));
   EXPECT_EQ(pinned.payload, payload - rig_->base());
 }
 
@@ -146,7 +151,7 @@ TEST_P(Pins, HoldAHandleToo) {
   const Handle handle = acquire(40);
   Heap::Pinned pinned;
   EXPECT_TRUE(rig_.granted([&](Fault& f) { return rig_->pin(handle, pinned, f); }));
-  EXPECT_EQ(pinned.size, 40U);
+  EXPECT_EQ(pinned.size, shown(40));
   expect_refused([&](Fault& f) { rig_->release(handle, f); }, handle.address);
   rig_->unpin(pinned.payload);
   release(handle);

@@ -17,7 +17,8 @@ struct Verdict {
   [[nodiscard]] bool allows(FaultKind found) const { return found == kind || found == or_else; }
 };
 
-// What a pointer is, by the blocks that the walk shows:
+// What a pointer is, by the blocks that the walk shows. Without headers, just the memory that it
+// points to. With headers:
 //
 //   - A payload may be empty. Then a pointer to it stands where the next block starts, or where the
 //     region ends; so what lies 16 bytes before a pointer, where its header would be, comes first:
@@ -27,27 +28,37 @@ struct Verdict {
 //   - Otherwise, the memory that it points to.
 class Oracle {
  public:
-  explicit Oracle(Rig& rig) : base_(rig->base()), end_(base_ + rig->size()), blocks_(rig.walk()) {}
+  explicit Oracle(Rig& rig)
+      : base_(rig->base()),
+        end_(base_ + rig->size()),
+        front_(front_of(rig->options())),
+        blocks_(rig.walk()) {}
 
   [[nodiscard]] Verdict operator()(Address pointer) const {
-    const bool on_granule = (pointer - base_) % 16 == 0;
-    const BlockInfo* const header = around(pointer - 16);
-    if (header != nullptr && header->live && header->address == pointer) return {FaultKind::none};
-    const BlockInfo* const block = around(pointer);
-    if (header != nullptr && !header->live && on_granule && (block == nullptr || !block->live))
-      return {FaultKind::double_free, 0,
-              pointer == end_ ? FaultKind::foreign_pointer : FaultKind::double_free};
-    if (header != nullptr && !header->live && on_granule)
-      return {FaultKind::interior_pointer, 0, FaultKind::double_free};
-    if (block == nullptr) return {FaultKind::foreign_pointer};
-    if (!on_granule) return {FaultKind::misaligned_pointer};
-    if (!block->live) return {FaultKind::double_free};
-    return {FaultKind::interior_pointer, block->address};
+    const BlockInfo* const front = around(pointer - front_);
+    if (front != nullptr && front->live && front->address == pointer) return {FaultKind::none};
+    if (front_ != 0 && (pointer - base_) % 16 == 0 && front != nullptr && !front->live)
+      return behind_free(pointer);
+    return in_its_place(pointer);
   }
 
  private:
+  // The pointer of a block that would have its header in free memory.
+  [[nodiscard]] Verdict behind_free(Address pointer) const {
+    const BlockInfo* const block = around(pointer);
+    if (block != nullptr && block->live)
+      return {FaultKind::interior_pointer, 0, FaultKind::double_free};
+    return {FaultKind::double_free, 0,
+            pointer == end_ ? FaultKind::foreign_pointer : FaultKind::double_free};
+  }
+  [[nodiscard]] Verdict in_its_place(Address pointer) const {
+    const BlockInfo* const block = around(pointer);
+    if (block == nullptr) return {FaultKind::foreign_pointer};
+    if ((pointer - base_) % 16 != 0) return {FaultKind::misaligned_pointer};
+    if (!block->live) return {FaultKind::double_free};
+    return {FaultKind::interior_pointer, block->address};
+  }
   [[nodiscard]] const BlockInfo* around(Address at) const {
-    if (at < base_ || at >= end_) return nullptr;
     for (const BlockInfo& block : blocks_) {
       if (at - block.start < block.extent) return &block;
     }
@@ -55,14 +66,25 @@ class Oracle {
   }
 
   Address base_, end_;
+  Size front_;
   std::vector<BlockInfo> blocks_;
 };
 
-class Judgement : public ::testing::TestWithParam<const char*> {
- protected:
+struct Picture {
+  const char* heap;
+  bool headers;
+};
+
+void PrintTo(const Picture& picture, std::ostream* out) {
+  *out << picture.heap << (picture.headers ? "" : " bare");
+}
+
+class Judgement : public ::testing::TestWithParam<Picture> {
+ public:
   static Options counted_from(std::optional<Address> base) {
     Options options = sized(400);
     options.base = base;
+    options.headers = GetParam().headers;
     return options;
   }
   static std::vector<Address> everywhere(Rig& rig) {
@@ -89,18 +111,30 @@ class Judgement : public ::testing::TestWithParam<const char*> {
   }
 };
 
-INSTANTIATE_TEST_SUITE_P(Heaps, Judgement,
-                         ::testing::Values("...", "[100]...", "[100][.48.][16]...", "[.0.][16]...",
-                                           "[16][.0.][16][.16.][0]...", "[384]", "[.80.][288]",
-                                           "[0][0][0][0]...", "[.16.][0][.0.][0][.64.][7]...",
-                                           "[368][0]", "[0][368]", "[.336.][0][0][0]"));
+std::vector<Picture> pictures(bool headers, std::initializer_list<const char*> heaps) {
+  std::vector<Picture> pictures;
+  for (const char* heap : heaps) pictures.push_back({heap, headers});
+  return pictures;
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Heaps, Judgement,
+    ::testing::ValuesIn(pictures(true, {"...", "[100]...", "[100][.48.][16]...", "[.0.][16]...",
+                                        "[16][.0.][16][.16.][0]...", "[384]", "[.80.][288]",
+                                        "[0][0][0][0]...", "[.16.][0][.0.][0][.64.][7]...",
+                                        "[368][0]", "[0][368]", "[.336.][0][0][0]"})));
+INSTANTIATE_TEST_SUITE_P(
+    BareHeaps, Judgement,
+    ::testing::ValuesIn(pictures(false, {"...", "[112]...", "[112][.48.][16]...", "[.16.][16]...",
+                                         "[16][.16.][16][.32.][16]...", "[16][16][16][16]...",
+                                         "[.32.][16][.16.][16][.64.][64]..."})));
 
 TEST_P(Judgement, IsWhatTheWalkShows) {
   for (const auto base :
        {std::optional<Address>{}, std::optional<Address>{0}, std::optional<Address>{0x10000}}) {
     Rig rig(counted_from(base));
-    draw(rig, GetParam());
-    ASSERT_EQ(drawing(rig), GetParam());
+    draw(rig, GetParam().heap);
+    ASSERT_EQ(drawing(rig), GetParam().heap);
     expect_agreement(rig);
   }
 }
@@ -108,7 +142,7 @@ TEST_P(Judgement, IsWhatTheWalkShows) {
 // free and realloc ask the same judge, and what it refuses changes nothing.
 TEST_P(Judgement, IsTheSameForFreeAndRealloc) {
   Rig rig(counted_from(std::nullopt));
-  draw(rig, GetParam());
+  draw(rig, GetParam().heap);
   const Oracle oracle(rig);
   for (const Address pointer : everywhere(rig)) {
     const Verdict expected = oracle(pointer);
@@ -120,18 +154,33 @@ TEST_P(Judgement, IsTheSameForFreeAndRealloc) {
 
 TEST_P(Judgement, LetsEveryLivePayloadGo) {
   Rig rig(counted_from(std::nullopt));
-  draw(rig, GetParam());
+  draw(rig, GetParam().heap);
   for (const BlockInfo& block : rig.walk()) {
     if (block.live) rig.free(block.address);
   }
   EXPECT_EQ(drawing(rig), "...");
 }
 
+// A bare heap from its first byte to its last. (With base 0 its last granule would not be there.)
+TEST(JudgementOfAFullHeap, IsWhatTheWalkShows) {
+  for (const char* const heap : {"[400]", "[.80.][320]", "[384][16]", "[16][384]", "[.352.][48]"}) {
+    Options bare = sized(400);
+    bare.headers = false;
+    Rig rig(bare);
+    draw(rig, heap);
+    ASSERT_EQ(drawing(rig), heap);
+    Judgement::expect_agreement(rig);
+  }
+}
+
 // A double free is one whatever was merged since, for every size, between every kind of neighbours.
-TEST(DoubleFree, IsSeenWhateverWasMergedSince) {
+class DoubleFree : public EveryPolicy {};
+INSTANTIATE_TEST_SUITE_P(Policies, DoubleFree, ::testing::ValuesIn(variants()), by_name);
+
+TEST_P(DoubleFree, IsSeenWhateverWasMergedSince) {
   for (const Size size : {0U, 1U, 16U, 17U, 100U}) {
     for (unsigned freed = 0; freed < 4; ++freed) {
-      Rig rig(sized(400));
+      Rig rig(options(400));
       const Address left = rig.malloc(16);
       const Address middle = rig.malloc(size);
       const Address right = rig.malloc(16);

@@ -2,8 +2,8 @@
 //
 // Every call of a Heap fills in a Fault. A test expects a call either to succeed, and then there is
 // no fault; or to be refused, and then nothing has changed: no byte of the region, no block, no
-// counter but the failures. Rig's calls expect the first, Rig::refused expects the second, so each
-// refusal in each test is also a test of that promise.
+// place in the list, no counter but the failures. Rig's calls expect the first, Rig::refused
+// expects the second, so each refusal in each test is also a test of that promise.
 #pragma once
 
 #include <cstring>
@@ -12,6 +12,7 @@
 
 #include "glassheap/heap.hpp"
 #include "printing.hpp"
+#include "variants.hpp"
 
 namespace glassheap {
 
@@ -22,12 +23,14 @@ class Snapshot {
     Fault fault;
     std::memcpy(bytes_.data(), std::bit_cast<const void*>(heap.address()), bytes_.size());
     blocks_ = heap.walk(fault);
+    list_ = heap.free_list(fault);
     stats_ = heap.stats(fault);
     stats_.failures = 0;
   }
 
   [[nodiscard]] bool operator==(const Snapshot& other) const {
-    return bytes_ == other.bytes_ && blocks_ == other.blocks_ && same(stats_, other.stats_);
+    return bytes_ == other.bytes_ && blocks_ == other.blocks_ && list_ == other.list_ &&
+           same(stats_, other.stats_);
   }
 
   friend void PrintTo(const Snapshot& state, std::ostream* out) {
@@ -45,6 +48,7 @@ class Snapshot {
 
   std::vector<std::byte> bytes_;
   std::vector<BlockInfo> blocks_;
+  std::vector<FreeBlock> list_;
   Stats stats_;
 };
 
@@ -54,6 +58,7 @@ class Rig {
     Fault fault;
     heap_ = Heap::open(options, fault);
     if (!heap_) throw std::runtime_error(sentence(fault));
+    first_list_ = free_list();
   }
 
   Heap* operator->() const { return heap_.get(); }
@@ -101,6 +106,8 @@ class Rig {
   std::vector<FreeBlock> free_list() {
     return granted([&](Fault& fault) { return heap_->free_list(fault); });
   }
+  // The list of the fresh heap.
+  [[nodiscard]] const std::vector<FreeBlock>& first_list() const { return first_list_; }
   std::vector<BlockInfo> walk() {
     return granted([&](Fault& fault) { return heap_->walk(fault); });
   }
@@ -140,27 +147,41 @@ class Rig {
 
  private:
   std::unique_ptr<Heap> heap_;
+  std::vector<FreeBlock> first_list_;
 };
 
-[[nodiscard]] inline Options sized(Size size) {
-  Options options;
-  options.size = size;
-  return options;
+// Every block has been freed: they cover the region, and where the heap joins them all again it is
+// as it was at first.
+inline void expect_all_free(Rig& rig) {
+  Size covered = 0;
+  for (const BlockInfo& block : rig.walk()) {
+    EXPECT_FALSE(block.live) << block.start;
+    covered += block.extent;
+  }
+  EXPECT_EQ(covered, usable_region(rig->options()));
+  if (joins_back(rig->options())) {
+    EXPECT_EQ(rig.free_list(), rig.first_list());
+  }
+  EXPECT_TRUE(rig.check().empty());
 }
 
-// A contract that is written once and holds for every policy that can be asked for by name. A suite
-// derives from this, and is instantiated with ValuesIn(policy_names()) and by_name.
-class EveryPolicy : public ::testing::TestWithParam<std::string_view> {
+// A contract that is written once and holds for every heap that can be asked for. A suite derives
+// from this, and is instantiated with ValuesIn(variants()), or with those that a predicate picks,
+// and by_name.
+class EveryPolicy : public ::testing::TestWithParam<Variant> {
  protected:
   [[nodiscard]] static Options options(Size size = 4096) {
-    Options options = sized(size);
-    options.policy = GetParam();
+    Options options = GetParam().options;
+    options.size = size;
     return options;
   }
+  [[nodiscard]] static Size front() { return front_of(options()); }
+  [[nodiscard]] static Size extent(Size size) { return extent_of(options(), size); }
+  [[nodiscard]] static Size shown(Size size) { return shown_size(options(), size); }
 };
 
-[[nodiscard]] inline std::string by_name(const ::testing::TestParamInfo<std::string_view>& policy) {
-  return std::string(policy.param);
+[[nodiscard]] inline std::string by_name(const ::testing::TestParamInfo<Variant>& variant) {
+  return variant.param.name;
 }
 
 }  // namespace glassheap
