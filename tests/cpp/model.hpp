@@ -1,12 +1,32 @@
-// model.hpp: first fit as anyone would write it on paper, to compare the heap with.
+// model.hpp: the heap as anyone would write it on paper, to compare the real one with.
 //
-// A vector of pieces in address order, each live or free, searched and cut and merged by brute
-// force. It has no bytes, no map and no list, and shares no code with the heap; what it shares is
-// the definition: 16 bytes in front of each payload, sizes rounded up to 16, the lowest place that
-// fits.
+// The free chunks in a vector, in list order, and the live ones in a map; no bytes, no block map,
+// no index, and no line shared with the heap. What it shares are the rules:
+//
+//   1. The list starts as one chunk, the whole region.
+//   2. A request takes its size, rounded up to 16, and the header; at least 16 bytes.
+//   3. The list is searched in its own order. First fit takes the first chunk that fits; best fit
+//      the smallest, worst fit the largest, and of equals the one that stands earlier. Next fit
+//      starts at the chunk that contains the rover, or else at the first one after it, and wraps
+//      once; the rover is the end of the last allocation, and the region's start before there is
+//      one.
+//   4. The low end is taken. What is left stays at the same place in the list, unsorted.
+//   5. An aligned request fits into a chunk if the lowest block with an aligned payload lies in it;
+//      what is left in front of that block stays at the same place too, before what is left behind.
+//   6. A freed chunk goes to the front, or to the back, or to the back with a stable sort of the
+//      whole list: by address, by size, by size downwards.
+//   7. With coalescing, each free then makes one pass in list order, which merges a chunk into the
+//      one before it in the list where that one ends at its address.
+//   8. A block shrinks in place, and its tail is freed like a block of its own. It grows in place
+//      if the free chunk that begins where it ends is large enough, by rule 4. Otherwise, and
+//      whenever its payload is not as aligned as is asked for, a new one is allocated and then the
+//      old one is freed.
+//
+// first_fit, next_fit, best_fit and worst_fit are these rules in address order with coalescing.
 #pragma once
 
 #include <algorithm>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -17,125 +37,199 @@ namespace glassheap {
 
 class Model {
  public:
-  struct Piece {
-    Offset start;
+  struct Chunk {
+    Address start;
     Size extent;
-    Size size;  // asked for, or on offer
-    bool live;
+    [[nodiscard]] Address end() const { return start + extent; }
+  };
+  struct Taken {
+    Size extent;
+    Size size;  // as the heap shows it
   };
 
-  // `origin` is where the region really lies: alignment is counted from there.
-  Model(Size region_size, Address origin) : origin_(origin) {
-    pieces_.push_back({0, region_size, region_size - 16, false});
+  // The model of a fresh heap.
+  explicit Model(const Heap& heap)
+      : fit_(fit_of(heap.options())),
+        order_(heap.options().order.value_or(Order::address)),
+        coalesce_(heap.options().coalesce.value_or(true)),
+        header_(heap.options().headers ? 16 : 0) {
+    const Size unused = !heap.options().headers && heap.base() == 0 ? 16 : 0;
+    list_.push_back({heap.base() + unused, heap.size() - unused});
+    rover_ = list_.front().start;
   }
 
-  // The payload's offset, if something fits.
-  std::optional<Offset> malloc(Size size, Size align = 16) {
-    if (size > largest_region) return std::nullopt;
-    for (std::size_t i = 0; i < pieces_.size(); ++i) {
-      const Offset start = aligned(pieces_[i].start, align);
-      if (!pieces_[i].live && start + extent(size) <= end(pieces_[i])) return cut(i, start, size);
-    }
-    return std::nullopt;
+  // Addresses of payloads; 0 if nothing fits.
+  Address malloc(Size size, Size align) {
+    if (size > largest_region) return 0;
+    const auto index = search(need(size), align);
+    if (!index) return 0;
+    const Address block = list_[*index].start + gap(list_[*index], align);
+    carve(*index, block, need(size));
+    take(block, size);
+    rover_ = block + need(size);
+    return block + header_;
   }
 
-  void free(Offset payload) {
-    const std::size_t i = index(payload);
-    pieces_[i].live = false;
-    pieces_[i].size = pieces_[i].extent - 16;
-    absorb_right(i);
-    if (i > 0 && !pieces_[i - 1].live) absorb_right(i - 1);
+  void free(Address payload) {
+    const auto block = live_.find(payload - header_);
+    const Chunk chunk{block->first, block->second.extent};
+    live_.erase(block);
+    give_back(chunk);
   }
 
-  std::optional<Offset> realloc(Offset payload, Size size, Size align = 16) {
-    const std::size_t i = index(payload);
-    const Piece old = pieces_[i];
-    const Size reach = end(old) + (is_free(i + 1) ? pieces_[i + 1].extent : 0) - old.start;
-    if (size <= largest_region && extent(size) <= reach && aligned(old.start, align) == old.start) {
-      absorb_right(i);
-      pieces_[i].live = false;
-      return cut(i, old.start, size);
-    }
-    const auto moved = malloc(size, align);
-    if (moved) free(payload);
+  Address realloc(Address payload, Size size, Size align) {
+    const bool stays = size <= largest_region && payload % align == 0;
+    if (stays && (shrinks(payload - header_, size) || grows(payload - header_, size)))
+      return payload;
+    const Address moved = malloc(size, align);
+    if (moved != 0) free(payload);
     return moved;
   }
 
-  [[nodiscard]] const std::vector<Piece>& pieces() const { return pieces_; }
-
-  // The payloads of all live pieces, in address order.
-  [[nodiscard]] std::vector<Offset> live() const {
-    std::vector<Offset> payloads;
-    for (const Piece& piece : pieces_) {
-      if (piece.live) payloads.push_back(piece.start + 16);
-    }
-    return payloads;
-  }
+  [[nodiscard]] const std::vector<Chunk>& list() const { return list_; }
+  [[nodiscard]] const std::map<Address, Taken>& live() const { return live_; }
+  [[nodiscard]] Address payload_of(Address block) const { return block + header_; }
+  [[nodiscard]] Size on_offer(const Chunk& chunk) const { return chunk.extent - header_; }
 
  private:
-  static Offset end(const Piece& piece) { return piece.start + piece.extent; }
-  static Size extent(Size size) { return 16 + (size + 15) / 16 * 16; }
+  enum class Search { first, next, best, worst };
 
-  [[nodiscard]] bool is_free(std::size_t i) const { return i < pieces_.size() && !pieces_[i].live; }
-
-  [[nodiscard]] Offset aligned(Offset start, Size align) const {
-    const Size over = (origin_ + start + 16) % align;
-    return over == 0 ? start : start + (align - over);
+  static Search fit_of(const Options& options) {
+    const Fit fit = options.fit.value_or(Fit::first);
+    if (options.policy == "next_fit") return Search::next;
+    if (options.policy == "best_fit" || fit == Fit::best) return Search::best;
+    if (options.policy == "worst_fit" || fit == Fit::worst) return Search::worst;
+    return Search::first;
   }
 
-  [[nodiscard]] std::size_t index(Offset payload) const {
-    std::size_t i = 0;
-    while (pieces_[i].start + 16 != payload) ++i;
-    return i;
+  [[nodiscard]] Size need(Size size) const {  // rule 2
+    return std::max(header_ + (size + 15) / 16 * 16, Size{16});
+  }
+  [[nodiscard]] Size gap(const Chunk& chunk, Size align) const {  // rule 5
+    const Size over = (chunk.start + header_) % align;
+    return over == 0 ? 0 : align - over;
   }
 
-  // Puts a live piece into piece i, and what is left before and behind it as free pieces.
-  Offset cut(std::size_t i, Offset start, Size size) {
-    const Piece from = pieces_[i];
-    const Offset stop = start + extent(size);
-    std::vector<Piece> parts;
-    if (start > from.start)
-      parts.push_back({from.start, start - from.start, start - from.start - 16, false});
-    parts.push_back({start, extent(size), size, true});
-    if (stop < end(from)) parts.push_back({stop, end(from) - stop, end(from) - stop - 16, false});
-    const auto place = pieces_.erase(pieces_.begin() + static_cast<std::ptrdiff_t>(i));
-    pieces_.insert(place, parts.begin(), parts.end());
-    return start + 16;
+  [[nodiscard]] std::optional<std::size_t> search(Size need, Size align) const {  // rule 3
+    std::optional<std::size_t> best;
+    const std::size_t first = first_looked_at();
+    for (std::size_t k = 0; k < list_.size(); ++k) {
+      const std::size_t i = (first + k) % list_.size();
+      if (gap(list_[i], align) + need > list_[i].extent) continue;
+      if (fit_ == Search::first || fit_ == Search::next) return i;
+      if (!best || is_better(list_[i].extent, list_[*best].extent)) best = i;
+    }
+    return best;
+  }
+  [[nodiscard]] bool is_better(Size extent, Size than) const {
+    return fit_ == Search::best ? extent < than : extent > than;
+  }
+  [[nodiscard]] std::size_t first_looked_at() const {
+    if (fit_ != Search::next) return 0;
+    const auto at = std::ranges::upper_bound(list_, rover_, {}, &Chunk::end);
+    return at == list_.end() ? 0 : static_cast<std::size_t>(at - list_.begin());
   }
 
-  // Piece i takes in the free piece at its right, if there is one.
-  void absorb_right(std::size_t i) {
-    if (!is_free(i + 1)) return;
-    pieces_[i].extent += pieces_[i + 1].extent;
-    pieces_[i].size = pieces_[i].extent - 16;
-    pieces_.erase(pieces_.begin() + static_cast<std::ptrdiff_t>(i) + 1);
+  void carve(std::size_t index, Address block, Size need) {  // rules 4 and 5
+    const Chunk from = list_[index];
+    const auto place = list_.erase(list_.begin() + static_cast<std::ptrdiff_t>(index));
+    std::vector<Chunk> rests;
+    if (block > from.start) rests.push_back({from.start, block - from.start});
+    if (block + need < from.end()) rests.push_back({block + need, from.end() - block - need});
+    list_.insert(place, rests.begin(), rests.end());
+  }
+  void take(Address block, Size size) {
+    live_[block] = {need(size), header_ == 0 ? need(size) : size};
   }
 
-  std::vector<Piece> pieces_;
-  Address origin_;
+  void give_back(Chunk chunk) {
+    insert(chunk);
+    if (coalesce_) merge();
+  }
+  void insert(Chunk chunk) {  // rule 6
+    if (order_ == Order::front) {
+      list_.insert(list_.begin(), chunk);
+      return;
+    }
+    list_.push_back(chunk);
+    if (order_ == Order::address) std::ranges::stable_sort(list_, {}, &Chunk::start);
+    if (order_ == Order::size_up) std::ranges::stable_sort(list_, {}, &Chunk::extent);
+    if (order_ == Order::size_down)
+      std::ranges::stable_sort(list_, std::ranges::greater{}, &Chunk::extent);
+  }
+  void merge() {  // rule 7
+    std::vector<Chunk> merged;
+    for (const Chunk& chunk : list_) {
+      if (!merged.empty() && merged.back().end() == chunk.start) {
+        merged.back().extent += chunk.extent;
+      } else {
+        merged.push_back(chunk);
+      }
+    }
+    list_ = std::move(merged);
+  }
+
+  // Rule 8, as far as it applies.
+  bool shrinks(Address block, Size size) {
+    const Size now = live_.at(block).extent;
+    if (need(size) > now) return false;
+    take(block, size);
+    if (need(size) < now) give_back({block + need(size), now - need(size)});
+    return true;
+  }
+  bool grows(Address block, Size size) {
+    const Address end = block + live_.at(block).extent;
+    const Size more = block + need(size) - end;
+    const auto right = std::ranges::find(list_, end, &Chunk::start);
+    if (right == list_.end() || right->extent < more) return false;
+    carve(static_cast<std::size_t>(right - list_.begin()), end, more);
+    take(block, size);
+    return true;
+  }
+
+  Search fit_;
+  Order order_;
+  bool coalesce_;
+  Size header_;
+  std::vector<Chunk> list_;
+  std::map<Address, Taken> live_;
+  Address rover_;
 };
 
-// Where the heap and the model differ, in words; empty if they agree. Compares the walk, the free
-// list, and what check() finds.
-[[nodiscard]] inline std::string difference(Heap& heap, const Model& model) {
+// Where the heap and the model differ, in words; empty if they agree.
+[[nodiscard]] inline std::string difference_of_lists(Heap& heap, const Model& model) {
+  Fault fault;
+  const auto list = heap.free_list(fault);
+  if (list.size() != model.list().size()) return "the free lists are not equally long";
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    const Model::Chunk& chunk = model.list()[i];
+    if (list[i].address != chunk.start || list[i].size != model.on_offer(chunk))
+      return "entry " + std::to_string(i) + " of the free list differs";
+  }
+  return "";
+}
+
+// Each live block is the model's, and the others are as many as its free chunks.
+[[nodiscard]] inline std::string difference_of_walks(Heap& heap, const Model& model) {
   Fault fault;
   const auto blocks = heap.walk(fault);
-  const auto list = heap.free_list(fault);
-  if (blocks.size() != model.pieces().size()) return "the numbers of blocks differ";
-  std::size_t listed = 0;
-  for (std::size_t i = 0; i < blocks.size(); ++i) {
-    const auto& piece = model.pieces()[i];
-    const auto& block = blocks[i];
-    if (block.start - heap.base() != piece.start || block.extent != piece.extent ||
-        block.size != piece.size || block.live != piece.live)
-      return "block " + std::to_string(i) + " differs";
-    if (piece.live) continue;
-    if (listed >= list.size() || list[listed].address != block.start ||
-        list[listed].size != piece.size)
-      return "entry " + std::to_string(listed) + " of the free list differs";
-    ++listed;
+  if (blocks.size() != model.live().size() + model.list().size())
+    return "the numbers of blocks differ";
+  for (const BlockInfo& block : blocks) {
+    if (!block.live) continue;
+    const auto taken = model.live().find(block.start);
+    if (taken == model.live().end() || taken->second.extent != block.extent ||
+        taken->second.size != block.size || block.address != model.payload_of(block.start))
+      return "the block at " + std::to_string(block.start - heap.base()) + " differs";
   }
-  if (listed != list.size()) return "the free list is too long";
+  return "";
+}
+
+// The walk, the free list, and what check() finds.
+[[nodiscard]] inline std::string difference(Heap& heap, const Model& model) {
+  if (auto text = difference_of_walks(heap, model); !text.empty()) return text;
+  if (auto text = difference_of_lists(heap, model); !text.empty()) return text;
+  Fault fault;
   const Findings findings = heap.check(fault);
   return findings.empty() ? "" : sentence(findings.front());
 }

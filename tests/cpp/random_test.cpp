@@ -1,108 +1,147 @@
-// Long random runs against the model, from a region that holds three granules to one of a mebibyte.
-// The seeds are fixed: a failure can be run again.
+// Long random runs against the model, from a region that holds three granules to one of 64 MiB;
+// and, where the policy leaves the addresses open, against what every policy owes. The seeds are
+// fixed: a failure can be run again.
 
 #include <gtest/gtest.h>
 
 #include <random>
 
 #include "effort.hpp"
-#include "model.hpp"
-#include "rig.hpp"
+#include "followed.hpp"
 
 namespace glassheap {
 namespace {
 
 struct Scenario {
   Size region;
-  unsigned seed;
-  int steps;    // operations in all
-  int compare;  // after how many of them heap and model are compared
+  Size largest;    // request of those that are large
+  int steps;       // operations in all
+  int lists;       // after how many of them the free lists are compared
+  int everything;  // after how many, all there is
 };
 
-void PrintTo(const Scenario& run, std::ostream* out) {
-  *out << run.region << " bytes, seed " << run.seed;
-}
+// In small regions everything is looked at after each step; in large ones a look takes longer than
+// the steps themselves.
+constexpr Scenario scenarios[] = {
+    {48, 12, 100000, 1, 1},
+    {96, 24, 200000, 1, 1},
+    {192, 48, 250000, 1, 1},
+    {1024, 256, 200000, 1, 5},
+    {1040, 260, 100000, 1, 5},
+    {4096, 1024, 100000, 1, 10},
+    {65536, 16384, 30000, 10, 100},
+    {Size{1} << 20, Size{1} << 18, 30000, 100, 1000},
+    {Size{8} << 20, 3000, 30000, 500, 5000},
+    {Size{64} << 20, Size{16} << 20, 20000, 500, 5000},
+};
 
-class RandomRun : public ::testing::TestWithParam<Scenario> {
- protected:
-  RandomRun() : model_(GetParam().region, rig_->address()) {}
+// A program that allocates, frees and resizes without a plan. Mostly small sizes, now and then a
+// large one, and rarely more than the region has.
+template <typename Follower>
+class Program {
+ public:
+  Program(Follower& heap, const Scenario& scenario, unsigned seed)
+      : heap_(heap), scenario_(scenario), random_(seed) {}
 
   void step() {
     const unsigned choice = random_() % 8;
     if (live_.empty() || choice < 4) {
-      allocate(choice == 0 ? Size{16} << random_() % 4 : 16);
-    } else if (const std::size_t i = random_() % live_.size(); choice < 6) {
-      release(i);
-    } else {
-      resize(i);
+      add(heap_.malloc(any_size(), choice == 0 ? any_align() : 16));
+    } else if (Address& payload = live_[random_() % live_.size()]; choice < 6) {
+      heap_.free(payload);
+      payload = live_.back();
+      live_.pop_back();
+    } else if (const Address moved = heap_.realloc(payload, any_size(), 16); moved != 0) {
+      payload = moved;
     }
+  }
+  void free_all() {
+    for (const Address payload : live_) heap_.free(payload);
   }
 
  private:
-  // Mostly small sizes, now and then up to a quarter of the region, and rarely more than it has.
   Size any_size() {
     const unsigned choice = random_() % 64;
-    if (choice == 0) return random_() % (2 * GetParam().region);
-    return random_() %
-           (choice < 8 ? GetParam().region / 4 : std::min(GetParam().region, Size{400}));
+    if (choice == 0) return random_() % (2 * scenario_.region);
+    return random_() % (choice < 8 ? scenario_.largest : std::min(scenario_.region, Size{400}));
+  }
+  Size any_align() {
+    return std::min(Size{16} << random_() % 4,
+                    std::max(Size{16}, std::bit_floor(scenario_.region / 4)));
+  }
+  void add(Address payload) {
+    if (payload != 0) live_.push_back(payload);
   }
 
-  void allocate(Size align) {
-    align = std::min(align, std::max(Size{16}, std::bit_floor(GetParam().region / 4)));
-    const Size size = any_size();
-    Fault fault;
-    const Address got = rig_->malloc(size, align, fault);
-    expect_same(got, model_.malloc(size, align));
-    if (got != 0) live_.push_back(got - rig_->base());
-  }
-
-  void release(std::size_t i) {
-    rig_.free(rig_->base() + live_[i]);
-    model_.free(live_[i]);
-    live_[i] = live_.back();
-    live_.pop_back();
-  }
-
-  void resize(std::size_t i) {
-    const Size size = any_size();
-    Fault fault;
-    const Address got = rig_->realloc(rig_->base() + live_[i], size, 16, fault);
-    expect_same(got, model_.realloc(live_[i], size));
-    if (got != 0) live_[i] = got - rig_->base();
-  }
-
-  void expect_same(Address got, std::optional<Offset> expected) {
-    ASSERT_EQ(got, expected ? rig_->base() + *expected : 0);
-  }
-
- protected:
-  Rig rig_{sized(GetParam().region)};
-  Model model_;
-  std::mt19937 random_{GetParam().seed};
-  std::vector<Offset> live_;
+  Follower& heap_;
+  Scenario scenario_;
+  std::mt19937 random_;
+  std::vector<Address> live_;
 };
 
-TEST_P(RandomRun, IsAsTheModelHasIt) {
-  const Scenario& run = GetParam();
-  for (int i = 0; i < effort(run.steps, run.steps / 10); ++i) {
-    step();
-    ASSERT_FALSE(HasFatalFailure()) << "at step " << i;
-    if (i % run.compare != 0) continue;
-    ASSERT_EQ(difference(*rig_, model_), "") << "at step " << i;
+class RandomRun : public EveryPolicy {
+ protected:
+  template <typename Follower>
+  static void run(const Scenario& scenario, int steps, unsigned seed) {
+    Options how = options(scenario.region);
+    if (seed % 3 != 0) how.base = seed % 3 == 1 ? 0 : 0x12340;
+    Rig rig(how);
+    Follower heap(rig);
+    Program program(heap, scenario, seed);
+    for (int i = 1; i <= steps; ++i) {
+      program.step();
+      if (i % scenario.everything == 0) {
+        ASSERT_EQ(heap.failure(), "") << "at step " << i << " of " << scenario.region;
+      } else if (i % scenario.lists == 0) {
+        ASSERT_EQ(heap.failure_of_the_list(), "") << "at step " << i << " of " << scenario.region;
+      } else {
+        ASSERT_EQ(heap.failure_of_calls(), "") << "at step " << i << " of " << scenario.region;
+      }
+    }
+    program.free_all();
+    EXPECT_EQ(heap.failure(), "");
+    expect_all_free(rig);
   }
-  for (const Offset payload : live_) rig_.free(rig_->base() + payload);
-  EXPECT_EQ(rig_.free_list(), (std::vector<FreeBlock>{{rig_->base(), rig_->size() - 16}}));
-  EXPECT_TRUE(rig_.check().empty());
+};
+
+class OfAClassicFit : public RandomRun {};
+INSTANTIATE_TEST_SUITE_P(Policies, OfAClassicFit,
+                         ::testing::ValuesIn(variants([](const Options& o) {
+                           return !o.order && lists_by_address(o) && o.policy != "sequential_fit";
+                         })),
+                         by_name);
+
+class OfSequentialFit : public RandomRun {};
+INSTANTIATE_TEST_SUITE_P(Sequences, OfSequentialFit, ::testing::ValuesIn(all_sequences()), by_name);
+
+class OfAnotherPolicy : public RandomRun {};
+INSTANTIATE_TEST_SUITE_P(Policies, OfAnotherPolicy,
+                         ::testing::ValuesIn(variants([](const Options& options) {
+                           return !options.order && !lists_by_address(options);
+                         })),
+                         by_name);
+
+TEST_P(OfAClassicFit, IsAsTheModelHasIt) {
+  unsigned seed = 0;
+  for (const Scenario& scenario : scenarios)
+    run<Followed>(scenario, effort(scenario.steps, scenario.steps / 100), ++seed);
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Regions, RandomRun,
-    ::testing::Values(Scenario{16, 1, 10000, 1}, Scenario{48, 2, 50000, 1},
-                      Scenario{96, 3, 100000, 1}, Scenario{192, 4, 200000, 1},
-                      Scenario{192, 5, 200000, 1}, Scenario{1024, 6, 100000, 1},
-                      Scenario{1040, 7, 100000, 1}, Scenario{4096, 8, 50000, 1},
-                      Scenario{65536, 9, 20000, 10}, Scenario{65536, 10, 20000, 10},
-                      Scenario{Size{1} << 20, 11, 30000, 100}));
+TEST_P(OfSequentialFit, IsAsTheModelHasIt) {
+  unsigned seed = 100;
+  for (const Scenario& scenario : scenarios) {
+    if (scenario.region <= 65536)
+      run<Followed>(scenario, effort(scenario.steps / 20, scenario.steps / 1000), ++seed);
+  }
+}
+
+TEST_P(OfAnotherPolicy, KeepsWhatEveryPolicyOwes) {
+  unsigned seed = 200;
+  for (const Scenario& scenario : scenarios) {
+    if (scenario.region <= 65536)
+      run<Witnessed>(scenario, effort(scenario.steps / 5, scenario.steps / 200), ++seed);
+  }
+}
 
 }  // namespace
 }  // namespace glassheap
