@@ -1,15 +1,17 @@
-"""The model as a heap: payloads, headers, realloc; and that a real heap gives its addresses."""
+"""The model as a heap: payloads, headers, realloc; and that a real heap does what it says."""
 
 from __future__ import annotations
+
+import random
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import glassheap
 from byte_map import ByteMap
 from glassheap.model import Fit, ModelHeap, Order
 from model_operations import KINDS, OPERATIONS, Operation
+from twins import CLASSIC, LAYOUTS, SEQUENTIAL, Setting, Twins
 
 
 @pytest.mark.parametrize(
@@ -106,50 +108,74 @@ def test_the_model_heap_agrees_with_the_bytes(
 
 
 # --- Against the heap itself ----------------------------------------------------------------------
-FIT_OF: dict[str, Fit] = {"first_fit": "first"}
-"""The policies that are a fit in address order with full coalescing."""
+BATCHES = st.lists(st.integers(0, 160), max_size=6)
+CALLS = st.lists(
+    st.one_of(
+        st.builds(
+            Operation,
+            call=st.sampled_from(["malloc", "malloc", "free", "realloc"]),
+            size=st.integers(0, 160),
+            align=st.sampled_from([1, 1, 16, 16, 32, 64]),
+            pick=st.integers(0, 99),
+        ),
+        BATCHES,
+    ),
+    max_size=40,
+)
 
 
-def heap_call(heap: glassheap.Heap, address: int | None, operation: Operation) -> int | None:
-    """Make the call; None if there is no room."""
-    size, align = operation.size * 4, operation.align
-    try:
-        if address is None:
-            return heap.malloc(size, align=align)
-        return heap.realloc(address, size, align=align)
-    except glassheap.OutOfMemory:
-        return None
+def play(twins: Twins, operation: Operation | list[int]) -> None:
+    """Make the call to both. An alignment may be at most a quarter of the region."""
+    if isinstance(operation, list):
+        twins.malloc_many(operation)
+        return
+    call, size, align, pick = operation
+    align = align if align * 4 <= twins.heap.size else 16
+    if call == "malloc":
+        twins.malloc(size, align)
+    elif twins.live and call == "free":
+        twins.free(pick)
+    elif twins.live:
+        twins.realloc(pick, size, align)
 
 
-def model_call(model: ModelHeap, address: int | None, operation: Operation) -> int | None:
-    size, align = operation.size * 4, operation.align
-    if address is None:
-        return model.malloc(size, align=align)
-    return model.realloc(address, size, align=align)
-
-
-@pytest.mark.parametrize("policy", FIT_OF)
-@settings(max_examples=150, deadline=None)
-@given(granules=st.integers(8, 64), operations=OPERATIONS)
-def test_a_heap_gives_the_addresses_of_the_model(
-    policy: str, granules: int, operations: list[Operation]
+@pytest.mark.parametrize("setting", CLASSIC, ids=str)
+@settings(max_examples=80, deadline=None)
+@given(granules=st.integers(3, 64), operations=CALLS)
+def test_a_heap_does_what_the_model_says(
+    setting: Setting, granules: int, operations: list[Operation | list[int]]
 ) -> None:
-    """The answers, the free list and every block, after every operation."""
-    model = ModelHeap(granules * 16, fit=FIT_OF[policy])
-    live: list[int] = []
-    with glassheap.Heap(granules * 16, policy=policy, base=0) as heap:
-        for operation in operations:
-            address = None
-            if live and operation.call != "malloc":
-                address = live.pop(operation.pick % len(live))
-            if address is not None and operation.call == "free":
-                heap.free(address)
-                assert model.free(address)
-            else:
-                answer = heap_call(heap, address, operation)
-                assert answer == model_call(model, address, operation)
-                live += [now for now in (answer or address,) if now is not None]
-            assert heap.free_list() == model.free_list()
-            assert [(info.start, info.extent, info.live) for info in heap.walk()] == model.walk()
-            assert heap.available_memory() == model.available_memory()
-            assert heap.largest_free() == model.largest_free()
+    """The answers, the free list, every block and the sums, after every operation."""
+    twins = Twins(setting, granules * 16)
+    for operation in operations:
+        play(twins, operation)
+    assert twins.heap.check() == []
+
+
+@pytest.mark.parametrize("headers_and_base", LAYOUTS, ids=str)
+@settings(max_examples=300, deadline=None)
+@given(setting=st.sampled_from(SEQUENTIAL), granules=st.integers(3, 40), operations=CALLS)
+def test_the_textbooks_list_does_what_the_model_says_in_every_setting(
+    headers_and_base: tuple[bool, int],
+    setting: Setting,
+    granules: int,
+    operations: list[Operation | list[int]],
+) -> None:
+    headers, base = headers_and_base
+    twins = Twins(setting._replace(headers=headers, base=base), granules * 16)
+    for operation in operations:
+        play(twins, operation)
+    assert twins.heap.check() == []
+
+
+@pytest.mark.parametrize("setting", SEQUENTIAL, ids=str)
+def test_every_setting_of_the_textbooks_list_by_a_seed(setting: Setting) -> None:
+    """None of them is left to chance."""
+    rng = random.Random(str(setting))
+    for size in (48, 400, 2000):
+        twins = Twins(setting, size)
+        for _ in range(120):
+            call = rng.choice(["malloc", "malloc", "free", "realloc"])
+            size_now, align = rng.randrange(size // 6 + 1), rng.choice([1, 16, 16, 32])
+            play(twins, Operation(call, size_now, align, rng.randrange(99)))
+        assert twins.heap.check() == []
