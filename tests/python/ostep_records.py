@@ -9,7 +9,10 @@ from __future__ import annotations
 import gzip
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from glassheap.model import Fit, Order
 
 CASES = Path(__file__).parent / "data" / "ostep_cases.jsonl.gz"
 
@@ -21,6 +24,15 @@ DEFAULTS: dict[str, object] = {
 LETTERS = dict(
     zip("sSbHaplCnrPA", DEFAULTS, strict=True)
 )  # the options' short names are in the order in which the program prints them
+
+FIT_NAMES: dict[object, Fit] = {"FIRST": "first", "BEST": "best", "WORST": "worst"}
+ORDER_NAMES: dict[object, Order] = {
+    "ADDRSORT": "address",
+    "SIZESORT+": "size+",
+    "SIZESORT-": "size-",
+    "INSERT-FRONT": "front",
+    "INSERT-BACK": "back",
+}
 
 Record = dict[str, Any]
 

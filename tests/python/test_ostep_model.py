@@ -18,18 +18,7 @@ from model_operations import OPERATIONS, SHAPES, Operation, Shape
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from glassheap.model import Fit, Order
-
 RECORDS = ostep_records.read()
-
-FIT_NAMES: dict[object, Fit] = {"FIRST": "first", "BEST": "best", "WORST": "worst"}
-ORDER_NAMES: dict[object, Order] = {
-    "ADDRSORT": "address",
-    "SIZESORT+": "size+",
-    "SIZESORT-": "size-",
-    "INSERT-FRONT": "front",
-    "INSERT-BACK": "back",
-}
 
 
 # --- The recorded runs ----------------------------------------------------------------------------
@@ -42,8 +31,8 @@ def recorded_list(record: ostep_records.Record) -> FreeList:
         base=int(cast("str", options["baseAddr"])),
         header=number["headerSize"],
         align=number["alignment"],
-        fit=FIT_NAMES[options["policy"]],
-        order=ORDER_NAMES[options["listOrder"]],
+        fit=ostep_records.FIT_NAMES[options["policy"]],
+        order=ostep_records.ORDER_NAMES[options["listOrder"]],
         coalesce=bool(options["coalesce"]),
     )
 
