@@ -37,6 +37,12 @@ std::uint32_t read_magic(const py::object& magic) {
   return static_cast<std::uint32_t>(value);
 }
 
+// Raises ValueError. The sentence may quote what a caller wrote, any character of it, NUL included.
+[[noreturn]] void refuse(const std::string& sentence) {
+  set_error("ValueError", py::str(sentence));
+  throw py::error_already_set();
+}
+
 // The names in a list, for a sentence.
 template <typename Names>
 std::string listed(const Names& names) {
@@ -56,8 +62,8 @@ std::optional<Enum> named(const py::object& object, const char* option,
   const auto name = object.cast<std::string>();
   const auto at = std::ranges::find(names, name);
   if (at == names.end())
-    throw py::value_error(std::string("there is no ") + option + " '" + name +
-                          "'; there are: " + listed(names) + ".");
+    refuse(std::string("there is no ") + option + " '" + name + "'; there are: " + listed(names) +
+           ".");
   return static_cast<Enum>(at - names.begin());
 }
 
@@ -82,8 +88,7 @@ std::unique_ptr<Heap> open(const py::object& size, const std::string& policy, bo
   Fault fault;
   std::unique_ptr<Heap> heap = Heap::open(options, fault);
   if (fault.kind == FaultKind::unknown_policy)
-    throw py::value_error("there is no policy '" + policy +
-                          "'; there are: " + listed(policy_names()) + ".");
+    refuse("there is no policy '" + policy + "'; there are: " + listed(policy_names()) + ".");
   raise_if(fault, fault.kind == FaultKind::no_pages ? size.ptr() : nullptr);
   return heap;
 }
@@ -184,8 +189,9 @@ constexpr const char* heap_doc =
     R"(A heap over one region of memory, every byte of which can be seen.
 
 Args:
-    size: Bytes of the region, from 16 (32 with base 0 and no headers) to 68,719,476,720, rounded up to a multiple of 16. It is
-        mapped as private pages, with a page without access at either end.
+    size: Bytes of the region, from 16 (32 with base 0 and no headers) to 68,719,476,720, rounded up
+        to a multiple of 16. It is mapped as private pages, with a page without access at either
+        end.
     policy: How a free block is chosen for a request, by name or as a Policy; 'first_fit' takes the
         lowest address. policies() describes each.
     headers: Whether a header of 16 bytes stands before each payload. Without headers a block of 64
@@ -193,18 +199,19 @@ Args:
         asked for, the serial and the magic number are not kept.
     magic: The 32-bit number that stands in every live block's header.
     zero_on_free: Whether the bytes of a block are cleared when it is freed.
-    threads: Whether more than one thread may use the heap at a time. False saves the lock; it is the
-        caller's promise then.
-    base: What addresses are counted from, a multiple of 16: with 0 they are offsets into the region.
-        By default the region's real address. With 0 and no headers the first 16 bytes of the
-        region stay unused, so that no payload has the address 0.
+    threads: Whether more than one thread may use the heap at a time. False saves the lock; it is
+        the caller's promise then.
+    base: What addresses are counted from, a multiple of 16: with 0 they are offsets into the
+        region. By default the region's real address. With 0 and no headers the first 16 bytes of
+        the region stay unused, so that no payload has the address 0.
     fit, order, coalesce: Of sequential_fit alone: 'first', 'best' or 'worst' fit, by default the
-        first; over a list in the order 'address', 'size+', 'size-', 'front' or 'back', by default by
-        address; that joins free blocks (True, the default), or never does.
+        first; over a list in the order 'address', 'size+', 'size-', 'front' or 'back', by default
+        by address; that joins free blocks (True, the default), or never does.
 
 Raises InvalidSize for a size out of range, ValueError for an unknown policy, for an option that the
-policy does not take, and for a magic of more than 32 bits, InvalidAlignment for a base that is no multiple of 16, OutOfMemory if the system gives no
-pages. Any number of threads may use one heap, with or without the GIL.)";
+policy does not take, and for a magic of more than 32 bits, InvalidAlignment for a base that is no
+multiple of 16, OutOfMemory if the system gives no pages. Any number of threads may use one heap,
+with or without the GIL.)";
 
 void add_properties(HeapClass& type) {
   type.def_property_readonly(
@@ -374,9 +381,9 @@ py::object RecordMaker::operator()(const py::tuple& fields) const {
 void add_heap(py::module_& module) {
   HeapClass type(module, "Heap", heap_doc);
   type.def(py::init(&open), py::arg("size") = 4096, py::kw_only(), py::arg("policy") = "first_fit",
-           py::arg("headers") = true, py::arg("magic") = 0xDEADBEEF,
-           py::arg("zero_on_free") = false, py::arg("threads") = true, py::arg("base") = py::none(),
-           py::arg("fit") = py::none(), py::arg("order") = py::none(),
+           py::arg("headers").none(false) = true, py::arg("magic") = 0xDEADBEEF,
+           py::arg("zero_on_free").none(false) = false, py::arg("threads").none(false) = true,
+           py::arg("base") = py::none(), py::arg("fit") = py::none(), py::arg("order") = py::none(),
            py::arg("coalesce") = py::none());
   add_properties(type);
   add_looking(type);

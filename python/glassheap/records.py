@@ -13,7 +13,7 @@ class FreeBlock(NamedTuple):
     address: int
     """Of the node: the first byte of the free block."""
     size: int
-    """Bytes that the node offers as payload: the block's extent, less 16 where there are headers."""
+    """Bytes that the node offers as payload: the extent, less 16 where there are headers."""
 
 
 class BlockInfo(NamedTuple):
@@ -52,7 +52,8 @@ class Finding(NamedTuple):
     fault: str
     """The name of the exception class that a call would raise for it."""
     rule: str
-    """Which: magic, size, seal, node size, next, prev, head, listed, neighbours, coverage, counters."""
+    """Which: magic, size, seal, node size, next, prev, head, listed, neighbours, coverage, or
+    counters."""
     offset: int
     """Bytes from the start of the region to the block concerned."""
     expected: int

@@ -33,16 +33,19 @@ MEMBERS = dict(members())
 METHODS = [name for name, member in MEMBERS.items() if callable(member)]
 
 
-def documentation(name: str) -> str:
+def docstring(member: object) -> str:
     """The docstring, without what the binding's library puts in front of it."""
-    text = inspect.cleandoc(getattr(MEMBERS[name], "__doc__", None) or "")
+    text = inspect.cleandoc(getattr(member, "__doc__", None) or "")
     return re.sub(r"\A\w+\(.*\n*", "", text).strip()
 
 
+def documentation(name: str) -> str:
+    return docstring(MEMBERS[name])
+
+
 @pytest.mark.parametrize("name", [name for name in glassheap.__all__ if name != "__version__"])
-def test_every_public_class_is_described(name: str) -> None:
-    text = inspect.getdoc(getattr(glassheap, name)) or ""
-    first = text.splitlines()[0]
+def test_every_public_name_is_described(name: str) -> None:
+    first = docstring(getattr(glassheap, name)).splitlines()[0]
     assert first.endswith("."), first
     assert first[0].isupper()
     assert len(first) <= 110
