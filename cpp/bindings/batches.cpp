@@ -113,7 +113,7 @@ py::object malloc_many(OpenHeap heap, const py::object& sizes) {
     const py::gil_scoped_release others_may_run;
     heap->malloc_many(batch.numbers, {static_cast<Address*>(out.ptr), count}, fault);
   }
-  raise_if(fault, batch.given(fault.index));
+  raise_if(fault, batch.given(fault.index), heap.object().ptr());
   return addresses;
 }
 

@@ -35,16 +35,20 @@ class OpenHeap {
   Heap* operator->() const { return heap_; }
   Heap& operator*() const { return *heap_; }
 
+  [[nodiscard]] py::handle object() const { return object_; }
+
   // False if `object` is no Heap at all; throws if it was never opened.
   bool load(py::handle object) {
     if (!py::isinstance<Heap>(object)) return false;
     heap_ = heap_of(object.ptr());
     if (heap_ == nullptr) throw py::error_already_set();
+    object_ = object;
     return true;
   }
 
  private:
   Heap* heap_ = nullptr;
+  py::handle object_;
 };
 
 // The heap in `object`; throws a TypeError if it is no open Heap.

@@ -13,5 +13,6 @@ PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
   add_block(module);
   add_views(module);
   add_player(module);
+  module.def("_describe_shortage", &describe_shortage, "The first sentence of an OutOfMemory.");
   module.def("_describe", &describe, "The sentence for a Finding's fields.");
 }

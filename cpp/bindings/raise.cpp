@@ -1,5 +1,7 @@
 #include "raise.hpp"
 
+#include <pybind11/gil_safe_call_once.h>
+
 #include <limits>
 
 namespace glassheap::bindings {
@@ -44,6 +46,29 @@ Enum named(const std::string& name, Enum last) {
   throw py::value_error("check() reports no '" + name + "'.");
 }
 
+// Programs run into this on purpose; so its class is looked up once.
+const py::object& out_of_memory() {
+  PYBIND11_CONSTINIT static py::gil_safe_call_once_and_store<py::object> storage;
+  return storage
+      .call_once_and_store_result([] { return error_class(name_of(FaultKind::out_of_memory)); })
+      .get_stored();
+}
+
+// Without a sentence: OutOfMemory puts it together when it is read. All attributes at once, which
+// is what most of the time would go into.
+PyObject* set_shortage(const Shortage& shortage, PyObject* given, PyObject* heap) {
+  const py::object& type = out_of_memory();
+  const py::object error = type();
+  const auto fields = py::reinterpret_steal<py::object>(
+      Py_BuildValue("{s:O,s:K,s:K,s:K,s:O}", "requested", exactly(shortage.requested, given).ptr(),
+                    "available", shortage.available, "largest", shortage.largest, "free_blocks",
+                    shortage.free_blocks, "heap", heap));
+  if (!fields || PyObject_GenericSetDict(error.ptr(), fields.ptr(), nullptr) != 0)
+    throw py::error_already_set();
+  PyErr_SetObject(type.ptr(), error.ptr());
+  return nullptr;
+}
+
 }  // namespace
 
 py::object error_class(const char* name) {
@@ -58,7 +83,9 @@ PyObject* set_error(const char* name, py::handle sentence) {
   return nullptr;
 }
 
-PyObject* set_error(const Fault& fault, PyObject* given) try {
+PyObject* set_error(const Fault& fault, PyObject* given, PyObject* heap) try {
+  if (fault.kind == FaultKind::out_of_memory && heap != nullptr)
+    return set_shortage(fault.shortage, given, heap);
   const py::object type = error_class(name_of(fault.kind));
   const py::object error = type(sentence(fault));
   add_details(error, fault, given);
@@ -69,6 +96,14 @@ PyObject* set_error(const Fault& fault, PyObject* given) try {
   return nullptr;
 }
 
+std::string describe_shortage(const py::int_& requested, Size available, Size largest,
+                              Size free_blocks) {
+  const auto most = py::int_(std::numeric_limits<std::uint64_t>::max());
+  const Size asked = requested > most ? std::numeric_limits<Size>::max() : requested.cast<Size>();
+  return sentence(
+      {.kind = FaultKind::out_of_memory, .shortage = {asked, available, largest, free_blocks}});
+}
+
 std::string describe(const std::string& fault, const std::string& rule, Offset offset,
                      std::uint64_t expected, std::uint64_t found) {
   Fault described{.offset = offset, .expected = expected, .found = found};
@@ -77,9 +112,9 @@ std::string describe(const std::string& fault, const std::string& rule, Offset o
   return sentence(described);
 }
 
-void raise_if(const Fault& fault, PyObject* given) {
+void raise_if(const Fault& fault, PyObject* given, PyObject* heap) {
   if (!fault) return;
-  set_error(fault, given);
+  set_error(fault, given, heap);
   throw py::error_already_set();
 }
 

@@ -6,14 +6,20 @@
 namespace glassheap::bindings {
 
 // Sets the exception for `fault`. `given` is the very object that the caller passed, if one is to
-// be blamed: it becomes `address` or `requested`, also where it does not fit 64 bits. Returns null.
-PyObject* set_error(const Fault& fault, PyObject* given = nullptr);
+// be blamed: it becomes `address` or `requested`, also where it does not fit 64 bits. `heap` is the
+// Python Heap that refused, if one did: an OutOfMemory looks at it when its message is read.
+// Returns null.
+PyObject* set_error(const Fault& fault, PyObject* given = nullptr, PyObject* heap = nullptr);
 
 // The same for pybind11's functions: throws if there is a fault.
-void raise_if(const Fault& fault, PyObject* given = nullptr);
+void raise_if(const Fault& fault, PyObject* given = nullptr, PyObject* heap = nullptr);
 
 // Sets glassheap.errors.NAME, with a sentence of its own. Returns null.
 PyObject* set_error(const char* name, py::handle sentence);
+
+// The first sentence of an OutOfMemory, from the numbers that it has.
+std::string describe_shortage(const py::int_& requested, Size available, Size largest,
+                              Size free_blocks);
 
 // The sentence for what check() found, from the names that a Finding has.
 std::string describe(const std::string& fault, const std::string& rule, Offset offset,

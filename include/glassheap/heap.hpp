@@ -2,8 +2,9 @@
 //
 // The facade turns addresses into offsets, takes the lock, refuses what a closed or damaged heap
 // must refuse, remembers which blocks are pinned by a view, and leaves the rest to the core. Every
-// call is safe from any thread, unless the heap was opened for one. A call that can be refused has a Fault& at its end: when it is
-// refused, the fault says why, and nothing has changed but the count of failures.
+// call is safe from any thread, unless the heap was opened for one. A call that can be refused has
+// a Fault& at its end: when it is refused, the fault says why, and nothing has changed but the
+// count of failures.
 #pragma once
 
 #include <memory>

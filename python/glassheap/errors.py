@@ -31,7 +31,12 @@ class HeapError(Exception):
 
 
 class OutOfMemory(HeapError, MemoryError):
-    """No free block can serve the request, or the system gives no pages for a region."""
+    """No free block can serve the request, or the system gives no pages for a region.
+
+    The message says what was missing, memory or a large enough piece of it, and what stands between
+    the largest pieces. It is put together when it is read: an exception that nobody looks at costs
+    no walk over the heap. So its last sentence is of the heap as it is then.
+    """
 
     requested: int
     """Bytes asked for, exactly as they were given."""
@@ -41,6 +46,34 @@ class OutOfMemory(HeapError, MemoryError):
     """Bytes that the largest free block offers; absent where there is no heap yet."""
     free_blocks: int
     """How many free blocks there are; absent where there is no heap yet."""
+    heap: object
+    """The Heap that refused; absent where there is none yet, and in a copy that was unpickled."""
+
+    @property
+    def fragmentation_index(self) -> float:
+        """Near 0 for a lack of memory, near 1 for fragmentation, which 1/2 divides.
+
+        1 - (1 + F/r) / N for a request of r bytes that failed with F bytes in N free blocks
+        (M. Gorman, Linux, mm/vmstat), and 0 where there was no free block, or r was 0. Raises
+        AttributeError if and only if there was no heap yet.
+        """
+        blocks, requested = self.free_blocks, self.requested
+        if not blocks or not requested:
+            return 0.0
+        return max(0.0, 1 - (1 + self.available / requested) / blocks)
+
+    def __str__(self) -> str:
+        """The sentences; whatever text the exception was made with, if it was made with any."""
+        if self.args or not hasattr(self, "free_blocks"):
+            return super().__str__()
+        from glassheap.shortage import explain
+
+        return explain(self)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """A copy in another process has the text and the numbers, and not the heap."""
+        numbers = {name: value for name, value in vars(self).items() if name != "heap"}
+        return type(self), (str(self),), numbers
 
 
 class InvalidSize(HeapError, ValueError):

@@ -1,0 +1,108 @@
+"""Out of memory explains itself: the numbers, the cause, and what stands in the way."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+import glassheap
+
+
+def refused(heap: glassheap.Heap, size: int) -> glassheap.OutOfMemory:
+    with pytest.raises(glassheap.OutOfMemory) as caught:
+        heap.malloc(size)
+    return caught.value
+
+
+def striped(blocks: int) -> tuple[glassheap.Heap, list[int]]:
+    """A heap full of blocks of 48 bytes; every second one is free."""
+    heap = glassheap.Heap(64 * blocks, base=0)
+    addresses = [heap.malloc(48) for _ in range(blocks)]
+    for address in addresses[::2]:
+        heap.free(address)
+    return heap, addresses
+
+
+def test_memory_that_would_do_in_one_piece_is_fragmented() -> None:
+    heap, addresses = striped(6)
+    error = refused(heap, 100)
+    assert error.fragmentation_index == 1 - (1 + 3 * 48 / 100) / 3
+    assert str(error) == (
+        "no free block can hold 100 bytes: 144 are available in 3 free blocks, the largest of "
+        "which offers 48. Free something, ask for less, or open a larger heap. The cause is "
+        "fragmentation (fragmentation index 0.19): in one piece, what is free would do. Between the largest two, "
+        f"of 48 and 48 bytes, one live block stands: 48 bytes at {addresses[1]:#x}."
+    )
+
+
+def test_freeing_what_is_named_mends_it() -> None:
+    heap, addresses = striped(6)
+    assert f"{addresses[1]:#x}" in str(refused(heap, 100))
+    heap.free(addresses[1])
+    assert heap.malloc(100) == addresses[0]
+
+
+def test_too_little_memory_is_said_to_be_too_little() -> None:
+    heap, _ = striped(6)
+    error = refused(heap, 145)
+    assert str(error).endswith("The cause is a lack of memory.")
+
+
+def test_many_obstacles_are_counted_and_the_first_ones_named() -> None:
+    heap = glassheap.Heap(4096, base=0)
+    first, *between, last, _ = [heap.malloc(size) for size in (400, *[100] * 6, 400, 16)]
+    heap.malloc(heap.largest_free())
+    heap.free(first)
+    heap.free(last)
+    text = str(refused(heap, 700))
+    names = ", ".join(f"100 bytes at {address:#x}" for address in between[:3])
+    assert f"of 400 and 400 bytes, 6 live blocks stand: {names}, and others." in text
+
+
+def test_a_full_heap_has_no_index() -> None:
+    heap = glassheap.Heap(64, base=0)
+    heap.malloc(48)
+    error = refused(heap, 1)
+    assert error.fragmentation_index == 0
+    assert (error.available, error.largest, error.free_blocks) == (0, 0, 0)
+    assert "lack of memory" in str(error)
+
+
+def test_the_numbers_are_of_the_call_and_the_obstacles_of_now() -> None:
+    heap, addresses = striped(6)
+    error = refused(heap, 100)
+    heap.reset()
+    assert (error.requested, error.available, error.free_blocks) == (100, 144, 3)
+    assert "live block" not in str(error)
+    heap.close()
+    assert "fragmentation" in str(error)
+    assert addresses
+
+
+def test_a_size_beyond_64_bits_is_told_exactly() -> None:
+    heap = glassheap.Heap(4096)
+    error = refused(heap, 2**200)
+    assert error.requested == 2**200
+    assert "2^64 - 1 bytes or more" in str(error)
+
+
+def test_a_copy_from_another_process_keeps_text_and_numbers() -> None:
+    heap, _ = striped(6)
+    error = refused(heap, 100)
+    copy = pickle.loads(pickle.dumps(error))
+    assert type(copy) is glassheap.OutOfMemory
+    assert str(copy) == str(error)
+    assert copy.fragmentation_index == error.fragmentation_index
+    assert not hasattr(copy, "heap")
+
+
+def test_a_text_of_ones_own_stays() -> None:
+    assert str(glassheap.OutOfMemory("no room at the inn")) == "no room at the inn"
+
+
+@pytest.mark.parametrize("policy", [info.name for info in glassheap.policies()])
+@pytest.mark.parametrize("headers", [True, False])
+def test_every_policy_explains(policy: str, headers: bool) -> None:
+    heap = glassheap.Heap(4096, policy=policy, headers=headers)
+    assert "no free block can hold 9999 bytes" in str(refused(heap, 9999))
