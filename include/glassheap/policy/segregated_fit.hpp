@@ -68,7 +68,7 @@ class SegregatedFit : public Binned<SegregatedFit, Top::apart> {
   template <typename Visit>
   void list(Visit visit) const {
     Binned::list(visit);
-    if (map_.top()) visit(map_.top());
+    if (map_.top() && is_sound(map_.top())) visit(map_.top());
   }
 
  private:
