@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import glassheap
+from heap_probes import front
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,11 +39,13 @@ class Bench:
 
     def offset(self, address: int) -> int:
         """Of the block with this payload: bytes from the region's first to the block's."""
-        return address - self.heap.base - 16
+        return address - self.heap.base - front(self.heap)
 
 
-def make_bench(base: int | None = None) -> Bench:
-    heap = glassheap.Heap(4096, base=base)
+def make_bench(
+    base: int | None = None, *, policy: str = "first_fit", headers: bool = True
+) -> Bench:
+    heap = glassheap.Heap(4096, base=base, policy=policy, headers=headers)
     names = ["first", "second", "freed", "third", "gone", "merged", "twin"]
     sizes = [100, 200, 50, 300, 64, 64, 100]
     blocks = dict(zip(names, heap.malloc_many(sizes), strict=True))
@@ -50,6 +53,37 @@ def make_bench(base: int | None = None) -> Bench:
     stale = heap.alloc(500)
     heap.free(stale.address)
     return Bench(heap=heap, stale=stale, **blocks)
+
+
+class Kind(NamedTuple):
+    """A policy, and a layout."""
+
+    policy: str
+    headers: bool
+    base: int | None
+
+    def heap(self, size: int, **options: Any) -> glassheap.Heap:
+        """A heap of this kind over `size` bytes."""
+        return glassheap.Heap(
+            size, policy=self.policy, headers=self.headers, base=self.base, **options
+        )
+
+    def bench(self) -> Bench:
+        """A page of this kind, worked on."""
+        return make_bench(self.base, policy=self.policy, headers=self.headers)
+
+    def __str__(self) -> str:
+        """As the id of a test."""
+        layout = "headers" if self.headers else "bare"
+        return f"{self.policy}-{layout}" + ("-at-0" if self.base == 0 else "")
+
+
+LAYOUTS = [(True, None), (False, None), (False, 0)]
+"""Headers, and what addresses count from: without headers, from 0, a granule stays unused."""
+KINDS = [
+    Kind(policy.name, headers, base) for policy in glassheap.policies() for headers, base in LAYOUTS
+]
+"""Every policy in every layout: what the contract is tested on."""
 
 
 OF_AN_ADDRESS: dict[str, Callable[[glassheap.Heap, Any], object]] = {

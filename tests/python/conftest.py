@@ -11,7 +11,7 @@ from importlib.util import find_spec
 import pytest
 
 import glassheap
-from bench import BASES, Bench, make_bench
+from bench import BASES, KINDS, Bench, Kind, make_bench
 
 if find_spec("hypothesis"):  # the wheel is also tested where there is nothing but pytest
     from hypothesis import HealthCheck, settings
@@ -38,6 +38,13 @@ def heap() -> glassheap.Heap:
     return glassheap.Heap(4096)
 
 
+@pytest.fixture(params=KINDS, ids=str)
+def any_heap(request: pytest.FixtureRequest) -> glassheap.Heap:
+    """A fresh page of every policy, with headers and without."""
+    kind: Kind = request.param
+    return kind.heap(4096)
+
+
 @pytest.fixture(params=BASES.values(), ids=[*BASES])
 def based_heap(request: pytest.FixtureRequest) -> glassheap.Heap:
     """A fresh page, its addresses counted from each kind of base."""
@@ -48,3 +55,10 @@ def based_heap(request: pytest.FixtureRequest) -> glassheap.Heap:
 def bench(request: pytest.FixtureRequest) -> Bench:
     """A page with live blocks, holes and a stale handle in it."""
     return make_bench(BASES[request.param])
+
+
+@pytest.fixture(params=KINDS, ids=str)
+def any_bench(request: pytest.FixtureRequest) -> Bench:
+    """The same page of every policy, with headers and without."""
+    kind: Kind = request.param
+    return kind.bench()

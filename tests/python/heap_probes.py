@@ -103,41 +103,74 @@ def assert_sentences(text: str) -> None:
 
 # --- Whether all that a heap says of itself agrees. -----------------------------------------------
 
-
-def chain(heap: glassheap.Heap, start: int, link: str) -> list[int]:
-    """The offsets that the links in the nodes lead through, from a first node on."""
-    offsets: list[int] = []
-    while start != NIL * GRANULE:
-        offsets.append(start)
-        assert len(offsets) <= heap.size // GRANULE, "the list in the nodes does not end"
-        start = getattr(node_at(heap, start), link) * GRANULE
-    return offsets
+IN_ADDRESS_ORDER = {"first_fit", "next_fit", "best_fit", "worst_fit"}
+"""The policies whose free list is in address order."""
+IN_ONE_LIST = IN_ADDRESS_ORDER | {"sequential_fit"}
+"""The policies that have all free blocks in one list; the others have many, or none."""
 
 
-def assert_list_in_nodes(heap: glassheap.Heap, free: list[tuple[int, int]]) -> None:
-    """The nodes hold these (offset, size) as a list, forwards and backwards."""
-    offsets = [offset for offset, _ in free]
-    assert [node_at(heap, offset).size for offset in offsets] == [size for _, size in free]
-    if offsets:
-        assert chain(heap, offsets[0], "next") == offsets
-        assert chain(heap, offsets[-1], "prev") == offsets[::-1]
+def front(heap: glassheap.Heap) -> int:
+    """Bytes between the start of a block and its payload."""
+    return FRONT if heap.headers else 0
 
 
-def assert_header(heap: glassheap.Heap, info: glassheap.BlockInfo) -> None:
-    header = header_at(heap, info.start - heap.base)
-    assert header[:3] == (info.size, heap.magic, info.serial)
-    assert info.extent == FRONT + -(-info.size // GRANULE) * GRANULE
-    assert heap.usable_size(info.address) == info.extent - FRONT
+def first_place(heap: glassheap.Heap) -> int:
+    """The address of the first byte of the first block, from which links count."""
+    return heap.base + (GRANULE if heap.base == 0 and not heap.headers else 0)
+
+
+def extent_for(heap: glassheap.Heap, size: int) -> int:
+    """Bytes that a block of `size` takes in all."""
+    extent = max(front(heap) + -(-size // GRANULE) * GRANULE, GRANULE)
+    return 1 << (extent - 1).bit_length() if heap.policy == "buddy" else extent
+
+
+def link(heap: glassheap.Heap, address: int) -> int:
+    """What a node holds to lead to the node at this address."""
+    return (address - first_place(heap)) // GRANULE
+
+
+def assert_nodes(heap: glassheap.Heap, free: list[glassheap.FreeBlock]) -> None:
+    """The nodes hold the free list, forwards and backwards; it may be of several chains."""
+    links = [NIL, *(link(heap, block.address) for block in free), NIL]
+    nodes = [node_at(heap, block.address - heap.base) for block in free]
+    for block, node, before, after in zip(free, nodes, links, links[2:], strict=False):
+        assert node.size == block.size
+        assert node.next in (NIL, after)
+        assert node.prev in (NIL, before)
+    for left, right in pairwise(nodes):
+        assert (left.next == NIL) == (right.prev == NIL)
+    if heap.policy in IN_ONE_LIST:
+        assert sum(node.prev == NIL for node in nodes) <= 1
+
+
+def assert_block(heap: glassheap.Heap, info: glassheap.BlockInfo) -> None:
+    """What is said of a live block, and what stands in front of it."""
+    assert heap.usable_size(info.address) == info.extent - front(heap)
     assert info.address in heap
+    assert info.extent == extent_for(heap, info.size)
+    if heap.headers:
+        header = header_at(heap, info.start - heap.base)
+        assert header[:3] == (info.size, heap.magic, info.serial)
+    else:
+        assert (info.size, info.serial) == (info.extent, 0)
+
+
+def may_touch(heap: glassheap.Heap, left: glassheap.BlockInfo, right: glassheap.BlockInfo) -> bool:
+    """Whether these two may both be free: a list out of order joins few, and buddies are chosen."""
+    if heap.policy == "buddy":
+        return left.extent != right.extent or (left.start - first_place(heap)) & left.extent != 0
+    return heap.policy == "sequential_fit"
 
 
 def assert_covers(heap: glassheap.Heap, walk: list[glassheap.BlockInfo]) -> None:
     """Each block begins where the one before it ends, and no two free ones touch."""
     ends = [info.start + info.extent for info in walk]
-    assert [info.start for info in walk] == [heap.base, *ends[:-1]]
+    assert [info.start for info in walk] == [first_place(heap), *ends[:-1]]
     assert ends[-1] == heap.base + heap.size
-    assert all(info.address == info.start + FRONT for info in walk)
-    assert all(left.live or right.live for left, right in pairwise(walk))
+    assert all(info.address == info.start + front(heap) for info in walk)
+    for left, right in pairwise(walk):
+        assert left.live or right.live or may_touch(heap, left, right)
 
 
 def assert_sound(heap: glassheap.Heap) -> None:
@@ -147,12 +180,14 @@ def assert_sound(heap: glassheap.Heap) -> None:
     live = [info for info in walk if info.live]
     free = [info for info in walk if not info.live]
     for info in live:
-        assert_header(heap, info)
+        assert_block(heap, info)
     assert [*heap] == [info.address for info in live]
     assert len(heap) == len(live)
-    assert heap.free_list() == [(info.start, info.size) for info in free]
-    assert all((info.size, info.serial) == (info.extent - FRONT, 0) for info in free)
-    assert_list_in_nodes(heap, [(info.start - heap.base, info.size) for info in free])
+    listed = heap.free_list()
+    in_order = listed if heap.policy in IN_ADDRESS_ORDER else sorted(listed)
+    assert in_order == [(info.start, info.size) for info in free]
+    assert all((info.size, info.serial) == (info.extent - front(heap), 0) for info in free)
+    assert_nodes(heap, listed)
     assert heap.available_memory() == sum(info.size for info in free)
     assert heap.largest_free() == max((info.size for info in free), default=0)
     assert heap.check() == []

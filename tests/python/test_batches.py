@@ -65,10 +65,10 @@ def test_any_buffer_or_sequence_of_integers_will_do(
     assert_sound(based_heap)
 
 
-def test_a_range_will_do(heap: glassheap.Heap) -> None:
-    heap.free_many(heap.malloc_many(range(0, 300, 50)))
-    assert len(heap) == 0
-    assert heap.stats().mallocs == heap.stats().frees == 6
+def test_a_range_will_do(any_heap: glassheap.Heap) -> None:
+    any_heap.free_many(any_heap.malloc_many(range(0, 300, 50)))
+    assert len(any_heap) == 0
+    assert any_heap.stats().mallocs == any_heap.stats().frees == 6
 
 
 @pytest.mark.parametrize("kind", NUMPY_TYPES)
@@ -90,15 +90,15 @@ def test_free_many_takes_the_same(heap: glassheap.Heap, make: Callable[[list[int
     assert_sound(heap)
 
 
-def test_malloc_many_gives_an_array_that_free_many_takes(heap: glassheap.Heap) -> None:
-    addresses = heap.malloc_many(SIZES)
+def test_malloc_many_gives_an_array_that_free_many_takes(any_heap: glassheap.Heap) -> None:
+    addresses = any_heap.malloc_many(SIZES)
     assert isinstance(addresses, array.array)
     assert (addresses.typecode, addresses.itemsize) == ("Q", 8)
-    heap.free_many(addresses)
-    assert heap.malloc_many([]) == array.array("Q")
-    heap.free_many([])
-    heap.free_many(array.array("Q"))
-    assert_sound(heap)
+    any_heap.free_many(addresses)
+    assert any_heap.malloc_many([]) == array.array("Q")
+    any_heap.free_many([])
+    any_heap.free_many(array.array("Q"))
+    assert_sound(any_heap)
 
 
 def test_the_sizes_may_lie_in_the_heap_itself(heap: glassheap.Heap) -> None:
@@ -112,15 +112,15 @@ def test_the_sizes_may_lie_in_the_heap_itself(heap: glassheap.Heap) -> None:
     assert_sound(heap)
 
 
-def test_a_list_that_an_index_empties_was_read_before(heap: glassheap.Heap) -> None:
+def test_a_list_that_an_index_empties_was_read_before(any_heap: glassheap.Heap) -> None:
     class Emptying:
         def __index__(self) -> int:
             sizes.clear()
             return 8
 
     sizes: list[Any] = [8, Emptying(), 16]
-    assert len(heap.malloc_many(sizes)) == 3
-    assert_sound(heap)
+    assert len(any_heap.malloc_many(sizes)) == 3
+    assert_sound(any_heap)
 
 
 NONSENSE: dict[str, Any] = {
@@ -144,29 +144,29 @@ def test_what_is_no_list_of_integers_is_a_type_error(bench: Bench, nonsense: Any
     assert_sound(bench.heap)
 
 
-def test_none_is_an_address_and_no_size(bench: Bench) -> None:
-    bench.heap.free_many([None, bench.first, 0, None])
-    assert bench.first not in bench.heap
-    with refused(bench.heap, TypeError, "each size must be a whole number, not NoneType."):
-        bench.heap.malloc_many([8, None])  # type: ignore[list-item]
+def test_none_is_an_address_and_no_size(any_bench: Bench) -> None:
+    any_bench.heap.free_many([None, any_bench.first, 0, None])
+    assert any_bench.first not in any_bench.heap
+    with refused(any_bench.heap, TypeError, "each size must be a whole number, not NoneType."):
+        any_bench.heap.malloc_many([8, None])  # type: ignore[list-item]
 
 
-def test_what_has_more_dimensions_is_refused(bench: Bench) -> None:
+def test_what_has_more_dimensions_is_refused(any_bench: Bench) -> None:
     np = pytest.importorskip("numpy")
     for numbers in (np.ones((2, 2), "u8"), np.ones((2, 2), "i4"), np.array(3), np.ones(3, "f8")):
-        before = fingerprint(bench.heap)
+        before = fingerprint(any_bench.heap)
         with pytest.raises((TypeError, ValueError, NotImplementedError)):
-            bench.heap.malloc_many(numbers)
-        assert fingerprint(bench.heap) == before
+            any_bench.heap.malloc_many(numbers)
+        assert fingerprint(any_bench.heap) == before
 
 
-def test_what_an_iterator_raises_goes_through(bench: Bench) -> None:
+def test_what_an_iterator_raises_goes_through(any_bench: Bench) -> None:
     def numbers() -> Any:
         yield 8
         raise KeyError("from the generator")
 
-    for call in (bench.heap.malloc_many, bench.heap.free_many):
-        with refused(bench.heap, KeyError, "from the generator"):
+    for call in (any_bench.heap.malloc_many, any_bench.heap.free_many):
+        with refused(any_bench.heap, KeyError, "from the generator"):
             call(numbers())
 
 
@@ -209,16 +209,16 @@ def test_freeing_in_a_batch_is_freeing_one_by_one(sizes: list[int], seed: random
     assert_sound(batch)
 
 
-def test_a_hundred_thousand_blocks(heap: glassheap.Heap) -> None:
-    heap = glassheap.Heap(16 << 20)
-    fresh = region_bytes(heap)
-    addresses = heap.malloc_many([i % 100 for i in range(100_000)])
-    assert len(heap) == len(set(addresses)) == 100_000
-    assert heap.check() == []
+def test_a_hundred_thousand_blocks(any_heap: glassheap.Heap) -> None:
+    any_heap = glassheap.Heap(16 << 20)
+    fresh = region_bytes(any_heap)
+    addresses = any_heap.malloc_many([i % 100 for i in range(100_000)])
+    assert len(any_heap) == len(set(addresses)) == 100_000
+    assert any_heap.check() == []
     order = [*addresses]
     random.Random(1).shuffle(order)
-    heap.free_many(order)
-    assert region_bytes(heap) == fresh
+    any_heap.free_many(order)
+    assert region_bytes(any_heap) == fresh
 
 
 # --- Whole or not at all. -------------------------------------------------------------------------
@@ -275,15 +275,15 @@ BAD_BATCHES: dict[str, tuple[Callable[[Bench], list[Any]], type[Exception], str]
 
 @pytest.mark.parametrize(("make", "error", "text"), BAD_BATCHES.values(), ids=BAD_BATCHES)
 def test_free_many_with_one_bad_address_frees_nothing(
-    bench: Bench, make: Callable[[Bench], list[Any]], error: type[Exception], text: str
+    any_bench: Bench, make: Callable[[Bench], list[Any]], error: type[Exception], text: str
 ) -> None:
-    batch = make(bench)
+    batch = make(any_bench)
     for order in (batch, batch[::-1], [None, *batch, 0]):
-        with refused(bench.heap, error, text) as caught:
-            bench.heap.free_many(order)
+        with refused(any_bench.heap, error, text) as caught:
+            any_bench.heap.free_many(order)
         blamed = getattr(caught.value, "address", batch[-1])
         assert blamed == batch[-1] or not 0 <= batch[-1] < 2**64
-    assert_sound(bench.heap)
+    assert_sound(any_bench.heap)
 
 
 def test_free_many_of_a_corrupt_block_frees_nothing(bench: Bench) -> None:

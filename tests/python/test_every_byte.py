@@ -8,14 +8,15 @@ finds it. Then bytes at random, all over the region: nothing crashes, and nothin
 from __future__ import annotations
 
 import io
+import itertools
 import random
 from typing import TYPE_CHECKING
 
 import pytest
 
 import glassheap
-from bench import Bench, make_bench
-from heap_probes import FRONT, assert_sound, fingerprint, overwrite, peek
+from bench import KINDS, Bench, Kind
+from heap_probes import FRONT, assert_sound, fingerprint, first_place, overwrite, peek
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +39,8 @@ CALLS: dict[str, Callable[[Bench], object]] = {
     "look": lambda b: (b.heap.usable_size(b.second), b.second in b.heap),
     "double free": lambda b: b.heap.free(b.freed),
 }
-FRONTS = [info.start for info in make_bench(base=0).heap.walk()]
+FIRST_FIT = Kind("first_fit", headers=True, base=0)
+FRONTS = [info.start for info in FIRST_FIT.bench().heap.walk()]
 
 
 def look_everywhere(heap: glassheap.Heap) -> list[tuple[int, int, bool]]:
@@ -48,7 +50,7 @@ def look_everywhere(heap: glassheap.Heap) -> list[tuple[int, int, bool]]:
     assert heap.stats().size == heap.size
     assert len(heap.free_list()) <= heap.stats().free_blocks
     places = [(info.start, info.extent, info.live) for info in heap.walk()]
-    assert sum(extent for _, extent, _ in places) == heap.size
+    assert sum(extent for _, extent, _ in places) == heap.base + heap.size - first_place(heap)
     return places
 
 
@@ -59,9 +61,11 @@ def outcome(call: Callable[[Bench], object], bench: Bench) -> object:
         return type(error)
 
 
-def complaint(call: Callable[[Bench], object], front: int, at: int, value: int) -> str | None:
+def complaint(
+    kind: Kind, call: Callable[[Bench], object], front: int, at: int, value: int
+) -> str | None:
     """What is wrong with how a call on a heap with this byte overwritten ends; None if nothing."""
-    bench, whole = make_bench(base=0), make_bench(base=0)
+    bench, whole = kind.bench(), kind.bench()
     overwrite(bench.heap, front + at, bytes([value]))
     before = fingerprint(bench.heap)
     try:
@@ -80,24 +84,41 @@ def complaint(call: Callable[[Bench], object], front: int, at: int, value: int) 
     return None
 
 
+def assert_detected_or_harmless(
+    kind: Kind, call: Callable[[Bench], object], front: int, at: int, value: int
+) -> None:
+    """A seal of 16 bits misses one forgery in 65,536; under another key it must see it."""
+    wrong = complaint(kind, call, front, at, value)
+    again = wrong and complaint(kind, call, front, at, value)
+    assert not again, f"byte {at} of the block at {front}, {value:#x}: {again}"
+
+
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 def test_every_overwritten_byte_is_detected_or_harmless(call: Callable[[Bench], object]) -> None:
-    """A seal of 16 bits misses one forgery in 65,536; under another key it must see it."""
-    heap = make_bench(base=0).heap
-    for front in FRONTS:
-        for at in range(FRONT):
-            byte = peek(heap, front + at, 1)[0]
-            for value in {byte ^ 1, byte ^ 0x80, byte ^ 0xFF, (byte + 16) % 256}:
-                wrong = complaint(call, front, at, value)
-                again = wrong and complaint(call, front, at, value)
-                assert not again, f"byte {at} of the block at {front}, {value:#x}: {again}"
+    heap = FIRST_FIT.bench().heap
+    for front, at in itertools.product(FRONTS, range(FRONT)):
+        byte = peek(heap, front + at, 1)[0]
+        for value in {byte ^ 1, byte ^ 0x80, byte ^ 0xFF, (byte + 16) % 256}:
+            assert_detected_or_harmless(FIRST_FIT, call, front, at, value)
 
 
-@pytest.mark.parametrize("seed", range(40))
-def test_whatever_is_written_anywhere_nothing_crashes(seed: int) -> None:
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_every_overwritten_byte_is_detected_or_harmless_in_every_policy(kind: Kind) -> None:
+    """Without headers those of free blocks are all that the heap keeps in its region."""
+    kind = kind._replace(base=4096 if kind.base is None else kind.base)
+    heap = kind.bench().heap
+    kept = [info.start - heap.base for info in heap.walk() if heap.headers or not info.live]
+    for front, at, call in itertools.product(kept, (0, 3, 7, 8, 11, 12, 15), CALLS.values()):
+        value = peek(heap, front + at, 1)[0] ^ (1 if at in (8, 12) else 0x80)
+        assert_detected_or_harmless(kind, call, front, at, value)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_whatever_is_written_anywhere_nothing_crashes(kind: Kind, seed: int) -> None:
     """And reset() always brings back a heap that is sound."""
-    rng = random.Random(seed)
-    bench = make_bench(base=rng.choice([None, 0]))
+    rng = random.Random(f"{kind} {seed}")
+    bench = kind.bench()
     heap = bench.heap
     for _ in range(rng.choice([1, 3, 30])):
         data = rng.choice([b"\xff" * 16, bytes(16), rng.randbytes(4), rng.randbytes(300)])
@@ -111,4 +132,4 @@ def test_whatever_is_written_anywhere_nothing_crashes(seed: int) -> None:
     heap.show(file=io.StringIO())
     heap.reset()
     assert_sound(heap)
-    heap.free(heap.malloc(4080))
+    heap.free(heap.malloc(heap.largest_free()))

@@ -65,13 +65,13 @@ def test_a_block_takes_a_header_and_its_size_rounded_up() -> None:
             assert_sound(heap)
 
 
-def test_all_of_the_usable_size_may_be_written(heap: glassheap.Heap) -> None:
-    addresses = heap.malloc_many(range(40))
+def test_all_of_the_usable_size_may_be_written(any_heap: glassheap.Heap) -> None:
+    addresses = any_heap.malloc_many(range(40))
     for address in addresses:
-        overwrite(heap, address - heap.base, b"\xff" * heap.usable_size(address))
-    assert heap.check() == []
-    heap.free_many(addresses)
-    assert_sound(heap)
+        overwrite(any_heap, address - any_heap.base, b"\xff" * any_heap.usable_size(address))
+    assert any_heap.check() == []
+    any_heap.free_many(addresses)
+    assert_sound(any_heap)
 
 
 def test_the_free_list_is_printed_in_list_order(heap: glassheap.Heap) -> None:

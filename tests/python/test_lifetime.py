@@ -60,12 +60,12 @@ def test_with_closes_after_an_exception_and_lets_it_through() -> None:
     assert heap.closed
 
 
-def test_closing_twice_does_nothing(heap: glassheap.Heap) -> None:
-    heap.close()
-    heap.close()
-    with heap:
+def test_closing_twice_does_nothing(any_heap: glassheap.Heap) -> None:
+    any_heap.close()
+    any_heap.close()
+    with any_heap:
         pass
-    assert heap.closed
+    assert any_heap.closed
 
 
 USES: dict[str, Callable[[glassheap.Heap], object]] = {

@@ -70,81 +70,81 @@ DERIVED: dict[str, Callable[[memoryview], object]] = {
 
 @pytest.mark.parametrize("derive", DERIVED.values(), ids=DERIVED)
 def test_whatever_is_made_of_a_view_pins_the_block(
-    heap: glassheap.Heap, derive: Callable[[memoryview], object]
+    any_heap: glassheap.Heap, derive: Callable[[memoryview], object]
 ) -> None:
     """And the last of them that goes unpins it, in whatever order they go."""
-    address = heap.malloc(64)
-    derived = derive(heap.view(address))
+    address = any_heap.malloc(64)
+    derived = derive(any_heap.view(address))
     gc.collect()
     for call in (
-        lambda: heap.free(address),
-        lambda: heap.free_many([address]),
-        lambda: heap.realloc(address, 1),
-        heap.reset,
-        heap.close,
+        lambda: any_heap.free(address),
+        lambda: any_heap.free_many([address]),
+        lambda: any_heap.realloc(address, 1),
+        any_heap.reset,
+        any_heap.close,
     ):
-        with refused(heap, BufferError, f"a view of the block at {address:#x} is still alive."):
+        with refused(any_heap, BufferError, f"a view of the block at {address:#x} is still alive."):
             call()
     del derived
-    heap.free(address)
-    assert_sound(heap)
+    any_heap.free(address)
+    assert_sound(any_heap)
 
 
-def test_release_and_with_end_a_view(heap: glassheap.Heap) -> None:
-    address = heap.malloc(64)
-    view = heap.view(address)
+def test_release_and_with_end_a_view(any_heap: glassheap.Heap) -> None:
+    address = any_heap.malloc(64)
+    view = any_heap.view(address)
     view.release()
-    with heap.view(address):
+    with any_heap.view(address):
         pass
     with pytest.raises(ValueError, match="released"):
         view[0]
-    heap.free(address)
+    any_heap.free(address)
 
 
-def test_a_pin_ends_with_the_last_of_many_views(heap: glassheap.Heap) -> None:
-    address = heap.malloc(64)
-    views = [heap.view(address) for _ in range(100)]
+def test_a_pin_ends_with_the_last_of_many_views(any_heap: glassheap.Heap) -> None:
+    address = any_heap.malloc(64)
+    views = [any_heap.view(address) for _ in range(100)]
     random.Random(1).shuffle(views)
     while views:
         with pytest.raises(BufferError):
-            heap.free(address)
+            any_heap.free(address)
         views.pop().release()
-    heap.free(address)
+    any_heap.free(address)
 
 
-def test_a_pinned_block_leaves_the_others_free(heap: glassheap.Heap) -> None:
-    first, second, third = heap.malloc_many([64] * 3)
-    with heap.view(second) as view:
+def test_a_pinned_block_leaves_the_others_free(any_heap: glassheap.Heap) -> None:
+    first, second, third = any_heap.malloc_many([64] * 3)
+    with any_heap.view(second) as view:
         view[:] = b"x" * 64
-        heap.free(first)
-        heap.free(third)
-        heap.malloc(2000)
+        any_heap.free(first)
+        any_heap.free(third)
+        any_heap.malloc(2000)
         assert bytes(view) == b"x" * 64
-    assert_sound(heap)
+    assert_sound(any_heap)
 
 
-def test_a_view_of_a_bad_address_pins_nothing(heap: glassheap.Heap) -> None:
-    address = heap.malloc(64)
+def test_a_view_of_a_bad_address_pins_nothing(any_heap: glassheap.Heap) -> None:
+    address = any_heap.malloc(64)
     with pytest.raises(glassheap.InteriorPointer):
-        heap.view(address + 16)
-    heap.free(address)
+        any_heap.view(address + 16)
+    any_heap.free(address)
     with pytest.raises(glassheap.DoubleFree):
-        heap.view(address)
-    heap.reset()
-    heap.close()
+        any_heap.view(address)
+    any_heap.reset()
+    any_heap.close()
 
 
 def test_what_a_released_view_was_made_of_does_not_reach_a_freed_block(
-    heap: glassheap.Heap,
+    any_heap: glassheap.Heap,
 ) -> None:
-    address = heap.malloc(64)
-    view = heap.view(address)
+    address = any_heap.malloc(64)
+    view = any_heap.view(address)
     exporter = view.obj
     view.release()
-    heap.free(address)
+    any_heap.free(address)
     with pytest.raises(glassheap.DoubleFree):
         memoryview(exporter)
-    heap.close()
+    any_heap.close()
     with pytest.raises(glassheap.HeapClosed):
         memoryview(exporter)
 
@@ -185,28 +185,28 @@ def test_the_region_shows_every_byte_read_only(based_heap: glassheap.Heap) -> No
     assert ctypes.string_at(based_heap.address, 4096) == region
 
 
-def test_a_region_view_follows_the_heap_and_pins_no_block(heap: glassheap.Heap) -> None:
-    region = heap.region
+def test_a_region_view_follows_the_heap_and_pins_no_block(any_heap: glassheap.Heap) -> None:
+    region = any_heap.region
     fresh = bytes(region)
-    address = heap.malloc(8)
+    address = any_heap.malloc(8)
     assert region != fresh
-    heap.free(address)
-    heap.malloc(100)
-    heap.reset()
+    any_heap.free(address)
+    any_heap.malloc(100)
+    any_heap.reset()
     assert region == fresh
 
 
 @pytest.mark.parametrize("derive", [lambda view: view, lambda view: view[:0], memoryview])
 def test_close_waits_for_every_view_of_the_region(
-    heap: glassheap.Heap, derive: Callable[[memoryview], memoryview]
+    any_heap: glassheap.Heap, derive: Callable[[memoryview], memoryview]
 ) -> None:
-    kept = derive(heap.region)
-    with refused(heap, BufferError, "a view of the heap's region is still alive."):
-        heap.close()
+    kept = derive(any_heap.region)
+    with refused(any_heap, BufferError, "a view of the heap's region is still alive."):
+        any_heap.close()
     kept.release()
-    heap.close()
+    any_heap.close()
     with pytest.raises(glassheap.HeapClosed):
-        _ = heap.region
+        _ = any_heap.region
 
 
 def test_leaving_with_while_a_view_lives_is_refused() -> None:
