@@ -1,60 +1,17 @@
-// First fit, case by case: a heap as drawn, one step, and the heap as it is drawn then.
-//
-//     +40       malloc(40)                       +40@64    malloc(40, align=64)
-//     -1        free the block at index 1        2=100     realloc the block at index 2 to 100
-//     bytes
-//
-// Blocks are counted from the left, free ones included. The region has 1024 bytes and lies on a
-// multiple of 1024; so the first block's payload is at 16 modulo every larger alignment.
+// First fit, case by case (cases.hpp).
 
 #include "glassheap/policy/first_fit.hpp"
 
 #include <gtest/gtest.h>
 
-#include "drawing.hpp"
-#include "rig.hpp"
+#include "cases.hpp"
 
 namespace glassheap {
 namespace {
 
-struct Case {
-  const char* before;
-  const char* step;
-  const char* after;
-};
+class FirstFitCases : public PlacementCases {};
 
-void PrintTo(const Case& c, std::ostream* out) {
-  *out << c.before << "  " << c.step << "  " << c.after;
-}
-
-class FirstFitCases : public ::testing::TestWithParam<Case> {
- protected:
-  static void take(Rig& rig, std::string_view step) {
-    const std::string number(step.substr(1));
-    const std::size_t at = step.find('@');
-    const std::size_t equals = step.find('=');
-    if (step[0] == '+') {
-      const Size align =
-          at == std::string::npos ? 16 : std::stoul(std::string(step.substr(at + 1)));
-      rig.malloc(std::stoul(number), align);
-    } else if (step[0] == '-') {
-      rig.free(payload_of_block(rig, std::stoul(number)));
-    } else {
-      const Size size = std::stoul(std::string(step.substr(equals + 1)));
-      rig.realloc(payload_of_block(rig, std::stoul(std::string(step))), size);
-    }
-  }
-};
-
-TEST_P(FirstFitCases, HaveOneOutcome) {
-  const auto& [before, step, after] = GetParam();
-  Rig rig(sized(1024));
-  draw(rig, before);
-  ASSERT_EQ(drawing(rig), before);
-  take(rig, step);
-  EXPECT_EQ(drawing(rig), after);
-  EXPECT_TRUE(rig.check().empty());
-}
+TEST_P(FirstFitCases, HaveOneOutcome) { expect_outcome(of("first_fit"), GetParam()); }
 
 INSTANTIATE_TEST_SUITE_P(
     Placement, FirstFitCases,

@@ -1,0 +1,88 @@
+// Segregated fit, case by case (cases.hpp). A drawn heap's holes were freed from the left: in each
+// bin the one that stands last in memory is at the front.
+
+#include "glassheap/policy/segregated_fit.hpp"
+
+#include <gtest/gtest.h>
+
+#include "cases.hpp"
+
+namespace glassheap {
+namespace {
+
+class SegregatedFitCases : public PlacementCases {};
+TEST_P(SegregatedFitCases, HaveOneOutcome) { expect_outcome(of("segregated_fit"), GetParam()); }
+
+INSTANTIATE_TEST_SUITE_P(
+    FromItsOwnBin, SegregatedFitCases,
+    ::testing::Values(Case{"[.96.][16][.32.][16]...", "+32", "[.96.][16][32][16]..."},
+                      // The block that was freed last.
+                      Case{"[32][16][32][16]...", "-0 -2 +32", "[.32.][16][32][16]..."},
+                      Case{"[32][16][32][16]...", "-2 -0 +32", "[32][16][.32.][16]..."},
+                      Case{"[32][16][32][16]...", "-2 -0 +32 +20", "[32][16][20][16]..."}));
+
+INSTANTIATE_TEST_SUITE_P(
+    FromTheNextBinThatHasAny, SegregatedFitCases,
+    ::testing::Values(Case{"[.96.][16][.48.][16]...", "+32", "[.96.][16][32][.0.][16]..."},
+                      Case{"[.96.][16][.48.][16]...", "+64", "[64][.16.][16][.48.][16]..."},
+                      // What is left goes to a bin of its own.
+                      Case{"[.96.][16][.48.][16]...", "+64 +16", "[64][16][16][.48.][16]..."}));
+
+INSTANTIATE_TEST_SUITE_P(FromTheTopLast, SegregatedFitCases,
+                         ::testing::Values(Case{"[.96.][16]...", "+32", "[32][.48.][16]..."},
+                                           // Even if it would fit exactly: it offers 32.
+                                           Case{"[.96.][16][816]...", "+32",
+                                                "[32][.48.][16][816]..."},
+                                           Case{"[.16.][16]...", "+32", "[.16.][16][32]..."},
+                                           Case{"[.96.][16]...", "-1 +32", "[32]..."}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Aligning, SegregatedFitCases,
+    ::testing::Values(
+        // Whoever is large enough but cannot hold the aligned payload is passed by.
+        Case{"[.96.][16][.32.][16]...", "+16@64", "[.32.][16][.16.][16][.32.][16]..."},
+        Case{"[.32.][16]...", "+16@64", "[.32.][16][.16.][16]..."}));
+
+// From 1024 to 1072 bytes, 4 granules share a bin; so do those from 1088, in the next.
+class SegregatedFitOfLargeBlocks : public PlacementCases {
+ protected:
+  // A hole that offers 1040, then `crowd` of 1008 in front of it in their bin, and perhaps one of
+  // 1104, in the next bin. The rest of the region is taken.
+  static std::string crowded(int crowd, bool next_bin, const char* first) {
+    std::string text = first;
+    for (int i = 0; i < crowd; ++i) text += "[16][.1008.]";
+    return text + "[16]" + (next_bin ? "[.1104.][16]" : "");
+  }
+  static void expect_crowded(int crowd, bool next_bin, Size size, const std::string& after) {
+    Rig rig(of("segregated_fit", 16384));
+    draw(rig, crowded(crowd, next_bin, "[.1040.]"));
+    rig.malloc(rig.free_list().back().size);
+    rig.malloc(size);
+    EXPECT_TRUE(drawing(rig).starts_with(after)) << drawing(rig);
+    EXPECT_TRUE(rig.check().empty());
+  }
+};
+TEST_P(SegregatedFitOfLargeBlocks, HaveOneOutcome) {
+  expect_outcome(of("segregated_fit", 8192), GetParam());
+}
+
+INSTANTIATE_TEST_SUITE_P(TheSmallestOfTheFirstEight, SegregatedFitOfLargeBlocks,
+                         ::testing::Values(Case{"[.1008.][16][.1040.][16][.1056.][16]...", "+1040",
+                                                "[.1008.][16][1040][16][.1056.][16]..."},
+                                           Case{"[.1008.][16][.1040.][16][.1056.][16]...", "+1020",
+                                                "[.1008.][16][1020][.0.][16][.1056.][16]..."},
+                                           Case{"[.1056.][16][.1040.][16][.1008.][16]...", "+1020",
+                                                "[.1056.][16][1020][.0.][16][.1008.][16]..."}));
+
+TEST_F(SegregatedFitOfLargeBlocks, TheEighthIsLookedAt) {
+  expect_crowded(7, true, 1040, crowded(7, true, "[1040]"));
+}
+TEST_F(SegregatedFitOfLargeBlocks, TheNinthIsNotIfAHigherBinHasAny) {
+  expect_crowded(8, true, 1040, crowded(8, false, "[.1040.]") + "[1040][.48.]");
+}
+TEST_F(SegregatedFitOfLargeBlocks, AllAreBeforeTheRequestIsRefused) {
+  expect_crowded(8, false, 1040, crowded(8, false, "[1040]"));
+}
+
+}  // namespace
+}  // namespace glassheap
