@@ -64,11 +64,16 @@ class OutOfMemory(HeapError, MemoryError):
 
     def __str__(self) -> str:
         """The sentences; whatever text the exception was made with, if it was made with any."""
-        if self.args or not hasattr(self, "free_blocks"):
+        if super().args or not hasattr(self, "free_blocks"):
             return super().__str__()
         from glassheap.shortage import explain
 
         return explain(self)
+
+    @property
+    def args(self) -> tuple[object, ...]:  # type: ignore[override]
+        """The text, as in any other exception; put together when it is asked for."""
+        return super().args or (str(self),)
 
     def __reduce__(self) -> tuple[object, ...]:
         """A copy in another process has the text and the numbers, and not the heap."""

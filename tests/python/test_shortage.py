@@ -31,8 +31,9 @@ def test_memory_that_would_do_in_one_piece_is_fragmented() -> None:
     assert str(error) == (
         "no free block can hold 100 bytes: 144 are available in 3 free blocks, the largest of "
         "which offers 48. Free something, ask for less, or open a larger heap. The cause is "
-        "fragmentation (fragmentation index 0.19): in one piece, what is free would do. Between the largest two, "
-        f"of 48 and 48 bytes, one live block stands: 48 bytes at {addresses[1]:#x}."
+        "fragmentation (fragmentation index 0.19): in one piece, what is free would do. Between "
+        "the largest two, of 48 and 48 bytes, one live block stands: 48 bytes at "
+        f"{addresses[1]:#x}."
     )
 
 
