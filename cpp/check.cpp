@@ -26,6 +26,10 @@ bool Judge::was_freed(Offset start) const noexcept {
   return map_.was_empty(start) && map_.free_at(map_.block_around(start).start);
 }
 
+bool Judge::find(Offset payload, Live& found, Fault& fault) const noexcept {
+  return live(payload, found, fault);
+}
+
 Fault Judge::misplaced(Offset payload) const noexcept {
   const Offset start = blocks_.layout.start_of(payload);
   if (payload % granule_size == 0 && start < blocks_.size() && was_freed(start))

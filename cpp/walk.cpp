@@ -9,6 +9,11 @@ std::vector<Sight> look_at_all(const Blocks& blocks, const BlockMap& map) {
   return sights;
 }
 
+void clear_fronts(Blocks& blocks, const BlockMap& map, bool whole_blocks) noexcept {
+  for (const Block block : Walk(map))
+    blocks.zero(block.start, whole_blocks ? block.extent : granule_size);
+}
+
 LiveSums live_sums(const Blocks& blocks, const BlockMap& map) noexcept {
   LiveSums sums;
   for (const Block block : Walk(map)) {

@@ -22,6 +22,12 @@
 
 namespace glassheap {
 
+// Whether no payload comes twice, each being a live block's. Otherwise `fault` says so, and
+// `refused` which is the second.
+[[nodiscard]] bool all_distinct(BlockMap& map, const Layout& layout,
+                                std::span<const Offset> payloads, std::size_t& refused,
+                                Fault& fault) noexcept;
+
 template <typename Space, typename Mark>
 class Journal {
  public:
@@ -38,7 +44,7 @@ class Journal {
   }
 
   // Takes back the blocks that the batch has got, which are these, in this order.
-  void undo(std::span<const Offset> payloads) noexcept {
+  [[gnu::cold]] void undo(std::span<const Offset> payloads) noexcept {
     for (const Run& run : std::views::reverse(runs_)) {
       if (run.first >= payloads.size()) continue;  // noted, and not cut
       undo(run, payloads.subspan(run.first));
@@ -66,7 +72,7 @@ class Journal {
   }
 
   // The blocks of the run become one again, and that is given back to where it was cut from.
-  void undo(const Run& run, std::span<const Offset> payloads) noexcept {
+  [[gnu::cold]] void undo(const Run& run, std::span<const Offset> payloads) noexcept {
     Block taken = block_of(payloads.front());
     for (const Offset payload : payloads.subspan(1)) {
       const Block block = block_of(payload);

@@ -50,6 +50,9 @@ class Judge {
     return is_sound(block, header) || explain(start, fault);
   }
 
+  // The same, out of line, for calls in which it is not the most of the work.
+  [[nodiscard]] bool find(Offset payload, Live& live, Fault& fault) const noexcept;
+
   // Whether the header of the live block `block` is sound.
   [[nodiscard]] bool header(Block block, Fault& fault) const noexcept {
     return !blocks_.layout.has_headers() || is_sound(block, blocks_.header(block.start)) ||

@@ -69,7 +69,7 @@ class HeapCore final : public Core {
 
   Block reallocate(Offset payload, Size size, Size align, Fault& fault) noexcept override {
     Live live;
-    if (!judge_.live(payload, live, fault)) return {};
+    if (!judge_.find(payload, live, fault)) return {};
     const Block now = fits_in_place(live.block, size, align) ? resize(live, size, fault)
                                                              : move(live, size, align, fault);
     if (now) ++tally_.reallocs;
@@ -102,31 +102,29 @@ class HeapCore final : public Core {
 
   bool release_many(std::span<const Offset> payloads, std::size_t& refused,
                     Fault& fault) noexcept override {
-    if (!all_sound(payloads, refused, fault) || !all_distinct(payloads, refused, fault))
+    if (!all_sound(payloads, refused, fault) ||
+        !all_distinct(map_, blocks_.layout, payloads, refused, fault))
       return false;
     Live freed;
     for (const Offset payload : payloads) {
-      if (judge_.live(payload, freed, fault)) give_back(freed, space_.plan_release(freed.block));
+      if (judge_.find(payload, freed, fault)) free(freed);
     }
     tally_.frees += payloads.size();
     return true;
   }
 
   [[nodiscard]] bool find(Offset payload, Live& live, Fault& fault) const noexcept override {
-    return judge_.live(payload, live, fault);
+    return judge_.find(payload, live, fault);
   }
 
-  void reset() noexcept override {
-    for (const Block block : Walk(map_)) {
-      wipe(block);
-      blocks_.scrub(block.start);
-    }
+  [[gnu::cold]] void reset() noexcept override {
+    clear_fronts(blocks_, map_, zero_on_free_);
     map_.clear();
     tally_.requested = tally_.taken = 0;
     space_.seed();
   }
 
-  [[nodiscard]] Findings inspect() const override {
+  [[nodiscard, gnu::cold]] Findings inspect() const override {
     Findings findings;
     judge_.inspect(findings, space_.joins_all());
     space_.policy().inspect(findings);
@@ -137,7 +135,7 @@ class HeapCore final : public Core {
 
   [[nodiscard]] std::vector<Sight> walk() const override { return look_at_all(blocks_, map_); }
 
-  [[nodiscard]] std::vector<Block> free_list() const override {
+  [[nodiscard, gnu::cold]] std::vector<Block> free_list() const override {
     std::vector<Block> list;
     list.reserve(map_.free_blocks());
     space_.policy().list([&list](Block block) { list.push_back(block); });
@@ -192,6 +190,11 @@ class HeapCore final : public Core {
     return space_.vet(cut, fault) ? cut : Cut{};
   }
 
+  // Whether a block may be freed, or the end of one that the map does not know yet.
+  [[nodiscard, gnu::noinline]] bool vet_release(Block block, Fault& fault) const noexcept {
+    return space_.vet(space_.plan_release(block), fault);
+  }
+
   [[gnu::cold, gnu::noinline]] void refuse(Size size, Fault& fault) noexcept {
     ++tally_.failures;
     const Size largest = space_.policy().largest();
@@ -215,29 +218,11 @@ class HeapCore final : public Core {
                                Fault& fault) const noexcept {
     Live live;
     for (refused = 0; refused < payloads.size(); ++refused) {
-      if (!judge_.live(payloads[refused], live, fault) ||
-          !space_.vet(space_.plan_release(live.block), fault))
+      if (!judge_.find(payloads[refused], live, fault) || !vet_release(live.block, fault))
         return false;
     }
     refused = 0;
     return payloads.size() < 2 || space_.vet_batch(fault);
-  }
-
-  // Marks each block as free in the map, so that one that comes twice is seen the second time, and
-  // then takes the marks away again. Each payload has been found to be a live block's.
-  [[nodiscard]] bool all_distinct(std::span<const Offset> payloads, std::size_t& refused,
-                                  Fault& fault) noexcept {
-    const auto block_of = [this](Offset payload) {
-      return map_.block_at(blocks_.layout.start_of(payload));
-    };
-    for (refused = 0; refused < payloads.size(); ++refused) {
-      const Block block = block_of(payloads[refused]);
-      if (map_.free_at(block.start)) break;
-      map_.make_free(block);
-    }
-    for (const Offset payload : payloads.first(refused)) map_.make_live(block_of(payload));
-    if (refused < payloads.size()) fault.kind = FaultKind::double_free;
-    return refused == payloads.size();
   }
 
   // Only where the headers are sound: their sizes are what is summed.
@@ -272,6 +257,16 @@ class HeapCore final : public Core {
     space_.apply(release);
   }
 
+  // The same, out of line, for the callers that are not flattened.
+  void free(const Live& freed) noexcept {
+    tally_.subtract(freed.size, freed.block);
+    coalesce(freed.block);
+  }
+  [[gnu::noinline]] void coalesce(Block block) noexcept {
+    wipe(block);
+    space_.apply(space_.plan_release(block));
+  }
+
   void wipe(Block block) noexcept {
     if (zero_on_free_) blocks_.zero(block.start, block.extent);
   }
@@ -295,12 +290,10 @@ class HeapCore final : public Core {
   // The end of the block becomes a block of its own, and is freed.
   Block shrink(const Live& live, Block now, Size size, Fault& fault) noexcept {
     const Block tail{now.end(), live.block.end() - now.end()};
-    const Release release = space_.plan_release(tail);
-    if (!space_.vet(release, fault)) return {};
+    if (!vet_release(tail, fault)) return {};
     rewrite(live, now, size);
     map_.add_live(tail);
-    wipe(tail);
-    space_.apply(release);
+    coalesce(tail);
     return now;
   }
 
@@ -314,19 +307,18 @@ class HeapCore final : public Core {
 
   // Once the new block has been cut, what surrounds the old one may be another free block, or none.
   Block move(const Live& live, Size size, Size align, Fault& fault) noexcept {
-    if (!space_.vet(space_.plan_release(live.block), fault) || !space_.vet_alone(live.block, fault))
-      return {};
+    if (!vet_release(live.block, fault) || !space_.vet_alone(live.block, fault)) return {};
     const Cut cut = plan(size, align, fault);
     if (!cut) return {};
     tally_.subtract(live.size, live.block);  // before the new one counts: no peak of both
     const Block now = carry_out(cut, size);
     blocks_.copy(payload_of(now), payload_of(live.block), std::min(size, live.size));
-    wipe(live.block);
-    space_.apply(space_.plan_release(live.block));
+    coalesce(live.block);
     return now;
   }
 
-  void undo(BatchJournal& journal, std::span<const Offset> payloads, const State& before) noexcept {
+  [[gnu::cold]] void undo(BatchJournal& journal, std::span<const Offset> payloads,
+                          const State& before) noexcept {
     const std::uint64_t failures = tally_.failures;
     journal.undo(payloads);
     tally_ = before.tally;

@@ -59,6 +59,9 @@ struct Sight {
 // Looks at every block, in address order. Throws std::bad_alloc if there is no memory for the list.
 [[nodiscard]] std::vector<Sight> look_at_all(const Blocks& blocks, const BlockMap& map);
 
+// Zeroes the front of every block, or all of it; what they were is of no use any more.
+void clear_fronts(Blocks& blocks, const BlockMap& map, bool whole_blocks) noexcept;
+
 // The sums over the live blocks: bytes asked for, and taken in all.
 struct LiveSums {
   Size requested = 0;

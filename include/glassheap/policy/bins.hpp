@@ -191,8 +191,8 @@ class Binned : public PolicyBase<Self> {
     return best;
   }
   // The same in the lowest bin from `bin` upwards that has one.
-  [[nodiscard]] Block smallest_from(std::size_t bin, const Request& request, std::size_t looks,
-                                    Fault& fault) const noexcept {
+  [[nodiscard, gnu::noinline]] Block smallest_from(std::size_t bin, const Request& request,
+                                                   std::size_t looks, Fault& fault) const noexcept {
     for (bin = bins_.next(bin); bin != none && !fault; bin = bins_.next(bin + 1)) {
       if (const Block block = smallest_in(bin, request, looks, fault)) return block;
     }

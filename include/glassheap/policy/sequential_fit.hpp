@@ -134,7 +134,7 @@ class SequentialFit : public PolicyBase<SequentialFit> {
     }
   }
   // Takes each block that stands too far behind to its place among those before it.
-  void sort() noexcept {
+  [[gnu::noinline]] void sort() noexcept {
     for (Block block = first(); block;) {
       const Block next = behind(block);
       Offset before = links_.prev(block.start);

@@ -129,11 +129,11 @@ class BuddySpace : public Space<P> {
       visit(piece);
     }
   }
-  void insert(Block piece) noexcept {
+  [[gnu::noinline]] void insert(Block piece) noexcept {
     map_.make_free(piece);
     policy_.insert(piece);
   }
-  void join(Block whole) noexcept {
+  [[gnu::noinline]] void join(Block whole) noexcept {
     map_.make_free(whole);
     for (Block buddy = free_buddy(whole); buddy; buddy = free_buddy(whole)) {
       policy_.erase(buddy);
