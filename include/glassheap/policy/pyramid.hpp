@@ -56,8 +56,8 @@ class Pyramid {
   // The summary of the whole row.
   [[nodiscard]] Number all() const noexcept { return summary(depth_ - 1, 0); }
 
-  // Combines number i with `value`, or makes it `value`; and then those above it, up to the first
-  // that stays as it is.
+  // Combines number i with `value`, or makes it `value`, which says no more than it did; and then
+  // those above it, up to the first that stays as it is.
   void include(std::size_t i, Number value) noexcept {
     for (std::size_t level = 0; level < depth_; ++level, i /= fan_out) {
       Number& number = levels_[level][i];
