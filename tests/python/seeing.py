@@ -35,10 +35,11 @@ def churn(heap: glassheap.Heap, seed: int, rounds: int = 300, mean: int = 90) ->
 
 
 def letters(heap: glassheap.Heap) -> str:
-    """One letter for every byte: header, payload, rounding, node, free."""
-    text = ""
+    """One letter for every byte: header, payload, rounding, node, free, unused."""
+    header = "h" * 16 if heap.headers else ""
+    text = "u" * (heap.walk()[0].start - heap.base)
     for info in heap.walk():
-        block = "h" * 16 + "p" * info.size if info.live else "n" * 16
+        block = header + "p" * info.size if info.live else "n" * 16
         text += block.ljust(info.extent, "r" if info.live else "f")
     assert len(text) == heap.size
     return text

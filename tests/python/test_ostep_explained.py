@@ -248,7 +248,7 @@ def test_the_map_is_exact_where_the_region_is_small(ostep: Ostep) -> None:
         "  1000  ██▒▒▒▒▒░░░○·······································",
         "        0",
         "  1050  ··········",
-        "        a cell is 1 byte:   █ header   ▒ payload   ░ payload and rounding",
+        "        a cell is 1 byte:   █ header   ▒ payload   ░ rounding",
         "        ○ start of a free element   · free   0 the number of a block's ptr",
     ]
     assert shown[-1][2:] == [

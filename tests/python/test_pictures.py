@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import random
+import re
 
 import pytest
 
 import glassheap
-from glassheap import terminal
-from glassheap.pictures import scale, svg_map, terminal_map, totals
-from glassheap.pictures.scale import Kind, Scene
+from bench import KINDS, Kind
+from glassheap.pictures import scale, totals
+from glassheap.pictures.scale import Scene
 from glassheap.records import BlockInfo
-from seeing import BIG, SEEDS, cells, churn, letters, number, rectangles, shown
+from seeing import BIG, SEEDS, cells, churn, image, letters, number, rectangles, shown
 
-SIGNS = {"h": "█", "p": "▒", "r": "░", "n": "○", "f": "·"}
+SIGNS = {"h": "█", "p": "▒", "r": "░", "n": "○", "f": "·", "u": "×"}
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -90,6 +91,42 @@ def test_the_cells_of_a_large_region_add_up_to_the_walk(seed: int, cell: int) ->
         assert sum(scale.fill(scale.take(heap), cell)) == live
 
 
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_a_cell_is_to_scale_in_every_policy_with_headers_and_without(kind: Kind) -> None:
+    """Also where a block is twice what was asked for, or its first byte is its payload's."""
+    with kind.heap(5008) as heap:
+        churn(heap, 1, rounds=120, mean=150)
+        drawn = cells(shown(heap)).replace("▓", "▒")
+        assert drawn == "".join(SIGNS[letter] for letter in letters(heap)[15::16])
+        text = "\n".join(shown(heap))
+        assert ("█ header" in text, ", no headers," in text) == (heap.headers, not heap.headers)
+        assert ("unused" in text) == (letters(heap)[0] == "u")
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_the_totals_add_up_in_every_policy_with_headers_and_without(kind: Kind) -> None:
+    with kind.heap(5008) as heap:
+        churn(heap, 2, rounds=120, mean=150)
+        sums, seen = totals.of(scale.take(heap)), letters(heap)
+        assert (sums.requested, sums.headers) == (seen.count("p"), seen.count("h"))
+        assert (sums.rounding, sums.unused) == (seen.count("r"), seen.count("u"))
+        assert sums.free == seen.count("n") + seen.count("f")
+        shares = sums.requested + sums.headers + sums.rounding + sums.free + sums.unused
+        assert shares == heap.size
+        line = next(line for line in shown(heap, width=200) if "5,008 bytes: " in line)
+        numbers = [int(n.replace(",", "")) for n in re.findall(r"[\d,]*\d", line)]
+        assert numbers[0] == sum(numbers[1:]) == heap.size
+        assert ("headers" in line, "rounding" in line) == (heap.headers, heap.headers)
+
+
+def test_the_rounding_of_buddies_is_drawn_as_rounding() -> None:
+    """130 bytes and a header take 256: of 16 cells seven are nobody's."""
+    with glassheap.Heap(4096, policy="buddy", base=0) as heap:
+        heap.malloc(130)
+        assert cells(shown(heap)).startswith("█▒▒▒▒▒▒▒▒░░░░░░░○")
+        assert "130 requested, 16 headers, 110 rounding" in "\n".join(shown(heap))
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_totals_are_those_of_the_walk_and_add_up(seed: int) -> None:
     with glassheap.Heap(9600) as heap:
@@ -133,16 +170,14 @@ def test_an_impossible_width_is_taken_as_24(width: int) -> None:
 
 
 def test_a_heap_without_headers_has_neighbours_that_differ() -> None:
-    """No heap has this layout yet, so the scene is made by hand; its first 16 bytes are unused."""
-    infos = [BlockInfo(16 * n, 16 * n, 16, 16, live=True, serial=0) for n in range(1, 7)]
-    infos.append(BlockInfo(112, 112, 144, 144, live=False, serial=0))
-    scene = Scene("first_fit", 0, 256, infos, frozenset(), frozenset((32, 64, 96)))
-    drawn = terminal_map.draw(scene, 80, terminal_map.UNICODE)
-    lines = [terminal.plain(line) for line in drawn]
-    assert lines[2].endswith("   ▒▓▒▓▒▓○········")
-    assert "payload of the next block" in "\n".join(lines)
-    kinds = {rect.get("class") for rect in rectangles(svg_map.draw(scene))}
-    assert kinds == {"payload", "next payload", "node", "free"}
+    """And its first granule, which stays unused where addresses count from 0, is shown as such."""
+    with glassheap.Heap(256, base=0, headers=False) as heap:
+        heap.malloc_many([16] * 6)
+        lines = shown(heap)
+        assert lines[2].endswith("  ×▒▓▒▓▒▓○········")
+        assert "payload of the next block" in "\n".join(lines)
+        kinds = {rect.get("class") for rect in rectangles(image(heap))}
+        assert kinds == {"unused", "payload", "next payload", "node", "free"}
 
 
 def test_parts_of_a_block_with_an_absurd_size_stay_inside_of_it() -> None:
@@ -150,6 +185,6 @@ def test_parts_of_a_block_with_an_absurd_size_stay_inside_of_it() -> None:
     info = BlockInfo(0, 16, 2**64 - 1, 64, live=True, serial=0)
     scene = Scene("first_fit", 0, 64, [info], frozenset((0,)), frozenset())
     assert [tuple(part) for part in scale.parts(info, scene)] == [
-        (0, 16, Kind.BROKEN),
-        (16, 64, Kind.PAYLOAD),
+        (0, 16, scale.Kind.BROKEN),
+        (16, 64, scale.Kind.PAYLOAD),
     ]

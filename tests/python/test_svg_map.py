@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import glassheap
+from bench import KINDS, Kind
 from seeing import BIG, SEEDS, SVG, churn, image, letters, rectangles, widths
 
 
@@ -30,6 +31,27 @@ def test_the_rectangles_of_an_image_are_to_scale(seed: int, size: int) -> None:
             "f": "free",
         }.items():
             assert widths(rects, kind) == pytest.approx(seen.count(letter) * unit)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+@pytest.mark.parametrize("size", [4096, BIG])
+def test_an_image_is_to_scale_in_every_policy_with_headers_and_without(
+    kind: Kind, size: int
+) -> None:
+    with kind.heap(size) as heap:
+        churn(heap, 1, mean=size // 100)
+        text = image(heap)
+        rects, seen = rectangles(text), letters(heap)
+        unit = 1024 / row_bytes(size)
+        assert widths(rects) == pytest.approx(size * unit)
+        assert widths(rects, "unused") == pytest.approx(seen.count("u") * unit)
+        if size == 4096:
+            assert widths(rects, "node") == pytest.approx(seen.count("n") * unit)
+            assert widths(rects, "header") == pytest.approx(seen.count("h") * unit)
+            assert widths(rects, "rounding") == pytest.approx(seen.count("r") * unit)
+        words = "".join(ET.fromstring(text).itertext())
+        assert ("unused" in words) == ("u" in seen)
+        assert ("serial" in words, ", no headers," in words) == (heap.headers, not heap.headers)
 
 
 def row_bytes(size: int) -> int:

@@ -34,11 +34,19 @@ LETTERS = {
     Kind.HEADER: "H",
     Kind.BROKEN: "H",
     Kind.PAYLOAD: "P",
+    Kind.NEXT_PAYLOAD: "P",
     Kind.ROUNDING: "R",
     Kind.NODE: "N",
     Kind.FREE: "F",
 }
 KEY = "H header, P payload, R rounding, N node of a free block, F free"
+BARE_KEY = "P payload, N node of a free block, F free"
+NEIGHBOURS = {
+    "segregated_fit": "the bin of its size; the block that ends the region is in none",
+    "tlsf": "the list of its size class",
+    "buddy": "the bin of blocks as large",
+}
+"""Where a node's links lead, for the policies that have no one free list."""
 
 
 class Bytes(NamedTuple):
@@ -125,13 +133,18 @@ def _lines(memory: Bytes, info: BlockInfo) -> Iterator[Line]:
             yield from _field_rows(memory, part)
         else:
             yield from _text_rows(memory, part)
-    yield [(KEY, "dim")]
+    if not info.live:
+        where = NEIGHBOURS.get(memory.scene.policy, "the free list")
+        yield [(f"next and prev are its neighbours in {where}", "dim")]
+    yield [(KEY if memory.scene.headers else BARE_KEY, "dim")]
 
 
 def _caption(info: BlockInfo) -> str:
     taken = f"{info.extent:,} taken"
     if not info.live:
         return f"free block at {info.start:#06x}: {info.size:,} bytes on offer, {taken}"
+    if info.address == info.start:
+        return f"live block at {info.start:#06x}: {taken}, without a header"
     size = f"{info.size:,} bytes requested"
     return f"live block at {info.start:#06x}: {size}, {taken}, serial {info.serial}"
 
@@ -167,9 +180,10 @@ def _node_fields(memory: Bytes, start: int) -> list[Field]:
 def _link(scene: Scene, granule: int) -> str:
     if granule == NIL:
         return "none"
-    if granule * GRANULE >= scene.size:
+    address = scene.linked(granule)
+    if address >= scene.base + scene.size:
         return f"granule {granule:,}, outside of the region"
-    return f"granule {granule:,}, at {scene.base + granule * GRANULE:#06x}"
+    return f"granule {granule:,}, at {address:#06x}"
 
 
 def _text_rows(memory: Bytes, part: Part) -> Iterator[Line]:
@@ -188,4 +202,5 @@ def _text_row(memory: Bytes, part: Part, row: int) -> Line:
     shown = bytes(memory.region[start:end])
     text = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in shown)
     margin = " " * (start - row)
-    return [(f"{LETTERS[part.kind]} {memory.row(start, end)}  {margin}|{text}|", part.kind.value)]
+    style = "payload" if part.kind is Kind.NEXT_PAYLOAD else part.kind.value
+    return [(f"{LETTERS[part.kind]} {memory.row(start, end)}  {margin}|{text}|", style)]

@@ -4,7 +4,7 @@ A picture must not lie, so nothing here looks at a heap twice. `take` copies wha
 (one walk over the blocks, one look at the headers' magic numbers) into a `Scene`; everything else
 is arithmetic on that copy, and the drawing modules never see the heap itself.
 
-    Scene --parts--> header | payload | rounding | node | free, as spans of bytes
+    Scene --parts--> header | payload | rounding | node | free | unused, as spans of bytes
           --cells--> one kind for each granule         (a map of a small region)
           --fill---> live bytes in each cell           (a map of a large one)
 
@@ -59,6 +59,21 @@ class Scene(NamedTuple):
     blocks: list[BlockInfo]
     broken: frozenset[int]  # the starts of live blocks whose header has lost its magic number
     second: frozenset[int]  # the starts of every second live block that has no header
+    headers: bool = True
+
+    @property
+    def unused(self) -> int:
+        """Bytes in front of the first block: 16 where no payload may be at address 0."""
+        return self.blocks[0].start - self.base
+
+    def caption(self) -> str:
+        """What heap it is."""
+        layout = "" if self.headers else ", no headers"
+        return f"{self.policy}{layout}, {self.size:,} bytes"
+
+    def linked(self, granule: int) -> int:
+        """The address of the node that a link names; links count from the first block."""
+        return self.base + self.unused + granule * GRANULE
 
 
 def take(heap: Heap) -> Scene:
@@ -66,7 +81,8 @@ def take(heap: Heap) -> Scene:
     blocks = heap.walk()
     bare = [info.start for info in blocks if info.live and info.address == info.start]
     broken = _broken(heap, blocks)
-    return Scene(heap.policy, heap.base, heap.size, blocks, broken, frozenset(bare[1::2]))
+    second = frozenset(bare[1::2])
+    return Scene(heap.policy, heap.base, heap.size, blocks, broken, second, heap.headers)
 
 
 def parts(info: BlockInfo, scene: Scene) -> Iterator[Part]:

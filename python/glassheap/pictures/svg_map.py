@@ -49,6 +49,7 @@ LOOKS = {
     Kind.ROUNDING: Look("#3b82c4", 0.5, 0.4),
     Kind.NODE: Look("#16a34a", 1, 0.8),
     Kind.FREE: Look("currentColor", 0.12, 0.8),
+    Kind.UNUSED: Look("currentColor", 0.3, 0.1),
 }
 FINE_KEY = (
     (LOOKS[Kind.HEADER], "header"),
@@ -63,7 +64,14 @@ COARSE_KEY = (
     (LOOKS[Kind.FREE], "free"),
     (Look("#3b82c4", 0.5, 0.8), "many small blocks: the paler, the freer"),
 )
+BARE_KEY = (
+    (LOOKS[Kind.PAYLOAD], "payload"),
+    (LOOKS[Kind.NEXT_PAYLOAD], "the next"),
+    (LOOKS[Kind.NODE], "node of a free block"),
+    (LOOKS[Kind.FREE], "free"),
+)
 BROKEN_KEY = ((LOOKS[Kind.BROKEN], "header without the magic number"),)
+UNUSED_KEY = ((LOOKS[Kind.UNUSED], "unused"),)
 
 
 class Sheet(NamedTuple):
@@ -119,7 +127,7 @@ def _address(scene: Scene, offset: int) -> str:
 
 def _frame(scene: Scene, sheet: Sheet) -> Iterator[str]:
     """The caption, the ruler, and the address of each row."""
-    caption = f"{scene.policy}, {scene.size:,} bytes; a row is {sheet.row:,}"
+    caption = f"{scene.caption()}; a row is {sheet.row:,}"
     yield _text(EDGE, 24, caption, bold=True)
     for eighth in range(8):
         mark = f"+{eighth * sheet.row // 8:#x}" if eighth else "+0"
@@ -135,6 +143,7 @@ def _floor(row: int) -> int:
 
 def _blocks(scene: Scene, sheet: Sheet) -> Iterator[str]:
     """Every shape, in a group of its own that says what it is."""
+    yield from _unused(scene, sheet)
     tints = cycle((Kind.PAYLOAD, Kind.NEXT_PAYLOAD))
     for shape in shapes.of(scene, NARROWEST / sheet.units):
         if shape.only is None:
@@ -145,6 +154,15 @@ def _blocks(scene: Scene, sheet: Sheet) -> Iterator[str]:
             tint = next(tints) if shape.live else Kind.FREE
             drawn = _block(scene, sheet, shape.only, Kind.BROKEN if shape.broken else tint)
         yield f"<g><title>{escape(title)}</title>{drawn}</g>"
+
+
+def _unused(scene: Scene, sheet: Sheet) -> Iterator[str]:
+    """The bytes in front of the first block, if there are any."""
+    if scene.unused:
+        title = f"unused: {scene.unused} bytes, so that no payload has the address 0"
+        kind = Kind.UNUSED
+        drawn = _rectangles(sheet, 0, scene.unused, kind.value, LOOKS[kind])
+        yield f"<g><title>{title}</title>{drawn}</g>"
 
 
 def _block(scene: Scene, sheet: Sheet, info: BlockInfo, tint: Kind) -> str:
@@ -191,7 +209,8 @@ def _rectangle(sheet: Sheet, row: int, column: int, size: int, kind: str, look: 
 def _label(scene: Scene, sheet: Sheet, info: BlockInfo) -> str:
     """The size of a block, written into it if the row in which it begins has the room."""
     text = f"{info.size:,}"
-    start = (max(info.address, info.start + GRANULE) if sheet.fine else info.start) - scene.base
+    front = GRANULE if sheet.fine and (scene.headers or not info.live) else 0
+    start = info.start + front - scene.base
     row, column = divmod(start, sheet.row)
     end = min(info.start - scene.base + info.extent, (row + 1) * sheet.row)
     if (end - start) * sheet.units < CHARACTER * len(text) + 8:
@@ -204,7 +223,8 @@ def _title(info: BlockInfo) -> str:
     taken = f"{info.extent:,} taken from {info.start:#06x}"
     if not info.live:
         return f"free: {info.size:,} bytes on offer, {taken}"
-    return f"live: {info.size:,} bytes at {info.address:#06x}, {taken}, serial {info.serial}"
+    serial = f", serial {info.serial}" if info.address > info.start else ""
+    return f"live: {info.size:,} bytes at {info.address:#06x}, {taken}{serial}"
 
 
 def _joined_title(scene: Scene, shape: Shape) -> str:
@@ -216,11 +236,18 @@ def _joined_title(scene: Scene, shape: Shape) -> str:
 def _foot(scene: Scene, sheet: Sheet, sentences: list[str]) -> Iterator[str]:
     """The legend and the totals."""
     x, y = sheet.margin, sheet.foot + LINE // 2
-    for look, words in (FINE_KEY if sheet.fine else COARSE_KEY) + BROKEN_KEY * bool(scene.broken):
+    for look, words in _keys(scene, sheet):
         yield _swatch(x, y, look) + _text(x + 20, y, words, opacity=0.8)
         x += 20 + CHARACTER * (len(words) + 2)
     for line, sentence in enumerate(sentences, start=1):
         yield _text(sheet.margin, y + line * LINE + 4, sentence)
+
+
+def _keys(scene: Scene, sheet: Sheet) -> tuple[tuple[Look, str], ...]:
+    """What the legend explains."""
+    fine = FINE_KEY if scene.headers else BARE_KEY
+    usual = fine if sheet.fine else COARSE_KEY
+    return usual + BROKEN_KEY * bool(scene.broken) + UNUSED_KEY * bool(scene.unused)
 
 
 def _swatch(x: float, y: float, look: Look) -> str:

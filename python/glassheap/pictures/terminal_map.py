@@ -46,21 +46,22 @@ def _glyphs(kinds: str, shades: str) -> Glyphs:
     return Glyphs(dict(zip(Kind, kinds, strict=True)), shades)
 
 
-UNICODE = _glyphs("█!▒▓░○· ", "·░▒▓█")
-ASCII = _glyphs("[!#=+o. ", ".:+*#")
+UNICODE = _glyphs("█!▒▓░○·×", "·░▒▓█")
+ASCII = _glyphs("[!#=+o.x", ".:+*#")
 
 MEANINGS = {
     Kind.HEADER: "header",
     Kind.BROKEN: "header without the magic number",
     Kind.PAYLOAD: "payload",
     Kind.NEXT_PAYLOAD: "payload of the next block",
-    Kind.ROUNDING: "payload and rounding",
+    Kind.ROUNDING: "rounding",
     Kind.NODE: "node of a free block",
     Kind.FREE: "free",
-    Kind.UNUSED: "unused",
+    Kind.UNUSED: "unused, so that no payload is at 0",
 }
 RARE = (Kind.BROKEN, Kind.NEXT_PAYLOAD, Kind.UNUSED)  # explained only where there are any
-STYLES = {kind: kind.value for kind in Kind} | {Kind.NEXT_PAYLOAD: "payload", Kind.UNUSED: ""}
+OF_HEADERS = (Kind.HEADER, Kind.ROUNDING)  # not where there are none: nor is a size asked for known
+STYLES = {kind: kind.value for kind in Kind} | {Kind.NEXT_PAYLOAD: "payload", Kind.UNUSED: "dim"}
 SHADE_STYLES = ("free", "rounding", "payload", "payload", "header")
 SHADE_MEANINGS = ("all free", "up to 1/3 live", "up to 2/3", "more", "all live")
 
@@ -110,7 +111,7 @@ def _address(scene: Scene, offset: int) -> str:
 
 
 def _caption(scene: Scene, grid: Grid, width: int) -> Iterator[Line]:
-    what = f"{scene.policy}, {scene.size:,} bytes"
+    what = scene.caption()
     to_scale = f"a cell is {grid.cell:,} bytes, a row {grid.row:,}"
     if len(what) + len(to_scale) + 2 <= width:
         yield [(what, "title"), (f"; {to_scale}", "dim")]
@@ -221,7 +222,8 @@ def _below(scene: Scene, grid: Grid, width: int, keys: list[Key]) -> Iterator[Li
 def _keys(scene: Scene, glyphs: Glyphs, kinds: list[Kind] | None) -> list[Key]:
     """What the legend has to explain: each sign, and its meaning. The rare ones only if seen."""
     seen = set(kinds or ()) | ({Kind.BROKEN} if scene.broken else set())
-    usual = [kind for kind in Kind if kind not in RARE] if kinds else []
+    absent = RARE if scene.headers else RARE + OF_HEADERS
+    usual = [kind for kind in Kind if kind not in absent] if kinds else []
     rare = [kind for kind in RARE if kind in seen]
     signs = [((glyphs.kinds[k], STYLES[k]), MEANINGS[k]) for k in usual + rare]
     if kinds:

@@ -1,8 +1,12 @@
 """Where the bytes of a region went: the line of sums under every picture.
 
-The four shares add up to the region, so that the line can be checked in the head:
+The shares add up to the region, so that the line can be checked in the head:
 
     4,096 bytes: 600 requested, 48 headers, 24 rounding, 3,424 free
+
+A heap without headers does not know what was requested of the bytes that it gave:
+
+    4,096 bytes: 640 in live blocks, 3,440 free, 16 unused
 """
 
 from __future__ import annotations
@@ -10,6 +14,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from glassheap.pictures.scale import Scene
 
 
@@ -25,18 +31,28 @@ class Totals(NamedTuple):
     free_blocks: int
     largest_free: int  # the largest size on offer, as malloc can serve it
     broken_headers: int
+    unused: int  # in no block
+    has_headers: bool
 
     def sentences(self) -> list[str]:
         """The sums in words, each short enough for a line of a terminal."""
-        shares = (
-            f"{self.size:,} bytes: {self.requested:,} requested, {self.headers:,} headers,"
-            f" {self.rounding:,} rounding, {self.free:,} free"
-        )
+        shares = f"{self.size:,} bytes: " + ", ".join(self._shares())
         blocks = (
             f"{_count(self.live_blocks, 'live block')}; {_count(self.free_blocks, 'free block')},"
             f" the largest offers {self.largest_free:,} bytes"
         )
         return [shares, blocks, *self._warnings()]
+
+    def _shares(self) -> Iterator[str]:
+        if self.has_headers:
+            yield f"{self.requested:,} requested"
+            yield f"{self.headers:,} headers"
+            yield f"{self.rounding:,} rounding"
+        else:
+            yield f"{self.requested:,} in live blocks"
+        yield f"{self.free:,} free"
+        if self.unused:
+            yield f"{self.unused:,} unused"
 
     def _warnings(self) -> list[str]:
         if not self.broken_headers:
@@ -58,6 +74,8 @@ def of(scene: Scene) -> Totals:
         free_blocks=len(free),
         largest_free=max((info.size for info in free), default=0),
         broken_headers=len(scene.broken),
+        unused=scene.unused,
+        has_headers=scene.headers,
     )
 
 
