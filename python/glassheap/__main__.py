@@ -19,21 +19,25 @@ import argparse
 import io
 import os
 import sys
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
 from glassheap.errors import HeapError, InvalidSize
 from glassheap.ostep import options as ostep
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from _typeshed import SupportsWrite
 
+    from glassheap.progress import Bar
     from glassheap.replay import Report
     from glassheap.traces import Trace
 
 DONE, FAILED, MISTAKE, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 130, 141
+
+ALL = "all"
+"""In the place of a policy's name: each of them in turn."""
 
 UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
 
@@ -95,14 +99,10 @@ def run(arguments: Sequence[str] | None) -> int:
         return end.code if isinstance(end.code, int) else FAILED
     if chosen.version or chosen.cmakedir or chosen.includes:
         return tell(chosen)
-    if chosen.command == "replay":
-        return replay_command(chosen)
-    if chosen.command == "demo":
-        return demo_command(chosen)
-    if chosen.command == "ostep":
-        return ostep_command(chosen)
-    parser.print_help()
-    return DONE
+    if chosen.command is None:
+        parser.print_help()
+        return DONE
+    return COMMANDS[chosen.command](chosen)
 
 
 def build_parser() -> Parser:
@@ -115,6 +115,11 @@ def build_parser() -> Parser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     add_demo(commands.add_parser("demo", help="a guided tour of one page of memory"))
     add_replay(commands.add_parser("replay", help="run a recorded program's allocations"))
+    commands.add_parser(
+        "policies",
+        help="the placement policies",
+        description="Print what each placement policy picks, what it costs and where it is from.",
+    )
     ostep.add_arguments(commands.add_parser("ostep", help="the free-space homework of OSTEP"))
     return parser
 
@@ -135,6 +140,18 @@ def add_replay(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("file", metavar="FILE", help="the trace; - reads standard input")
     add("--size", type=byte_count, metavar="BYTES", help="region (64K, 1M; default: until it fits)")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument(
+        "--policy",
+        type=policy_name,
+        default="first_fit",
+        metavar="NAME",
+        help="the placement policy (default: first_fit; see glassheap policies)",
+    )
+    which.add_argument(
+        "--compare", action="store_true", help="every policy in turn, in a table (--policy all)"
+    )
+    add("--no-headers", action="store_true", help="a heap without headers: payloads alone")
     add("--no-map", action="store_true", help="do not draw the heap as it is at the end")
     add("--json", action="store_true", help="print the figures as JSON, and no map")
 
@@ -169,13 +186,53 @@ def ostep_command(chosen: argparse.Namespace) -> int:
     return program.run(chosen)
 
 
+def policies_command(_: argparse.Namespace) -> int:
+    """`glassheap policies`."""
+    from glassheap import policies
+
+    for policy in policies():
+        print(f"{policy.name:<16}{policy.summary}")
+        print(f"{'':<16}{policy.cost}")
+        print(f"{'':<16}{policy.source}")
+    return DONE
+
+
 def replay_command(chosen: argparse.Namespace) -> int:
     """`glassheap replay`: the figures, then the map; status 1 if the trace misused its memory."""
-    from glassheap.replay import ReplayInterrupted
-
     trace = read_trace(chosen.file)
+    if chosen.compare or chosen.policy == ALL:
+        return compare_command(trace, chosen)
+    return single_command(trace, chosen)
+
+
+def compare_command(trace: Trace, chosen: argparse.Namespace) -> int:
+    """Every policy, in a table; of an interrupted comparison what was done."""
+    from glassheap.replay import compare, table
+
+    reports: list[Report] = []
+    with playing(trace) as bar:
+        try:
+            reports += compare(trace, chosen.size, headers=not chosen.no_headers, progress=bar)
+        except KeyboardInterrupt:
+            status = complain("interrupted: the table is of the policies until then", INTERRUPTED)
+        else:
+            status = DONE
+    if chosen.json:
+        print_json([report.as_dict() for report in reports])
+    else:
+        print(f"{trace.name} ({trace.format}), {len(trace):,} operations", "", sep="\n")
+        print("\n".join([*table(reports), *(f"note: {note}" for note in trace.skipped)]))
+    return status or complain_of_misuse(trace)
+
+
+def single_command(trace: Trace, chosen: argparse.Namespace) -> int:
+    """One policy: the figures, and the heap as it is at the end."""
+    from glassheap.replay import ReplayInterrupted, replay
+
+    how = {"policy": chosen.policy, "headers": not chosen.no_headers}
     try:
-        report = play(trace, chosen.size)
+        with playing(trace) as bar:
+            report = replay(trace, chosen.size, **how, progress=bar)
     except ReplayInterrupted as interruption:
         print_report(interruption.report, as_json=chosen.json)
         return INTERRUPTED
@@ -204,14 +261,14 @@ def read_trace(file: str) -> Trace:
         raise MistakeError(f"{file} is too long for the memory of this machine") from None
 
 
-def play(trace: Trace, size: int | None) -> Report:
-    """The replay, with a progress bar if it takes long; `MistakeError` for an impossible size."""
+@contextmanager
+def playing(trace: Trace) -> Iterator[Bar]:
+    """A progress bar, seen if it takes long; `MistakeError` for an impossible size."""
     from glassheap.progress import Bar
-    from glassheap.replay import replay
 
     with closing(Bar("replaying")) as bar:
         try:
-            return replay(trace, size, progress=bar)
+            yield bar
         except (InvalidSize, MemoryError, OSError) as error:
             raise MistakeError(f"cannot make a region for {trace.name}: {error}") from None
 
@@ -219,11 +276,16 @@ def play(trace: Trace, size: int | None) -> Report:
 def print_report(report: Report, *, as_json: bool) -> None:
     """The figures on stdout, for a person or for a program."""
     if as_json:
-        import json
-
-        print(json.dumps(report.as_dict(), indent=2))
+        print_json(report.as_dict())
     else:
         print("\n".join(report.lines()))
+
+
+def print_json(figures: object) -> None:
+    """Figures on stdout as JSON."""
+    import json
+
+    print(json.dumps(figures, indent=2))
 
 
 def complain_of_misuse(trace: Trace) -> int:
@@ -243,6 +305,17 @@ def byte_count(text: str) -> int:
         message = f"'{text}' is no size; expected a whole number of bytes, such as 4096, 64K or 1M"
         raise argparse.ArgumentTypeError(message)
     return int(digits) * UNITS[unit]
+
+
+def policy_name(text: str) -> str:
+    """The name of a placement policy, or all of them."""
+    from glassheap import policies
+
+    names = [policy.name for policy in policies()]
+    if text not in (*names, ALL):
+        known = ", ".join(names)
+        raise argparse.ArgumentTypeError(f"there is no policy '{text}'; there are: {known}, {ALL}")
+    return text
 
 
 def columns(text: str) -> int:
@@ -275,6 +348,13 @@ def abandon_output() -> None:
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)
 
+
+COMMANDS = {
+    "demo": demo_command,
+    "ostep": ostep_command,
+    "policies": policies_command,
+    "replay": replay_command,
+}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -22,6 +22,8 @@ import glassheap
 SCRIPT = "a 0 100\na 1 200\nf 0\nr 1 3000\n"
 FULL_DISK = Path("/dev/full")
 
+NAMES = [policy.name for policy in glassheap.policies()]
+
 Output = subprocess.CompletedProcess[str]
 
 
@@ -66,7 +68,7 @@ def test_without_arguments_it_explains_itself() -> None:
     done = command()
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == command("--help").stdout
-    for word in ("demo", "replay", "--version", "--cmakedir", "--includes"):
+    for word in ("demo", "replay", "policies", "--version", "--cmakedir", "--includes"):
         assert word in done.stdout
 
 
@@ -110,6 +112,67 @@ def test_the_size_of_the_region_is_as_asked(script: str, size: str, region: int)
     assert figures["region"] == region
     assert (figures["failures"] == 0) == (region > 4000)
     assert figures["completed"] == figures["operations"] == 4
+
+
+def test_the_policies_are_told(script: str) -> None:
+    lines = command("policies").stdout.splitlines()
+    for info, line, cost, source in zip(
+        glassheap.policies(), lines[::3], lines[1::3], lines[2::3], strict=True
+    ):
+        assert line.split(maxsplit=1) == [info.name, info.summary]
+        assert (cost.strip(), source.strip()) == (info.cost, info.source)
+
+
+@pytest.mark.parametrize("policy", NAMES)
+def test_a_policy_can_be_asked_for_with_headers_or_without(script: str, policy: str) -> None:
+    figures = command("replay", script, "--policy", policy, "--no-headers", "--no-map").stdout
+    assert f" bytes, {policy}, no headers\n" in figures
+    told = json.loads(command("replay", script, "--policy", policy, "--json").stdout)
+    assert (told["policy"], told["headers"], told["failures"]) == (policy, True, 0)
+
+
+@pytest.mark.parametrize("how", [["--compare"], ["--policy", "all"], ["--compare", "--no-map"]])
+def test_a_comparison_is_a_table(script: str, how: list[str]) -> None:
+    done = command("replay", script, *how)
+    assert (done.returncode, done.stderr) == (0, "")
+    first, empty, titles, *lines = done.stdout.splitlines()
+    assert first == f"{script} (CS107 script), 4 operations"
+    assert empty == ""
+    assert titles.split()[:3] == ["policy", "region", "failures"]
+    assert [line.split()[0] for line in lines] == NAMES
+    assert max(map(len, (titles, *lines))) <= 100
+
+
+def test_a_comparison_in_json_is_a_list_of_figures(script: str) -> None:
+    done = command("replay", script, "--compare", "--json", "--size", "2048", "--no-headers")
+    figures = json.loads(done.stdout)
+    assert [one["policy"] for one in figures] == NAMES
+    assert all((one["region"], one["headers"]) == (2048, False) for one in figures)
+    assert all(one["failures"] == 1 for one in figures)
+
+
+def test_a_comparison_says_what_it_passed_over_and_its_status_too() -> None:
+    done = command("replay", "-", "--compare", stdin="a 0 100\nf 0\nf 0\na 1 2\n")
+    assert done.returncode == 1
+    assert "note: " in done.stdout
+    assert done.stderr.startswith("glassheap: ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "phrases"),
+    [
+        (["--policy", "worst"], ["there is no policy 'worst'; there are: first_fit, ", "buddy"]),
+        (["--policy", ""], ["there is no policy ''"]),
+        (["--policy", "tlsf", "--compare"], ["not allowed with argument --policy"]),
+        (["--policy"], ["expected one argument"]),
+        (["--compare", "--size", "8"], ["has from 16 to"]),
+        (["--size", "8", "--no-headers", "--policy", "buddy"], ["has from 16 to"]),
+    ],
+)
+def test_a_mistake_about_policies_is_one_sentence(
+    script: str, arguments: list[str], phrases: list[str]
+) -> None:
+    assert_mistake(command("replay", script, *arguments), *phrases)
 
 
 def test_standard_input_is_read_packed_or_plain() -> None:

@@ -10,17 +10,27 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import signal
 from array import array
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glassheap import Heap, OutOfMemory
-from glassheap.replay import Progress, ReplayInterrupted, replay, running, sizing
+from glassheap import Heap, OutOfMemory, policies
+from glassheap.replay import (
+    Progress,
+    ReplayInterrupted,
+    compare,
+    replay,
+    running,
+    sizing,
+    table,
+)
 from glassheap.traces import FREE, MALLOC, REALLOC, Trace, read
 
+NAMES = [policy.name for policy in policies()]
 LINES = st.lists(
     st.one_of(
         st.builds(
@@ -36,9 +46,11 @@ def trace_of(text: str) -> Trace:
     return read(io.BytesIO(("a 99 0\nf 99\n" + text).encode()), "t")
 
 
-def one_by_one(trace: Trace, size: int) -> tuple[Heap, int]:
+def one_by_one(
+    trace: Trace, size: int, policy: str = "first_fit", headers: bool = True
+) -> tuple[Heap, int]:
     """The same operations as single calls, and how many of them failed."""
-    heap = Heap(size, base=0)
+    heap = Heap(size, base=0 if headers else None, policy=policy, headers=headers)
     held: dict[int, int] = {}
     failures = 0
     for kind, block, wanted in zip(trace.kinds, trace.ids, trace.sizes, strict=True):
@@ -101,6 +113,89 @@ def test_failures_are_counted_and_the_first_is_placed() -> None:
     assert report.completed == report.operations
     assert report.stats.live_blocks == 1
     assert "2, the first at operation 4" in "\n".join(report.lines())
+
+
+# --- Every policy, with headers and without -------------------------------------------------------
+@pytest.mark.parametrize("headers", [True, False])
+@pytest.mark.parametrize("policy", NAMES)
+@settings(max_examples=12)
+@given(lines=LINES, size=st.sampled_from([512, 4096, 65536]))
+def test_a_replay_does_what_single_calls_do_in_every_policy(
+    policy: str, headers: bool, lines: list[str], size: int
+) -> None:
+    trace = trace_of("".join(lines))
+    report = replay(trace, size, policy=policy, headers=headers)
+    heap, failures = one_by_one(trace, size, policy=policy, headers=headers)
+    assert (report.policy, report.headers) == (policy, headers)
+    assert report.failures == failures
+    assert blocks(report.heap) == blocks(heap)
+    assert report.heap.check() == []
+
+
+@pytest.mark.parametrize("headers", [True, False])
+@pytest.mark.parametrize("policy", NAMES)
+@settings(max_examples=12)
+@given(lines=LINES)
+def test_growing_ends_without_failures_in_every_policy(
+    policy: str, headers: bool, lines: list[str]
+) -> None:
+    trace = trace_of("".join(lines))
+    report = replay(trace, policy=policy, headers=headers)
+    least, impossible = sizing.demand(trace, 2**30, sizing.layout(policy, headers))
+    assert (report.failures, impossible) == (0, [])
+    assert report.peak_live == trace.peak_live
+    assert report.region >= least
+    if report.region > least:
+        assert replay(trace, least, policy=policy, headers=headers).failures
+
+
+@pytest.mark.parametrize("headers", [True, False])
+@pytest.mark.parametrize("policy", ["first_fit", "buddy"])
+@given(size=st.integers(0, 5000))
+def test_the_extent_of_a_block_is_the_heaps_own(policy: str, headers: bool, size: int) -> None:
+    with Heap(16384, policy=policy, headers=headers) as heap:
+        heap.malloc(size)
+        (taken,) = (info.extent for info in heap.walk() if info.live)
+        assert sizing.layout(policy, headers).extent(size) == taken
+
+
+def test_buddies_get_a_region_with_room_for_their_powers_of_two() -> None:
+    """5,000 bytes and a header take 8,192; two of them, without one, 16,384."""
+    trace = trace_of("a 0 5000\na 1 5000\n")
+    assert replay(trace, policy="buddy").region == 16384
+    assert replay(trace, policy="buddy", headers=False).region == 16384
+    assert replay(trace, headers=False).region == 12288
+    assert replay(trace_of("a 0 4096\n"), policy="buddy", headers=False).region == 4096
+    assert replay(trace_of("a 0 4096\n"), policy="buddy").region == 8192
+
+
+def test_without_headers_the_peak_is_what_the_trace_asks_for() -> None:
+    report = replay(trace_of("a 0 100\n"), 4096, headers=False)
+    assert (report.stats.peak_requested, report.peak_live) == (112, 100)
+    assert report.peak_utilisation == 100 / 112
+    assert "4,096 bytes, first_fit, no headers" in "\n".join(report.lines())
+    assert report.as_dict()["headers"] is False
+
+
+def test_an_unknown_policy_is_a_value_error() -> None:
+    with pytest.raises(ValueError, match="there is no policy 'none'"):
+        replay(LONG, policy="none")
+
+
+def test_a_comparison_is_a_report_for_each_policy_and_a_line_for_each_report() -> None:
+    trace = trace_of("".join(f"a {i} {i * 37 % 300}\n" for i in range(200)) + "f 7\n")
+    reports = [*compare(trace, headers=False)]
+    assert [report.policy for report in reports] == NAMES
+    assert not any(report.headers or report.failures for report in reports)
+    titles, *lines = table(reports)
+    assert len({len(line) for line in (titles, *lines)}) == 1
+    assert re.split(r"  +", titles)[:3] == ["policy", "region", "failures"]
+    for report, line in zip(reports, lines, strict=True):
+        name, region, failures, utilisation, free, fragmentation, _ = line.split()
+        assert (name, region) == (report.policy, f"{report.region:,}")
+        assert (failures, free) == ("0", f"{report.stats.free_blocks}")
+        assert utilisation == f"{report.peak_utilisation:.2%}"
+        assert fragmentation == f"{report.stats.external_fragmentation:.2%}"
 
 
 # --- Growing --------------------------------------------------------------------------------------

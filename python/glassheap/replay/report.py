@@ -36,6 +36,10 @@ class Report:
     """What the reader of the trace passed over."""
     policy: str
     """The heap's placement policy."""
+    headers: bool
+    """Whether the heap has headers; without them it counts what may be written as requested."""
+    peak_live: int
+    """The most bytes that were requested at one time, as exactly as can be known."""
     stats: HeapStats
     """The heap's own figures when the replay ended."""
     heap: Heap
@@ -54,7 +58,7 @@ class Report:
     @property
     def peak_utilisation(self) -> float:
         """The most bytes live at one time over the most bytes used: 0 to 1 (1 if none was)."""
-        return self.stats.peak_utilisation
+        return self.peak_live / self.stats.peak_used if self.stats.peak_used else 1.0
 
     @property
     def nanoseconds_per_operation(self) -> float:
@@ -68,13 +72,14 @@ class Report:
             "trace": self.name,
             "format": self.format,
             "policy": self.policy,
+            "headers": self.headers,
             "operations": self.operations,
             "completed": self.completed,
             "interrupted": self.interrupted,
             "failures": self.failures,
             "first_failure": self.first_failure if self.failures else None,
             "region": stats.size,
-            "peak_requested": stats.peak_requested,
+            "peak_requested": self.peak_live,
             "peak_used": stats.peak_used,
             "peak_utilisation": self.peak_utilisation,
             "free_blocks": stats.free_blocks,
@@ -93,7 +98,7 @@ class Report:
             ("trace", f"{self.name} ({self.format})"),
             ("operations", f"{self.operations:,}"),
             ("failures", failures_in_words(self)),
-            ("region", f"{stats.size:,} bytes, {self.policy}"),
+            ("region", region_in_words(self)),
             ("peak utilisation", utilisation_in_words(self)),
             ("free blocks", f"{stats.free_blocks:,} (the largest: {stats.largest_free:,} bytes)"),
             ("external fragmentation", f"{stats.external_fragmentation:.2%}"),
@@ -119,8 +124,14 @@ def failures_in_words(report: Report) -> str:
     return f"{report.failures:,}, the first at operation {report.first_failure + 1:,}"
 
 
+def region_in_words(report: Report) -> str:
+    """How large the region was, and how it was kept."""
+    layout = "" if report.headers else ", no headers"
+    return f"{report.region:,} bytes, {report.policy}{layout}"
+
+
 def utilisation_in_words(report: Report) -> str:
     """Peak utilisation with the two numbers that it is made of."""
     stats = report.stats
     ratio = f"{report.peak_utilisation:.2%}"
-    return f"{ratio} ({stats.peak_requested:,} of {stats.peak_used:,} bytes)"
+    return f"{ratio} ({report.peak_live:,} of {stats.peak_used:,} bytes)"

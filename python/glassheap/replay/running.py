@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from glassheap import Heap
 from glassheap._core import Player
 from glassheap.replay.report import Report
-from glassheap.replay.sizing import demand, grown, memory_limit
+from glassheap.replay.sizing import demand, grown, layout, memory_limit
 
 if TYPE_CHECKING:
     from glassheap.traces import Trace
@@ -47,9 +47,10 @@ def replay(
     size: int | None = None,
     *,
     policy: str = "first_fit",
+    headers: bool = True,
     progress: Progress | None = None,
 ) -> Report:
-    """Run `trace` through a new heap and report how it went.
+    """Run `trace` through a new heap of this policy, with headers or not, and report how it went.
 
     `size` is the region in bytes; operations that do not fit are counted as failures.  Without it
     the region is the smallest tried in which every operation succeeds: it starts from what the
@@ -60,18 +61,18 @@ def replay(
     so far) on Ctrl-C, and whatever `progress` raises.  O(n) calls of malloc, realloc and free.
     """
     if size is not None:
-        run = Run(trace, size, policy)
+        run = Run(trace, Heap(size, policy=policy, headers=headers))
         run.play(lenient(len(trace)), progress)
         return run.report()
-    return replay_growing(trace, policy, progress)
+    return replay_growing(trace, policy, headers, progress)
 
 
-def replay_growing(trace: Trace, policy: str, progress: Progress | None) -> Report:
+def replay_growing(trace: Trace, policy: str, headers: bool, progress: Progress | None) -> Report:
     """Replay in ever larger regions until nothing fails that could succeed."""
     limit = memory_limit()
-    size, impossible = demand(trace, limit)
+    size, impossible = demand(trace, limit, layout(policy, headers))
     while True:
-        run = Run(trace, size, policy)
+        run = Run(trace, Heap(size, policy=policy, headers=headers))
         final = size >= limit
         run.play(lenient(len(trace)) if final else strict(len(trace), impossible), progress)
         if final or run.completed == len(trace):
@@ -83,9 +84,9 @@ def replay_growing(trace: Trace, policy: str, progress: Progress | None) -> Repo
 class Run:
     """One attempt: a fresh heap, and how far into the trace it has come."""
 
-    def __init__(self, trace: Trace, size: int, policy: str) -> None:
+    def __init__(self, trace: Trace, heap: Heap) -> None:
         self.trace = trace
-        self.heap = Heap(size, policy=policy)
+        self.heap = heap
         self.player = Player(self.heap, trace.id_count)
         self.completed = 0
 
@@ -110,7 +111,8 @@ class Run:
 
     def report(self) -> Report:
         """How things stand now."""
-        player, trace = self.player, self.trace
+        player, trace, stats = self.player, self.trace, self.heap.stats()
+        whole = self.completed == len(trace) and not player.failures
         return Report(
             name=trace.name,
             format=trace.format,
@@ -121,7 +123,9 @@ class Run:
             nanoseconds=player.nanoseconds,
             skipped=trace.skipped,
             policy=self.heap.policy,
-            stats=self.heap.stats(),
+            headers=self.heap.headers,
+            peak_live=trace.peak_live if whole else stats.peak_requested,
+            stats=stats,
             heap=self.heap,
         )
 

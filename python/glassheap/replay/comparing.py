@@ -1,0 +1,76 @@
+"""One trace on every policy, side by side: how a policy is chosen by measurement.
+
+    policy           region  failures  peak utilisation  free blocks  fragmentation  ns/operation
+    first_fit       532,480         0            86.85%            3         20.22%          64.1
+    next_fit      1,634,304         0            25.38%            3         11.27%          59.2
+
+Free blocks and external fragmentation are those at the end of the trace.  Without a size each
+policy has the smallest region tried in which the trace succeeds, and that is the figure to compare;
+with one, all have the same, and failures tell.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from glassheap import policies
+from glassheap.replay.running import Progress, replay
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from glassheap.replay.report import Report
+    from glassheap.traces import Trace
+
+TITLES = (
+    "policy",
+    "region",
+    "failures",
+    "peak utilisation",
+    "free blocks",
+    "fragmentation",
+    "ns/operation",
+)
+
+
+def compare(
+    trace: Trace,
+    size: int | None = None,
+    *,
+    headers: bool = True,
+    progress: Progress | None = None,
+) -> Iterator[Report]:
+    """Replay `trace` on each policy in turn, the default first, and yield how it went.
+
+    Raises what `replay` raises.  The reports until then have been yielded.
+    """
+    for policy in policies():
+        yield replay(trace, size, policy=policy.name, headers=headers, progress=progress)
+
+
+def table(reports: Iterable[Report]) -> list[str]:
+    """The figures that decide, a line for each report under a line of titles."""
+    rows = [TITLES, *map(_row, reports)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [_line(row, widths) for row in rows]
+
+
+def _row(report: Report) -> tuple[str, ...]:
+    stats = report.stats
+    return (
+        report.policy,
+        f"{report.region:,}",
+        f"{report.failures:,}",
+        f"{report.peak_utilisation:.2%}",
+        f"{stats.free_blocks:,}",
+        f"{stats.external_fragmentation:.2%}",
+        f"{report.nanoseconds_per_operation:.1f}",
+    )
+
+
+def _line(row: tuple[str, ...], widths: list[int]) -> str:
+    name, *figures = (
+        text.rjust(width) if column else text.ljust(width)
+        for column, (text, width) in enumerate(zip(row, widths, strict=True))
+    )
+    return "  ".join((name, *figures))
