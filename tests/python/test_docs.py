@@ -99,26 +99,30 @@ def test_every_field_of_the_statistics_is_described() -> None:
 # --- The README. ----------------------------------------------------------------------------------
 
 
-def python_blocks() -> list[str]:
-    return re.findall(r"^```python\n(.*?)^```", README.read_text("utf-8"), re.M | re.S)
+PAGES = [README, *sorted((README.parent / "docs").glob("*.md"))]
+
+
+def python_blocks(page: Path = README) -> list[str]:
+    return re.findall(r"^```python\n(.*?)^```", page.read_text("utf-8"), re.M | re.S)
 
 
 def test_the_readme_has_an_example() -> None:
     assert any("glassheap" in block for block in python_blocks())
 
 
-def test_the_examples_of_the_readme_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_examples_of_a_page_run(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """In their order, in one session; what looks like a session must answer as it is printed."""
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
-    for number, block in enumerate(python_blocks()):
+    for number, block in enumerate(python_blocks(page)):
         if block.lstrip().startswith(">>>"):
-            example = doctest.DocTestParser().get_doctest(block, names, "README", "README.md", 0)
+            example = doctest.DocTestParser().get_doctest(block, names, page.stem, page.name, 0)
             runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
             runner.run(example, clear_globs=False)
             assert runner.summarize(verbose=False).failed == 0, capsys.readouterr().out
             names.update(example.globs)
         else:
-            exec(compile(block, f"README.md, Python block {number + 1}", "exec"), names)
+            exec(compile(block, f"{page.name}, Python block {number + 1}", "exec"), names)

@@ -1,0 +1,116 @@
+"""The policy that docs/policies.md writes: it is short, compiles as it stands there, and works."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import glassheap
+from glassheap import paths
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "policies.md"
+CXX = shutil.which("c++")
+
+CHECK = r"""
+#include "last_fit.hpp"
+
+#include <cstdio>
+#include <cstdlib>
+#include <vector>
+
+#include "glassheap/heap_core.hpp"
+
+using namespace glassheap;
+
+#define EXPECT(condition) \
+  if (!(condition)) std::printf("line %d: %s\n", __LINE__, #condition), std::exit(1)
+
+// Takes what is highest, gives everything back, and is sound after every step.
+void run(bool headers) {
+  alignas(16) static std::byte region[4096];
+  HeapCore<LastFit> core(region, {.headers = headers});
+  const Size front = headers ? 16 : 0;
+  Fault fault;
+  std::vector<Block> blocks;
+  for (int i = 0; i < 6; ++i) blocks.push_back(core.allocate(100, 16, fault));
+  const auto free = [&](int i) { return core.release(blocks[i].start + front, fault); };
+  EXPECT(free(1) && free(3) && core.inspect().empty());
+  const Block rest = core.allocate(100, 16, fault);
+  EXPECT(rest.start == blocks[5].end());  // the highest that fits is what ends the region
+  EXPECT(core.allocate(core.largest() - front, 16, fault));
+  EXPECT(core.allocate(60, 16, fault).start == blocks[3].start && core.inspect().empty());
+  EXPECT(core.allocate(90, 16, fault).start == blocks[1].start);
+  EXPECT(!fault && !core.allocate(4000, 16, fault) && fault.kind == FaultKind::out_of_memory);
+  fault = {};
+  EXPECT(!core.release(blocks[0].start + front + 16, fault));
+  EXPECT(fault.kind == FaultKind::interior_pointer);
+  core.reset();
+  EXPECT(core.free_list().size() == 1 && core.largest() == 4096 && core.inspect().empty());
+}
+
+// Random work, aligned and not; afterwards the region is one free block again.
+void churn(bool headers) {
+  alignas(4096) static std::byte region[16384];
+  HeapCore<LastFit> core(region, {.headers = headers});
+  std::vector<Offset> live;
+  std::uint32_t random = 1;
+  for (int i = 0; i < 20000; ++i) {
+    random = random * 1664525 + 1013904223;
+    Fault fault;
+    if (random >> 31 && !live.empty()) {
+      std::swap(live[(random >> 8) % live.size()], live.back());
+      EXPECT(core.release(live.back(), fault));
+      live.pop_back();
+    } else {
+      const Size align = 16 << (random >> 28 & 3);
+      const Block block = core.allocate((random >> 8) % 300, align, fault);
+      EXPECT(block || fault.kind == FaultKind::out_of_memory);
+      if (block) live.push_back(block.start + (headers ? 16 : 0));
+    }
+    EXPECT(i % 100 != 0 || core.inspect().empty());
+  }
+  Fault fault;
+  for (const Offset payload : live) EXPECT(core.release(payload, fault));
+  EXPECT(core.free_list().size() == 1 && core.inspect().empty());
+}
+
+int main() {
+  for (const bool headers : {true, false}) run(headers), churn(headers);
+}
+"""
+
+
+def example() -> str:
+    """The only C++ on the page."""
+    (block,) = re.findall(r"^```cpp\n(.*?)^```", PAGE.read_text("utf-8"), re.M | re.S)
+    return str(block)
+
+
+def test_the_example_is_short() -> None:
+    assert len(example().splitlines()) < 60
+    assert max(map(len, example().splitlines())) <= 100
+
+
+def test_every_policy_is_on_the_page() -> None:
+    page = PAGE.read_text("utf-8")
+    for policy in glassheap.policies():
+        assert f"| `{policy.name}` |" in page
+
+
+@pytest.mark.skipif(CXX is None, reason="there is no C++ compiler")
+def test_the_example_compiles_and_works(tmp_path: Path) -> None:
+    (tmp_path / "last_fit.hpp").write_text(example(), encoding="utf-8")
+    (tmp_path / "check.cpp").write_text(CHECK, encoding="utf-8")
+    includes = paths.include_dir()
+    library = includes.parent / "lib" / "libglassheap.a"
+    compile_check = [str(CXX), "-std=c++20", "-O1", "-Wall", "-Wextra", "-Wshadow", "-Werror"]
+    compile_check += ["-I", str(includes), "check.cpp", str(library), "-pthread", "-o", "check"]
+    for command in (compile_check, ["./check"]):
+        done = subprocess.run(
+            command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300
+        )
+        assert (done.returncode, done.stderr + done.stdout) == (0, "")
