@@ -6,6 +6,7 @@ luck. `--hypothesis-profile=search` draws others, and many more of them.
 
 from __future__ import annotations
 
+import gc
 from importlib.util import find_spec
 
 import pytest
@@ -30,6 +31,12 @@ if find_spec("hypothesis"):  # the wheel is also tested where there is nothing b
         "search", max_examples=3000, deadline=None, suppress_health_check=slow_machine
     )
     settings.load_profile("steady")
+
+
+def pytest_collection_finish() -> None:
+    """Set the tests themselves apart: many collect garbage, and thousands of tests are none."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture
