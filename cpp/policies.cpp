@@ -39,7 +39,7 @@ struct List {
 using All = List<FirstFit, NextFit, BestFit, WorstFit, SegregatedFit, Tlsf, Buddy, SequentialFit>;
 
 std::size_t index_of(std::string_view name) noexcept {
-  const auto at = std::ranges::find(All::descriptions, name, &Description::name);
+  const auto* const at = std::ranges::find(All::descriptions, name, &Description::name);
   return static_cast<std::size_t>(at - All::descriptions.begin());
 }
 

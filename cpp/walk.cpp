@@ -10,8 +10,10 @@ std::vector<Sight> look_at_all(const Blocks& blocks, const BlockMap& map) {
 }
 
 void clear_fronts(Blocks& blocks, const BlockMap& map, bool whole_blocks) noexcept {
-  for (const Block block : Walk(map))
-    blocks.zero(block.start, whole_blocks ? block.extent : granule_size);
+  for (const Block block : Walk(map)) {
+    const bool whole = whole_blocks && !map.free_at(block.start);  // what is free is zero already
+    blocks.zero(block.start, whole ? block.extent : granule_size);
+  }
 }
 
 LiveSums live_sums(const Blocks& blocks, const BlockMap& map) noexcept {

@@ -219,8 +219,9 @@ constexpr const char* malloc_doc = R"(malloc($self, size, *, align=16)
 Allocate a block of size bytes and return the address of its payload.
 
 The payload is aligned to align bytes, a power of two up to a quarter of the region (1 to 16 all
-mean 16). The block takes 16 bytes of header and size rounded up to 16; malloc(0) gives a distinct
-block without payload. The bytes are not cleared. O(n) in the number of free blocks with first_fit.
+mean 16). The block takes size rounded up to 16, and 16 bytes of header where the heap has headers
+(buddy: that rounded up to a power of two); malloc(0) gives a distinct block without payload. The
+bytes are not cleared. What it costs is the policy's: see policies().
 
 Raises OutOfMemory if and only if no free block can serve the request, InvalidSize if size is
 negative, InvalidAlignment for any other align, HeapDamaged, HeapClosed.)";
@@ -253,7 +254,7 @@ constexpr const char* free_doc = R"(free($self, address)
 
 Give back the block whose payload starts at address, and merge it with its free neighbours.
 
-free(None) and free(0) do nothing. O(log n).
+free(None) and free(0) do nothing. O(1) or O(log n); with sequential_fit O(n).
 
 Raises DoubleFree if the memory there is free already, InteriorPointer inside a live block but not
 at its payload, MisalignedPointer where no block can start, ForeignPointer outside the region;

@@ -77,9 +77,15 @@ py::object error_class(const char* name) {
   return py::module_::import("builtins").attr(name);
 }
 
-PyObject* set_error(const char* name, py::handle sentence) {
+PyObject* set_error(const char* name, py::handle sentence) try {
   const py::object type = error_class(name);
   PyErr_SetObject(type.ptr(), sentence.ptr());
+  return nullptr;
+} catch (py::error_already_set& instead) {  // near the end of the stack, or of the interpreter
+  instead.restore();
+  return nullptr;
+} catch (const std::exception& error) {
+  PyErr_SetString(PyExc_MemoryError, error.what());
   return nullptr;
 }
 
@@ -93,6 +99,9 @@ PyObject* set_error(const Fault& fault, PyObject* given, PyObject* heap) try {
   return nullptr;
 } catch (py::error_already_set& instead) {  // no memory for the exception, say
   instead.restore();
+  return nullptr;
+} catch (const std::exception& error) {
+  PyErr_SetString(PyExc_MemoryError, error.what());
   return nullptr;
 }
 

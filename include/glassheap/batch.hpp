@@ -55,14 +55,14 @@ class Journal {
 
  private:
   struct Run {
-    std::size_t first;
+    std::size_t first = 0;
     Block from;
-    [[no_unique_address]] Mark mark;
-    header_t front;
+    [[no_unique_address]] Mark mark{};
+    header_t front{};
   };
   struct Note {
-    Offset at;
-    header_t front;
+    Offset at = nowhere;
+    header_t front{};
   };
 
   void note_front(Offset at) {

@@ -108,7 +108,10 @@ class Blocks {
   // The front of a block that is live from now on. Without a header it is the payload's, which must
   // not show the node that stood there.
   void write_header(Offset start, Size size, std::uint16_t serial) noexcept {
-    if (!layout.has_headers()) return scrub(start);
+    if (!layout.has_headers()) {
+      scrub(start);
+      return;
+    }
     header_t header{size, magic_, serial, 0};
     header.seal = sealer_.seal(start, header);
     write(start, header);

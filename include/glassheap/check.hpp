@@ -7,9 +7,9 @@
 //     outside the region ............................ ForeignPointer
 //     not on a granule .............................. MisalignedPointer
 //     the payload of a block that is free ........... DoubleFree
-//     the payload of a block that is live ........... its header: BadMagic, HeaderCorrupted, or
-//     good else: in a free block ......................... DoubleFree, whatever was merged since
-//     else: in a live block ......................... InteriorPointer
+//     the payload of a block that is live ........... by its header: good, BadMagic,
+//     HeaderCorrupted else, in a free block ......................... DoubleFree, whatever was
+//     merged since else, in a live block ......................... InteriorPointer
 //
 // Cost: O(log64 n) a judgement; nothing is written.
 #pragma once
@@ -51,7 +51,7 @@ class Judge {
   }
 
   // The same, out of line, for calls in which it is not the most of the work.
-  [[nodiscard]] bool find(Offset payload, Live& live, Fault& fault) const noexcept;
+  [[nodiscard]] bool find(Offset payload, Live& found, Fault& fault) const noexcept;
 
   // Whether the header of the live block `block` is sound.
   [[nodiscard]] bool header(Block block, Fault& fault) const noexcept {

@@ -190,6 +190,10 @@ class HeapCore final : public Core {
     return space_.vet(cut, fault) ? cut : Cut{};
   }
 
+  [[nodiscard]] static bool touches(Block a, Block b) noexcept {
+    return a.end() == b.start || b.end() == a.start;
+  }
+
   // Whether a block may be freed, or the end of one that the map does not know yet.
   [[nodiscard, gnu::noinline]] bool vet_release(Block block, Fault& fault) const noexcept {
     return space_.vet(space_.plan_release(block), fault);
@@ -309,7 +313,7 @@ class HeapCore final : public Core {
   Block move(const Live& live, Size size, Size align, Fault& fault) noexcept {
     if (!vet_release(live.block, fault) || !space_.vet_alone(live.block, fault)) return {};
     const Cut cut = plan(size, align, fault);
-    if (!cut) return {};
+    if (!cut || (touches(cut.from, live.block) && !space_.vet_batch(fault))) return {};
     tally_.subtract(live.size, live.block);  // before the new one counts: no peak of both
     const Block now = carry_out(cut, size);
     blocks_.copy(payload_of(now), payload_of(live.block), std::min(size, live.size));

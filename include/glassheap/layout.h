@@ -32,8 +32,8 @@ typedef struct header_t {
 } header_t;
 
 /* At the front of a free block. Links are granule numbers (offset / 16), not pointers: an image of
- * the region means the same wherever it is mapped. Which blocks they lead to is the policy's: the
- * neighbours in a list, or the children in a tree. */
+ * the region means the same wherever it is mapped. Which list it is, is the policy's: all free
+ * blocks in one, or those of like size. */
 typedef struct node_t {
   uint64_t size; /* bytes that the block can offer as payload: its extent less a header */
   uint32_t next; /* granule of the next free block in the list, or GLASSHEAP_NIL */

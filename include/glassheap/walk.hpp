@@ -59,7 +59,7 @@ struct Sight {
 // Looks at every block, in address order. Throws std::bad_alloc if there is no memory for the list.
 [[nodiscard]] std::vector<Sight> look_at_all(const Blocks& blocks, const BlockMap& map);
 
-// Zeroes the front of every block, or all of it; what they were is of no use any more.
+// Zeroes the front of every block, and all of the live ones if `whole_blocks`.
 void clear_fronts(Blocks& blocks, const BlockMap& map, bool whole_blocks) noexcept;
 
 // The sums over the live blocks: bytes asked for, and taken in all.

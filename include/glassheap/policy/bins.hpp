@@ -39,6 +39,7 @@ class Occupied {
   static constexpr std::size_t none = Bitmap::none;
 
   void set(std::size_t bin) noexcept {
+    // A bin is below 64 * words, whatever the extent. NOLINTNEXTLINE(clang-analyzer-*)
     words_[bin / 64] |= std::uint64_t{1} << (bin % 64);
     summary_ |= 1U << (bin / 64);
   }
@@ -151,6 +152,11 @@ class Binned : public PolicyBase<Self> {
   }
   [[nodiscard]] bool vet_insert(Block block, Fault& fault) const noexcept {
     return bins_.vet_push(Self::bin_of(block.extent), fault);
+  }
+  [[nodiscard]] bool vet_any_insert(Fault& fault) const noexcept {
+    std::size_t bin = bins_.next(0);
+    while (bin != none && bins_.vet_push(bin, fault)) bin = bins_.next(bin + 1);
+    return bin == none;
   }
 
   [[nodiscard]] Size largest() const noexcept {

@@ -17,7 +17,7 @@
 // Cost. O(log n) a call; 4 bytes a chunk and 1/15 of that: 0.42 % of the region.
 #pragma once
 
-#if defined(__SSE2__)
+#ifdef __SSE2__
 #include <emmintrin.h>
 #endif
 
@@ -34,7 +34,7 @@ struct Maxima {
   [[nodiscard]] static bool rests_on(Number sum, Number number) noexcept { return sum == number; }
 
   [[nodiscard]] static Number of(const Number* group) noexcept {
-#if defined(__SSE2__)
+#ifdef __SSE2__
     const auto* const four = reinterpret_cast<const __m128i*>(group);
     const __m128i low = larger(_mm_load_si128(four), _mm_load_si128(four + 1));
     const __m128i high = larger(_mm_load_si128(four + 2), _mm_load_si128(four + 3));
@@ -47,7 +47,7 @@ struct Maxima {
   }
 
   [[nodiscard]] static unsigned matching(const Number* group, Number least) noexcept {
-#if defined(__SSE2__)
+#ifdef __SSE2__
     const auto* const four = reinterpret_cast<const __m128i*>(group);
     const __m128i bound = _mm_set1_epi32(least - 1);
     const auto above = [&](int i) { return _mm_cmpgt_epi32(_mm_load_si128(four + i), bound); };
@@ -61,7 +61,7 @@ struct Maxima {
 #endif
   }
 
-#if defined(__SSE2__)
+#ifdef __SSE2__
  private:
   [[nodiscard]] static __m128i larger(__m128i a, __m128i b) noexcept {
     const __m128i is_a = _mm_cmpgt_epi32(a, b);

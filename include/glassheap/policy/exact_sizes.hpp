@@ -15,7 +15,7 @@
 // not counted. Cost. O(log n) a call; 8 bytes a stretch and 1/15 of that: 0.42 % of the region.
 #pragma once
 
-#if defined(__SSE2__)
+#ifdef __SSE2__
 #include <emmintrin.h>
 #endif
 
@@ -37,7 +37,7 @@ struct Unions {
 
   [[nodiscard]] static unsigned matching(const Number* group, unsigned bit) noexcept {
     unsigned bits = 0;
-#if defined(__SSE2__)
+#ifdef __SSE2__
     const auto* const two = reinterpret_cast<const __m128i*>(group);
     const __m128i shift = _mm_cvtsi32_si128(static_cast<int>(63 - bit));  // the bit becomes a sign
     for (unsigned i = 0; i < 8; ++i) {

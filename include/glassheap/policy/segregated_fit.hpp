@@ -35,8 +35,11 @@ class SegregatedFit : public Binned<SegregatedFit, Top::apart> {
   using Binned::Binned;
 
   void insert(Block block) noexcept {
-    if (is_top(block)) return write_node(block);
-    Binned::insert(block);
+    if (is_top(block)) {
+      write_node(block);
+    } else {
+      Binned::insert(block);
+    }
   }
   void erase(Block block) noexcept {
     if (!is_top(block)) Binned::erase(block);

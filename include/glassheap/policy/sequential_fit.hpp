@@ -77,7 +77,10 @@ class SequentialFit : public PolicyBase<SequentialFit> {
   }
 
   void insert(Block block) noexcept {
-    if (sequence_.order == Order::front) return links_.push_front(ends_, block);
+    if (sequence_.order == Order::front) {
+      links_.push_front(ends_, block);
+      return;
+    }
     links_.push_back(ends_, block);
     if (sequence_.order != Order::back) sort();
   }

@@ -26,12 +26,18 @@ class SizeIndex {
 
   // A free block, not the top, that the map has already, or has no more.
   void add(Block block) noexcept {
-    if (is_small(block.extent)) return small_.add(block);
-    large_.add(block);
+    if (is_small(block.extent)) {
+      small_.add(block);
+    } else {
+      large_.add(block);
+    }
   }
   void remove(Block block) noexcept {
-    if (is_small(block.extent)) return small_.remove(block);
-    large_.remove(block);
+    if (is_small(block.extent)) {
+      small_.remove(block);
+    } else {
+      large_.remove(block);
+    }
   }
   void replace(Block old, Block now) noexcept {
     remove(old);

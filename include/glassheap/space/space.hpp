@@ -34,7 +34,8 @@ struct Cut {
 [[nodiscard]] inline Cut plan_cut(const Blocks& blocks, Block from,
                                   const Request& request) noexcept {
   const bool flush = request.align == granule_size;
-  const Block taken{flush ? from.start : *blocks.place(from, request), request.extent};
+  const Block taken{flush ? from.start : blocks.place(from, request).value_or(from.start),
+                    request.extent};
   return {
       from, {from.start, taken.start - from.start}, taken, {taken.end(), from.end() - taken.end()}};
 }
@@ -61,7 +62,10 @@ class Space {
     return cut.rest ? policy_.vet_replace(cut.from, cut.rest, fault) : policy_.vet(cut.from, fault);
   }
   void apply(const Cut& cut) noexcept {
-    if (cut.gap) return apply_gap(cut);
+    if (cut.gap) {
+      apply_gap(cut);
+      return;
+    }
     map_.make_live(cut.taken);
     if (cut.rest) map_.add_free(cut.rest);
     put_in_place_of(cut.from, cut.rest);
@@ -73,8 +77,11 @@ class Space {
     return policy_.vet_insert(block, fault);
   }
 
-  // Whether blocks, each of which may be released, may be released together.
-  [[nodiscard]] bool vet_batch(Fault& /*fault*/) const noexcept { return true; }
+  // Whether blocks, each of which may be released, may be released together: together they may make
+  // a whole of another size than any of them would.
+  [[nodiscard]] bool vet_batch(Fault& fault) const noexcept {
+    return policy_.vet_any_insert(fault);
+  }
 
   // A live block grows by `more` bytes of `right`, the free block behind it.
   [[nodiscard]] bool vet_growth(Block right, Size more, Fault& fault) const noexcept {
