@@ -119,28 +119,31 @@ std::vector<Variant> only(std::initializer_list<std::string_view> policies) {
   });
 }
 
-class OfAClassicFit : public EverySequence {};
-INSTANTIATE_TEST_SUITE_P(Policies, OfAClassicFit,
+class SequencesOnAClassicFit : public EverySequence {};
+INSTANTIATE_TEST_SUITE_P(Policies, SequencesOnAClassicFit,
                          ::testing::ValuesIn(only({"first_fit", "next_fit", "best_fit", "worst_fit",
                                                    "sequential_fit"})),
                          by_name);
 
-class OfSequentialFit : public EverySequence {};
-INSTANTIATE_TEST_SUITE_P(Sequences, OfSequentialFit, ::testing::ValuesIn(all_sequences()), by_name);
+class SequencesOnSequentialFit : public EverySequence {};
+INSTANTIATE_TEST_SUITE_P(Sequences, SequencesOnSequentialFit, ::testing::ValuesIn(all_sequences()),
+                         by_name);
 
-class OfAnotherPolicy : public EverySequence {};
-INSTANTIATE_TEST_SUITE_P(Policies, OfAnotherPolicy,
+class SequencesOnAnotherPolicy : public EverySequence {};
+INSTANTIATE_TEST_SUITE_P(Policies, SequencesOnAnotherPolicy,
                          ::testing::ValuesIn(only({"segregated_fit", "tlsf", "buddy"})), by_name);
 
-TEST_P(OfAClassicFit, IsAsTheModelHasIt) { explore<Followed>(few(), effort(7, 5)); }
-TEST_P(OfSequentialFit, IsAsTheModelHasIt) { explore<Followed>(few(), effort(6, 4)); }
-TEST_P(OfAnotherPolicy, KeepsWhatEveryPolicyOwes) { explore<Witnessed>(few(), effort(7, 5)); }
+TEST_P(SequencesOnAClassicFit, AreAsTheModelHasThem) { explore<Followed>(few(), effort(7, 5)); }
+TEST_P(SequencesOnSequentialFit, AreAsTheModelHasThem) { explore<Followed>(few(), effort(6, 4)); }
+TEST_P(SequencesOnAnotherPolicy, KeepWhatEveryPolicyOwes) {
+  explore<Witnessed>(few(), effort(7, 5));
+}
 
 // More sizes at once, and no other operations.
-TEST_P(OfAClassicFit, OfMallocAndFreeIsAsTheModelHasIt) {
+TEST_P(SequencesOnAClassicFit, OfMallocAndFreeAreAsTheModelHasThem) {
   explore<Followed>({{{0, 16}, {16, 16}, {32, 16}, {48, 16}, {112, 16}}, {}}, effort(7, 5));
 }
-TEST_P(OfAClassicFit, OfReallocIsAsTheModelHasIt) {
+TEST_P(SequencesOnAClassicFit, OfReallocAreAsTheModelHasThem) {
   explore<Followed>({{{0, 16}, {32, 16}, {80, 16}}, {0, 32, 64}}, effort(6, 4));
 }
 

@@ -104,30 +104,31 @@ class RandomRun : public EveryPolicy {
   }
 };
 
-class OfAClassicFit : public RandomRun {};
-INSTANTIATE_TEST_SUITE_P(Policies, OfAClassicFit,
+class RunsOnAClassicFit : public RandomRun {};
+INSTANTIATE_TEST_SUITE_P(Policies, RunsOnAClassicFit,
                          ::testing::ValuesIn(variants([](const Options& o) {
                            return !o.order && lists_by_address(o) && o.policy != "sequential_fit";
                          })),
                          by_name);
 
-class OfSequentialFit : public RandomRun {};
-INSTANTIATE_TEST_SUITE_P(Sequences, OfSequentialFit, ::testing::ValuesIn(all_sequences()), by_name);
+class RunsOnSequentialFit : public RandomRun {};
+INSTANTIATE_TEST_SUITE_P(Sequences, RunsOnSequentialFit, ::testing::ValuesIn(all_sequences()),
+                         by_name);
 
-class OfAnotherPolicy : public RandomRun {};
-INSTANTIATE_TEST_SUITE_P(Policies, OfAnotherPolicy,
+class RunsOnAnotherPolicy : public RandomRun {};
+INSTANTIATE_TEST_SUITE_P(Policies, RunsOnAnotherPolicy,
                          ::testing::ValuesIn(variants([](const Options& options) {
                            return !options.order && !lists_by_address(options);
                          })),
                          by_name);
 
-TEST_P(OfAClassicFit, IsAsTheModelHasIt) {
+TEST_P(RunsOnAClassicFit, AreAsTheModelHasThem) {
   unsigned seed = 0;
   for (const Scenario& scenario : scenarios)
     run<Followed>(scenario, effort(scenario.steps, scenario.steps / 100), ++seed);
 }
 
-TEST_P(OfSequentialFit, IsAsTheModelHasIt) {
+TEST_P(RunsOnSequentialFit, AreAsTheModelHasThem) {
   unsigned seed = 100;
   for (const Scenario& scenario : scenarios) {
     if (scenario.region <= 65536)
@@ -135,7 +136,7 @@ TEST_P(OfSequentialFit, IsAsTheModelHasIt) {
   }
 }
 
-TEST_P(OfAnotherPolicy, KeepsWhatEveryPolicyOwes) {
+TEST_P(RunsOnAnotherPolicy, KeepWhatEveryPolicyOwes) {
   unsigned seed = 200;
   for (const Scenario& scenario : scenarios) {
     if (scenario.region <= 65536)
