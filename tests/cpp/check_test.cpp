@@ -1,0 +1,92 @@
+// Each check by itself, where another one would hide that it is gone. A header that was written
+// over fails its seal too, whatever else is wrong with it; so here it is given every seal there is,
+// and one of them is the right one. And the block map, which no caller can reach, is set up by hand
+// with what a sound heap never has.
+
+#include <gtest/gtest.h>
+
+#include <limits>
+
+#include "rig.hpp"
+
+namespace glassheap {
+namespace {
+
+class EverySeal : public EveryPolicy {
+ protected:
+  // Writes `header` in front of `payload` with each seal in turn, until the heap believes it.
+  [[nodiscard]] bool is_ever_believed(Address payload, header_t header) {
+    for (unsigned seal = 0; seal <= std::numeric_limits<std::uint16_t>::max(); ++seal) {
+      header.seal = static_cast<std::uint16_t>(seal);
+      std::memcpy(rig_.at(payload - sizeof header), &header, sizeof header);
+      if (rig_.contains(payload)) return true;
+    }
+    return false;
+  }
+  [[nodiscard]] header_t header_of(Address payload) {
+    header_t header;
+    std::memcpy(&header, rig_.at(payload - sizeof header), sizeof header);
+    return header;
+  }
+
+  Rig rig_{options(1024)};
+};
+INSTANTIATE_TEST_SUITE_P(Policies, EverySeal, ::testing::ValuesIn(variants(has_headers)), by_name);
+
+TEST_P(EverySeal, OnAnotherMagicNumberIsRefused) {
+  const Address payload = rig_.malloc(100);
+  header_t header = header_of(payload);
+  header.magic ^= 1;
+  EXPECT_FALSE(is_ever_believed(payload, header));
+}
+
+TEST_P(EverySeal, OnASizeOfAnotherExtentIsRefused) {
+  const Address payload = rig_.malloc(100);
+  header_t header = header_of(payload);
+  for (const Size size : {Size{0}, Size{300}, largest_region + 100, ~Size{0} - 15}) {
+    header.size = size;
+    EXPECT_FALSE(is_ever_believed(payload, header)) << size;
+  }
+}
+
+// Of the same extent, the size is as good as the one that was there, to free; but the sums know.
+TEST_P(EverySeal, OnASizeOfTheSameExtentIsFoundByCheck) {
+  const Address payload = rig_.malloc(100);
+  header_t header = header_of(payload);
+  header.size = 99;
+  if (!is_ever_believed(payload, header)) GTEST_SKIP() << "No seal of 65,536 fits: a rare key.";
+  const Findings findings = rig_.check();
+  ASSERT_EQ(findings.size(), 1U);
+  EXPECT_EQ(findings[0].kind, FaultKind::header_corrupted);
+  EXPECT_EQ(findings[0].rule, Rule::counters);
+  EXPECT_EQ(findings[0].expected, 100U);
+  EXPECT_EQ(findings[0].found, 99U);
+}
+
+// --- A map as no heap makes it. ----------------------------------------------------------------
+
+class MapByHand : public ::testing::Test {
+ protected:
+  [[nodiscard]] std::vector<Rule> broken_rules(bool none_touch) const {
+    Findings findings;
+    Judge(blocks_, map_).inspect(findings, none_touch);
+    std::vector<Rule> rules;
+    for (const Fault& finding : findings) rules.push_back(finding.rule);
+    return rules;
+  }
+
+  alignas(16) std::byte region_[256] = {};
+  Blocks blocks_{region_, Layout{.front = 0}, 0};
+  BlockMap map_{sizeof region_};
+};
+
+TEST_F(MapByHand, WhoseFreeBlocksTouchIsFoundWhereNoneMay) {
+  map_.add_free({0, 64});
+  map_.add_free({64, 64});
+  map_.add_live({128, 128});
+  EXPECT_EQ(broken_rules(true), std::vector{Rule::neighbours});
+  EXPECT_TRUE(broken_rules(false).empty());
+}
+
+}  // namespace
+}  // namespace glassheap
