@@ -64,7 +64,7 @@ bool Judge::node(Offset start, Offset next, Offset prev, Fault& fault) const noe
 }
 
 void Judge::inspect(Findings& findings, bool none_touch) const {
-  if (map_.block_around(0).start != 0)
+  if (!map_.live_at(0) && !map_.free_at(0))
     findings.push_back(broken(FaultKind::header_corrupted, Rule::coverage, 0, 1, 0));
   bool after_free = false;
   for (const Block block : Walk(map_)) {

@@ -63,6 +63,50 @@ TEST_P(EverySeal, OnASizeOfTheSameExtentIsFoundByCheck) {
   EXPECT_EQ(findings[0].found, 99U);
 }
 
+// --- What a verdict says beside its name. -------------------------------------------------------
+
+class Verdicts : public EverySeal {};
+INSTANTIATE_TEST_SUITE_P(Policies, Verdicts, ::testing::ValuesIn(variants(has_headers)), by_name);
+
+TEST_P(Verdicts, NameTheSizeWhereItIsAnotherExtents) {
+  const Address payload = rig_.malloc(100);
+  header_t header = header_of(payload);
+  header.size = 300;
+  std::memcpy(rig_.at(payload - sizeof header), &header, sizeof header);
+  const Fault fault = rig_.refused_free(payload);
+  EXPECT_EQ(fault.rule, Rule::size);
+  EXPECT_EQ(fault.expected, extent(100) - front());
+  EXPECT_EQ(fault.found, 300U);
+}
+
+TEST_P(Verdicts, NameTheSealWhereTheSizeFits) {
+  const Address payload = rig_.malloc(100);
+  header_t header = header_of(payload);
+  const std::uint16_t seal = header.seal;
+  header.seal ^= 1;
+  std::memcpy(rig_.at(payload - sizeof header), &header, sizeof header);
+  const Fault fault = rig_.refused_free(payload);
+  EXPECT_EQ(fault.rule, Rule::seal);
+  EXPECT_EQ(fault.expected, seal);
+  EXPECT_EQ(fault.found, header.seal);
+}
+
+// A block without payload was freed, merged, and its place handed out again as a part of another
+// block: a pointer to it is no double free any more, but leads into the block that starts there.
+TEST(Verdict, OnABlockWithoutPayloadEndsWhenItsPlaceIsLiveAgain) {
+  Rig rig(sized(1024));
+  const Address left = rig.malloc(16);
+  const Address empty = rig.malloc(0);
+  const Address right = rig.malloc(16);
+  rig.free(left);
+  rig.free(empty);
+  EXPECT_EQ(rig.refused_free(empty).kind, FaultKind::double_free);
+  ASSERT_EQ(rig.malloc(32), left);
+  const Fault fault = rig.refused_free(empty);
+  EXPECT_EQ(fault.kind, FaultKind::interior_pointer);
+  EXPECT_EQ(fault.owner, right);
+}
+
 // --- A map as no heap makes it. ----------------------------------------------------------------
 
 class MapByHand : public ::testing::Test {
@@ -86,6 +130,11 @@ TEST_F(MapByHand, WhoseFreeBlocksTouchIsFoundWhereNoneMay) {
   map_.add_live({128, 128});
   EXPECT_EQ(broken_rules(true), std::vector{Rule::neighbours});
   EXPECT_TRUE(broken_rules(false).empty());
+}
+
+TEST_F(MapByHand, InWhichNoBlockStartsTheRegionIsFound) {
+  map_.add_live({16, sizeof region_ - 16});
+  EXPECT_EQ(broken_rules(true), std::vector{Rule::coverage});
 }
 
 }  // namespace
