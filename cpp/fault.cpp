@@ -198,7 +198,7 @@ const char* name_of(Rule rule) noexcept { return rules[static_cast<std::size_t>(
 
 void drop_repetitions(Findings& findings) {
   const auto place = [](const Fault& finding) { return std::pair(finding.offset, finding.rule); };
-  std::ranges::stable_sort(findings, {}, place);
+  std::ranges::sort(findings, {}, place);
   const auto repeated = std::ranges::unique(findings, {}, place);
   findings.erase(repeated.begin(), repeated.end());
 }
