@@ -221,7 +221,7 @@ Allocate a block of size bytes and return the address of its payload.
 The payload is aligned to align bytes, a power of two up to a quarter of the region (1 to 16 all
 mean 16). The block takes size rounded up to 16, and 16 bytes of header where the heap has headers
 (buddy: that rounded up to a power of two); malloc(0) gives a distinct block without payload. The
-bytes are not cleared. What it costs is the policy's: see policies().
+bytes are not cleared. O(log n); O(n) in sequential_fit, O(1) in segregated_fit and tlsf.
 
 Raises OutOfMemory if and only if no free block can serve the request, InvalidSize if size is
 negative, InvalidAlignment for any other align, HeapDamaged, HeapClosed.)";
