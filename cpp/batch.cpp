@@ -2,6 +2,12 @@
 
 namespace glassheap {
 
+void Fronts::keep(Offset at, const header_t& front) { fronts_.push_back({at, front}); }
+
+void Fronts::put_back(Blocks& blocks) const noexcept {
+  for (const Front& kept : std::views::reverse(fronts_)) blocks.restore(kept.at, kept.front);
+}
+
 // Marks each block as free in the map, so that one that comes twice is seen the second time, and
 // then takes the marks away again.
 bool all_distinct(BlockMap& map, const Layout& layout, std::span<const Offset> payloads,

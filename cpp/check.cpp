@@ -54,6 +54,21 @@ bool Judge::explain(Offset start, Fault& fault) const noexcept {
   return false;
 }
 
+bool Judge::sound(Block block, Fault& fault) const noexcept {
+  Live live{block, on_offer(block), 0};
+  if (blocks_.layout.has_headers()) {
+    const header_t header = blocks_.header(block.start);
+    if (!is_sound(block, header)) return explain(block.start, fault);
+    live.size = header.size;
+  }
+  return redzone_holds(live, fault);
+}
+
+bool Judge::fill_holds(Block free, Fault& fault) const noexcept {
+  return !blocks_.layout.has_redzones() ||
+         redzone::fill_holds(blocks_, free.start + granule_size, free.end(), fault);
+}
+
 bool Judge::node(Offset start, Offset next, Offset prev, Fault& fault) const noexcept {
   constexpr auto kind = FaultKind::free_list_corrupted;
   const node_t node = blocks_.node(start);
@@ -70,7 +85,7 @@ void Judge::inspect(Findings& findings, bool none_touch) const {
   for (const Block block : Walk(map_)) {
     const bool free = map_.free_at(block.start);
     Fault fault;
-    if (!free && !header(block, fault)) findings.push_back(fault);
+    if (free ? !fill_holds(block, fault) : !sound(block, fault)) findings.push_back(fault);
     if (none_touch && free && after_free)
       findings.push_back(
           broken(FaultKind::free_list_corrupted, Rule::neighbours, block.start, 0, 1));

@@ -138,6 +138,20 @@ std::string free_list_corrupted(const Fault& fault) {
          "Something wrote into freed memory. The heap is damaged; a reset brings it back, empty.";
 }
 
+std::string overflow_detected(const Fault& fault) {
+  return format(
+      "the block at offset %llu has %llu bytes, and the byte with the index %llu, behind its end, "
+      "was written. The heap is damaged; a reset brings it back, empty.",
+      ull{fault.offset}, ull{fault.expected}, ull{fault.found});
+}
+
+std::string write_after_free(const Fault& fault) {
+  return format(
+      "the byte at offset %llu is free memory, and was written: it is 0x%02llX instead of "
+      "0x%02llX. The heap is damaged; a reset brings it back, empty.",
+      ull{fault.offset}, ull{fault.found}, ull{fault.expected});
+}
+
 std::string heap_damaged(const Fault& /*fault*/) {
   return "the heap was found corrupt, and does not change any more. check() lists what is broken; "
          "a reset brings it back, empty.";
@@ -178,15 +192,18 @@ constexpr std::array kinds = {
     Kind{"BadMagic", bad_magic},
     Kind{"HeaderCorrupted", header_corrupted},
     Kind{"FreeListCorrupted", free_list_corrupted},
+    Kind{"OverflowDetected", overflow_detected},
+    Kind{"WriteAfterFree", write_after_free},
     Kind{"HeapDamaged", heap_damaged},
     Kind{"HeapError", heap_busy},
     Kind{"HeapClosed", heap_closed},
 };
 static_assert(kinds.size() == static_cast<std::size_t>(FaultKind::heap_closed) + 1);
 
-constexpr std::array rules = {"",     "magic", "size",   "seal",       "node size", "next",
-                              "prev", "head",  "listed", "neighbours", "coverage",  "counters"};
-static_assert(rules.size() == static_cast<std::size_t>(Rule::counters) + 1);
+constexpr std::array rules = {"",         "magic",    "size",    "seal",   "node size",
+                              "next",     "prev",     "head",    "listed", "neighbours",
+                              "coverage", "counters", "redzone", "fill"};
+static_assert(rules.size() == static_cast<std::size_t>(Rule::fill) + 1);
 
 const Kind& kind_of(FaultKind kind) noexcept { return kinds[static_cast<std::size_t>(kind)]; }
 

@@ -117,7 +117,7 @@ Address Heap::calloc(Size count, Size size, Fault& fault) noexcept {
     blame(fault, 0);
     return 0;
   }
-  std::memset(data(payload_of(block)), 0, on_offer(block.extent));
+  std::memset(data(payload_of(block)), 0, usable(block, total));
   return address_of(block);
 }
 
@@ -146,7 +146,7 @@ Size Heap::usable_size(Address payload, Fault& fault) noexcept {
   const Guard guard(lock_);
   if (!may_look(guard, fault)) return 0;
   Live live;
-  if (core_->find(offset_of(payload), live, fault)) return on_offer(live.block.extent);
+  if (core_->find(offset_of(payload), live, fault)) return usable(live.block, live.size);
   blame(fault, payload);
   return 0;
 }
@@ -300,21 +300,38 @@ std::vector<BlockInfo> Heap::walk(Fault& fault) {
   if (!may_look(guard, fault)) return {};
   std::vector<BlockInfo> infos;
   infos.reserve(core_->map().blocks());
-  for (const Sight& sight : core_->walk()) {
-    const Offset start = sight.block.start;
-    infos.push_back({address_of(start), address_of(payload_of(sight.block)), sight.size,
-                     sight.block.extent, sight.live, sight.serial});
-  }
+  for (const Sight& sight : core_->walk()) infos.push_back(shown(sight));
   return infos;
 }
 
-Findings Heap::check(Fault& fault) {
+BlockInfo Heap::shown(const Sight& sight) const noexcept {
+  return {address_of(sight.block.start),
+          address_of(payload_of(sight.block)),
+          sight.size,
+          sight.block.extent,
+          sight.live,
+          sight.serial};
+}
+
+Findings Heap::check(Fault& fault, std::vector<BlockInfo>* culprits) {
   const Guard guard(lock_);
   if (!may_look(guard, fault)) return {};
   Findings findings = core_->inspect();
   if (!findings.empty()) damaged_ = true;
-  for (Fault& finding : findings) finding.offset += unused_;
+  for (Fault& finding : findings) {
+    if (culprits != nullptr) culprits->push_back(culprit(finding));
+    finding.offset += unused_;
+  }
   return findings;
+}
+
+// Not of a list or a counter that is wrong as a whole: its offset says nothing.
+BlockInfo Heap::culprit(const Fault& finding) const noexcept {
+  const bool itself = finding.kind == FaultKind::overflow_detected;
+  const bool front = finding.rule >= Rule::magic && finding.rule <= Rule::prev;
+  if (!itself && (!front || finding.offset == 0)) return {};
+  const Sight sight = core_->look_at(finding.offset - (itself ? 0 : 1));
+  return sight.live ? shown(sight) : BlockInfo{};
 }
 
 Stats Heap::stats(Fault& fault) {
@@ -327,7 +344,7 @@ Stats Heap::stats(Fault& fault) {
           .free_blocks = map.free_blocks(),
           .requested = tally.requested,
           .used = from_first_byte(map.used()),
-          .available = available(),
+          .available = core_->available(),
           .largest_free = on_offer(core_->largest()),
           .overhead = tally.taken - tally.requested,
           .peak_requested = tally.peak_requested,
@@ -341,7 +358,7 @@ Stats Heap::stats(Fault& fault) {
 Size Heap::available_memory(Fault& fault) noexcept {
   const Guard guard(lock_);
   if (!may_look(guard, fault)) return 0;
-  return available();
+  return core_->available();
 }
 
 Size Heap::largest_free(Fault& fault) noexcept {

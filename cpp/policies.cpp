@@ -19,7 +19,8 @@ using Maker = std::unique_ptr<Core> (*)(std::span<std::byte>, const Options&);
 
 template <Policy P>
 std::unique_ptr<Core> make(std::span<std::byte> region, const Options& options) {
-  const CoreSettings settings{options.headers, options.magic, options.zero_on_free};
+  const CoreSettings settings{options.headers, options.magic, options.zero_on_free,
+                              options.checks == Checks::debug};
   if constexpr (std::constructible_from<P, Blocks&, const BlockMap&, Sequence>) {
     const Sequence sequence{.fit = options.fit.value_or(Fit::first),
                             .order = options.order.value_or(Order::address),

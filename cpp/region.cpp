@@ -7,6 +7,8 @@
 #include <bit>
 #include <utility>
 
+#include "glassheap/poison.hpp"
+
 namespace glassheap {
 namespace {
 
@@ -61,6 +63,7 @@ Region& Region::operator=(Region&& other) noexcept {
 }
 
 Region::~Region() {
+  unpoison(data_, size_);
   if (mapping_ != nullptr) munmap(mapping_, mapped_);
 }
 

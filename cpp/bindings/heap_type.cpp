@@ -68,16 +68,18 @@ std::optional<Enum> named(const py::object& object, const char* option,
 }
 
 constexpr std::array<std::string_view, 3> fits = {"first", "best", "worst"};
+constexpr std::array<std::string_view, 2> levels = {"robust", "debug"};
 constexpr std::array<std::string_view, 5> orders = {"address", "size+", "size-", "front", "back"};
 
 std::unique_ptr<Heap> open(const py::object& size, const std::string& policy, bool headers,
-                           const py::object& magic, bool zero_on_free, bool threads,
-                           const py::object& base, const py::object& fit, const py::object& order,
-                           std::optional<bool> coalesce) {
+                           const py::object& checks, const py::object& magic, bool zero_on_free,
+                           bool threads, const py::object& base, const py::object& fit,
+                           const py::object& order, std::optional<bool> coalesce) {
   Options options;
   options.size = whole(size, "size");
   options.policy = policy;
   options.headers = headers;
+  options.checks = named<Checks>(py::str(checks), "checks", levels).value_or(Checks::robust);
   options.magic = read_magic(magic);
   options.zero_on_free = zero_on_free;
   options.threads = threads;
@@ -111,29 +113,37 @@ py::list free_list(OpenHeap heap) {
   return list;
 }
 
+py::object as_record(const RecordMaker& record, const BlockInfo& info) {
+  return record(
+      py::make_tuple(info.start, info.address, info.size, info.extent, info.live, info.serial));
+}
+
 py::list walk(OpenHeap heap) {
   const RecordMaker record("BlockInfo");
   py::list list;
-  for (const BlockInfo& info : checked([&](Fault& fault) { return heap->walk(fault); })) {
-    list.append(record(
-        py::make_tuple(info.start, info.address, info.size, info.extent, info.live, info.serial)));
-  }
+  for (const BlockInfo& info : checked([&](Fault& fault) { return heap->walk(fault); }))
+    list.append(as_record(record, info));
   return list;
 }
 
 py::list check(OpenHeap heap) {
   Fault fault;
   Findings findings;
+  std::vector<BlockInfo> culprits;
   {
     const py::gil_scoped_release others_may_run;
-    findings = heap->check(fault);
+    findings = heap->check(fault, &culprits);
   }
   raise_if(fault);
   const RecordMaker record("Finding");
   py::list list;
-  for (const Fault& finding : findings) {
-    list.append(record(py::make_tuple(name_of(finding.kind), name_of(finding.rule), finding.offset,
-                                      finding.expected, finding.found)));
+  for (std::size_t i = 0; i < findings.size(); ++i) {
+    const Fault& found = findings[i];
+    const py::object finding = record(py::make_tuple(name_of(found.kind), name_of(found.rule),
+                                                     found.offset, found.expected, found.found));
+    if (culprits[i].extent != 0)
+      finding.attr("culprit") = as_record(RecordMaker("BlockInfo"), culprits[i]);
+    list.append(finding);
   }
   return list;
 }
@@ -197,6 +207,11 @@ Args:
     headers: Whether a header of 16 bytes stands before each payload. Without headers a block of 64
         bytes takes 64, every check but those of the header itself still holds, and the exact size
         asked for, the serial and the magic number are not kept.
+    checks: 'robust' looks at every pointer, header and node that it uses. 'debug' also puts a
+        redzone behind each payload, which is looked at when the block is freed, resized or checked,
+        and fills free memory, which is looked at when it is handed out again or checked: a block
+        takes 16 bytes more, a call time in proportion to its size, and usable_size is exactly the
+        size asked for.
     magic: The 32-bit number that stands in every live block's header.
     zero_on_free: Whether the bytes of a block are cleared when it is freed.
     threads: Whether more than one thread may use the heap at a time. False saves the lock; it is
@@ -229,6 +244,10 @@ void add_properties(HeapClass& type) {
           "headers", [](OpenHeap heap) { return heap->options().headers; },
           "Whether a header stands before each payload.")
       .def_property_readonly(
+          "checks",
+          [](OpenHeap heap) { return levels[static_cast<std::size_t>(heap->options().checks)]; },
+          "How much the heap looks at: 'robust' or 'debug'.")
+      .def_property_readonly(
           "address", [](OpenHeap heap) { return heap->address(); },
           "The real address of the region's first byte.")
       .def_property_readonly(
@@ -257,8 +276,10 @@ The extents add up to the region, whatever state the bytes are in. O(n). Raises 
       .def("check", &check,
            R"(Verify every rule of the heap, and return what is broken, as Findings.
 
-Headers: magic, size, seal. Nodes: size, next, prev, head. Neighbours, coverage, counters. An empty
-list means a sound heap; anything else makes the heap damaged. O(n log n). Raises HeapClosed.)")
+Headers: magic, size, seal. Nodes: size, next, prev, head. Neighbours, coverage, counters. With
+checks='debug' redzones and the fill of free memory, every byte. A finding's culprit is the live
+block that most likely wrote there. An empty list means a sound heap; anything else makes the heap
+damaged. O(n log n), in a debug heap O(size). Raises HeapClosed.)")
       .def("stats", &stats, "Return a HeapStats. O(n) in the free blocks. Raises HeapClosed.")
       .def(
           "available_memory",
@@ -381,9 +402,10 @@ py::object RecordMaker::operator()(const py::tuple& fields) const {
 void add_heap(py::module_& module) {
   HeapClass type(module, "Heap", heap_doc);
   type.def(py::init(&open), py::arg("size") = 4096, py::kw_only(), py::arg("policy") = "first_fit",
-           py::arg("headers").none(false) = true, py::arg("magic") = 0xDEADBEEF,
-           py::arg("zero_on_free").none(false) = false, py::arg("threads").none(false) = true,
-           py::arg("base") = py::none(), py::arg("fit") = py::none(), py::arg("order") = py::none(),
+           py::arg("headers").none(false) = true, py::arg("checks") = "robust",
+           py::arg("magic") = 0xDEADBEEF, py::arg("zero_on_free").none(false) = false,
+           py::arg("threads").none(false) = true, py::arg("base") = py::none(),
+           py::arg("fit") = py::none(), py::arg("order") = py::none(),
            py::arg("coalesce") = py::none());
   add_properties(type);
   add_looking(type);

@@ -117,7 +117,7 @@ std::string describe(const std::string& fault, const std::string& rule, Offset o
                      std::uint64_t expected, std::uint64_t found) {
   Fault described{.offset = offset, .expected = expected, .found = found};
   described.kind = named<FaultKind>(fault, FaultKind::heap_closed);
-  described.rule = named<Rule>(rule, Rule::counters);
+  described.rule = named<Rule>(rule, Rule::fill);
   return sentence(described);
 }
 

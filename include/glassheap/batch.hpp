@@ -28,6 +28,20 @@ namespace glassheap {
                                 std::span<const Offset> payloads, std::size_t& refused,
                                 Fault& fault) noexcept;
 
+// Sixteen bytes each, and where they were.
+class Fronts {
+ public:
+  void keep(Offset at, const header_t& front);   // throws std::bad_alloc if there is no memory
+  void put_back(Blocks& blocks) const noexcept;  // the first that was kept comes last
+
+ private:
+  struct Front {
+    Offset at = nowhere;
+    header_t front{};
+  };
+  std::vector<Front> fronts_;
+};
+
 template <typename Space, typename Mark>
 class Journal {
  public:
@@ -50,7 +64,7 @@ class Journal {
       undo(run, payloads.subspan(run.first));
       payloads = payloads.first(run.first);
     }
-    for (const Note& note : std::views::reverse(notes_)) blocks_.restore(note.at, note.front);
+    fronts_.put_back(blocks_);
   }
 
  private:
@@ -60,15 +74,11 @@ class Journal {
     [[no_unique_address]] Mark mark{};
     header_t front{};
   };
-  struct Note {
-    Offset at = nowhere;
-    header_t front{};
-  };
 
   void note_front(Offset at) {
     const header_t front = blocks_.save(at);
     const header_t none{};
-    if (std::memcmp(&front, &none, sizeof front) != 0) notes_.push_back({at, front});
+    if (std::memcmp(&front, &none, sizeof front) != 0) fronts_.keep(at, front);
   }
 
   // The blocks of the run become one again, and that is given back to where it was cut from.
@@ -80,6 +90,7 @@ class Journal {
       blocks_.scrub(block.start);
       taken.extent += block.extent;
     }
+    if (blocks_.layout.has_redzones()) redzone::fill(blocks_, taken);
     const Block rest{taken.end(), run.from.end() - taken.end()};
     blocks_.restore(run.from.start, run.front);
     space_.undo({run.from, {}, taken, rest}, run.mark);
@@ -94,7 +105,7 @@ class Journal {
   Space& space_;
   Block rest_;  // of the last cut
   std::vector<Run> runs_;
-  std::vector<Note> notes_;
+  Fronts fronts_;
 };
 
 }  // namespace glassheap

@@ -4,14 +4,15 @@
 // numbers and back, the seal, and the arithmetic between a size, an extent and a payload's place:
 //
 //     start                payload                              end
-//     | header or node: 16 | payload, rounded up to 16 ........ |
-//     <------------------------- extent ----------------------->
+//     | header or node: 16 | payload, rounded up to 16 .. | back |
+//     <------------------------- extent ------------------------>
 //
-//     extent  = front + round_up(size, 16)     payload = start + front
-//     on offer = extent - front                (what a node's size says)
+//     extent  = front + round_up(size, 16) + back     payload = start + front
+//     on offer = extent - front - back                (what a node's size says; at least 0)
 //
 // front is 16, or 0 in a heap without headers: there a payload starts where its block does, a free
-// block offers all that it has, and only the block map knows which is which.
+// block offers all that it has, and only the block map knows which is which. back is 0, or 16 where
+// the bytes behind a payload are watched (redzone.hpp).
 #pragma once
 
 #include <algorithm>
@@ -21,30 +22,39 @@
 #include <optional>
 #include <span>
 
+#include "glassheap/checks.hpp"
 #include "glassheap/layout.h"
+#include "glassheap/poison.hpp"
 #include "glassheap/units.hpp"
 
 namespace glassheap {
 
 using ::header_t;
 using ::node_t;
+using ::trailer_t;
 
-static_assert(sizeof(header_t) == granule_size && sizeof(node_t) == granule_size);
+static_assert(sizeof(header_t) == granule_size && sizeof(node_t) == granule_size &&
+              sizeof(trailer_t) == granule_size);
 
 // How long blocks are, and where in them payloads stand. All in bytes.
 struct Layout {
   Size front = sizeof(header_t);  // before each live payload: the header, or nothing
+  Size back = 0;                  // behind it, rounding apart: the trailer, or nothing
   bool powers_of_two = false;     // extents are rounded up to powers of two, as buddies need them
 
   [[nodiscard]] constexpr bool has_headers() const noexcept { return front != 0; }
   [[nodiscard]] constexpr Offset payload_of(Offset start) const noexcept { return start + front; }
   [[nodiscard]] constexpr Offset start_of(Offset payload) const noexcept { return payload - front; }
-  [[nodiscard]] constexpr Size on_offer(Size extent) const noexcept { return extent - front; }
+  [[nodiscard]] constexpr bool has_redzones() const noexcept { return back != 0; }
+  [[nodiscard]] constexpr bool keeps_sizes() const noexcept { return front + back != 0; }
+  [[nodiscard]] constexpr Size on_offer(Size extent) const noexcept {
+    return extent < front + back ? 0 : extent - front - back;
+  }
 
   // The extent that `size` bytes of payload take; `size` is at most largest_region. A block without
   // header and payload still takes a granule, so that it has an address of its own.
   [[nodiscard]] constexpr Size extent_for(Size size) const noexcept {
-    const Size extent = std::max(front + round_up(size, granule_size), granule_size);
+    const Size extent = std::max(front + round_up(size, granule_size) + back, granule_size);
     return powers_of_two ? std::bit_ceil(extent) : extent;
   }
 
@@ -54,6 +64,14 @@ struct Layout {
     return size <= largest_region && extent == extent_for(size);
   }
 };
+
+// The largest block of a power of two that may start where `span` does and lies in it: one that
+// halving the region could have made.
+[[nodiscard]] constexpr Block first_piece(Block span) noexcept {
+  const Size largest = std::bit_floor(span.extent);
+  const Size multiple = span.start & (~span.start + 1);  // the largest power that divides it
+  return {span.start, span.start == 0 ? largest : std::min(largest, multiple)};
+}
 
 // Links and offsets, in pairs. The link that leads nowhere is the one of the place `nowhere`.
 static_assert(nowhere / granule_size == GLASSHEAP_NIL);
@@ -78,10 +96,17 @@ class Sealer {
   Sealer();  // draws a key from the system's random numbers
 
   [[nodiscard]] std::uint16_t seal(Offset start, const header_t& header) const noexcept {
+    if constexpr (!checking) return 0;
     std::uint64_t mixed = (header.size ^ key_[0]) * 0x9E3779B97F4A7C15U;  // 2^64 / golden ratio
     mixed ^= (std::uint64_t{header.magic} << 16 | header.serial) ^ (mixed >> 32);
     mixed = (mixed ^ (start / granule_size) << 32 ^ key_[1]) * 0xD6E8FEB86659FD93U;
     return static_cast<std::uint16_t>(mixed >> 48);
+  }
+  // The same in 64 bits, over a size and the place where its block ends.
+  [[nodiscard]] std::uint64_t check(Offset end, Size size) const noexcept {
+    std::uint64_t mixed = (size ^ key_[1]) * 0x9E3779B97F4A7C15U;
+    mixed = ((mixed ^ mixed >> 32) ^ end ^ key_[0]) * 0xD6E8FEB86659FD93U;
+    return mixed ^ mixed >> 32;
   }
 
  private:
@@ -91,8 +116,9 @@ class Sealer {
 // The region's bytes, read and written as fronts of blocks and as payloads.
 class Blocks {
  public:
-  Blocks(std::span<std::byte> region, Layout how, std::uint32_t magic)
-      : layout(how), first_(region.data()), size_(region.size()), magic_(magic) {}
+  Blocks(std::span<std::byte> region, Layout how, std::uint32_t magic,
+         std::byte fill = std::byte{0})
+      : layout(how), first_(region.data()), size_(region.size()), magic_(magic), fill_(fill) {}
 
   const Layout layout;
 
@@ -128,10 +154,26 @@ class Blocks {
   }
 
   // Takes the front of a block that is no more out of sight: a new payload never shows it.
-  void scrub(Offset start) noexcept { zero(start, granule_size); }
-  void zero(Offset at, Size size) noexcept { std::memset(first_ + at, 0, size); }
+  void scrub(Offset start) noexcept { fill(start, granule_size); }
+  // What stands in free memory: zeros, unless it is watched.
+  void fill(Offset at, Size size) noexcept { set(at, size, fill_); }
+  void set(Offset at, Size size, std::byte value) noexcept {
+    std::memset(first_ + at, std::to_integer<int>(value), size);
+  }
+  [[nodiscard]] std::byte free_fill() const noexcept { return fill_; }
+  [[nodiscard]] const std::byte* bytes(Offset at) const noexcept { return first_ + at; }
   void copy(Offset to, Offset from, Size size) noexcept {
     std::memcpy(first_ + to, first_ + from, size);
+  }
+  // The back of a live block, where there is one: the size again, and a check of it under the key.
+  [[nodiscard]] trailer_t trailer(Block block) const noexcept {
+    return read<trailer_t>(block.end() - sizeof(trailer_t));
+  }
+  [[nodiscard]] trailer_t trailer_for(Block block, Size size) const noexcept {
+    return {size, sealer_.check(block.end(), size)};
+  }
+  void write_trailer(Block block, Size size) noexcept {
+    write(block.end() - sizeof(trailer_t), trailer_for(block, size));
   }
   // All sixteen bytes at the front, whatever they mean; to put back what was there.
   [[nodiscard]] header_t save(Offset start) const noexcept { return header(start); }
@@ -149,14 +191,15 @@ class Blocks {
   }
 
  private:
+  // The heap may look at, and write, what is out of bounds for everybody else (redzone.hpp).
   template <typename Value>
-  [[nodiscard]] Value read(Offset at) const noexcept {
+  [[nodiscard]] GLASSHEAP_INSIDE Value read(Offset at) const noexcept {
     Value value{};
     std::memcpy(&value, first_ + at, sizeof value);
     return value;
   }
   template <typename Value>
-  void write(Offset at, const Value& value) noexcept {
+  GLASSHEAP_INSIDE void write(Offset at, const Value& value) noexcept {
     std::memcpy(first_ + at, &value, sizeof value);
   }
   [[nodiscard]] Address real(Offset at) const noexcept {
@@ -166,6 +209,7 @@ class Blocks {
   std::byte* first_;
   Size size_;
   std::uint32_t magic_;
+  std::byte fill_;
   Sealer sealer_;
 };
 

@@ -17,6 +17,7 @@
 #include "glassheap/block.hpp"
 #include "glassheap/block_map.hpp"
 #include "glassheap/fault.hpp"
+#include "glassheap/redzone.hpp"
 
 namespace glassheap {
 
@@ -36,6 +37,7 @@ class Judge {
   [[nodiscard]] bool live(Offset payload, Live& live, Fault& fault) const noexcept {
     const Offset start =
         blocks_.layout.start_of(payload);  // wraps below the first payload, and so is outside
+    if constexpr (!checking) return believe(start, live);
     if (start >= blocks_.size() || start % granule_size != 0 || !map_.live_at(start)) {
       fault = misplaced(payload);
       return false;
@@ -43,28 +45,25 @@ class Judge {
     const Block block = map_.block_at(start);
     if (!blocks_.layout.has_headers()) {
       live = {block, on_offer(block), 0};
-      return true;
+      return redzone_holds(live, fault);
     }
     const header_t header = blocks_.header(start);
     live = {block, header.size, header.serial};
-    return is_sound(block, header) || explain(start, fault);
+    return (is_sound(block, header) || explain(start, fault)) && redzone_holds(live, fault);
   }
 
   // The same, out of line, for calls in which it is not the most of the work.
   [[nodiscard]] bool find(Offset payload, Live& found, Fault& fault) const noexcept;
 
-  // Whether the header of the live block `block` is sound.
-  [[nodiscard]] bool header(Block block, Fault& fault) const noexcept {
-    return !blocks_.layout.has_headers() || is_sound(block, blocks_.header(block.start)) ||
-           explain(block.start, fault);
-  }
+  // Whether the header of the live block `block` is sound, and its redzone.
+  [[nodiscard]] bool sound(Block block, Fault& fault) const noexcept;
 
   // Whether the node of the free block at `start` says what the map says: its size, and as links
   // `next` and `prev`, which the policy knows.
   [[nodiscard]] bool node(Offset start, Offset next, Offset prev, Fault& fault) const noexcept;
 
-  // Every rule that a live header breaks, or a pair of neighbours where no two free blocks touch.
-  // Nodes and lists are the policy's.
+  // Every rule that a live block breaks, or free memory, or a pair of neighbours where no two free
+  // blocks touch. Nodes and lists are the policy's.
   void inspect(Findings& findings, bool none_touch) const;
 
  private:
@@ -75,6 +74,19 @@ class Judge {
     return header.magic == blocks_.magic() && blocks_.layout.fills(header.size, block.extent) &&
            header.seal == blocks_.seal(block.start, header);
   }
+  bool believe(Offset start, Live& live) const noexcept {
+    live = {map_.block_at(start), 0, 0};
+    const bool headed = blocks_.layout.has_headers();
+    const header_t header =
+        headed ? blocks_.header(start) : header_t{on_offer(live.block), 0, 0, 0};
+    live.size = header.size;
+    live.serial = header.serial;
+    return true;
+  }
+  [[nodiscard]] bool redzone_holds(Live& live, Fault& fault) const noexcept {
+    return !blocks_.layout.has_redzones() || redzone::holds(blocks_, live.block, live.size, fault);
+  }
+  [[nodiscard]] bool fill_holds(Block free, Fault& fault) const noexcept;
   [[nodiscard]] bool was_freed(Offset start) const noexcept;
   // Why `payload` is not a live block's.
   [[nodiscard, gnu::cold]] Fault misplaced(Offset payload) const noexcept;

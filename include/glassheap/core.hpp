@@ -17,6 +17,7 @@ struct CoreSettings {
   bool headers = true;
   std::uint32_t magic = 0xDEADBEEF;
   bool zero_on_free = false;
+  bool redzones = false;
 };
 
 class Core {
@@ -51,9 +52,12 @@ class Core {
 
   [[nodiscard]] virtual Findings inspect() const = 0;
   [[nodiscard]] virtual std::vector<Sight> walk() const = 0;
+  [[nodiscard]] virtual Sight look_at(Offset at) const noexcept = 0;  // the block with that byte
   [[nodiscard]] virtual std::vector<Block> free_list() const = 0;
   [[nodiscard]] virtual Size largest()
       const noexcept = 0;  // extent of the largest free block, or 0
+  // The sum of what the free blocks offer: O(1), or with headers and redzones O(n) in them.
+  [[nodiscard]] virtual Size available() const noexcept = 0;
   [[nodiscard]] virtual const Layout& layout() const noexcept = 0;
   [[nodiscard]] virtual Size own_memory() const noexcept = 0;  // bytes outside the region
   [[nodiscard]] virtual const BlockMap& map() const noexcept = 0;

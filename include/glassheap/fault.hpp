@@ -33,6 +33,8 @@ enum class FaultKind : std::uint8_t {
   bad_magic,
   header_corrupted,
   free_list_corrupted,
+  overflow_detected,
+  write_after_free,
   // The heap.
   heap_damaged,
   heap_busy,
@@ -53,6 +55,8 @@ enum class Rule : std::uint8_t {
   neighbours,  // no two free blocks touch
   coverage,    // the blocks cover the region from its first byte to its last
   counters,    // the counters are the sums over the blocks
+  redzone,     // nothing was written behind a payload
+  fill,        // nothing was written into free memory
 };
 
 // What stood in the way of a request, in bytes of payload.
@@ -69,10 +73,10 @@ struct Fault {
   Address address = 0;    // the pointer that was given, as the caller counts
   Address owner = 0;      // interior_pointer: the payload of the block that it points into
   std::size_t index = 0;  // a batch: which of its sizes, or of its addresses that are not 0
-  Offset offset = 0;      // corruption: the first byte of the block whose front is damaged
+  Offset offset = 0;      // corruption: the block's first byte; write_after_free: the byte written
   Size least = 0;         // invalid_size: of a region
-  std::uint64_t expected = 0;
-  std::uint64_t found = 0;
+  std::uint64_t expected = 0;  // overflow_detected: the payload's size
+  std::uint64_t found = 0;     // and which byte behind it was written, counted from its first
   Shortage shortage = {};
 
   [[nodiscard]] explicit operator bool() const noexcept { return kind != FaultKind::none; }
@@ -86,7 +90,7 @@ void drop_repetitions(Findings& findings);
 
 // Corruption, as opposed to misuse: bytes that the heap relies on are not as it wrote them.
 [[nodiscard]] constexpr bool is_corruption(FaultKind kind) noexcept {
-  return kind >= FaultKind::bad_magic && kind <= FaultKind::free_list_corrupted;
+  return kind >= FaultKind::bad_magic && kind <= FaultKind::write_after_free;
 }
 
 // The name of the exception class that stands for `kind` in Python.

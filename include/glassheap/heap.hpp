@@ -108,7 +108,10 @@ class Heap {
   // The sizes in list order on one line, Free(112)->Free(3824), or (none); no line break.
   [[nodiscard]] std::string free_list_line(Fault& fault);
   [[nodiscard]] std::vector<BlockInfo> walk(Fault& fault);
-  [[nodiscard]] Findings check(Fault& fault);  // finds anything: the heap is damaged from then on
+  // What is broken, if anything: the heap is damaged from then on. `culprits`, if given, has for
+  // each the live block that most likely wrote there: the one that was written behind, or the left
+  // neighbour of a front that was written over; or one without extent, where there is none.
+  [[nodiscard]] Findings check(Fault& fault, std::vector<BlockInfo>* culprits = nullptr);
   [[nodiscard]] Stats stats(Fault& fault);
   [[nodiscard]] Size available_memory(Fault& fault) noexcept;
   [[nodiscard]] Size largest_free(Fault& fault) noexcept;
@@ -136,16 +139,17 @@ class Heap {
   }
   [[nodiscard]] Offset payload_of(Block block) const noexcept { return block.start + front_; }
   [[nodiscard]] Size on_offer(Size extent) const noexcept {
-    return extent == 0 ? 0 : extent - front_;
+    return core_->layout().on_offer(extent);
+  }
+  // What may be written of a live block that was asked for `size` bytes.
+  [[nodiscard]] Size usable(Block block, Size size) const noexcept {
+    return core_->layout().has_redzones() ? size : on_offer(block.extent);
   }
   // What a stretch of the core's region comes to with the unused granule in front of it.
   [[nodiscard]] Size from_first_byte(Size used) const noexcept {
     return used == 0 ? 0 : unused_ + used;
   }
   [[nodiscard]] std::byte* data(Offset at) const noexcept { return region_.data() + unused_ + at; }
-  [[nodiscard]] Size available() const noexcept {
-    return size_ - unused_ - core_->tally().taken - core_->map().free_blocks() * front_;
-  }
   [[nodiscard]] bool align_for(Size& align, Fault& fault) const noexcept {
     return align == granule_size || other_align(align, fault);
   }
@@ -170,6 +174,8 @@ class Heap {
   }
   [[nodiscard]] bool find(const Handle& handle, Live& live, Fault& fault) const noexcept;
   bool hold(const Live& live, Pinned& pinned);
+  [[nodiscard]] BlockInfo shown(const Sight& sight) const noexcept;
+  [[nodiscard]] BlockInfo culprit(const Fault& finding) const noexcept;
   // Completes a fault for `payload`, and marks the heap as damaged if that is what it says.
   void blame(Fault& fault, Address payload) noexcept;
 

@@ -40,28 +40,31 @@ class HeapCore final : public Core {
   template <typename... PolicySettings>
   HeapCore(std::span<std::byte> region, const CoreSettings& settings,
            const PolicySettings&... of_policy)
-      : blocks_(region, layout_for(settings), settings.magic),
+      : blocks_(region, layout_for(settings), settings.magic, fill_for(settings)),
         map_(region.size()),
         judge_(blocks_, map_),
         space_(blocks_, map_, of_policy...),
-        zero_on_free_(settings.zero_on_free) {
-    space_.seed();
+        zero_on_free_(settings.zero_on_free),
+        wipes_(settings.zero_on_free || settings.redzones) {
+    seed();
   }
 
   [[gnu::flatten]] Block allocate(Size size, Size align, Fault& fault) noexcept override {
+    if constexpr (walks) return allocate_small(size, align, fault);
     const Block from = find_free(size, align, fault);
     if (!from) return {};
     const Cut cut = plan_cut(blocks_, from, {extent_for(size), align});
-    if (!space_.vet(cut, fault)) return {};
+    if ((checking && !space_.vet(cut, fault)) || (watches() && !vet_fill(cut, fault))) return {};
     ++tally_.mallocs;
     return take(cut, size);
   }
 
   [[gnu::flatten]] bool release(Offset payload, Fault& fault) noexcept override {
+    if constexpr (walks) return release_small(payload, fault);
     Live freed;
     if (!judge_.live(payload, freed, fault)) return false;
     const Release release = space_.plan_release(freed.block);
-    if (!space_.vet(release, fault)) return false;
+    if (checking && !space_.vet(release, fault)) return false;
     ++tally_.frees;
     give_back(freed, release);
     return true;
@@ -121,7 +124,7 @@ class HeapCore final : public Core {
     clear_fronts(blocks_, map_, zero_on_free_);
     map_.clear();
     tally_.requested = tally_.taken = 0;
-    space_.seed();
+    seed();
   }
 
   [[nodiscard, gnu::cold]] Findings inspect() const override {
@@ -134,6 +137,9 @@ class HeapCore final : public Core {
   }
 
   [[nodiscard]] std::vector<Sight> walk() const override { return look_at_all(blocks_, map_); }
+  [[nodiscard]] Sight look_at(Offset at) const noexcept override {
+    return look(blocks_, map_, map_.block_around(at));
+  }
 
   [[nodiscard, gnu::cold]] std::vector<Block> free_list() const override {
     std::vector<Block> list;
@@ -146,11 +152,19 @@ class HeapCore final : public Core {
   [[nodiscard]] Size own_memory() const noexcept override {
     return sizeof *this + map_.own_memory() + space_.policy().own_memory();
   }
+  [[nodiscard]] Size available() const noexcept override {
+    const Layout& layout = blocks_.layout;
+    if (layout.front + layout.back > granule_size) return sum_on_offer(blocks_, map_);
+    return blocks_.size() - tally_.taken - map_.free_blocks() * (layout.front + layout.back);
+  }
   [[nodiscard]] const Layout& layout() const noexcept override { return blocks_.layout; }
   [[nodiscard]] const BlockMap& map() const noexcept override { return map_; }
   [[nodiscard]] const Tally& tally() const noexcept override { return tally_; }
 
  private:
+  // Where a call walks a list, nothing is gained by putting all of it in one place.
+  static constexpr bool walks = P::joining == Joining::in_list_order;
+
   using FreeSpace = typename SpaceFor<P, P::joining>::Type;
   using Release = typename FreeSpace::Release;
   using BatchJournal = Journal<FreeSpace, typename P::Mark>;
@@ -162,7 +176,17 @@ class HeapCore final : public Core {
 
   [[nodiscard]] static constexpr Layout layout_for(const CoreSettings& settings) noexcept {
     return {.front = settings.headers ? granule_size : 0,
+            .back = settings.redzones ? granule_size : 0,
             .powers_of_two = P::joining == Joining::buddies};
+  }
+  [[nodiscard]] static constexpr std::byte fill_for(const CoreSettings& settings) noexcept {
+    const bool filled = settings.redzones && !settings.zero_on_free;
+    return std::byte{filled ? std::uint8_t{GLASSHEAP_FREED} : std::uint8_t{0}};
+  }
+
+  void seed() noexcept {
+    if (watches()) redzone::fill(blocks_, {0, blocks_.size()});
+    space_.seed();
   }
 
   // --- Left of the bar: these only read. --------------------------------------------------------
@@ -187,7 +211,15 @@ class HeapCore final : public Core {
     const Block from = find_free(size, align, fault);
     if (!from) return {};
     const Cut cut = plan_cut(blocks_, from, {extent_for(size), align});
-    return space_.vet(cut, fault) ? cut : Cut{};
+    return space_.vet(cut, fault) && (!watches() || vet_fill(cut, fault)) ? cut : Cut{};
+  }
+
+  // Whether free memory and the bytes behind payloads are watched.
+  [[nodiscard]] bool watches() const noexcept { return blocks_.layout.has_redzones(); }
+
+  // Whether what is handed out, or written over, is as it was filled.
+  [[nodiscard]] bool vet_fill(const Cut& cut, Fault& fault) const noexcept {
+    return redzone::fill_holds(blocks_, cut.from, cut.taken.end(), cut.rest, fault);
   }
 
   [[nodiscard]] static bool touches(Block a, Block b) noexcept {
@@ -203,11 +235,7 @@ class HeapCore final : public Core {
     ++tally_.failures;
     const Size largest = space_.policy().largest();
     fault.kind = FaultKind::out_of_memory;
-    fault.shortage = {size, available(), largest == 0 ? 0 : blocks_.layout.on_offer(largest),
-                      map_.free_blocks()};
-  }
-  [[nodiscard]] Size available() const noexcept {
-    return blocks_.size() - tally_.taken - map_.free_blocks() * blocks_.layout.front;
+    fault.shortage = {size, available(), blocks_.layout.on_offer(largest), map_.free_blocks()};
   }
 
   [[nodiscard]] bool fits_in_place(Block block, Size size, Size align) const noexcept {
@@ -241,18 +269,33 @@ class HeapCore final : public Core {
 
   // --- Right of the bar: these write, and cannot fail. ------------------------------------------
 
+  [[gnu::noinline]] Block allocate_small(Size size, Size align, Fault& fault) noexcept {
+    const Cut cut = plan(size, align, fault);
+    if (!cut) return {};
+    ++tally_.mallocs;
+    return carry_out(cut, size);
+  }
+  [[gnu::noinline]] bool release_small(Offset payload, Fault& fault) noexcept {
+    Live freed;
+    if (!judge_.find(payload, freed, fault) || !vet_release(freed.block, fault)) return false;
+    ++tally_.frees;
+    free(freed);
+    return true;
+  }
+
   Block take(const Cut& cut, Size size) noexcept {
     space_.apply(cut);
     space_.took(cut.taken);
     blocks_.write_header(cut.taken.start, size, ++serial_);
+    if (watches()) redzone::raise(blocks_, cut.taken, size);
     tally_.add(counted(size, cut.taken), cut.taken);
     return cut.taken;
   }
   [[gnu::noinline]] Block carry_out(const Cut& cut, Size size) noexcept { return take(cut, size); }
 
-  // What a live block counts for: without a header nobody knows later what was asked for.
+  // What a live block counts for: where it keeps no size, nobody knows later what was asked for.
   [[nodiscard]] Size counted(Size size, Block block) const noexcept {
-    return blocks_.layout.has_headers() ? size : block.extent;
+    return blocks_.layout.keeps_sizes() ? size : block.extent;
   }
 
   void give_back(const Live& freed, const Release& release) noexcept {
@@ -272,7 +315,7 @@ class HeapCore final : public Core {
   }
 
   void wipe(Block block) noexcept {
-    if (zero_on_free_) blocks_.zero(block.start, block.extent);
+    if (wipes_) redzone::fill(blocks_, block);
   }
 
   // --- Another size: each first vets what it will do. -------------------------------------------
@@ -287,6 +330,7 @@ class HeapCore final : public Core {
 
   void rewrite(const Live& live, Block now, Size size) noexcept {
     if (blocks_.layout.has_headers()) blocks_.write_header(now.start, size, live.serial);
+    if (watches()) redzone::move(blocks_, live.block, now, size);
     tally_.subtract(live.size, live.block);
     tally_.add(counted(size, now), now);
   }
@@ -304,8 +348,11 @@ class HeapCore final : public Core {
   // The border between the block and its free right neighbour moves up.
   bool grow(Block was, Block now, Fault& fault) noexcept {
     const Block right = map_.free_starting_at(was.end());
-    if (!space_.vet_growth(right, now.extent - was.extent, fault)) return false;
-    space_.grow(right, now.extent - was.extent);
+    const Size more = now.extent - was.extent;
+    const Block rest{right.start + more, right.extent - more};
+    if (!space_.vet_growth(right, more, fault)) return false;
+    if (watches() && !redzone::fill_holds(blocks_, right, now.end(), rest, fault)) return false;
+    space_.grow(right, more);
     return true;
   }
 
@@ -337,6 +384,7 @@ class HeapCore final : public Core {
   Tally tally_;
   std::uint16_t serial_ = 0;
   bool zero_on_free_;
+  bool wipes_;  // a block that is freed: zero_on_free_, or watches()
 };
 
 }  // namespace glassheap

@@ -13,6 +13,13 @@
  *
  *   live block of a heap without headers: payload alone; its free blocks have their nodes.
  *
+ *   live block with redzones (checks="debug"), with a header or without:
+ *   | header | payload .... | 0xFD ...  | size : u64 | check : u64 |
+ *            16             16 + size   extent - 16                extent
+ *
+ *   free block of such a heap:
+ *   | node   | 0xDD .............................................. |
+ *
  * Both are 16 bytes, one granule, and every block starts on a granule; so any block that is freed
  * has room for its node, and a payload is 16-aligned. All numbers are in the machine's byte order.
  */
@@ -39,6 +46,16 @@ typedef struct node_t {
   uint32_t next; /* granule of the next free block in the list, or GLASSHEAP_NIL */
   uint32_t prev; /* granule of the previous free block in the list, or GLASSHEAP_NIL */
 } node_t;
+
+/* Behind a live payload, in a heap with redzones. */
+typedef struct trailer_t {
+  uint64_t size;  /* bytes that the caller asked for */
+  uint64_t check; /* a keyed check over the size and the place */
+} trailer_t;
+
+/* What stands between a payload and its trailer, and in free blocks that are watched. */
+#define GLASSHEAP_REDZONE 0xFD
+#define GLASSHEAP_FREED 0xDD
 
 /* The link that leads nowhere. No block starts at this granule: a region is smaller by one. */
 #define GLASSHEAP_NIL UINT32_C(0xFFFFFFFF)

@@ -8,12 +8,17 @@
 
 namespace glassheap {
 
+// How much a heap looks at. Robust: pointers, headers, nodes. Debug: also the bytes behind each
+// payload, and all free memory (redzone.hpp).
+enum class Checks : std::uint8_t { robust, debug };
+
 struct Options {
   Size size = 4096;  // bytes, from 16 to largest_region; rounded up to a granule
   std::string policy = "first_fit";
   // Without headers a live block is payload alone: the block map is the one authority, and sizes
   // asked for, serials and the magic number are not kept.
   bool headers = true;
+  Checks checks = Checks::robust;
   std::uint32_t magic = 0xDEADBEEF;
   bool zero_on_free = false;
   // Whether more than one thread may call at a time. Without it calls do not lock.

@@ -45,22 +45,18 @@ struct Sight {
   std::uint16_t serial = 0;  // 0 for a free block, and where there are no headers
 };
 
-// Looks at `block`. A live block without header, or whose header does not agree with the map, shows
-// all its payload.
-[[nodiscard]] inline Sight look(const Blocks& blocks, const BlockMap& map, Block block) noexcept {
-  const Size offer = blocks.layout.on_offer(block.extent);
-  if (map.free_at(block.start)) return {block, offer, false, 0};
-  if (!blocks.layout.has_headers()) return {block, offer, true, 0};
-  const header_t header = blocks.header(block.start);
-  const bool sane = blocks.layout.fills(header.size, block.extent);
-  return {block, sane ? header.size : offer, true, header.serial};
-}
+// Looks at `block`. A live block whose size is not kept, or does not agree with the map, shows all
+// its payload.
+[[nodiscard]] Sight look(const Blocks& blocks, const BlockMap& map, Block block) noexcept;
 
 // Looks at every block, in address order. Throws std::bad_alloc if there is no memory for the list.
 [[nodiscard]] std::vector<Sight> look_at_all(const Blocks& blocks, const BlockMap& map);
 
-// Zeroes the front of every block, and all of the live ones if `whole_blocks`.
+// Takes the front of every block out of sight, and all of the live ones if `whole_blocks`.
 void clear_fronts(Blocks& blocks, const BlockMap& map, bool whole_blocks) noexcept;
+
+// What the free blocks offer together.
+[[nodiscard]] Size sum_on_offer(const Blocks& blocks, const BlockMap& map) noexcept;
 
 // The sums over the live blocks: bytes asked for, and taken in all.
 struct LiveSums {

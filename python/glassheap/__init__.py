@@ -29,7 +29,9 @@ from glassheap.errors import (
     InvalidSize,
     MisalignedPointer,
     OutOfMemory,
+    OverflowDetected,
     StaleHandle,
+    WriteAfterFree,
 )
 
 TYPE_CHECKING = False  # not typing's: that module alone takes longer to import than all of this
@@ -69,9 +71,11 @@ __all__ = [
     "InvalidSize",
     "MisalignedPointer",
     "OutOfMemory",
+    "OverflowDetected",
     "Policy",
     "PolicyInfo",
     "StaleHandle",
+    "WriteAfterFree",
     "__version__",
     "policies",
 ]

@@ -20,6 +20,7 @@ class Heap:
         *,
         policy: str = "first_fit",
         headers: bool = True,
+        checks: Literal["robust", "debug"] = "robust",
         magic: SupportsIndex = 0xDEADBEEF,
         zero_on_free: bool = False,
         threads: bool = True,
@@ -49,6 +50,8 @@ class Heap:
     def policy(self) -> str: ...
     @property
     def headers(self) -> bool: ...
+    @property
+    def checks(self) -> Literal["robust", "debug"]: ...
     @property
     def magic(self) -> int: ...
     @property

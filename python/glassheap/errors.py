@@ -22,7 +22,9 @@ __all__ = [
     "InvalidSize",
     "MisalignedPointer",
     "OutOfMemory",
+    "OverflowDetected",
     "StaleHandle",
+    "WriteAfterFree",
 ]
 
 
@@ -117,12 +119,12 @@ class StaleHandle(InvalidPointer):
 
 
 class HeapCorrupted(HeapError, RuntimeError):
-    """Bytes that the heap relies on are not as it wrote them: root of the three below."""
+    """Bytes that the heap relies on are not as it wrote them: root of the five below."""
 
     offset: int
-    """Bytes from the start of the region to the block whose front is damaged."""
+    """Bytes from the start of the region to the block that is damaged."""
     field: str
-    """The damaged field: magic, size, seal, node size, next, prev, head."""
+    """The damaged field: magic, size, seal, node size, next, prev, head, redzone, fill."""
     expected: int
     """What the field should hold."""
     found: int
@@ -139,6 +141,21 @@ class HeaderCorrupted(HeapCorrupted):
 
 class FreeListCorrupted(HeapCorrupted):
     """A free node's size, link or place in the order is impossible."""
+
+
+class OverflowDetected(HeapCorrupted):
+    """With checks='debug': a byte behind a live block's payload was written.
+
+    `expected` is the size of the payload in bytes, `found` the index of the first byte that was
+    written behind it.
+    """
+
+
+class WriteAfterFree(HeapCorrupted):
+    """With checks='debug': a byte of free memory was written.
+
+    `offset` is that of the byte, `expected` its value as the heap filled it, `found` the one there.
+    """
 
 
 class HeapDamaged(HeapError, RuntimeError):

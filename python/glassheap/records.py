@@ -46,20 +46,34 @@ class PolicyInfo(NamedTuple):
     """Where it is from."""
 
 
-class Finding(NamedTuple):
-    """One broken rule, as Heap.check reports it; str() of it is a sentence."""
-
+class _Finding(NamedTuple):
     fault: str
     """The name of the exception class that a call would raise for it."""
     rule: str
-    """Which: magic, size, seal, node size, next, prev, head, listed, neighbours, coverage, or
-    counters."""
+    """Which: magic, size, seal, node size, next, prev, head, listed, neighbours, coverage,
+    counters, redzone, or fill."""
     offset: int
-    """Bytes from the start of the region to the block concerned."""
+    """Bytes from the start of the region to the block concerned; for fill, to the byte."""
     expected: int
     """What the rule asks for."""
     found: int
     """What there is."""
 
+
+class Finding(_Finding):
+    """One broken rule, as Heap.check reports it; str() of it is a sentence or two."""
+
+    culprit: BlockInfo | None = None
+    """The live block that most likely wrote there: the one that was written behind, or the one
+    in front of a header or node that was written over. None if no live block is suspect."""
+
     def __str__(self) -> str:
-        return _core._describe(*self)
+        """What is broken, and the likely culprit."""
+        sentence = _core._describe(*self)
+        if self.culprit is None:
+            return sentence
+        block = self.culprit
+        return (
+            f"{sentence} The likely culprit is the block at {block.address:#x}, of {block.size} "
+            f"bytes, serial {block.serial}: it ends where the damage begins."
+        )

@@ -112,13 +112,14 @@ TEST(Fault, DoesNotTakeAClampedNumberForTheNumberGiven) {
 TEST(Fault, CorruptionIsToldFromMisuse) {
   for (const FaultKind kind : all_kinds()) {
     const bool damage = kind == FaultKind::bad_magic || kind == FaultKind::header_corrupted ||
-                        kind == FaultKind::free_list_corrupted;
+                        kind == FaultKind::free_list_corrupted ||
+                        kind == FaultKind::overflow_detected || kind == FaultKind::write_after_free;
     EXPECT_EQ(is_corruption(kind), damage) << static_cast<int>(kind);
   }
 }
 
 TEST(Fault, EveryRuleHasAName) {
-  for (int i = 1; i <= static_cast<int>(Rule::counters); ++i)
+  for (int i = 1; i <= static_cast<int>(Rule::fill); ++i)
     EXPECT_STRNE(name_of(static_cast<Rule>(i)), "") << i;
 }
 

@@ -144,5 +144,18 @@ TEST_P(RunsOnAnotherPolicy, KeepWhatEveryPolicyOwes) {
   }
 }
 
+// Redzones and the fill must stand through everything that a program does by the rules.
+class RunsOnAWatchedHeap : public RandomRun {};
+INSTANTIATE_TEST_SUITE_P(Policies, RunsOnAWatchedHeap, ::testing::ValuesIn(watched_variants()),
+                         by_name);
+
+TEST_P(RunsOnAWatchedHeap, KeepWhatEveryPolicyOwes) {
+  unsigned seed = 300;
+  for (const Scenario& scenario : scenarios) {
+    if (scenario.region <= 65536)
+      run<Witnessed>(scenario, effort(scenario.steps / 20, scenario.steps / 500), ++seed);
+  }
+}
+
 }  // namespace
 }  // namespace glassheap

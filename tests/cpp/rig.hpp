@@ -16,12 +16,19 @@
 
 namespace glassheap {
 
+// The region's bytes, also those that a watched heap has put out of bounds.
+[[gnu::no_sanitize_address]] inline std::vector<std::byte> bytes_of(const Heap& heap) {
+  std::vector<std::byte> bytes(heap.size());
+  const auto* const first = std::bit_cast<const volatile std::byte*>(heap.address());
+  for (Size i = 0; i < bytes.size(); ++i) bytes[i] = first[i];
+  return bytes;
+}
+
 // All that a refused call leaves as it was.
 class Snapshot {
  public:
-  explicit Snapshot(Heap& heap) : bytes_(heap.size()) {
+  explicit Snapshot(Heap& heap) : bytes_(bytes_of(heap)) {
     Fault fault;
-    std::memcpy(bytes_.data(), std::bit_cast<const void*>(heap.address()), bytes_.size());
     blocks_ = heap.walk(fault);
     list_ = heap.free_list(fault);
     stats_ = heap.stats(fault);

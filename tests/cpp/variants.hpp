@@ -52,16 +52,28 @@ inline void PrintTo(const Variant& variant, std::ostream* out) { *out << variant
          options.policy != "buddy";
 }
 
+// Whether redzones and free memory are watched.
+[[nodiscard]] inline bool is_watched(const Options& options) {
+  return options.checks == Checks::debug;
+}
+
 [[nodiscard]] inline Size front_of(const Options& options) { return options.headers ? 16 : 0; }
+[[nodiscard]] inline Size back_of(const Options& options) { return is_watched(options) ? 16 : 0; }
+// What a free block of so many bytes offers.
+[[nodiscard]] inline Size offer_of(const Options& options, Size extent) {
+  return extent - std::min(extent, front_of(options) + back_of(options));
+}
 
 // What a block for `size` bytes takes in all.
 [[nodiscard]] inline Size extent_of(const Options& options, Size size) {
-  const Size exact = std::max(front_of(options) + (size + 15) / 16 * 16, Size{16});
+  const Size around = front_of(options) + back_of(options);
+  const Size exact = std::max(around + (size + 15) / 16 * 16, Size{16});
   return cuts_anywhere(options) ? exact : std::bit_ceil(exact);
 }
-// The size that a live block shows: the one asked for, or, without a header, all that is usable.
+// The size that a live block shows: the one asked for, or, where that is not kept, all that is
+// usable.
 [[nodiscard]] inline Size shown_size(const Options& options, Size size) {
-  return options.headers ? size : extent_of(options, size);
+  return options.headers || is_watched(options) ? size : extent_of(options, size);
 }
 // The bytes that blocks cover.
 [[nodiscard]] inline Size usable_region(const Options& options) {
@@ -116,6 +128,17 @@ namespace variants_of {
   headed.push_back(variants_of::sequence(Fit::best, Order::size_up, true));
   headed.push_back(variants_of::sequence(Fit::worst, Order::back, true));
   headed.push_back(variants_of::sequence(Fit::first, Order::front, false));
+  return variants_of::both_layouts(headed);
+}
+
+// Every policy with redzones and a fill.
+[[nodiscard]] inline std::vector<Variant> watched_variants() {
+  std::vector<Variant> headed;
+  for (const std::string_view name : policy_names()) {
+    headed.push_back(variants_of::policy(name));
+    headed.back().name += "_debug";
+    headed.back().options.checks = Checks::debug;
+  }
   return variants_of::both_layouts(headed);
 }
 

@@ -17,12 +17,12 @@ SOURCE_TREE = Path(__file__).resolve().parents[2]
 # From the bottom up. A name stands for the header and, where there is one, its .cpp; files of one
 # layer do not include each other. A name that ends in / is a folder, whose files may.
 LAYERS = (
-    ("units", "layout", "version"),
+    ("units", "layout", "version", "checks"),
+    ("fault", "poison"),
     ("region",),
-    ("fault",),
     ("bitmap", "zeros"),
     ("block",),
-    ("block_map",),
+    ("block_map", "redzone"),
     ("walk",),
     ("check",),
     ("policy/policy",),

@@ -15,13 +15,6 @@
 
 namespace glassheap {
 
-// The largest block of a power of two that may start where `span` does and lies in it.
-[[nodiscard]] constexpr Block first_piece(Block span) noexcept {
-  const Size largest = std::bit_floor(span.extent);
-  const Size multiple = span.start & (~span.start + 1);  // the largest power that divides it
-  return {span.start, span.start == 0 ? largest : std::min(largest, multiple)};
-}
-
 // The smallest block that holds `span` and that halving could have made.
 [[nodiscard]] constexpr Block enclosing(Block span) noexcept {
   Block block{span.start, std::bit_ceil(span.extent)};

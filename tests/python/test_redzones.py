@@ -1,0 +1,143 @@
+"""checks="debug" from Python: what it finds, how it says so, and who is named as the culprit."""
+
+from __future__ import annotations
+
+import ctypes
+import re
+
+import pytest
+
+import glassheap
+
+POLICIES = [policy.name for policy in glassheap.policies()]
+LAYOUTS = [True, False]
+
+
+def watched(policy: str = "first_fit", headers: bool = True) -> glassheap.Heap:
+    return glassheap.Heap(4096, policy=policy, headers=headers, checks="debug", base=0)
+
+
+def write(heap: glassheap.Heap, offset: int, data: bytes) -> None:
+    """As a program in C does that does not know what it does."""
+    ctypes.memmove(heap.address + offset, data, len(data))
+
+
+def test_the_level_is_told() -> None:
+    assert glassheap.Heap().checks == "robust"
+    assert watched().checks == "debug"
+
+
+@pytest.mark.parametrize("level", ["none", "", "Debug", None, 1])
+def test_another_level_is_refused(level: object) -> None:
+    with pytest.raises(ValueError, match=r"there is no checks '.*'; there are: 'robust', 'debug'"):
+        glassheap.Heap(checks=level)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("headers", LAYOUTS)
+@pytest.mark.parametrize("policy", POLICIES)
+def test_exactly_what_was_asked_for_is_usable(policy: str, headers: bool) -> None:
+    heap = watched(policy, headers)
+    for size in (0, 1, 16, 17, 100):
+        address = heap.malloc(size)
+        assert heap.usable_size(address) == size
+        assert len(heap.view(address)) == size
+        assert size in [block.size for block in heap.walk() if block.address == address]
+    assert heap.check() == []
+
+
+@pytest.mark.parametrize("headers", LAYOUTS)
+@pytest.mark.parametrize("policy", POLICIES)
+def test_an_overflow_is_found_at_free_to_the_byte(policy: str, headers: bool) -> None:
+    heap = watched(policy, headers)
+    address = heap.malloc(20)
+    write(heap, address + 23, b"!")
+    before = bytes(heap.region)
+    with pytest.raises(glassheap.OverflowDetected) as caught:
+        heap.free(address)
+    assert (caught.value.expected, caught.value.found) == (20, 23)
+    assert caught.value.field == "redzone"
+    assert str(caught.value) == (
+        f"the block at offset {caught.value.offset} has 20 bytes, and the byte with the index 23, "
+        "behind its end, was written. The heap is damaged; a reset brings it back, empty."
+    )
+    assert bytes(heap.region) == before
+    with pytest.raises(glassheap.HeapDamaged):
+        heap.malloc(1)
+    heap.reset()
+    assert heap.check() == []
+
+
+@pytest.mark.parametrize("headers", LAYOUTS)
+@pytest.mark.parametrize("policy", POLICIES)
+def test_a_write_into_freed_memory_is_found_by_check(policy: str, headers: bool) -> None:
+    heap = watched(policy, headers)
+    address = heap.malloc(100)
+    heap.malloc(16)
+    heap.free(address)
+    write(heap, address + 50, b"\x07")
+    (finding,) = heap.check()
+    assert finding[:2] == ("WriteAfterFree", "fill")
+    assert finding[2:] == (address + 50, 0xDD, 7)
+    assert str(finding) == (
+        f"the byte at offset {address + 50} is free memory, and was written: it is 0x07 instead of "
+        "0xDD. The heap is damaged; a reset brings it back, empty."
+    )
+
+
+@pytest.mark.parametrize("headers", LAYOUTS)
+def test_a_write_into_freed_memory_is_found_at_reuse(headers: bool) -> None:
+    heap = watched("first_fit", headers)
+    address = heap.malloc(100)
+    heap.malloc(16)
+    heap.free(address)
+    write(heap, address + 50, b"\x07")
+    with pytest.raises(glassheap.WriteAfterFree):
+        heap.malloc(100)
+
+
+def test_a_block_object_that_was_overflowed_is_not_freed_silently() -> None:
+    heap = watched()
+    with pytest.raises(glassheap.OverflowDetected), heap.alloc(10) as block:
+        write(heap, block.address + 10, b"x")
+
+
+# --- Culprits. ------------------------------------------------------------------------------------
+def test_who_was_written_behind_is_the_culprit() -> None:
+    heap = watched()
+    address = heap.malloc(20)
+    write(heap, address + 20, b"!")
+    (finding,) = heap.check()
+    assert finding.culprit == heap.walk()[0]
+    assert f"The likely culprit is the block at {address:#x}, of 20 bytes, serial 1" in str(finding)
+
+
+@pytest.mark.parametrize(("at", "rule"), [(0, "size"), (8, "magic"), (12, "seal"), (14, "seal")])
+def test_the_left_neighbour_of_a_damaged_header_is_the_culprit(at: int, rule: str) -> None:
+    heap = glassheap.Heap(4096, base=0)
+    left, right = heap.malloc(40), heap.malloc(40)
+    write(heap, right - 16 + at, b"!!")
+    (finding,) = heap.check()
+    assert finding.rule == rule
+    assert finding.culprit is not None
+    assert finding.culprit.address == left
+    assert re.search(r"culprit is the block at 0x10, of 40 bytes, serial 1", str(finding))
+
+
+def test_there_is_no_culprit_where_nothing_live_stands_in_front() -> None:
+    heap = glassheap.Heap(4096, base=0)
+    first, second = heap.malloc(40), heap.malloc(40)
+    heap.free(first)
+    write(heap, second - 16, b"!")
+    (finding,) = heap.check()
+    assert finding.culprit is None
+    assert "culprit" not in str(finding)
+    write(heap, 0, b"!")
+    assert all(finding.culprit is None for finding in heap.check())
+
+
+def test_a_finding_is_still_the_tuple_of_its_five_fields() -> None:
+    heap = watched()
+    address = heap.malloc(20)
+    write(heap, address + 20, b"!")
+    fault, rule, offset, expected, found = heap.check()[0]
+    assert (fault, rule, offset, expected, found) == ("OverflowDetected", "redzone", 0, 20, 20)
