@@ -222,10 +222,6 @@ class HeapCore final : public Core {
     return redzone::fill_holds(blocks_, cut.from, cut.taken.end(), cut.rest, fault);
   }
 
-  [[nodiscard]] static bool touches(Block a, Block b) noexcept {
-    return a.end() == b.start || b.end() == a.start;
-  }
-
   // Whether a block may be freed, or the end of one that the map does not know yet.
   [[nodiscard, gnu::noinline]] bool vet_release(Block block, Fault& fault) const noexcept {
     return space_.vet(space_.plan_release(block), fault);
@@ -360,7 +356,7 @@ class HeapCore final : public Core {
   Block move(const Live& live, Size size, Size align, Fault& fault) noexcept {
     if (!vet_release(live.block, fault) || !space_.vet_alone(live.block, fault)) return {};
     const Cut cut = plan(size, align, fault);
-    if (!cut || (touches(cut.from, live.block) && !space_.vet_batch(fault))) return {};
+    if (!cut || !space_.vet_after(cut, live.block, fault)) return {};
     tally_.subtract(live.size, live.block);  // before the new one counts: no peak of both
     const Block now = carry_out(cut, size);
     blocks_.copy(payload_of(now), payload_of(live.block), std::min(size, live.size));

@@ -215,6 +215,35 @@ TEST_P(Corruption, OfANodeIsNamedByAReallocThatGrowsIntoIt) {
   EXPECT_GT(growing, 0U);
 }
 
+// A realloc that moves takes one free block whole, and then frees a block that comes to stand
+// beside a node it did not stand beside before: that one is vetted first. The size that it has been
+// given is another block's, so nothing but a look at the map tells.
+TEST_P(Corruption, OfANodeThatAMoveLeadsToIsNamedBeforeTheMove) {
+  if (options().policy != "first_fit" && options().policy != "best_fit") return;
+  Rig rig(options());
+  draw(rig, "[.16.][8][.64.][8][8][24][8]...");
+  const Size found = 16 + extent(8);
+  std::memcpy(rig.region(), &found, sizeof found);
+  EXPECT_EQ(rig.refused_realloc(payload_of_block(rig, 5), 64).kind, FaultKind::free_list_corrupted);
+}
+
+// Buddies: the cut takes a block that the old one would have been joined with, two steps up, and
+// that does not touch it. So it stops in the bin where the damaged one is now at the front.
+TEST_P(Corruption, OfANodeThatAMoveOfABuddyLeadsToIsNamedBeforeTheMove) {
+  if (cuts_anywhere(options())) return;
+  Rig rig(options());
+  std::vector<Address> payloads;
+  for (const Size extent : {64U, 32U, 32U, 64U, 64U, 64U, 64U})
+    payloads.push_back(rig.malloc(extent - front()));
+  for (const std::size_t freed : {4U, 0U, 1U}) rig.free(payloads[freed]);
+  const Offset damaged = payloads[4] - front() - rig->base();
+  const Size found = 128 - front();
+  std::memcpy(rig.region() + damaged, &found, sizeof found);
+  const Fault fault = rig.refused_realloc(payloads[2], 64 - front());
+  EXPECT_EQ(fault.kind, FaultKind::free_list_corrupted);
+  EXPECT_EQ(fault.offset, damaged);
+}
+
 // To take all the memory there is, one must take the damaged block too.
 TEST_P(Corruption, OfANodeIsNamedBeforeItsBlockIsHandedOut) {
   for_each_flip_in_a_node([](Damaged& damaged, const Flip& flip) {

@@ -43,6 +43,9 @@ class AddressList : public PolicyBase<Self> {
     const Offset near = before != nowhere ? before : ends_.first();
     return near == nowhere || vet(map_.block_at(near), fault);
   }
+  [[nodiscard, gnu::noinline]] bool vet_beside(Block block, Fault& fault) const noexcept {
+    return links_.vet_beside(ends_, block, fault);
+  }
 
   void insert(Block block) noexcept {
     const Offset prev = before_in_list(block.start);

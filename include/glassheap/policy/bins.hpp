@@ -93,6 +93,9 @@ class Bins {
   [[nodiscard]] bool vet(std::size_t bin, Block block, Fault& fault) const noexcept {
     return links_.vet(ends_[bin], block, fault);
   }
+  [[nodiscard]] bool vet_beside(std::size_t bin, Block block, Fault& fault) const noexcept {
+    return links_.vet_beside(ends_[bin], block, fault);
+  }
   [[nodiscard]] bool vet_push(std::size_t bin, Fault& fault) const noexcept {
     return links_.vet_end(ends_[bin], ends_[bin].head, fault);
   }
@@ -157,6 +160,9 @@ class Binned : public PolicyBase<Self> {
     std::size_t bin = bins_.next(0);
     while (bin != none && bins_.vet_push(bin, fault)) bin = bins_.next(bin + 1);
     return bin == none;
+  }
+  [[nodiscard, gnu::noinline]] bool vet_beside(Block block, Fault& fault) const noexcept {
+    return bins_.vet_beside(Self::bin_of(block.extent), block, fault);
   }
 
   [[nodiscard]] Size largest() const noexcept {

@@ -69,6 +69,11 @@ class Links {
   [[nodiscard]] bool vet(const Ends& ends, Block block, Fault& fault) const noexcept {
     return is_sound(ends, block) || explain(ends, block, fault);
   }
+  // Whether the nodes on either side of a sound one are sound: they come together when it is erased.
+  [[nodiscard]] bool vet_beside(const Ends& ends, Block block, Fault& fault) const noexcept {
+    const node_t node = blocks_.node(block.start);
+    return vet_end(ends, node.prev, fault) && vet_end(ends, node.next, fault);
+  }
   // Whether another block may be linked in at either end.
   [[nodiscard]] bool vet_end(const Ends& ends, std::uint32_t end, Fault& fault) const noexcept {
     return end == GLASSHEAP_NIL || vet(ends, map_.block_at(linked(end)), fault);

@@ -22,6 +22,8 @@
 //                            it, is sound
 //     vet_insert(block)      whether `block` may be inserted: all that will link to it is sound
 //     vet_any_insert()       the same, for a block of any size in place of one that may be inserted
+//     vet_beside(block)      whether another may be inserted once `block`, vetted, has been erased:
+//                            what then stands where it stood is sound
 //     vet_replace(old, now)  vet(old) and vet_insert(now) at once
 //     replace(old, now)      the free block `old` was cut or has grown, and is `now`
 //     insert_behind(b, now)  `now` has become free, right behind `b` in the list
@@ -84,6 +86,7 @@ class PolicyBase {
   }
   [[nodiscard]] bool vet_insert(Block /*block*/, Fault& /*fault*/) const noexcept { return true; }
   [[nodiscard]] bool vet_any_insert(Fault& /*fault*/) const noexcept { return true; }
+  [[nodiscard]] bool vet_beside(Block /*block*/, Fault& /*fault*/) const noexcept { return true; }
   [[nodiscard]] bool vet_replace(Block old, Block now, Fault& fault) const noexcept {
     return self().vet(old, fault) && self().vet_insert(now, fault);
   }
@@ -143,6 +146,7 @@ concept Policy =
       { seen.vet(block, fault) } noexcept -> std::same_as<bool>;
       { seen.vet_insert(block, fault) } noexcept -> std::same_as<bool>;
       { seen.vet_any_insert(fault) } noexcept -> std::same_as<bool>;
+      { seen.vet_beside(block, fault) } noexcept -> std::same_as<bool>;
       { seen.vet_replace(block, block, fault) } noexcept -> std::same_as<bool>;
       { policy.replace(block, block) } noexcept;
       { policy.insert_behind(block, block) } noexcept;

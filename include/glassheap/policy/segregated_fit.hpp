@@ -53,6 +53,9 @@ class SegregatedFit : public Binned<SegregatedFit, Top::apart> {
   [[nodiscard]] bool vet_insert(Block block, Fault& fault) const noexcept {
     return is_top(block) || Binned::vet_insert(block, fault);
   }
+  [[nodiscard]] bool vet_beside(Block block, Fault& fault) const noexcept {
+    return is_top(block) || Binned::vet_beside(block, fault);
+  }
 
   [[nodiscard]] Block find_free(const Request& request, Fault& fault) const noexcept {
     const std::size_t bin = bin_of(request.extent);

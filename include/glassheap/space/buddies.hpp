@@ -104,6 +104,12 @@ class BuddySpace : public Space<P> {
     return vet_within({0, map_.region_size()}, fault);
   }
 
+  // The cut may take a block that this one would have been joined with on its way up, and that need
+  // not touch it: it then ends in another bin.
+  [[nodiscard]] bool vet_after(const Cut& cut, Block /*block*/, Fault& fault) const noexcept {
+    return policy_.vet_beside(cut.from, fault) && policy_.vet_any_insert(fault);
+  }
+
   // Whether no two free blocks touch.
   [[nodiscard]] static bool joins_all() noexcept { return false; }
 

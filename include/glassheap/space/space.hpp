@@ -83,6 +83,14 @@ class Space {
     return policy_.vet_any_insert(fault);
   }
 
+  // Whether a block that may be released by itself may be released once the cut has been made.
+  // Where that takes from a free block beside it, it may come to be a part of one of another size;
+  // and where it takes a free block whole, other nodes come to stand beside it in the list.
+  [[nodiscard]] bool vet_after(const Cut& cut, Block block, Fault& fault) const noexcept {
+    const bool touches = cut.from.end() == block.start || block.end() == cut.from.start;
+    return policy_.vet_beside(cut.from, fault) && (!touches || policy_.vet_any_insert(fault));
+  }
+
   // A live block grows by `more` bytes of `right`, the free block behind it.
   [[nodiscard]] bool vet_growth(Block right, Size more, Fault& fault) const noexcept {
     const Block rest = without(right, more);
