@@ -27,12 +27,15 @@ std::string out_of_memory(const Fault& fault) {
   const Shortage& s = fault.shortage;
   const std::string bytes =
       s.requested == most ? "2^64 - 1 bytes or more" : format("%llu bytes", ull{s.requested});
+  // It is the alignment that no block could offer.
+  const bool aligned = s.free_blocks != 0 && s.largest >= s.requested && s.align > granule_size;
   return "no free block can hold " + bytes +
+         (aligned ? format(" at a multiple of %llu", ull{s.align}) : "") +
          format(
              ": %llu are available in %llu free %s, the largest of which offers %llu. Free "
-             "something, ask for less, or open a larger heap.",
+             "something, ask for less%s, or open a larger heap.",
              ull{s.available}, ull{s.free_blocks}, s.free_blocks == 1 ? "block" : "blocks",
-             ull{s.largest});
+             ull{s.largest}, aligned ? " or for a smaller align" : "");
 }
 
 std::string no_pages(const Fault& fault) {

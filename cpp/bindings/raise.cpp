@@ -25,6 +25,7 @@ void add_details(const py::object& error, const Fault& fault, PyObject* given) {
     error.attr("available") = fault.shortage.available;
     error.attr("largest") = fault.shortage.largest;
     error.attr("free_blocks") = fault.shortage.free_blocks;
+    error.attr("align") = fault.shortage.align;
   } else if (fault.kind == FaultKind::no_pages) {
     error.attr("requested") = exactly(fault.found, given);
   } else if (fault.kind >= FaultKind::foreign_pointer && fault.kind <= FaultKind::stale_handle) {
@@ -59,10 +60,10 @@ const py::object& out_of_memory() {
 PyObject* set_shortage(const Shortage& shortage, PyObject* given, PyObject* heap) {
   const py::object& type = out_of_memory();
   const py::object error = type();
-  const auto fields = py::reinterpret_steal<py::object>(
-      Py_BuildValue("{s:O,s:K,s:K,s:K,s:O}", "requested", exactly(shortage.requested, given).ptr(),
-                    "available", shortage.available, "largest", shortage.largest, "free_blocks",
-                    shortage.free_blocks, "heap", heap));
+  const auto fields = py::reinterpret_steal<py::object>(Py_BuildValue(
+      "{s:O,s:K,s:K,s:K,s:K,s:O}", "requested", exactly(shortage.requested, given).ptr(),
+      "available", shortage.available, "largest", shortage.largest, "free_blocks",
+      shortage.free_blocks, "align", shortage.align, "heap", heap));
   if (!fields || PyObject_GenericSetDict(error.ptr(), fields.ptr(), nullptr) != 0)
     throw py::error_already_set();
   PyErr_SetObject(type.ptr(), error.ptr());
@@ -106,11 +107,11 @@ PyObject* set_error(const Fault& fault, PyObject* given, PyObject* heap) try {
 }
 
 std::string describe_shortage(const py::int_& requested, Size available, Size largest,
-                              Size free_blocks) {
+                              Size free_blocks, Size align) {
   const auto most = py::int_(std::numeric_limits<std::uint64_t>::max());
   const Size asked = requested > most ? std::numeric_limits<Size>::max() : requested.cast<Size>();
-  return sentence(
-      {.kind = FaultKind::out_of_memory, .shortage = {asked, available, largest, free_blocks}});
+  return sentence({.kind = FaultKind::out_of_memory,
+                   .shortage = {asked, available, largest, free_blocks, align}});
 }
 
 std::string describe(const std::string& fault, const std::string& rule, Offset offset,

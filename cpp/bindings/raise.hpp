@@ -19,7 +19,7 @@ PyObject* set_error(const char* name, py::handle sentence);
 
 // The first sentence of an OutOfMemory, from the numbers that it has.
 std::string describe_shortage(const py::int_& requested, Size available, Size largest,
-                              Size free_blocks);
+                              Size free_blocks, Size align);
 
 // The sentence for what check() found, from the names that a Finding has.
 std::string describe(const std::string& fault, const std::string& rule, Offset offset,

@@ -48,9 +48,9 @@ enum class Rule : std::uint8_t {
   size,        // a live header's size and its block's extent in the block map agree
   seal,        // a live header's seal fits its place, size, magic and serial
   node_size,   // a free node offers its block's extent less the node
-  next,        // a free node's next is the next free block in list order
-  prev,        // a free node's prev is the previous free block in list order
-  head,        // the head of the list is the first free block in list order
+  next,        // a free node's next is a free block that links back; by address the next one
+  prev,        // a free node's prev, likewise; by address the previous one
+  head,        // the head of a list by address is the lowest free block
   listed,      // every free block is in a list
   neighbours,  // no two free blocks touch
   coverage,    // the blocks cover the region from its first byte to its last
@@ -59,12 +59,14 @@ enum class Rule : std::uint8_t {
   fill,        // nothing was written into free memory
 };
 
-// What stood in the way of a request, in bytes of payload.
+// What stood in the way of a request, in bytes of payload. Where the largest block would have done,
+// it was the alignment.
 struct Shortage {
   Size requested = 0;
   Size available = 0;
   Size largest = 0;
   Size free_blocks = 0;
+  Size align = granule_size;  // what the payload was to start at a multiple of
 };
 
 struct Fault {

@@ -201,7 +201,7 @@ class HeapCore final : public Core {
   [[nodiscard]] Block find_free(Size size, Size align, Fault& fault) noexcept {
     Block block;
     if (size <= largest_region) block = space_.policy().find_free({extent_for(size), align}, fault);
-    if (!block && !fault) refuse(size, fault);
+    if (!block && !fault) refuse(size, align, fault);
     return block;
   }
 
@@ -227,11 +227,11 @@ class HeapCore final : public Core {
     return space_.vet(space_.plan_release(block), fault);
   }
 
-  [[gnu::cold, gnu::noinline]] void refuse(Size size, Fault& fault) noexcept {
+  [[gnu::cold, gnu::noinline]] void refuse(Size size, Size align, Fault& fault) noexcept {
     ++tally_.failures;
     const Size largest = space_.policy().largest();
     fault.kind = FaultKind::out_of_memory;
-    fault.shortage = {size, available(), blocks_.layout.on_offer(largest), map_.free_blocks()};
+    fault.shortage = {size, available(), blocks_.layout.on_offer(largest), map_.free_blocks(), align};
   }
 
   [[nodiscard]] bool fits_in_place(Block block, Size size, Size align) const noexcept {

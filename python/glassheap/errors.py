@@ -48,6 +48,8 @@ class OutOfMemory(HeapError, MemoryError):
     """Bytes that the largest free block offers; absent where there is no heap yet."""
     free_blocks: int
     """How many free blocks there are; absent where there is no heap yet."""
+    align: int
+    """What the payload was to start at a multiple of; absent where there is no heap yet."""
     heap: object
     """The Heap that refused; absent where there is none yet, and in a copy that was unpickled."""
 

@@ -1,7 +1,8 @@
 """Why a request failed, in words: what `OutOfMemory` says when it is read.
 
-What is free is either too little, or in pieces that are too small. Which of the two it is shows in
-the sum: memory that would do if it were in one piece is fragmented. Then the live blocks that stand
+What is free is either too little, or in pieces that are too small, or large enough and yet has no
+place that is aligned as it was asked for. The last shows in the largest piece, the others in the
+sum: memory that would do if it were in one piece is fragmented. Then the live blocks that stand
 between the two largest pieces are the ones to free, or to allocate elsewhere the next time.
 """
 
@@ -23,7 +24,7 @@ def explain(error: OutOfMemory) -> str:
     """All the sentences.  O(n) in the blocks of the heap."""
     sentences = [
         _core._describe_shortage(
-            error.requested, error.available, error.largest, error.free_blocks
+            error.requested, error.available, error.largest, error.free_blocks, error.align
         ),
         cause(error),
         obstacles(error) if is_fragmented(error) else "",
@@ -31,13 +32,22 @@ def explain(error: OutOfMemory) -> str:
     return " ".join(filter(None, sentences))
 
 
+def is_misaligned(error: OutOfMemory) -> bool:
+    """Whether the largest piece would have served the request, had any place in it done."""
+    return error.free_blocks > 0 and error.largest >= error.requested
+
+
 def is_fragmented(error: OutOfMemory) -> bool:
     """Whether the memory that is free would have served the request in one piece."""
-    return error.available >= error.requested and error.free_blocks > 1
+    enough = error.available >= error.requested and error.free_blocks > 1
+    return enough and not is_misaligned(error)
 
 
 def cause(error: OutOfMemory) -> str:
-    """Memory or fragmentation, and the index."""
+    """Memory, alignment, or fragmentation and its index."""
+    if is_misaligned(error):
+        place = f"a multiple of {error.align}"
+        return f"The cause is the alignment: no free block has room from {place} on."
     if not is_fragmented(error):
         return "The cause is a lack of memory."
     index = f"(fragmentation index {error.fragmentation_index:.2f})"

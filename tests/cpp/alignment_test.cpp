@@ -121,7 +121,10 @@ TEST_P(ExactAlignment, ThatNothingCanHoldIsOutOfMemory) {
   const Address second = rig.malloc(1000);
   rig.malloc(4096 - extent(16) - extent(1000) - front());
   rig.free(second);
-  EXPECT_EQ(rig.refused_malloc(1000, 1024).kind, FaultKind::out_of_memory);
+  const Fault fault = rig.refused_malloc(1000, 1024);
+  EXPECT_EQ(fault.kind, FaultKind::out_of_memory);
+  EXPECT_GE(fault.shortage.largest, 1000U);
+  EXPECT_EQ(fault.shortage.align, 1024U);
   EXPECT_EQ(rig.malloc(1000), second);
 }
 

@@ -57,6 +57,8 @@ TEST(Fault, TellsItsNumbers) {
       {{.kind = FaultKind::out_of_memory, .shortage = {501, 402, 303, 2}},
        {"501 bytes", "402 are available", "2 free blocks", "offers 303"}},
       {{.kind = FaultKind::out_of_memory, .shortage = {501, 402, 402, 1}}, {"1 free block,"}},
+      {{.kind = FaultKind::out_of_memory, .shortage = {501, 602, 702, 1, 256}},
+       {"501 bytes at a multiple of 256:", "a smaller align"}},
       {{.kind = FaultKind::no_pages, .found = 77}, {"77 bytes"}},
       {{.kind = FaultKind::invalid_size, .least = 16, .expected = 99, .found = 7},
        {"16 to 99", "not 7"}},

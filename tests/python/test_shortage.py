@@ -50,6 +50,23 @@ def test_too_little_memory_is_said_to_be_too_little() -> None:
     assert str(error).endswith("The cause is a lack of memory.")
 
 
+def test_an_alignment_that_no_large_block_serves_is_the_cause() -> None:
+    heap = glassheap.Heap(1024, base=0)
+    heap.malloc(0)
+    with pytest.raises(glassheap.OutOfMemory) as caught:
+        heap.malloc(900, align=256)
+    error = caught.value
+    assert error.largest > error.requested
+    assert error.align == 256
+    assert str(error) == (
+        "no free block can hold 900 bytes at a multiple of 256: 992 are available in 1 free block, "
+        "the largest of which offers 992. Free something, ask for less or for a smaller align, or "
+        "open a larger heap. The cause is the alignment: no free block has room from a multiple of "
+        "256 on."
+    )
+    assert refused(heap, 993).align == 16
+
+
 def test_many_obstacles_are_counted_and_the_first_ones_named() -> None:
     heap = glassheap.Heap(4096, base=0)
     first, *between, last, _ = [heap.malloc(size) for size in (400, *[100] * 6, 400, 16)]
