@@ -1,7 +1,5 @@
 #include "glassheap/block_map.hpp"
 
-#include <cstring>
-
 namespace glassheap {
 
 BlockMap::BlockMap(Size region_size)
@@ -13,7 +11,7 @@ BlockMap::BlockMap(Size region_size)
       free_(storage_.get() + words_, granule(region_size)) {}
 
 void BlockMap::clear() noexcept {
-  std::memset(storage_.get(), 0, 2 * words_ * sizeof(Bitmap::Word));
+  glassheap::clear(storage_, 2 * words_);
   top_ = region_size_;
   live_ = free_below_top_ = 0;
   empty_.reset();

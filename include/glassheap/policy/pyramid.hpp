@@ -49,7 +49,7 @@ class Pyramid {
     for (std::size_t i = 0; i < depth_; level += widths_[i++]) levels_[i] = level;
   }
 
-  void clear() noexcept { std::fill_n(storage_.get(), size_, Number{0}); }
+  void clear() noexcept { glassheap::clear(storage_, size_); }
   [[nodiscard]] Size own_memory() const noexcept { return size_ * sizeof(Number); }
 
   [[nodiscard]] Number operator[](std::size_t i) const noexcept { return levels_[0][i]; }

@@ -1,0 +1,41 @@
+#include "glassheap/zeros.hpp"
+
+#include <sys/mman.h>
+
+#include <cstring>
+
+namespace glassheap {
+namespace {
+
+// From here on an array has pages of its own: they can be given back one by one.
+constexpr std::size_t least_mapped = std::size_t{256} << 10;
+
+}  // namespace
+
+void* zero_bytes(std::size_t bytes, std::size_t& mapped) noexcept {
+  mapped = bytes >= least_mapped ? bytes : 0;
+  if (mapped == 0) return std::calloc(bytes, 1);
+  void* const memory =
+      mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return memory == MAP_FAILED ? nullptr : memory;
+}
+
+void Freed::operator()(void* memory) const noexcept {
+  if (mapped == 0) {
+    std::free(memory);
+  } else {
+    munmap(memory, mapped);
+  }
+}
+
+// Linux promises zeros where private pages were given back, other systems only that they may be.
+void make_zero(void* memory, std::size_t bytes, const Freed& how) noexcept {
+#ifdef __linux__
+  if (how.mapped != 0 && madvise(memory, how.mapped, MADV_DONTNEED) == 0) return;
+#else
+  static_cast<void>(how);
+#endif
+  std::memset(memory, 0, bytes);
+}
+
+}  // namespace glassheap
