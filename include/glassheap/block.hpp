@@ -93,7 +93,7 @@ struct Request {
 // was copied, replayed or made up fits with a chance of 1 in 65,536.
 class Sealer {
  public:
-  Sealer();  // draws a key from the system's random numbers
+  Sealer();  // draws a key from the system's random numbers, or makes one up if there are none
 
   [[nodiscard]] std::uint16_t seal(Offset start, const header_t& header) const noexcept {
     if constexpr (!checking) return 0;
