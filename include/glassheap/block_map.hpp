@@ -151,8 +151,9 @@ class BlockMap {
 
   // A block without payload has its address where the next block starts. Once it is merged into the
   // block before it, only a note tells a second free of it from a pointer at that next block's
-  // front. The notes take their memory, half a bit map, when the first is made; without memory they
-  // are not made, and such a pointer is refused as an interior one.
+  // front. The notes take their memory, half a bit map, when the first is made: that one free asks
+  // the system for memory, under the heap's lock. It cannot fail for it: without memory no note is
+  // made, and such a pointer is refused as an interior one.
   void note_empty(Offset start) noexcept;
   [[nodiscard]] bool was_empty(Offset at) const noexcept {
     return empty_ != nullptr && Bitmap::test(empty_.get(), granule(at));

@@ -110,9 +110,10 @@ class HeapCore final : public Core {
       return false;
     Live freed;
     for (const Offset payload : payloads) {
-      if (judge_.find(payload, freed, fault)) free(freed);
+      if (!judge_.find(payload, freed, fault)) continue;
+      free(freed);
+      ++tally_.frees;
     }
-    tally_.frees += payloads.size();
     return true;
   }
 
