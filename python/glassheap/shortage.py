@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from glassheap import _core
+from glassheap.errors import HeapError
 
 if TYPE_CHECKING:
     from glassheap.errors import OutOfMemory
@@ -56,10 +57,7 @@ def cause(error: OutOfMemory) -> str:
 
 def obstacles(error: OutOfMemory) -> str:
     """What stands between the two largest free blocks, as the heap is now; empty if unknown."""
-    heap = getattr(error, "heap", None)
-    if not isinstance(heap, _core.Heap) or heap.closed:
-        return ""
-    blocks = heap.walk()
+    blocks = blocks_now(getattr(error, "heap", None))
     free = [place for place, block in enumerate(blocks) if not block.live]
     largest = sorted(sorted(free, key=lambda place: -blocks[place].size)[:2])
     if len(largest) < 2:
@@ -67,6 +65,16 @@ def obstacles(error: OutOfMemory) -> str:
     between = [block for block in blocks[slice(*largest)] if block.live]
     sizes = " and ".join(str(blocks[place].size) for place in largest)
     return f"Between the largest two, of {sizes} bytes, {described(between)}"
+
+
+def blocks_now(heap: object) -> list[BlockInfo]:
+    """The blocks of the heap; none where it is closed, be it by another thread at this moment."""
+    if not isinstance(heap, _core.Heap):
+        return []
+    try:
+        return heap.walk()
+    except HeapError:
+        return []
 
 
 def described(live: list[BlockInfo]) -> str:

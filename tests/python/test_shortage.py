@@ -115,6 +115,18 @@ def test_a_copy_from_another_process_keeps_text_and_numbers() -> None:
     assert not hasattr(copy, "heap")
 
 
+def test_a_heap_that_is_closed_meanwhile_has_no_obstacles() -> None:
+    class Closing(glassheap.Heap):
+        def walk(self) -> list[glassheap.BlockInfo]:
+            self.close()  # as another thread may
+            return super().walk()
+
+    heap, _ = striped(6)
+    error = refused(heap, 100)
+    error.heap = Closing(64)
+    assert str(error).endswith("what is free would do.")
+
+
 def test_a_text_of_ones_own_stays() -> None:
     assert str(glassheap.OutOfMemory("no room at the inn")) == "no room at the inn"
 
