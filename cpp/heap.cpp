@@ -91,6 +91,9 @@ bool Heap::other_align(Size& align, Fault& fault) const noexcept {
 }
 
 void Heap::blame(Fault& fault, Address payload) noexcept {
+  const Offset at = payload - base_;
+  if (fault.kind == FaultKind::foreign_pointer && at < unused_ && at % granule_size != 0)
+    fault.kind = FaultKind::misaligned_pointer;  // in the granule that the core does not know of
   fault.address = payload;
   fault.owner = address_of(fault.owner);
   fault.offset += unused_;

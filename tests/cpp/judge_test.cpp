@@ -52,9 +52,10 @@ class Oracle {
             pointer == end_ ? FaultKind::foreign_pointer : FaultKind::double_free};
   }
   [[nodiscard]] Verdict in_its_place(Address pointer) const {
+    const Offset at = pointer - base_;  // a granule in front of all blocks is in the region too
+    if (at < end_ - base_ && at % 16 != 0) return {FaultKind::misaligned_pointer};
     const BlockInfo* const block = around(pointer);
     if (block == nullptr) return {FaultKind::foreign_pointer};
-    if ((pointer - base_) % 16 != 0) return {FaultKind::misaligned_pointer};
     if (!block->live) return {FaultKind::double_free};
     return {FaultKind::interior_pointer, block->address};
   }
