@@ -52,9 +52,10 @@ std::string invalid_size(const Fault& fault) {
 }
 
 std::string invalid_alignment(const Fault& fault) {
+  const bool least = fault.expected == granule_size;  // which every region serves, however small
   return format(
-      "align must be a power of two up to %llu, a quarter of this region, and %llu is not.",
-      ull{fault.expected}, ull{fault.found});
+      "align must be a power of two up to %llu, a quarter of this region%s, and %llu is not.",
+      ull{fault.expected}, least ? " but no less than 16" : "", ull{fault.found});
 }
 
 std::string invalid_base(const Fault& fault) {

@@ -280,7 +280,10 @@ Headers: magic, size, seal. Nodes: size, next, prev, head. Neighbours, coverage,
 checks='debug' redzones and the fill of free memory, every byte. A finding's culprit is the live
 block that most likely wrote there. An empty list means a sound heap; anything else makes the heap
 damaged. O(n log n), in a debug heap O(size). Raises HeapClosed.)")
-      .def("stats", &stats, "Return a HeapStats. O(n) in the free blocks. Raises HeapClosed.")
+      .def("stats", &stats, R"(Return a HeapStats.
+
+It takes as long as largest_free(), O(n) at most; where free blocks may touch, in buddy and
+sequential_fit, those behind the last live block are passed one by one. Raises HeapClosed.)")
       .def(
           "available_memory",
           [](OpenHeap heap) {
@@ -292,7 +295,9 @@ damaged. O(n log n), in a debug heap O(size). Raises HeapClosed.)")
           [](OpenHeap heap) { return checked([&](Fault& f) { return heap->largest_free(f); }); },
           R"(Return the largest size that malloc can serve, in bytes; 0 if none, or if malloc(0) can.
 
-O(n) in the free blocks. Raises HeapClosed.)")
+O(1) in first_fit and next_fit, O(log n) in best_fit and worst_fit; O(n) in the blocks of the
+highest bin that has any in segregated_fit, tlsf and buddy, and in all free blocks in
+sequential_fit. Raises HeapClosed.)")
       .def(
           "own_memory",
           [](OpenHeap heap) { return checked([&](Fault& f) { return heap->own_memory(f); }); },
