@@ -37,6 +37,16 @@ std::uint32_t read_magic(const py::object& magic) {
   return static_cast<std::uint32_t>(value);
 }
 
+// A str, or a Policy, which is one; not bytes, which pybind11 would take for a string too.
+std::string read_policy(const py::object& policy) {
+  Py_ssize_t length = 0;
+  const char* name = nullptr;
+  if (py::isinstance<py::str>(policy)) name = PyUnicode_AsUTF8AndSize(policy.ptr(), &length);
+  if (name != nullptr) return {name, static_cast<std::size_t>(length)};
+  PyErr_Clear();
+  throw py::type_error("policy must be a string, the name of a policy.");
+}
+
 // Raises ValueError. The sentence may quote what a caller wrote, any character of it, NUL included.
 [[noreturn]] void refuse(const std::string& sentence) {
   set_error("ValueError", py::str(sentence));
@@ -71,15 +81,15 @@ constexpr std::array<std::string_view, 3> fits = {"first", "best", "worst"};
 constexpr std::array<std::string_view, 2> levels = {"robust", "debug"};
 constexpr std::array<std::string_view, 5> orders = {"address", "size+", "size-", "front", "back"};
 
-std::unique_ptr<Heap> open(const py::object& size, const std::string& policy, bool headers,
+std::unique_ptr<Heap> open(const py::object& size, const py::object& policy, bool headers,
                            const py::object& checks, const py::object& magic, bool zero_on_free,
                            bool threads, const py::object& base, const py::object& fit,
                            const py::object& order, std::optional<bool> coalesce) {
   Options options;
   options.size = whole(size, "size");
-  options.policy = policy;
+  options.policy = read_policy(policy);
   options.headers = headers;
-  options.checks = named<Checks>(py::str(checks), "checks", levels).value_or(Checks::robust);
+  options.checks = *named<Checks>(checks.is_none() ? py::int_(0) : checks, "checks", levels);
   options.magic = read_magic(magic);
   options.zero_on_free = zero_on_free;
   options.threads = threads;
@@ -90,7 +100,8 @@ std::unique_ptr<Heap> open(const py::object& size, const std::string& policy, bo
   Fault fault;
   std::unique_ptr<Heap> heap = Heap::open(options, fault);
   if (fault.kind == FaultKind::unknown_policy)
-    refuse("there is no policy '" + policy + "'; there are: " + listed(policy_names()) + ".");
+    refuse("there is no policy '" + options.policy + "'; there are: " + listed(policy_names()) +
+           ".");
   raise_if(fault, fault.kind == FaultKind::no_pages ? size.ptr() : nullptr);
   return heap;
 }
@@ -404,14 +415,15 @@ py::object RecordMaker::operator()(const py::tuple& fields) const {
   return made;
 }
 
+// noconvert: nothing but True and False is either; whoever passes a number meant another option.
 void add_heap(py::module_& module) {
   HeapClass type(module, "Heap", heap_doc);
   type.def(py::init(&open), py::arg("size") = 4096, py::kw_only(), py::arg("policy") = "first_fit",
-           py::arg("headers").none(false) = true, py::arg("checks") = "robust",
-           py::arg("magic") = 0xDEADBEEF, py::arg("zero_on_free").none(false) = false,
-           py::arg("threads").none(false) = true, py::arg("base") = py::none(),
+           py::arg("headers").noconvert().none(false) = true, py::arg("checks") = "robust",
+           py::arg("magic") = 0xDEADBEEF, py::arg("zero_on_free").noconvert().none(false) = false,
+           py::arg("threads").noconvert().none(false) = true, py::arg("base") = py::none(),
            py::arg("fit") = py::none(), py::arg("order") = py::none(),
-           py::arg("coalesce") = py::none());
+           py::arg("coalesce").noconvert() = py::none());
   add_properties(type);
   add_looking(type);
   add_drawing(type);

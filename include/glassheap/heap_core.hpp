@@ -232,7 +232,8 @@ class HeapCore final : public Core {
     ++tally_.failures;
     const Size largest = space_.policy().largest();
     fault.kind = FaultKind::out_of_memory;
-    fault.shortage = {size, available(), blocks_.layout.on_offer(largest), map_.free_blocks(), align};
+    fault.shortage = {size, available(), blocks_.layout.on_offer(largest), map_.free_blocks(),
+                      align};
   }
 
   [[nodiscard]] bool fits_in_place(Block block, Size size, Size align) const noexcept {

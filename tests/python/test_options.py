@@ -63,9 +63,9 @@ def test_an_unknown_policy_is_named_beside_the_known_ones(name: str) -> None:
     assert type(caught.value) is ValueError
 
 
-@pytest.mark.parametrize("nonsense", [5, None, ["tlsf"], "\ud800"])
+@pytest.mark.parametrize("nonsense", [5, None, ["tlsf"], b"tlsf", bytearray(b"tlsf"), "\ud800"])
 def test_what_is_no_string_is_no_policy(nonsense: Any) -> None:
-    with pytest.raises(TypeError, match="arguments"):
+    with pytest.raises(TypeError, match="policy must be a string"):
         glassheap.Heap(policy=nonsense)
 
 
@@ -111,6 +111,7 @@ def test_an_unknown_fit_or_order_is_named_beside_the_known_ones(
         ("order", True, "order must be one of 'address', 'size+', 'size-', 'front', 'back'."),
         ("order", b"front", "order must be one of 'address'"),
         ("coalesce", "no", "arguments"),
+        ("coalesce", 1, "arguments"),
     ],
 )
 def test_options_have_types(option: str, value: Any, text: str) -> None:
@@ -155,14 +156,18 @@ def test_without_headers_and_with_base_0_the_first_granule_stays_unused(policy: 
     assert min(block.address for block in heap.free_list()) == 16
     addresses = [heap.malloc(1) for _ in range(255)]
     assert sorted(addresses) == [*range(16, 4096, 16)]
+    for odd in (1, 8, 15):
+        with pytest.raises(glassheap.MisalignedPointer):
+            heap.free(odd)
     with pytest.raises(glassheap.OutOfMemory):
         heap.malloc(1)
 
 
-@pytest.mark.parametrize("nonsense", [None, "no", []])
-def test_whether_there_are_headers_is_yes_or_no(nonsense: Any) -> None:
+@pytest.mark.parametrize("option", ["headers", "zero_on_free", "threads"])
+@pytest.mark.parametrize("nonsense", [None, "no", [], 0, 1, 2, 1.0])
+def test_what_is_yes_or_no_is_nothing_else(option: str, nonsense: Any) -> None:
     with pytest.raises(TypeError, match="arguments"):
-        glassheap.Heap(headers=nonsense)
+        glassheap.Heap(**{option: nonsense})
 
 
 @pytest.mark.parametrize("policy", NAMES)

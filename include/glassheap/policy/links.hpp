@@ -69,7 +69,8 @@ class Links {
   [[nodiscard]] bool vet(const Ends& ends, Block block, Fault& fault) const noexcept {
     return is_sound(ends, block) || explain(ends, block, fault);
   }
-  // Whether the nodes on either side of a sound one are sound: they come together when it is erased.
+  // Whether the nodes on either side of a sound one are sound: they come together when it is
+  // erased.
   [[nodiscard]] bool vet_beside(const Ends& ends, Block block, Fault& fault) const noexcept {
     const node_t node = blocks_.node(block.start);
     return vet_end(ends, node.prev, fault) && vet_end(ends, node.next, fault);
