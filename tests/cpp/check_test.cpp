@@ -91,6 +91,17 @@ TEST_P(Verdicts, NameTheSealWhereTheSizeFits) {
   EXPECT_EQ(fault.found, header.seal);
 }
 
+// The front of a live block is where a block without payload would have had its pointer that was
+// merged into what is free before it. None was: so the pointer is no double free.
+TEST_P(Verdicts, OnTheFrontOfALiveBlockBehindAFreeOneIsThatItLeadsIntoIt) {
+  const Address left = rig_.malloc(16);
+  const Address right = rig_.malloc(16);
+  rig_.free(left);
+  const Fault fault = rig_.refused_free(right - front());
+  EXPECT_EQ(fault.kind, FaultKind::interior_pointer);
+  EXPECT_EQ(fault.owner, right);
+}
+
 // A block without payload was freed, merged, and its place handed out again as a part of another
 // block: a pointer to it is no double free any more, but leads into the block that starts there.
 TEST(Verdict, OnABlockWithoutPayloadEndsWhenItsPlaceIsLiveAgain) {
