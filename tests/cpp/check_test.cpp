@@ -143,6 +143,18 @@ TEST_F(MapByHand, WhoseFreeBlocksTouchIsFoundWhereNoneMay) {
   EXPECT_TRUE(broken_rules(false).empty());
 }
 
+// A node that is sound is no fault at all: whoever asks may have asked of others before.
+TEST_F(MapByHand, HasNoFaultWhereANodeSaysWhatItSays) {
+  map_.add_free({0, 64});
+  map_.add_live({64, 192});
+  blocks_.write_node({0, 64}, 128, nowhere);
+  Fault fault;
+  EXPECT_TRUE(Judge(blocks_, map_).node(0, 128, nowhere, fault));
+  EXPECT_FALSE(fault);
+  EXPECT_FALSE(Judge(blocks_, map_).node(0, 64, nowhere, fault));
+  EXPECT_EQ(fault.rule, Rule::next);
+}
+
 TEST_F(MapByHand, InWhichNoBlockStartsTheRegionIsFound) {
   map_.add_live({16, sizeof region_ - 16});
   EXPECT_EQ(broken_rules(true), std::vector{Rule::coverage});
