@@ -5,8 +5,10 @@
 #include <gtest/gtest.h>
 
 #include <cstddef>
+#include <map>
 #include <optional>
 #include <random>
+#include <set>
 
 #include "glassheap/region.hpp"
 #include "printing.hpp"
@@ -191,6 +193,46 @@ TEST(Seal, IsKeyedForEachHeap) {
   int same = 0;
   for (int i = 0; i < 1000; ++i)
     same += Sealer().seal(32, header) == Sealer().seal(32, header) ? 1 : 0;
+  EXPECT_LT(same, 3);
+}
+
+// How a change shows depends on the key, even that of the highest bit, which no carry goes beyond:
+// so a seal cannot be mended by whoever does not know the key.
+TEST(Seal, ChangesInAnotherWayUnderEachKey) {
+  std::set<unsigned> changes;
+  for (int i = 0; i < 1000; ++i) {
+    const Sealer sealer;
+    changes.insert(sealer.seal(32, {100, magic, 1, 0}) ^
+                   sealer.seal(32, {100 | Size{1} << 63, magic, 1, 0}));
+  }
+  EXPECT_GT(changes.size(), 4U);
+}
+
+// The two steps of the seal, for somebody who has the source and not the key: two sizes whose first
+// step differs only where a place and a serial can make up for it. Were that step not keyed, such
+// two headers would have the same seal in every heap.
+TEST(Seal, IsKeyedBeforeThePlaceAndTheSerialComeIn) {
+  const auto first_step = [](Size size) {
+    const std::uint64_t mixed = size * 0x9E3779B97F4A7C15U;
+    return mixed ^ mixed >> 32;
+  };
+  std::map<std::uint64_t, Size> known;
+  Size one = 0;
+  Size other = 0;
+  while (one == other) {
+    other += 1;
+    one = known.try_emplace(first_step(other) >> 16 & 0xFFFF, other).first->second;
+  }
+  const std::uint64_t apart = first_step(one) ^ first_step(other);
+  int same = 0;
+  for (int i = 0; i < 1000; ++i) {
+    const Sealer sealer;
+    same += sealer.seal(0, {one, magic, 0, 0}) ==
+                    sealer.seal((apart >> 32) * 16,
+                                {other, magic, static_cast<std::uint16_t>(apart), 0})
+                ? 1
+                : 0;
+  }
   EXPECT_LT(same, 3);
 }
 

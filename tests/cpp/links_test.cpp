@@ -141,6 +141,40 @@ TEST_F(LinksTest, NameTheNodeThatWasWrittenOver) {
   }
 }
 
+// A node that links to itself both ways is no neighbour of its own: what it should say is told from
+// the nodes that link to it.
+TEST_F(LinksTest, NameTheTrueNeighbourOfANodeThatLinksToItself) {
+  push_all();
+  const auto list = walked();
+  for (std::size_t i = 1; i + 1 < list.size(); ++i) {
+    const header_t front = blocks_.save(list[i].start);
+    write(list[i], list[i].start, list[i].start);
+    Fault fault;
+    ASSERT_FALSE(links_.vet(ends_, list[i], fault));
+    EXPECT_EQ(fault.offset, list[i].start);
+    EXPECT_EQ(fault.rule, Rule::next);
+    EXPECT_EQ(fault.expected, link_to(list[i + 1].start));
+    EXPECT_EQ(fault.found, link_to(list[i].start));
+    blocks_.restore(list[i].start, front);
+  }
+}
+
+// Nothing comes after the tail, so whatever it leads to, and in whatever state that is, it is the
+// tail that is wrong.
+TEST_F(LinksTest, NameTheTailWhereItLeadsOn) {
+  push_all();
+  const auto list = walked();
+  const Offset tail = list.back().start;
+  blocks_.set_next(tail, list[2].start);
+  blocks_.set_prev(list[2].start, size - 16);
+  Fault fault;
+  ASSERT_FALSE(links_.vet(ends_, list.back(), fault));
+  EXPECT_EQ(fault.offset, tail);
+  EXPECT_EQ(fault.rule, Rule::next);
+  EXPECT_EQ(fault.expected, GLASSHEAP_NIL);
+  EXPECT_EQ(fault.found, link_to(list[2].start));
+}
+
 // To a list that the top stands apart from, a link to the top leads astray.
 TEST_F(LinksTest, ToATopThatStandsApartAreNotSound) {
   const Block top{size - 32, 32};
