@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import glassheap
@@ -45,7 +46,11 @@ class Bench:
 def make_bench(
     base: int | None = None, *, policy: str = "first_fit", headers: bool = True
 ) -> Bench:
-    heap = glassheap.Heap(4096, base=base, policy=policy, headers=headers)
+    return worked_on(glassheap.Heap(4096, base=base, policy=policy, headers=headers))
+
+
+def worked_on(heap: glassheap.Heap) -> Bench:
+    """A fresh heap of about a page, brought to the state that is drawn above."""
     names = ["first", "second", "freed", "third", "gone", "merged", "twin"]
     sizes = [100, 200, 50, 300, 64, 64, 100]
     blocks = dict(zip(names, heap.malloc_many(sizes), strict=True))
@@ -86,6 +91,38 @@ KINDS = [
 """Every policy in every layout: what the contract is tested on."""
 
 
+REGIONS: dict[str, Callable[..., glassheap.Heap]] = {
+    "pages": glassheap.Heap,
+    "pages, from 0": partial(glassheap.Heap, base=0),
+}
+"""Kinds of region: a heap over about so many bytes of it, with these options."""
+
+
+class Ground(NamedTuple):
+    """A kind of region, a policy and a layout: what every fault is committed on."""
+
+    region: str
+    policy: str
+    headers: bool
+
+    def bench(self) -> Bench:
+        """About a page of this kind, worked on."""
+        open_heap = REGIONS[self.region]
+        return worked_on(open_heap(4096, policy=self.policy, headers=self.headers))
+
+    def __str__(self) -> str:
+        """As the id of a test."""
+        return f"{self.policy}, {'headers' if self.headers else 'bare'}, {self.region}"
+
+
+GROUNDS = [
+    Ground(region, policy.name, headers)
+    for region in REGIONS
+    for policy in glassheap.policies()
+    for headers in (True, False)
+]
+
+
 OF_AN_ADDRESS: dict[str, Callable[[glassheap.Heap, Any], object]] = {
     "free": lambda heap, address: heap.free(address),
     "realloc": lambda heap, address: heap.realloc(address, 40),
@@ -114,3 +151,21 @@ OF_AN_ALIGNMENT: dict[str, Callable[[Bench, Any], object]] = {
     "alloc": lambda bench, align: bench.heap.alloc(8, align=align),
 }
 """Every call that takes an alignment."""
+
+
+def give(number: int, call: Callable[[Bench, Any], object]) -> Callable[[Bench], object]:
+    return lambda bench: call(bench, number)
+
+
+CHANGES: dict[str, Callable[[Bench], object]] = {
+    **{name: give(8, call) for name, call in OF_A_SIZE.items()},
+    **{f"{name}, align": give(64, call) for name, call in OF_AN_ALIGNMENT.items()},
+    "free": lambda b: b.heap.free(b.first),
+    "free of None": lambda b: b.heap.free(None),
+    "free of a bad address": lambda b: b.heap.free(8),
+    "free_many": lambda b: b.heap.free_many([b.first]),
+    "realloc to the same size": lambda b: b.heap.realloc(b.first, 100),
+    "malloc of too much": lambda b: b.heap.malloc(2**64),
+    "a handle's free": lambda b: b.stale.free(),
+}
+"""Every call that would change a heap."""

@@ -1,22 +1,22 @@
 """Bytes that the heap relies on are overwritten: named, located, contained, and never followed.
 
-What programs really do to a heap, each by its exception. That this holds for every single byte of
-every header and node is tested in test_every_byte.py.
+Where the classic list would lead, each by its exception. That every policy finds a header or a node
+that was written over is in test_fault_table.py; that this holds for every single byte of them, in
+test_every_byte.py.
 """
 
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
 import glassheap
-from bench import FREED, GONE, OF_AN_ADDRESS, THIRD, TOP, Bench
+from bench import FREED, GONE, THIRD, TOP, Bench
 from heap_probes import (
     NIL,
     assert_sentences,
-    header_at,
     overwrite,
     peek,
     refused,
@@ -24,8 +24,6 @@ from heap_probes import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-every_pointer_call = pytest.mark.parametrize("call", OF_AN_ADDRESS.values(), ids=OF_AN_ADDRESS)
 
 
 class Damage(NamedTuple):
@@ -60,80 +58,9 @@ def assert_found(heap: glassheap.Heap, damage: Damage, offset: int) -> None:
     assert_sentences(str(finding))
 
 
-# --- The header of a live block: `second`, 200 bytes in 208. --------------------------------------
+# --- The header of a live block: what test_fault_table.py does not write. -------------------------
 
 MAGIC = 0xDEADBEEF
-HEADERS = {
-    "cleared": Damage(0, bytes(16), glassheap.BadMagic, "magic", MAGIC, 0),
-    "underflow": Damage(8, b"A" * 8, glassheap.BadMagic, "magic", MAGIC, 0x41414141),
-    "overflow": Damage(-112, b"B" * 128, glassheap.BadMagic, "magic", MAGIC, 0x42424242),
-    "too large": Damage(
-        0, struct.pack("=Q", 2**64 - 1), glassheap.HeaderCorrupted, "size", 208, 2**64 - 1
-    ),
-    "too small": Damage(0, struct.pack("=Q", 192), glassheap.HeaderCorrupted, "size", 208, 192),
-    "wraps": Damage(
-        0, struct.pack("=Q", 2**64 - 16), glassheap.HeaderCorrupted, "size", 208, 2**64 - 16
-    ),
-    "negative": Damage(
-        0, struct.pack("=q", -(2**63)), glassheap.HeaderCorrupted, "size", 208, 2**63
-    ),
-}
-
-
-@every_pointer_call
-@pytest.mark.parametrize("damage", HEADERS.values(), ids=HEADERS)
-def test_an_overwritten_header_is_refused(
-    bench: Bench, damage: Damage, call: Callable[[glassheap.Heap, Any], object]
-) -> None:
-    offset = bench.offset(bench.second)
-    overwrite(bench.heap, offset + damage.at, damage.data)
-    with refused(bench.heap, damage.error) as caught:
-        call(bench.heap, bench.second)
-    assert_names(caught, damage, offset)
-    assert_found(bench.heap, damage, offset)
-
-
-@every_pointer_call
-@pytest.mark.parametrize("field", ["size", "serial", "seal"])
-def test_a_field_that_still_looks_right_breaks_the_seal(
-    bench: Bench, field: str, call: Callable[[glassheap.Heap, Any], object]
-) -> None:
-    """One bit of `third`: its size within the rounding, its serial, its seal itself."""
-    offset = bench.offset(bench.third)
-    header = header_at(bench.heap, offset)
-    changed = header._replace(**{field: getattr(header, field) ^ 1})
-    overwrite(bench.heap, offset, struct.pack("=QIHH", *changed))
-    with refused(bench.heap, glassheap.HeaderCorrupted, f"seal 0x{changed.seal:04X}") as caught:
-        call(bench.heap, bench.third)
-    assert getattr(caught.value, "field", None) == "seal"
-    assert getattr(caught.value, "found", None) == changed.seal
-    assert field != "seal" or getattr(caught.value, "expected", None) == header.seal
-
-
-@every_pointer_call
-def test_the_header_of_a_twin_does_not_fit_elsewhere(
-    bench: Bench, call: Callable[[glassheap.Heap, Any], object]
-) -> None:
-    """The same size, the right magic and a real seal, but of another place."""
-    header = peek(bench.heap, bench.offset(bench.first), 16)
-    overwrite(bench.heap, bench.offset(bench.twin), header)
-    with refused(bench.heap, glassheap.HeaderCorrupted, "has the seal 0x"):
-        call(bench.heap, bench.twin)
-
-
-@every_pointer_call
-@pytest.mark.parametrize(("old", "now"), [(100, 40), (40, 100), (0, 1), (3000, 5)])
-def test_an_old_header_does_not_fit_a_block_of_another_extent(
-    heap: glassheap.Heap, old: int, now: int, call: Callable[[glassheap.Heap, Any], object]
-) -> None:
-    """Magic and seal are right: they were this place's own. Where blocks end, no header decides."""
-    address = heap.malloc(old)
-    header = peek(heap, 0, 16)
-    heap.free(address)
-    assert heap.malloc_many([now, 10])[0] == address
-    overwrite(heap, 0, header)
-    with refused(heap, glassheap.HeaderCorrupted, f"says {old} bytes, but its block holds "):
-        call(heap, address)
 
 
 def test_an_old_header_of_the_same_place_is_found_by_the_counters(heap: glassheap.Heap) -> None:

@@ -1,0 +1,857 @@
+"""Every fault, a row each: what is done, what is raised and said to the letter, and no trace of it.
+
+Each row is committed on every kind of region, policy and layout. What is raised is exactly that
+class, with exactly these sentences and figures; and the call that was refused has changed no byte
+of the region, no counter but that of failures, and nothing that the heap shows of itself. So the
+calls of a row can follow one another on one heap, and each of them must find it as it was.
+
+What is said is worked out here from the row, from `walk()` and from the region's bytes, never taken
+from the library's own texts.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+from unittest.mock import ANY
+
+import pytest
+
+import glassheap
+from bench import CHANGES, GROUNDS, OF_A_SIZE, OF_AN_ADDRESS, OF_AN_ALIGNMENT, Bench, Ground
+from heap_probes import (
+    FRONT,
+    GRANULE,
+    Node,
+    assert_sentences,
+    assert_sound,
+    extent_for,
+    fingerprint,
+    front,
+    header_at,
+    node_at,
+    overwrite,
+    peek,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+
+# --- The table's form. ----------------------------------------------------------------------------
+
+
+class Said(NamedTuple):
+    """The whole message of an exception, and all its attributes."""
+
+    text: str  # ???? stands for the four digits of a seal that only the heap can work out
+    figures: Mapping[str, Any] = {}
+
+
+class Row(NamedTuple):
+    """One fault: `given` prepares it, and is what the calls are then given."""
+
+    error: type[Exception]
+    said: Callable[[Bench, Any, str], Said]  # the last is the name of the call
+    given: Callable[[Bench], Any]
+    calls: Mapping[str, Callable[[Bench, Any], object]]
+
+
+def rows(
+    calls: Mapping[str, Callable[[Bench, Any], object]],
+    error: type[Exception],
+    said: Callable[[Bench, Any, str], Said],
+    given: Mapping[str, Callable[[Bench], Any]],
+) -> dict[str, Row]:
+    """Rows that differ in what is given alone."""
+    return {name: Row(error, said, make, calls) for name, make in given.items()}
+
+
+def always(value: object, bench: Bench) -> Any:
+    return value
+
+
+def constant(values: Iterable[Any]) -> dict[str, Callable[[Bench], Any]]:
+    """Each of these values, by its own name, whatever the heap."""
+    return {str(value): partial(always, value) for value in values}
+
+
+def state(heap: glassheap.Heap) -> tuple[object, ...]:
+    """All that a heap shows of itself, but the count of failures."""
+    return fingerprint(heap), heap.free_list(), heap.walk()
+
+
+def assert_said(error: BaseException, said: Said) -> None:
+    pattern = re.escape(said.text).replace(re.escape("????"), "[0-9A-F]{4}")
+    assert re.fullmatch(pattern, str(error)), f"{error}\n{said.text}"
+    assert vars(error) == said.figures
+    assert_sentences(str(error))
+
+
+def assert_raised(row: Row, bench: Bench, given: object, name: str) -> None:
+    with pytest.raises(row.error) as caught:
+        row.calls[name](bench, given)
+    assert caught.type is row.error
+    assert_said(caught.value, row.said(bench, given, name))
+
+
+def assert_refused(row: Row, bench: Bench, given: object, *names: str) -> None:
+    """By these calls, one after the other: none of them leaves a trace for the next."""
+    before = state(bench.heap)
+    for name in names:
+        assert_raised(row, bench, given, name)
+        assert state(bench.heap) == before, name
+
+
+def assert_refused_by_all(row: Row, bench: Bench) -> None:
+    assert_refused(row, bench, row.given(bench), *row.calls)
+
+
+every_ground = pytest.mark.parametrize("ground", GROUNDS, ids=str)
+with_headers = pytest.mark.parametrize("ground", [g for g in GROUNDS if g.headers], ids=str)
+
+
+def every_row(table: Mapping[str, Any]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("row", table.values(), ids=table)
+
+
+# --- What is said of an address. ------------------------------------------------------------------
+
+
+def free_already(bench: Bench, address: int, name: str) -> Said:
+    text = f"the memory at {address:#x} is free already: it was freed before, or never handed out."
+    return Said(f"{text} Free each block once.", {"address": address})
+
+
+def inside(bench: Bench, address: int, name: str) -> Said:
+    """Whose block it is, the walk tells."""
+    (owner,) = (i for i in bench.heap.walk() if i.start <= address < i.start + i.extent)
+    text = f"{address:#x} lies inside a live block, but is not where its payload starts."
+    return Said(f"{text} Pass {owner.address:#x}, which is.", {"address": address})
+
+
+def misaligned(bench: Bench, address: int, name: str) -> Said:
+    text = f"{address:#x} is no multiple of 16 from the start of the region: no block can start"
+    return Said(f"{text} there. Pass the address that malloc returned.", {"address": address})
+
+
+def outside(bench: Bench, address: int, name: str) -> Said:
+    sayable = 0 <= address < 2**64 - 1
+    place = f"{address:#x}" if sayable else "an address below 0 or from 2^64 - 1 upwards"
+    text = f"{place} is outside the heap's region. Pass an address that this heap returned."
+    return Said(text, {"address": address})
+
+
+# --- Addresses at which no live block is. ---------------------------------------------------------
+
+
+def end(bench: Bench) -> int:
+    return bench.heap.base + bench.heap.size
+
+
+def last_free_granule(bench: Bench) -> int:
+    """Where a payload could be, in the largest free block."""
+    block = max(bench.heap.free_list(), key=lambda block: block.size)
+    return block.address + front(bench.heap) + block.size - GRANULE
+
+
+def freed(
+    *order: int, sizes: Iterable[int] = (48,) * 5, asked: int | None = None
+) -> Callable[[Bench], int]:
+    """Of five blocks in a row, these are freed in this order; the first's address, or `asked`'s."""
+
+    def free(bench: Bench) -> int:
+        bench.heap.reset()
+        blocks = bench.heap.malloc_many([*sizes])
+        for place in order:
+            bench.heap.free(blocks[place])
+        return blocks[order[0] if asked is None else asked]
+
+    return free
+
+
+EMPTY = (32, 0, 0, 0, 8)
+"""An empty block has its payload where the next block starts: where that is, is nothing of it."""
+
+
+def after_reset(bench: Bench) -> int:
+    bench.heap.reset()
+    return bench.second
+
+
+FREE: dict[str, Callable[[Bench], int]] = {
+    "freed": lambda b: b.freed,
+    "freed, then its left neighbour": lambda b: b.merged,
+    "freed, then merged with a hole": lambda b: b.gone,
+    "freed, then merged with the top": lambda b: b.stale.address,
+    "freed, then merged with the left": freed(2, 1),
+    "freed, then merged with the right": freed(2, 3),
+    "freed, then merged with both": freed(2, 1, 3),
+    "freed between free blocks": freed(1, 3, 2, asked=2),
+    "empty": freed(2, sizes=EMPTY),
+    "empty, merged with the left": freed(2, 1, sizes=EMPTY),
+    "empty, merged with the right": freed(2, 3, sizes=EMPTY),
+    "empty, merged with both": freed(2, 1, 3, sizes=EMPTY),
+    "empty, merged into one with a payload": freed(1, 0, sizes=EMPTY),
+    "never handed out": last_free_granule,
+    "freed by a reset": after_reset,
+}
+
+
+def forge_magic(bench: Bench) -> int:
+    """0xDEADBEEF where it would stand in front of a payload inside of `third`."""
+    overwrite(bench.heap, bench.third - bench.heap.base + 64 + 8, b"\xef\xbe\xad\xde")
+    return bench.third + 64 + GRANULE
+
+
+def forge_header(bench: Bench) -> int:
+    """All sixteen bytes that stand in front of a real payload, with their seal."""
+    header = peek(bench.heap, bench.second - bench.heap.base - GRANULE, GRANULE)
+    overwrite(bench.heap, bench.third - bench.heap.base + 64, header)
+    return bench.third + 64 + GRANULE
+
+
+def replay_header(bench: Bench) -> int:
+    """What stood before a block is put back where it stood: now that is inside another block."""
+    heap = bench.heap
+    heap.reset()
+    first, *blocks = heap.malloc_many([16] * 9)
+    fronts = {address: peek(heap, address - heap.base - GRANULE, GRANULE) for address in blocks}
+    heap.free_many([first, *blocks])
+    while heap.free_list():
+        heap.malloc(heap.largest_free())
+    address = next(address for address in blocks if address not in heap)
+    overwrite(heap, address - heap.base - GRANULE, fronts[address])
+    return address
+
+
+INSIDE: dict[str, Callable[[Bench], int]] = {
+    "in a payload": lambda b: b.third + 32,
+    "in the last granule": lambda b: b.second + 192,
+    "in the rounding": lambda b: b.first + 96,
+    "a forged magic number": forge_magic,
+    "a forged header": forge_header,
+    "an old header put back": replay_header,
+}
+A_HEADER: dict[str, Callable[[Bench], int]] = {"a header": lambda b: b.second - GRANULE}
+
+MISALIGNED: dict[str, Callable[[Bench], int]] = {
+    "off by one": lambda b: b.first + 1,
+    "off by minus one": lambda b: b.third - 1,
+    "off by eight": lambda b: b.third + 8,
+    "free and odd": lambda b: b.freed + 15,
+}
+
+FOREIGN: dict[str, Callable[[Bench], int]] = {
+    "below": lambda b: b.heap.base - GRANULE,
+    "just behind": end,
+    "behind and odd": lambda b: end(b) + 1,
+    "another heap's": lambda b: glassheap.Heap(base=1 << 45).malloc(8),
+    **constant([2**63, 2**64 - 16, 2**64 - 1, 2**64, 2**200, -1, -(2**63), -(2**200)]),
+    "2^64 + a live one": lambda b: 2**64 + b.first,
+    "minus a live one": lambda b: -b.first,
+}
+
+
+def on_heap(call: Callable[[glassheap.Heap, Any], object]) -> Callable[[Bench, Any], object]:
+    return lambda bench, given: call(bench.heap, given)
+
+
+ADDRESS_CALLS = {name: on_heap(call) for name, call in OF_AN_ADDRESS.items()}
+of_an_address = partial(rows, ADDRESS_CALLS)
+
+ADDRESSES = {
+    **of_an_address(glassheap.DoubleFree, free_already, FREE),
+    **of_an_address(glassheap.InteriorPointer, inside, INSIDE),
+    **of_an_address(glassheap.MisalignedPointer, misaligned, MISALIGNED),
+    **of_an_address(glassheap.ForeignPointer, outside, FOREIGN),
+}
+
+
+@every_row(of_an_address(glassheap.InteriorPointer, inside, A_HEADER))
+@with_headers
+def test_the_address_of_a_header_is_no_payload(ground: Ground, row: Row) -> None:
+    assert_refused_by_all(row, ground.bench())
+
+
+@every_ground
+def test_an_empty_block_merged_at_the_regions_end_is_free(ground: Ground) -> None:
+    """Its payload would start where the region ends, which is no place of the region."""
+    bench = ground.bench()
+    heap = bench.heap
+    heap.reset()
+    while heap.free_list():
+        address = heap.malloc(0)
+    for block in sorted(heap, reverse=True):
+        heap.free(block)
+    row = Row(glassheap.DoubleFree, free_already, lambda b: address, ADDRESS_CALLS)
+    assert_refused_by_all(row, bench)
+
+
+# --- Arguments: sizes, alignments, and what is no number. -----------------------------------------
+
+ARGUMENT = {"calloc, as a count": "count", "malloc_many": "each size"}
+"""What the calls of a size that do not say `size` call it."""
+
+
+def no_memory(bench: Bench, size: int, name: str) -> Said:
+    """More than the region has is a lack of memory, in however many pieces it is."""
+    free = [info.size for info in bench.heap.walk() if not info.live]
+    blocks = "block" if len(free) == 1 else "blocks"
+    asked = f"{size} bytes" if size < 2**64 - 1 else "2^64 - 1 bytes or more"
+    text = (
+        f"no free block can hold {asked}: {sum(free)} are available in {len(free)} free {blocks},"
+        f" the largest of which offers {max(free)}. Free something, ask for less, or open a larger"
+        " heap. The cause is a lack of memory."
+    )
+    figures = {"requested": size, "available": sum(free), "largest": max(free)}
+    return Said(text, {**figures, "free_blocks": len(free), "heap": bench.heap})
+
+
+def negative(bench: Bench, size: int, name: str) -> Said:
+    return Said(f"{ARGUMENT.get(name, 'size')} counts from 0 upwards, and {size} is negative.")
+
+
+def no_size(bench: Bench, given: object, name: str) -> Said:
+    argument = ARGUMENT.get(name, "size")
+    return Said(f"{argument} must be a whole number, not {type(given).__name__}.")
+
+
+def no_address(bench: Bench, given: object, name: str) -> Said:
+    return Said(f"address must be a whole number, not {type(given).__name__}.")
+
+
+def no_alignment(bench: Bench, given: object, name: str) -> Said:
+    return Said(f"align must be a whole number, not {type(given).__name__}.")
+
+
+def bad_alignment(bench: Bench, align: int, name: str) -> Said:
+    quarter = 1 << (bench.heap.size.bit_length() - 3)
+    text = f"align must be a power of two up to {quarter}, a quarter of this region, and"
+    return Said(f"{text} {align} is not.")
+
+
+TOO_MUCH = [4097, 2**32, 2**36, 2**63 - 1, 2**63, 2**63 + 1, 2**64, 2**64 + 8, 2**200]
+TOO_MUCH += [2**64 - k for k in (1, 2, 8, 15, 16, 17, 4096)]
+BAD_ALIGNMENTS = [0, 3, 5, 17, 24, 1023, 2048, 4096, 2**63]
+NONSENSE = [1.5, 8.0, "8", b"8", [8], (), 8j]
+
+SIZES = {
+    **rows(OF_A_SIZE, glassheap.OutOfMemory, no_memory, constant(TOO_MUCH)),
+    **rows(OF_A_SIZE, glassheap.InvalidSize, negative, constant([-1, -16, -(2**63), -(2**200)])),
+    **rows(OF_A_SIZE, TypeError, no_size, constant([*NONSENSE, None])),
+}
+ALIGNMENTS = {
+    **rows(OF_AN_ALIGNMENT, glassheap.InvalidAlignment, bad_alignment, constant(BAD_ALIGNMENTS)),
+    **rows(OF_AN_ALIGNMENT, TypeError, no_alignment, constant([16.0, "16", None])),
+}
+NO_ADDRESSES = of_an_address(TypeError, no_address, constant(NONSENSE))
+
+
+# --- Views and handles. ---------------------------------------------------------------------------
+
+
+def pinned(bench: Bench, view: object, name: str) -> Said:
+    return Said(f"a view of the block at {bench.first:#x} is still alive. Release it first.")
+
+
+def region_viewed(bench: Bench, view: object, name: str) -> Said:
+    return Said("a view of the heap's region is still alive. Release it first.")
+
+
+def stale(bench: Bench, block: glassheap.Block, name: str) -> Said:
+    text = f"this Block is stale: its memory at {block.address:#x} was freed, or the heap was reset"
+    return Said(f"{text}, since it was allocated. Drop it.", {"address": block.address})
+
+
+CLOSING: dict[str, Callable[[Bench, Any], object]] = {
+    "close": lambda b, view: b.heap.close(),
+    "with": lambda b, view: b.heap.__exit__(None, None, None),
+}
+MOVING: dict[str, Callable[[Bench, Any], object]] = {
+    "free": lambda b, view: b.heap.free(b.first),
+    "realloc": lambda b, view: b.heap.realloc(b.first, 10),
+    "realloc to the same size": lambda b, view: b.heap.realloc(b.first, 100),
+    "realloc to more": lambda b, view: b.heap.realloc(b.first, 500),
+    "free_many": lambda b, view: b.heap.free_many([b.second, b.first]),
+    "reset": lambda b, view: b.heap.reset(),
+    **CLOSING,
+}
+VIEWS: dict[str, Callable[[Bench], Any]] = {
+    "a view": lambda b: b.heap.view(b.first),
+    "a slice of a view": lambda b: b.heap.view(b.first)[10:20],
+    "an empty view": lambda b: b.heap.view(b.first)[:0],
+}
+
+
+def freed_by_address(bench: Bench) -> glassheap.Block:
+    block = bench.heap.alloc(40)
+    bench.heap.free(block.address)
+    return block
+
+
+def freed_by_itself(bench: Bench) -> glassheap.Block:
+    block = bench.heap.alloc(40)
+    block.free()
+    return block
+
+
+def outlived_a_reset(bench: Bench) -> glassheap.Block:
+    """Without headers nothing but this tells that its address has been handed out again."""
+    block = bench.heap.alloc(40)
+    bench.heap.reset()
+    bench.heap.malloc_many([40] * 20)
+    return block
+
+
+HANDLES: dict[str, Callable[[Bench], Any]] = {
+    "merged since": lambda b: b.stale,
+    "freed by its address": freed_by_address,
+    "freed by itself": freed_by_itself,
+    "outlived a reset": outlived_a_reset,
+}
+OF_A_HANDLE: dict[str, Callable[[Bench, Any], object]] = {
+    "free": lambda b, block: block.free(),
+    "memoryview": lambda b, block: memoryview(block),
+    "bytes": lambda b, block: bytes(block),
+}
+HOLDERS = {
+    **rows(MOVING, BufferError, pinned, VIEWS),
+    **rows(CLOSING, BufferError, region_viewed, {"a view of the region": lambda b: b.heap.region}),
+    **rows(OF_A_HANDLE, glassheap.StaleHandle, stale, HANDLES),
+}
+
+
+# --- The table. -----------------------------------------------------------------------------------
+
+
+def titled(title: str, table: Mapping[str, Row]) -> dict[str, Row]:
+    return {f"{title} {name}": row for name, row in table.items()}
+
+
+TABLE = {
+    **titled("address", ADDRESSES),
+    **titled("address", NO_ADDRESSES),
+    **titled("size", SIZES),
+    **titled("align", ALIGNMENTS),
+    **HOLDERS,
+}
+
+
+@every_row(TABLE)
+@every_ground
+def test_a_fault_is_named_and_leaves_no_trace(ground: Ground, row: Row) -> None:
+    bench = ground.bench()
+    assert_refused_by_all(row, bench)
+    assert_sound(bench.heap)
+
+
+@with_headers
+def test_a_handle_knows_that_its_address_was_handed_out_again(ground: Ground) -> None:
+    """By the serial, which stands in the header."""
+    heap = ground.bench().heap
+    block = heap.alloc(500)
+    heap.free(block.address)
+    while block.address not in heap:
+        heap.malloc(500)
+    bench = Bench(heap, *(block.address,) * 7, stale=block)
+    assert_refused_by_all(Row(glassheap.StaleHandle, stale, lambda b: block, OF_A_HANDLE), bench)
+
+
+# --- Bytes that the heap relies on, overwritten. --------------------------------------------------
+
+
+def corrupted(text: str, offset: int, field: str, expected: object, found: int) -> Said:
+    figures = {"offset": offset, "field": field, "expected": expected, "found": found}
+    return Said(f"{text} The heap is damaged; a reset brings it back, empty.", figures)
+
+
+def broken_header(bench: Bench, address: int, name: str) -> Said:
+    """By the bytes that stand there: first the magic number, then the size, then the seal."""
+    heap, offset = bench.heap, bench.offset(address)
+    (block,) = (info for info in heap.walk() if info.address == address)
+    header = header_at(heap, offset)
+    text = f"the header of the block at offset {offset}"
+    if header.magic != heap.magic:
+        text += f" has the magic number 0x{header.magic:X} instead of 0x{heap.magic:X}:"
+        text += " something wrote over it."
+        return corrupted(text, offset, "magic", heap.magic, header.magic)
+    if header.size > heap.size or extent_for(heap, header.size) != block.extent:
+        holds = block.extent - FRONT
+        text += f" says {header.size} bytes, but its block holds {holds}: something wrote over it."
+        return corrupted(text, offset, "size", holds, header.size)
+    text += f" has the seal 0x{header.seal:04X} instead of 0x????: something wrote over its size,"
+    text += " serial or seal."
+    return corrupted(text, offset, "seal", ANY, header.seal)
+
+
+def over(at: int, data: bytes) -> Callable[[Bench], int]:
+    """These bytes are written so far from where the header of `second` begins."""
+
+    def write(bench: Bench) -> int:
+        overwrite(bench.heap, bench.offset(bench.second) + at, data)
+        return bench.second
+
+    return write
+
+
+def flip(at: int, mask: bytes) -> Callable[[Bench], int]:
+    """These bits are turned over, so far from where the header of `second` begins."""
+
+    def write(bench: Bench) -> int:
+        place = bench.offset(bench.second) + at
+        old = peek(bench.heap, place, len(mask))
+        changed = bytes(byte ^ bits for byte, bits in zip(old, mask, strict=True))
+        overwrite(bench.heap, place, changed)
+        return bench.second
+
+    return write
+
+
+def twins_header(bench: Bench) -> int:
+    """A real one, with its seal, of a block of the same size."""
+    overwrite(bench.heap, bench.offset(bench.twin), peek(bench.heap, bench.offset(bench.first), 16))
+    return bench.twin
+
+
+def old_header(bench: Bench) -> int:
+    """The place's own, of when there was a block of another extent."""
+    heap = bench.heap
+    heap.reset()
+    address = heap.malloc(600)
+    header = peek(heap, bench.offset(address), FRONT)
+    heap.free(address)
+    assert heap.malloc_many([40, 40])[0] == address
+    overwrite(heap, bench.offset(address), header)
+    return address
+
+
+SIZE, MAGIC, SERIAL, SEAL = 0, 8, 12, 14
+"""Where the fields of a header stand."""
+of_a_header = partial(rows, ADDRESS_CALLS)
+
+HEADERS = {
+    **of_a_header(
+        glassheap.BadMagic,
+        broken_header,
+        {
+            "cleared": over(SIZE, bytes(16)),
+            "the magic number": flip(MAGIC, b"\x01"),
+            "underflow to the magic number": over(MAGIC, b"A" * 8),
+            "underflow to the size": over(SIZE, b"A" * 16),
+            "overflow to the magic number": over(-64, b"B" * 76),
+            "overflow over all of it": over(-64, b"B" * 80),
+        },
+    ),
+    **of_a_header(
+        glassheap.HeaderCorrupted,
+        broken_header,
+        {
+            "the size, within the rounding": flip(SIZE, b"\x01"),
+            "the size, too small": over(SIZE, bytes(8)),
+            "the size, as the region": over(SIZE, (4080).to_bytes(8, "little")),
+            "the size, wrapping": over(SIZE, (2**64 - 16).to_bytes(8, "little")),
+            "the size, negative": over(SIZE, (2**63).to_bytes(8, "little")),
+            "the serial": flip(SERIAL, b"\x01"),
+            "the seal": flip(SEAL, b"\x01"),
+            "underflow to the seal": flip(SEAL, b"\x5a\xa5"),
+            "overflow to the size": flip(SIZE, b"\xff" * 8),
+            "a twin's header": twins_header,
+            "an old header": old_header,
+        },
+    ),
+}
+
+
+def assert_found(row: Row, bench: Bench, address: int) -> None:
+    """check() finds this and nothing else, and says it in the words of the exception."""
+    said = row.said(bench, address, "check")
+    (finding,) = bench.heap.check()
+    assert finding == (row.error.__name__, *(said.figures[name] for name in FINDING))
+    error = row.error(str(finding))
+    vars(error).update(said.figures)
+    assert_said(error, said)
+
+
+FINDING = ("field", "offset", "expected", "found")
+
+
+def commit_on_headers(ground: Ground, row: Row) -> None:
+    for name in row.calls:
+        bench = ground.bench()
+        address = row.given(bench)
+        assert_refused(row, bench, address, name)
+        assert_found(row, bench, address)
+    bench = ground.bench()
+    assert_found(row, bench, row.given(bench))
+
+
+@every_row(HEADERS)
+@with_headers
+def test_an_overwritten_header_is_found_and_contained(ground: Ground, row: Row) -> None:
+    """A seal of 16 bits misses one forgery in 65,536; under another key it must see it."""
+    try:
+        commit_on_headers(ground, row)
+    except AssertionError:
+        commit_on_headers(ground, row)
+
+
+# --- Nodes of free blocks. ------------------------------------------------------------------------
+
+NODE_FIELDS = {"node size": "size", "next": "next", "prev": "prev"}
+"""What the heap calls the fields of a node, and what the probes do."""
+
+
+class Written(NamedTuple):
+    """What is written into the node of a free block."""
+
+    field: str
+    changed: Callable[[Bench, int], int]
+
+
+WRITTEN = {
+    "size, a granule more": Written("node size", lambda b, old: old ^ 16),
+    "size, nothing": Written("node size", lambda b, old: old ^ (1 << 40)),
+    "size, 2^64 - 1": Written("node size", lambda b, old: 2**64 - 1),
+    "next, one further": Written("next", lambda b, old: old ^ 1),
+    "next, far outside": Written("next", lambda b, old: 0x7FFFFFFF),
+    "next, a live block": Written("next", lambda b, old: b.offset(b.second) // GRANULE),
+    "prev, one further": Written("prev", lambda b, old: old ^ 1),
+    "prev, far outside": Written("prev", lambda b, old: 0x7FFFFFFF),
+    "prev, a live block": Written("prev", lambda b, old: b.offset(b.second) // GRANULE),
+}
+
+
+def write_node(bench: Bench, which: int, written: Written) -> Said:
+    """Write into that free block; what the heap must say of it."""
+    offset = bench.heap.free_list()[which].address - bench.heap.base
+    node = node_at(bench.heap, offset)
+    name = NODE_FIELDS[written.field]
+    changed: Node = node._replace(**{name: written.changed(bench, getattr(node, name))})
+    overwrite(bench.heap, offset, changed.pack())
+    expected, found = getattr(node, name), getattr(changed, name)
+    text = f"the free block at offset {offset} breaks the rule '{written.field}': it has"
+    text += f" 0x{found:X} where 0x{expected:X} was expected. Something wrote into freed memory."
+    return corrupted(text, offset, written.field, expected, found)
+
+
+def offers(bench: Bench) -> list[int]:
+    """What each free block offers, the largest first, by the block map: no node is asked."""
+    return sorted((info.size for info in bench.heap.walk() if not info.live), reverse=True)
+
+
+def take_all(bench: Bench) -> Iterable[Callable[[], object]]:
+    """Every free block is taken."""
+    for size in offers(bench):
+        yield partial(bench.heap.malloc, size)
+
+
+def take_all_at_once(bench: Bench) -> Iterable[Callable[[], object]]:
+    yield lambda: bench.heap.malloc_many(offers(bench))
+
+
+def give_all_back(bench: Bench) -> Iterable[Callable[[], object]]:
+    """Every free block is merged with, or linked to."""
+    for address in [*bench.heap]:
+        yield partial(bench.heap.free, address)
+
+
+def meetings(ground: Ground) -> list[Callable[[Bench], Iterable[Callable[[], object]]]]:
+    """What meets every node; but a buddy whose other half is never free is merged with nothing."""
+    merging = [] if ground.policy == "buddy" else [give_all_back]
+    return [take_all, take_all_at_once, *merging]
+
+
+def assert_damaged(heap: glassheap.Heap) -> None:
+    """From now on it refuses; the table below has every call."""
+    with pytest.raises(glassheap.HeapDamaged):
+        heap.free(None)
+
+
+def meet(bench: Bench, steps: Iterable[Callable[[], object]], said: Said) -> None:
+    """One of the steps meets the damage, says so, and changes nothing."""
+    for step in steps:
+        before = state(bench.heap)
+        try:
+            step()
+        except glassheap.FreeListCorrupted as error:
+            assert_said(error, said)
+            assert state(bench.heap) == before
+            assert_damaged(bench.heap)
+            return
+    pytest.fail("nothing met the damaged node")
+
+
+@pytest.mark.parametrize("written", WRITTEN.values(), ids=WRITTEN)
+@every_ground
+def test_an_overwritten_node_is_met_where_it_is_used(ground: Ground, written: Written) -> None:
+    """Whoever takes all there is, or gives all back, meets every node."""
+    free_blocks = ground.bench().heap.stats().free_blocks
+    for meeting, which in itertools.product(meetings(ground), range(free_blocks)):
+        bench = ground.bench()
+        said = write_node(bench, which, written)
+        meet(bench, meeting(bench), said)
+
+
+@pytest.mark.parametrize("written", WRITTEN.values(), ids=WRITTEN)
+@every_ground
+def test_an_overwritten_node_is_found_by_check(ground: Ground, written: Written) -> None:
+    for which in range(ground.bench().heap.stats().free_blocks):
+        bench = ground.bench()
+        said = write_node(bench, which, written)
+        (finding,) = bench.heap.check()
+        figures = (said.figures[name] for name in FINDING)
+        assert finding == ("FreeListCorrupted", *figures)
+        assert str(finding) == said.text
+
+
+# --- A heap that was found corrupt, or was closed. ------------------------------------------------
+
+DAMAGED = (
+    "the heap was found corrupt, and does not change any more. check() lists what is broken; a"
+    " reset brings it back, empty."
+)
+CLOSED = "the heap is closed: its region has been given back. Open another."
+
+
+def found_by_check(bench: Bench) -> None:
+    write_node(bench, 0, WRITTEN["size, a granule more"])
+    assert len(bench.heap.check()) == 1
+
+
+def found_by_a_call(bench: Bench) -> None:
+    write_node(bench, 0, WRITTEN["size, a granule more"])
+    with pytest.raises(glassheap.FreeListCorrupted):
+        bench.heap.malloc_many(offers(bench))
+
+
+def found_by_a_look(bench: Bench) -> None:
+    HEADERS["the seal"].given(bench)
+    with pytest.raises(glassheap.HeaderCorrupted):
+        bench.heap.usable_size(bench.second)
+
+
+@pytest.mark.parametrize("find", [found_by_check, found_by_a_call, found_by_a_look])
+@every_ground
+def test_a_damaged_heap_refuses_every_change(ground: Ground, find: Callable[[Bench], None]) -> None:
+    """It can be looked at, which is how this is seen, and comes back by a reset."""
+    bench = ground.bench()
+    if find is found_by_a_look and not ground.headers:
+        find = found_by_check  # nothing that looks at a block reads anything that could be broken
+    find(bench)
+    before = state(bench.heap)
+    for change in CHANGES.values():
+        with pytest.raises(glassheap.HeapDamaged) as caught:
+            change(bench)
+        assert_said(caught.value, Said(DAMAGED))
+        assert state(bench.heap) == before
+    bench.heap.reset()
+    assert_sound(bench.heap)
+    bench.heap.free(bench.heap.malloc(bench.heap.largest_free()))
+
+
+@every_ground
+def test_a_closed_heap_refuses_every_change(ground: Ground) -> None:
+    bench = ground.bench()
+    bench.heap.close()
+    for change in CHANGES.values():
+        with pytest.raises(glassheap.HeapClosed) as caught:
+            change(bench)
+        assert_said(caught.value, Said(CLOSED))
+
+
+# --- A realloc that cannot grow; an __index__ that gets in between. -------------------------------
+
+
+GROWING: dict[str, Callable[[Bench, Any], object]] = {
+    "realloc": lambda b, size: b.heap.realloc(b.second, size),
+    "realloc, aligned": lambda b, size: b.heap.realloc(b.second, size, align=64),
+}
+
+
+@every_ground
+def test_a_realloc_that_cannot_grow_changes_nothing(ground: Ground) -> None:
+    """Not a byte of the block either; and what then fits elsewhere does move."""
+    bench = ground.bench()
+    heap = bench.heap
+    overwrite(heap, bench.second - heap.base, bytes(range(200)))
+    (*_, last) = (heap.malloc(size) for size in offers(bench))
+    heap.free(last)
+    row = Row(glassheap.OutOfMemory, no_memory, lambda b: heap.available_memory() + 500, GROWING)
+    assert_refused_by_all(row, bench)
+    assert peek(heap, bench.second - heap.base, 200) == bytes(range(200))
+    heap.free(bench.third)
+    moved = heap.realloc(bench.second, 210)
+    assert peek(heap, moved - heap.base, 200) == bytes(range(200))
+
+
+class Index:
+    """A whole number that does something to the heap before it says which it is."""
+
+    def __init__(self, value: int, meanwhile: Callable[[], object]) -> None:
+        self.value = value
+        self.meanwhile = meanwhile
+
+    def __index__(self) -> int:
+        self.meanwhile()
+        return self.value
+
+
+def freed_meanwhile(bench: Bench) -> None:
+    bench.heap.free(bench.first)
+
+
+def reset_meanwhile(bench: Bench) -> None:
+    bench.heap.reset()
+
+
+@pytest.mark.parametrize("meddle", [freed_meanwhile, reset_meanwhile])
+@pytest.mark.parametrize("call", OF_AN_ADDRESS.values(), ids=OF_AN_ADDRESS)
+@every_ground
+def test_an_address_that_is_freed_while_it_is_read_is_free(
+    ground: Ground,
+    call: Callable[[glassheap.Heap, Any], object],
+    meddle: Callable[[Bench], None],
+) -> None:
+    """What `__index__` did to the heap is seen, and the call that follows adds nothing to it."""
+    bench = ground.bench()
+    before: list[object] = []
+
+    def meanwhile() -> None:
+        meddle(bench)
+        before.append(state(bench.heap))
+
+    with pytest.raises(glassheap.DoubleFree) as caught:
+        call(bench.heap, Index(bench.first, meanwhile))
+    assert_said(caught.value, free_already(bench, bench.first, ""))
+    assert before == [state(bench.heap)]
+    assert_sound(bench.heap)
+
+
+# --- What looks like a fault, and is none. --------------------------------------------------------
+
+
+@every_ground
+def test_blocks_of_size_0_are_distinct_and_can_be_freed(ground: Ground) -> None:
+    heap = ground.bench().heap
+    before = heap.stats().requested
+    blocks = [heap.malloc(0), heap.calloc(0, 8), heap.calloc(8, 0), *heap.malloc_many([0, 0])]
+    blocks += [heap.realloc(None, 0), heap.realloc(heap.malloc(100), 0)]
+    assert len(set(blocks)) == 7
+    if heap.headers:
+        assert heap.stats().requested == before
+    assert_sound(heap)
+    heap.free_many(blocks)
+    assert_sound(heap)
+
+
+@every_ground
+def test_freeing_nothing_does_nothing(ground: Ground) -> None:
+    heap = ground.bench().heap
+    before = state(heap)
+    heap.free(None)
+    heap.free(0)
+    heap.free_many([None, 0, None])
+    assert state(heap) == before
