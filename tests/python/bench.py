@@ -105,10 +105,13 @@ class Ground(NamedTuple):
     policy: str
     headers: bool
 
+    def heap(self, size: int) -> glassheap.Heap:
+        """A fresh heap of this kind, of about so many bytes."""
+        return REGIONS[self.region](size, policy=self.policy, headers=self.headers)
+
     def bench(self) -> Bench:
         """About a page of this kind, worked on."""
-        open_heap = REGIONS[self.region]
-        return worked_on(open_heap(4096, policy=self.policy, headers=self.headers))
+        return worked_on(self.heap(4096))
 
     def __str__(self) -> str:
         """As the id of a test."""
