@@ -1,0 +1,233 @@
+/* One misuse of malloc a run, and then the life that goes on: `misuse NAME` commits it, on whatever
+ * malloc the process was started with. Each line on stdout is how far it came:
+ *
+ *     misuse    the fault comes next          refused   a call said no, and that was the end of it
+ *     later     nothing was said; now the program goes on, and uses the heap
+ *     shared    two live blocks overlap       lost      a block's bytes are not as they were
+ * written done      nothing of the kind
+ *
+ * It may also be ended by the malloc, or by the system: who started it sees how, and after which
+ * line. Without a name, the names are printed, one a line.
+ */
+#include <malloc.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { small = 100, large = 2000, witnesses = 8, later_blocks = 512 };
+
+typedef unsigned char byte;
+
+struct held {
+  byte* at;
+  size_t size;
+  size_t stamped; /* bytes of it that its owner left as they were first written */
+};
+
+static struct held held[witnesses + later_blocks + 2]; /* every block that is live, by its owner */
+static int held_count;
+
+static void say(const char* stage) {
+  puts(stage);
+  fflush(stdout);
+}
+
+static void end_with(const char* stage) {
+  say(stage);
+  _Exit(0);
+}
+
+static byte stamp_of(int owner) { return (byte)(0x21 + owner); }
+
+/* A block is handed out, and its owner writes into all of it. */
+static byte* own(size_t size) {
+  byte* const at = malloc(size);
+  if (at == NULL) end_with("refused");
+  memset(at, stamp_of(held_count), size);
+  held[held_count++] = (struct held){at, size, size};
+  return at;
+}
+
+static int overlap(struct held a, struct held b) {
+  return a.at < b.at + b.size && b.at < a.at + a.size;
+}
+
+static void look_for_two_owners(void) {
+  for (int i = 0; i < held_count; ++i) {
+    for (int j = 0; j < i; ++j) {
+      if (overlap(held[i], held[j])) end_with("shared");
+    }
+  }
+}
+
+static void look_for_lost_bytes(void) {
+  for (int i = 0; i < held_count; ++i) {
+    for (size_t k = 0; k < held[i].stamped; ++k) {
+      if (held[i].at[k] != stamp_of(i)) end_with("lost");
+    }
+  }
+}
+
+/* What any program does: allocates, uses what it got, and gives it back. */
+static void go_on(void) {
+  static const size_t sizes[] = {small, 24, large, 300};
+  say("later");
+  for (int i = 0; i < later_blocks; ++i) own(sizes[i % 4]);
+  look_for_two_owners();
+  look_for_lost_bytes();
+  while (held_count > 0) free(held[--held_count].at);
+  say("done");
+}
+
+/* --- The faults. ------------------------------------------------------------------------------ */
+
+static void double_free(void) {
+  byte* const block = malloc(small);
+  free(block);
+  free(block);
+}
+
+static void double_free_with_another_between(void) {
+  byte *const block = malloc(small), *const other = malloc(small);
+  free(block);
+  free(other);
+  free(block);
+}
+
+static void double_free_of_a_merged_block(void) {
+  byte *const left = malloc(large), *const block = malloc(large), *const right = malloc(large);
+  own(small);
+  free(block);
+  free(left);
+  free(right);
+  free(block);
+}
+
+static void double_free_after_reuse(void) {
+  byte* const block = malloc(small);
+  free(block);
+  own(small); /* most likely the same address, with a new owner */
+  free(block);
+}
+
+static void free_inside(void) { free(own(small) + 32); }
+static void free_misaligned(void) { free(own(small) + 1); }
+
+static void free_of_a_variable(void) {
+  static _Alignas(16) byte variable[256];
+  free(variable + 64);
+}
+
+static void free_of_a_forged_header(void) {
+  byte *const real = malloc(small), *const block = own(large);
+  memcpy(block + 64, real - 16, 16); /* whatever stands in front of a real block */
+  memcpy(block + 64 + small + 12, real - 16, 16);
+  held[held_count - 1].stamped = 64;
+  free(block + 80);
+}
+
+static void realloc_after_free(void) {
+  byte* const block = malloc(small);
+  free(block);
+  if (realloc(block, 4 * small) == NULL) end_with("refused");
+}
+
+static void realloc_inside(void) {
+  if (realloc(own(small) + 32, 4 * small) == NULL) end_with("refused");
+}
+
+static void overflow_within_the_rounding(void) {
+  byte* const block = malloc(small);
+  block[small] = 0xAA;
+  free(block);
+}
+
+static void overflow_into_the_next_block(void) {
+  byte *const block = malloc(small), *const next = own(small);
+  const byte stamp = stamp_of(--held_count);
+  memset(block + small, 0xAA, malloc_usable_size(block) - small + 16);
+  const int lost = memchr(next, stamp, small) != next;
+  free(next);
+  free(block);
+  if (lost) end_with("lost"); /* in the next block; and nobody has said a word */
+}
+
+static void underflow(void) {
+  byte* const block = malloc(small);
+  memset(block - 16, 0xAA, 16);
+  free(block);
+}
+
+static void write_into_a_freed_blocks_links(void) {
+  byte *const block = malloc(small), *const other = malloc(small);
+  free(other);
+  free(block);
+  memset(block, 0xAA, 16);
+}
+
+static void write_into_a_freed_blocks_middle(void) {
+  byte* const block = malloc(small);
+  free(block);
+  memset(block + 48, 0xAA, 16);
+}
+
+static void run_on_and_on(void) {
+  for (volatile byte* at = own(small);; ++at) *at = 0xAA;
+}
+
+static void ask_for_minus_one(void) {
+  if (malloc((size_t)-1) == NULL) end_with("refused");
+}
+
+static void calloc_that_wraps(void) {
+  if (calloc(((size_t)1 << 60) + 1, 16) == NULL) end_with("refused");
+}
+
+static void alignment_of_three(void) {
+  void* block = NULL;
+  if (posix_memalign(&block, 3 * sizeof(void*), small) != 0) end_with("refused");
+}
+
+/* --- The program. ----------------------------------------------------------------------------- */
+
+static const struct {
+  const char* name;
+  void (*commit)(void);
+} faults[] = {
+    {"double free", double_free},
+    {"double free, another block freed in between", double_free_with_another_between},
+    {"double free of a block that was merged with its neighbours", double_free_of_a_merged_block},
+    {"double free after the address was handed out again", double_free_after_reuse},
+    {"free of an address inside a block", free_inside},
+    {"free of an odd address", free_misaligned},
+    {"free of a variable's address", free_of_a_variable},
+    {"free of a header forged in a block", free_of_a_forged_header},
+    {"realloc of a freed block", realloc_after_free},
+    {"realloc of an address inside a block", realloc_inside},
+    {"one byte too many, within the rounding", overflow_within_the_rounding},
+    {"overflow into the block behind", overflow_into_the_next_block},
+    {"underflow of 16 bytes", underflow},
+    {"write to the front of a freed block", write_into_a_freed_blocks_links},
+    {"write to the middle of a freed block", write_into_a_freed_blocks_middle},
+    {"writing on and on behind a block", run_on_and_on},
+    {"malloc of -1 bytes", ask_for_minus_one},
+    {"calloc whose product wraps", calloc_that_wraps},
+    {"an alignment that is no power of two", alignment_of_three},
+};
+enum { fault_count = sizeof faults / sizeof *faults };
+
+static void commit(int fault) {
+  for (int i = 0; i < witnesses; ++i) own(small);
+  say("misuse");
+  faults[fault].commit();
+  go_on();
+}
+
+int main(int argc, char** argv) {
+  for (int i = 0; i < fault_count; ++i) {
+    if (argc < 2) puts(faults[i].name);
+    if (argc == 2 && strcmp(argv[1], faults[i].name) == 0) commit(i);
+  }
+  return 0;
+}
