@@ -1,24 +1,21 @@
 """What the calls take: any whole number, however large, by position or by keyword.
 
-A product and an alignment never wrap, and the message says which argument it was. Each number that
-is refused is in test_fault_table.py.
+A product never wraps, and the message says which argument it was. Each number that is refused is in
+test_fault_table.py.
 """
 
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 import glassheap
-from bench import OF_AN_ALIGNMENT, Bench
-from heap_probes import assert_sound, refused
+from heap_probes import refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-every_align_call = pytest.mark.parametrize("call", OF_AN_ALIGNMENT.values(), ids=OF_AN_ALIGNMENT)
+    from bench import Bench
 
 # --- Sizes and alignments. ------------------------------------------------------------------------
 
@@ -31,16 +28,6 @@ def test_the_product_of_calloc_never_wraps(bench: Bench, count: int, size: int) 
     with refused(bench.heap, glassheap.OutOfMemory) as caught:
         bench.heap.calloc(count, size)
     assert getattr(caught.value, "requested", None) == count * size
-
-
-@every_align_call
-@pytest.mark.parametrize("align", [2**64, 2**64 + 16, 2**200, -1, -16])
-def test_an_alignment_never_wraps(
-    bench: Bench, align: int, call: Callable[[Bench, Any], object]
-) -> None:
-    with refused(bench.heap, glassheap.InvalidAlignment, "power of two up to 1024, a quarter of"):
-        call(bench, align)
-    assert_sound(bench.heap)
 
 
 def test_a_size_that_fits_only_unaligned_is_out_of_memory(bench: Bench) -> None:
