@@ -157,12 +157,20 @@ def underflow(program: Program) -> None:
     program.heap.free(block)
 
 
-def write_to_a_freed_blocks_front(program: Program) -> None:
-    """Where the heap's own bytes are, which in front of a payload is the header's place."""
+def freed_block(program: Program) -> int:
+    """Two are freed, so that the first has something to lead to."""
     block, other = program.heap.malloc(SMALL), program.heap.malloc(SMALL)
     program.heap.free(other)
     program.heap.free(block)
-    program.write(block - 16, b"\xaa" * 32)
+    return block
+
+
+def write_to_a_freed_blocks_first_bytes(program: Program) -> None:
+    program.write(freed_block(program), b"\xaa" * 16)
+
+
+def write_in_front_of_a_freed_block(program: Program) -> None:
+    program.write(freed_block(program) - 16, b"\xaa" * 16)
 
 
 def write_to_a_freed_blocks_middle(program: Program) -> None:
@@ -202,7 +210,8 @@ FAULTS: dict[str, Callable[[Program], None]] = {
     "one byte too many, within the rounding": overflow_within_the_rounding,
     "overflow into the block behind": overflow_into_the_next_block,
     "underflow of 16 bytes": underflow,
-    "write to the front of a freed block": write_to_a_freed_blocks_front,
+    "write to the first 16 bytes of a freed block": write_to_a_freed_blocks_first_bytes,
+    "write to the 16 bytes in front of a freed block": write_in_front_of_a_freed_block,
     "write to the middle of a freed block": write_to_a_freed_blocks_middle,
     "writing on and on behind a block": run_on_and_on,
     "malloc of -1 bytes": ask_for_minus_one,

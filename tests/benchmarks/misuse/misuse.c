@@ -159,12 +159,16 @@ static void underflow(void) {
   free(block);
 }
 
-static void write_into_a_freed_blocks_links(void) {
+/* Two are freed, so that the first has something to lead to. */
+static byte* freed_block(void) {
   byte *const block = malloc(small), *const other = malloc(small);
   free(other);
   free(block);
-  memset(block, 0xAA, 16);
+  return block;
 }
+
+static void write_to_a_freed_blocks_first_bytes(void) { memset(freed_block(), 0xAA, 16); }
+static void write_in_front_of_a_freed_block(void) { memset(freed_block() - 16, 0xAA, 16); }
 
 static void write_into_a_freed_blocks_middle(void) {
   byte* const block = malloc(small);
@@ -208,7 +212,8 @@ static const struct {
     {"one byte too many, within the rounding", overflow_within_the_rounding},
     {"overflow into the block behind", overflow_into_the_next_block},
     {"underflow of 16 bytes", underflow},
-    {"write to the front of a freed block", write_into_a_freed_blocks_links},
+    {"write to the first 16 bytes of a freed block", write_to_a_freed_blocks_first_bytes},
+    {"write to the 16 bytes in front of a freed block", write_in_front_of_a_freed_block},
     {"write to the middle of a freed block", write_into_a_freed_blocks_middle},
     {"writing on and on behind a block", run_on_and_on},
     {"malloc of -1 bytes", ask_for_minus_one},
