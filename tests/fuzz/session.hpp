@@ -126,7 +126,7 @@ class Session {
 
   // --- Calls. -----------------------------------------------------------------------------------
 
-  // What the heap shows; and what came of a call made then.
+  // What the heap shows now.
   Sight look() { return Sight(*heap_); }
 
   // Makes a call that is to come out as `expected`, `none` being success, or else as `or_else`.
