@@ -84,10 +84,18 @@ bool take(const Signature<count>& signature, Objects given, Py_ssize_t positiona
   return true;
 }
 
-PyObject* address_or_error(PyObject* heap, Address address, const Fault& fault, PyObject* requested,
-                           PyObject* pointer = nullptr) {
+// What the caller gave; null where nothing was.
+struct Given {
+  PyObject* size;
+  PyObject* align;
+  PyObject* pointer;
+};
+
+PyObject* address_or_error(PyObject* heap, Address address, const Fault& fault,
+                           const Given& given) {
   if (address != 0) return PyLong_FromUnsignedLongLong(address);
-  return set_error(fault, fault.kind == FaultKind::out_of_memory ? requested : pointer, heap);
+  PyObject* const other = fault.kind == FaultKind::invalid_alignment ? given.align : given.pointer;
+  return set_error(fault, fault.kind == FaultKind::out_of_memory ? given.size : other, heap);
 }
 
 bool read_optional_align(PyObject* object, std::uint64_t& align) {
@@ -109,7 +117,7 @@ PyObject* heap_malloc(PyObject* self, Objects given, Py_ssize_t positional, PyOb
     return nullptr;
   Fault fault;
   const Address address = heap->malloc(size.value, align, fault);
-  return address_or_error(self, address, fault, arguments[0]);
+  return address_or_error(self, address, fault, {arguments[0], arguments[1], nullptr});
 }
 
 constexpr Signature<2> calloc_signature{"calloc", {"count", "size"}, 2, 2};
@@ -150,7 +158,7 @@ PyObject* heap_realloc(PyObject* self, Objects given, Py_ssize_t positional, PyO
     return nullptr;
   Fault fault;
   const Address now = heap->realloc(address, size.value, align, fault);
-  return address_or_error(self, now, fault, arguments[1], arguments[0]);
+  return address_or_error(self, now, fault, {arguments[1], arguments[2], arguments[0]});
 }
 
 constexpr Signature<1> free_signature{"free", {"address"}, 1, 1};
@@ -207,7 +215,7 @@ PyObject* heap_alloc(PyObject* self, Objects given, Py_ssize_t positional, PyObj
   Fault fault;
   Handle handle;
   if (!heap->acquire(size.value, align, handle, fault))
-    return address_or_error(self, 0, fault, arguments[0]);
+    return address_or_error(self, 0, fault, {arguments[0], arguments[1], nullptr});
   return make_block(py::reinterpret_borrow<py::object>(self), handle);
 }
 

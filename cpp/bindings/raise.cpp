@@ -18,6 +18,17 @@ py::object exactly(std::uint64_t number, PyObject* given) {
   return whole;
 }
 
+// The sentence, with an alignment as it was given, also where 64 bits do not hold it: the heap was
+// shown a 0 then, which is as wrong.
+std::string as_given(const Fault& fault, PyObject* given) {
+  std::string text = sentence(fault);
+  if (fault.kind != FaultKind::invalid_alignment || fault.found != 0 || given == nullptr)
+    return text;
+  const auto whole = py::reinterpret_steal<py::object>(PyNumber_Index(given));
+  if (!whole) throw py::error_already_set();
+  return text.replace(text.rfind("0 is not"), 1, py::str(whole));
+}
+
 // What a handler can read off the exception, beside its sentence.
 void add_details(const py::object& error, const Fault& fault, PyObject* given) {
   if (fault.kind == FaultKind::out_of_memory) {
@@ -94,7 +105,7 @@ PyObject* set_error(const Fault& fault, PyObject* given, PyObject* heap) try {
   if (fault.kind == FaultKind::out_of_memory && heap != nullptr)
     return set_shortage(fault.shortage, given, heap);
   const py::object type = error_class(name_of(fault.kind));
-  const py::object error = type(sentence(fault));
+  const py::object error = type(as_given(fault, given));
   add_details(error, fault, given);
   PyErr_SetObject(type.ptr(), error.ptr());
   return nullptr;
