@@ -2,19 +2,26 @@
 
 namespace glassheap {
 
-BlockMap::BlockMap(Size region_size)
-    : top_(region_size),
+BlockMap::BlockMap(Size region_size, Memory memory)
+    : memory_(memory),
+      top_(region_size),
       region_size_(region_size),
       words_(Bitmap::words_for(granule(region_size))),
-      storage_(needed(zeros<Bitmap::Word>(2 * words_))),
+      storage_(memory_.take<Bitmap::Word>(2 * words_)),
       starts_(storage_.get(), granule(region_size)),
-      free_(storage_.get() + words_, granule(region_size)) {}
+      free_(storage_.get() + words_, granule(region_size)) {
+  if (memory_.is_shared()) empty_ = memory_.take<Bitmap::Word>(words_);
+}
 
 void BlockMap::clear() noexcept {
   glassheap::clear(storage_, 2 * words_);
   top_ = region_size_;
   live_ = free_below_top_ = 0;
-  empty_.reset();
+  if (memory_.is_shared()) {
+    glassheap::clear(empty_, words_);
+  } else {
+    empty_.reset();
+  }
 }
 
 void BlockMap::note_empty(Offset start) noexcept {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <cstring>
 #include <limits>
 
 // One function a fault, and each a sentence that says what was wrong, where, and what to do.
@@ -143,6 +144,12 @@ std::string free_list_corrupted(const Fault& fault) {
 }
 
 std::string overflow_detected(const Fault& fault) {
+  if (fault.rule == Rule::sentinel) {
+    return format(
+        "the region has %llu bytes, and the byte at offset %llu, behind its end, was written. The "
+        "heap is damaged; close it, and look who else has the buffer.",
+        ull{fault.expected}, ull{fault.found});
+  }
   return format(
       "the block at offset %llu has %llu bytes, and the byte with the index %llu, behind its end, "
       "was written. The heap is damaged; a reset brings it back, empty.",
@@ -168,6 +175,31 @@ std::string heap_busy(const Fault& /*fault*/) {
 
 std::string heap_closed(const Fault& /*fault*/) {
   return "the heap is closed: its region has been given back. Open another.";
+}
+
+std::string lock_timeout(const Fault& /*fault*/) {
+  return "another process has had the heap's lock all the time that was given. Try again, or give "
+         "more time.";
+}
+
+std::string attach_timeout(const Fault& /*fault*/) {
+  return "whoever makes this heap has not finished in the time that was given: it may have died. "
+         "Remove the segment, or give more time.";
+}
+
+std::string bad_image(const Fault& fault) {
+  return std::string("this is no heap that can be used: its ") +
+         (fault.field == nullptr ? "contents" : fault.field) +
+         " is not as this version on this machine writes it. Check a copy with glassheap fsck.";
+}
+
+std::string too_many_holders(const Fault& fault) {
+  return format("%llu blocks are held on to already, and no more can be shared. Release some.",
+                ull{fault.expected});
+}
+
+std::string system_error(const Fault& fault) {
+  return std::string("the system refuses: ") + std::strerror(static_cast<int>(fault.found)) + ".";
 }
 
 struct Kind {
@@ -201,13 +233,18 @@ constexpr std::array kinds = {
     Kind{"HeapDamaged", heap_damaged},
     Kind{"HeapError", heap_busy},
     Kind{"HeapClosed", heap_closed},
+    Kind{"LockTimeout", lock_timeout},
+    Kind{"AttachTimeout", attach_timeout},
+    Kind{"BadImage", bad_image},
+    Kind{"HeapError", too_many_holders},
+    Kind{"OSError", system_error},
 };
-static_assert(kinds.size() == static_cast<std::size_t>(FaultKind::heap_closed) + 1);
+static_assert(kinds.size() == static_cast<std::size_t>(FaultKind::system_error) + 1);
 
 constexpr std::array rules = {"",         "magic",    "size",    "seal",   "node size",
                               "next",     "prev",     "head",    "listed", "neighbours",
-                              "coverage", "counters", "redzone", "fill"};
-static_assert(rules.size() == static_cast<std::size_t>(Rule::fill) + 1);
+                              "coverage", "counters", "redzone", "fill",   "sentinel"};
+static_assert(rules.size() == static_cast<std::size_t>(Rule::sentinel) + 1);
 
 const Kind& kind_of(FaultKind kind) noexcept { return kinds[static_cast<std::size_t>(kind)]; }
 

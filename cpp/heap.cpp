@@ -9,6 +9,14 @@ namespace {
 // The largest alignment that a region of `size` bytes is asked to serve: a quarter of it.
 Size largest_align(Size size) noexcept { return std::max(granule_size, std::bit_floor(size / 4)); }
 
+// An alignment is to hold for what a caller sees and for the real place: they differ by a multiple
+// of it.
+Size largest_align_between(Address real, Address base, Size size) noexcept {
+  const Address apart = real - base;
+  const Size most = largest_align(size);
+  return apart == 0 ? most : std::min(most, apart & (~apart + 1));
+}
+
 // The first option of sequential_fit's that another policy is given: 0 fit, 1 order, 2 coalesce.
 std::optional<std::uint64_t> unwanted(const Options& options) noexcept {
   if (takes_sequence(options.policy)) return std::nullopt;
@@ -18,7 +26,17 @@ std::optional<std::uint64_t> unwanted(const Options& options) noexcept {
   return std::nullopt;
 }
 
-bool acceptable(const Options& options, Fault& fault) noexcept {
+// Where addresses are counted from another base, the region stands where every alignment that holds
+// for an address holds for the real place too.
+Region map_region(const Options& options) noexcept {
+  if (!options.base) return Region::map(options.size, granule_size, 0);
+  const Size size = round_up(options.size, granule_size);
+  return Region::map(size, largest_align(size), *options.base);
+}
+
+}  // namespace
+
+bool Heap::acceptable(const Options& options, Fault& fault) noexcept {
   const Address base = options.base.value_or(0);
   if (options.size < options.least_size() || options.size > largest_region) {
     fault = {.kind = FaultKind::invalid_size,
@@ -34,16 +52,6 @@ bool acceptable(const Options& options, Fault& fault) noexcept {
   }
   return !fault;
 }
-
-// Where addresses are counted from another base, the region stands where every alignment that holds
-// for an address holds for the real place too.
-Region map_region(const Options& options) noexcept {
-  if (!options.base) return Region::map(options.size, granule_size, 0);
-  const Size size = round_up(options.size, granule_size);
-  return Region::map(size, largest_align(size), *options.base);
-}
-
-}  // namespace
 
 std::vector<std::string_view> policy_names() {
   std::vector<std::string_view> names;
@@ -63,21 +71,57 @@ std::unique_ptr<Heap> Heap::open(const Options& options, Fault& fault) {
     fault = {.kind = FaultKind::no_pages, .found = options.size};
     return nullptr;
   }
-  return std::unique_ptr<Heap>(new Heap(options, std::move(region)));
+  return make(options, std::move(region), {});
 }
 
-Heap::Heap(const Options& options, Region region)
+std::unique_ptr<Heap> Heap::make(const Options& options, Region region,
+                                 std::shared_ptr<void> keeper) {
+  const Size unused = options.unused();
+  std::unique_ptr<Core> core = make_core({region.data() + unused, region.size() - unused}, options);
+  core->seed();
+  return std::unique_ptr<Heap>(
+      new Heap(options, std::move(region), std::move(keeper), std::move(core), nullptr));
+}
+
+// The sentinel is filled as a redzone is, and belongs to nobody.
+std::unique_ptr<Heap> Heap::over(std::span<std::byte> span, std::shared_ptr<void> keeper,
+                                 const Options& options, Fault& fault) {
+  const auto first = std::bit_cast<Address>(span.data());
+  const Address from = round_up(first, granule_size);
+  const Address to = round_down(first + span.size(), granule_size);
+  Options sized = options;
+  sized.size = to > from + granule_size ? to - from - granule_size : 0;
+  if (!acceptable(sized, fault)) return nullptr;
+  std::byte* const data = span.data() + (from - first);
+  std::memset(data + sized.size, GLASSHEAP_REDZONE, granule_size);
+  return make(sized, Region::borrow(data, sized.size), std::move(keeper));
+}
+
+Heap::Heap(const Options& options, Region region, std::shared_ptr<void> keeper,
+           std::unique_ptr<Core> core, std::unique_ptr<Sharer> sharer)
     : lock_(options.threads),
       options_(options),
       region_(std::move(region)),
       size_(region_.size()),
-      largest_align_(largest_align(size_)),
       front_(options.headers ? granule_size : 0),
       unused_(options.unused()),
       real_(std::bit_cast<Address>(region_.data())),
       base_(options.base.value_or(real_)),
+      largest_align_(largest_align_between(real_, base_, size_)),
       origin_(base_ + unused_),
-      core_(make_core({data(0), size_ - unused_}, options_)) {}
+      keeper_(std::move(keeper)),
+      core_(std::move(core)),
+      sharer_(std::move(sharer)) {}
+
+Heap::~Heap() = default;
+
+void Heap::Inside::leave() noexcept { heap_.sharer_->leave(heap_.core_.get(), heap_.common_); }
+
+void Heap::Inside::enter() noexcept {
+  Fault fault;
+  shared_ = heap_.sharer_->enter(*heap_.core_, heap_.common_, fault);
+  refusal_ = fault.kind;
+}
 
 // --- What every call asks first. ---------------------------------------------------------------
 
@@ -97,22 +141,22 @@ void Heap::blame(Fault& fault, Address payload) noexcept {
   fault.address = payload;
   fault.owner = address_of(fault.owner);
   fault.offset += unused_;
-  if (is_corruption(fault.kind)) damaged_ = true;
+  if (is_corruption(fault.kind)) common_.damaged = true;
 }
 
 // --- Blocks by address. ------------------------------------------------------------------------
 
 Address Heap::malloc(Size size, Size align, Fault& fault) noexcept {
-  const Guard guard(lock_);
-  if (!may_change(guard, fault) || !align_for(align, fault)) return 0;
+  const Inside inside(*this);
+  if (!may_change(inside, fault) || !align_for(align, fault)) return 0;
   const Block block = core_->allocate(size, align, fault);
   if (!block) blame(fault, 0);
-  return address_of(block);
+  return address_of(taken(block));
 }
 
 Address Heap::calloc(Size count, Size size, Fault& fault) noexcept {
-  const Guard guard(lock_);
-  if (!may_change(guard, fault)) return 0;
+  const Inside inside(*this);
+  if (!may_change(inside, fault)) return 0;
   Size total = 0;
   if (__builtin_mul_overflow(count, size, &total)) total = std::numeric_limits<Size>::max();
   const Block block = core_->allocate(total, granule_size, fault);
@@ -121,33 +165,34 @@ Address Heap::calloc(Size count, Size size, Fault& fault) noexcept {
     return 0;
   }
   std::memset(data(payload_of(block)), 0, usable(block, total));
-  return address_of(block);
+  return address_of(taken(block));
 }
 
 Address Heap::realloc(Address payload, Size size, Size align, Fault& fault) noexcept {
   if (payload == 0) return malloc(size, align, fault);
-  const Guard guard(lock_);
-  if (!may_change(guard, fault) || !align_for(align, fault)) return 0;
+  const Inside inside(*this);
+  if (!may_change(inside, fault) || !align_for(align, fault)) return 0;
   const Offset offset = offset_of(payload);
   Block block;
   if (unpinned(offset, fault)) block = core_->reallocate(offset, size, align, fault);
   if (!block) blame(fault, payload);
-  return address_of(block);
+  if (block && payload_of(block) != offset) released(offset);
+  return address_of(taken(block));
 }
 
 bool Heap::free(Address payload, Fault& fault) noexcept {
-  const Guard guard(lock_);
-  if (!may_change(guard, fault)) return false;
+  const Inside inside(*this);
+  if (!may_change(inside, fault)) return false;
   if (payload == 0) return true;
   const Offset offset = offset_of(payload);
-  if (unpinned(offset, fault) && core_->release(offset, fault)) return true;
+  if (unpinned(offset, fault) && core_->release(offset, fault)) return released(offset);
   blame(fault, payload);
   return false;
 }
 
 Size Heap::usable_size(Address payload, Fault& fault) noexcept {
-  const Guard guard(lock_);
-  if (!may_look(guard, fault)) return 0;
+  const Inside inside(*this);
+  if (!may_look(inside, fault)) return 0;
   Live live;
   if (core_->find(offset_of(payload), live, fault)) return usable(live.block, live.size);
   blame(fault, payload);
@@ -157,15 +202,18 @@ Size Heap::usable_size(Address payload, Fault& fault) noexcept {
 // --- Batches. ----------------------------------------------------------------------------------
 
 bool Heap::malloc_many(std::span<const Size> sizes, std::span<Address> addresses, Fault& fault) {
-  const Guard guard(lock_);
-  if (!may_change(guard, fault)) return false;
+  const Inside inside(*this);
+  if (!may_change(inside, fault)) return false;
   std::size_t refused = 0;
   if (!core_->allocate_many(sizes, addresses, refused, fault)) {
     blame(fault, 0);
     fault.index = refused;
     return false;
   }
-  for (Address& address : addresses) address = address_of(Offset{address});
+  for (Address& address : addresses) {
+    taken({address - front_, granule_size});
+    address = address_of(Offset{address});
+  }
   return true;
 }
 
@@ -173,11 +221,14 @@ bool Heap::free_many(std::span<Address> addresses, Fault& fault) {
   const auto dropped = std::ranges::remove(addresses, Address{0});
   const std::span<Offset> payloads = addresses.first(addresses.size() - dropped.size());
   for (Offset& payload : payloads) payload = offset_of(payload);
-  const Guard guard(lock_);
-  if (!may_change(guard, fault)) return false;
+  const Inside inside(*this);
+  if (!may_change(inside, fault)) return false;
   std::size_t refused = 0;
   while (refused < payloads.size() && unpinned(payloads[refused], fault)) ++refused;
-  if (!fault && core_->release_many(payloads, refused, fault)) return true;
+  if (!fault && core_->release_many(payloads, refused, fault)) {
+    for (const Offset payload : payloads) released(payload);
+    return true;
+  }
   blame(fault, address_of(payloads[refused]));
   fault.index = refused;
   return false;
@@ -186,40 +237,53 @@ bool Heap::free_many(std::span<Address> addresses, Fault& fault) {
 // --- Handles and pins. -------------------------------------------------------------------------
 
 bool Heap::acquire(Size size, Size align, Handle& handle, Fault& fault) noexcept {
-  const Guard guard(lock_);
-  if (!may_change(guard, fault) || !align_for(align, fault)) return false;
+  const Inside inside(*this);
+  if (!may_change(inside, fault) || !align_for(align, fault)) return false;
   const Block block = core_->allocate(size, align, fault);
   Live live;
   if (!block || !core_->find(payload_of(block), live, fault)) {
     blame(fault, 0);
     return false;
   }
-  handle = {address_of(block), size, epoch_, live.serial};
+  handle = {address_of(taken(block)), size, common_.epoch, live.serial};
+  return true;
+}
+
+bool Heap::hold(Address payload, Handle& handle, Fault& fault) noexcept {
+  const Inside inside(*this);
+  if (!may_look(inside, fault)) return false;
+  Live live;
+  if (!core_->find(offset_of(payload), live, fault)) {
+    blame(fault, payload);
+    return false;
+  }
+  handle = {payload, live.size, common_.epoch, live.serial};
   return true;
 }
 
 // Whatever a raw pointer would be refused for, but corruption, a handle is refused for as stale.
 bool Heap::find(const Handle& handle, Live& live, Fault& fault) const noexcept {
-  const bool found = handle.epoch == epoch_ && core_->find(offset_of(handle.address), live, fault);
+  const bool found =
+      handle.epoch == common_.epoch && core_->find(offset_of(handle.address), live, fault);
   if (found && live.serial == handle.serial) return true;
   if (!is_corruption(fault.kind)) fault = {.kind = FaultKind::stale_handle};
   return false;
 }
 
 bool Heap::release(const Handle& handle, Fault& fault) noexcept {
-  const Guard guard(lock_);
-  if (!may_change(guard, fault)) return false;
+  const Inside inside(*this);
+  if (!may_change(inside, fault)) return false;
   const Offset payload = offset_of(handle.address);
   Live live;
   if (find(handle, live, fault) && unpinned(payload, fault) && core_->release(payload, fault))
-    return true;
+    return released(payload);
   blame(fault, handle.address);
   return false;
 }
 
 bool Heap::is_current(const Handle& handle, Fault& fault) noexcept {
-  const Guard guard(lock_);
-  if (!may_look(guard, fault)) return false;
+  const Inside inside(*this);
+  if (!may_look(inside, fault)) return false;
   Live live;
   if (find(handle, live, fault)) return true;
   blame(fault, handle.address);
@@ -234,8 +298,8 @@ bool Heap::hold(const Live& live, Pinned& pinned) {
 }
 
 bool Heap::pin(Address payload, Pinned& pinned, Fault& fault) {
-  const Guard guard(lock_);
-  if (!may_look(guard, fault)) return false;
+  const Inside inside(*this);
+  if (!may_look(inside, fault)) return false;
   Live live;
   if (core_->find(offset_of(payload), live, fault)) return hold(live, pinned);
   blame(fault, payload);
@@ -243,8 +307,8 @@ bool Heap::pin(Address payload, Pinned& pinned, Fault& fault) {
 }
 
 bool Heap::pin(const Handle& handle, Pinned& pinned, Fault& fault) {
-  const Guard guard(lock_);
-  if (!may_look(guard, fault)) return false;
+  const Inside inside(*this);
+  if (!may_look(inside, fault)) return false;
   Live live;
   if (find(handle, live, fault)) return hold(live, pinned);
   blame(fault, handle.address);
@@ -252,16 +316,16 @@ bool Heap::pin(const Handle& handle, Pinned& pinned, Fault& fault) {
 }
 
 bool Heap::pin_region(Pinned& pinned, Fault& fault) noexcept {
-  const Guard guard(lock_);
-  if (!may_look(guard, fault)) return false;
+  const Inside inside(*this);
+  if (!may_look(inside, fault)) return false;
   ++region_pins_;
   pinned = {whole_region, region_.data(), size_};
   return true;
 }
 
 void Heap::unpin(Offset payload) noexcept {
-  const Guard guard(lock_);
-  if (!guard) return;  // in a signal handler, where nobody gives a view back
+  const Guard guard(lock_);  // pins are this process's own
+  if (!guard) return;        // in a signal handler, where nobody gives a view back
   if (payload == whole_region) {
     --region_pins_;
   } else if (const auto pin = pins_.find(payload); --pin->second == 0) {
@@ -272,16 +336,16 @@ void Heap::unpin(Offset payload) noexcept {
 // --- Looking. ----------------------------------------------------------------------------------
 
 bool Heap::contains(Address payload, Fault& fault) noexcept {
-  const Guard guard(lock_);
-  if (!may_look(guard, fault)) return false;
+  const Inside inside(*this);
+  if (!may_look(inside, fault)) return false;
   Fault ignored;  // any reason is a no
   Live live;
   return core_->find(offset_of(payload), live, ignored);
 }
 
 std::vector<FreeBlock> Heap::free_list(Fault& fault) {
-  const Guard guard(lock_);
-  if (!may_look(guard, fault)) return {};
+  const Inside inside(*this);
+  if (!may_look(inside, fault)) return {};
   std::vector<FreeBlock> list;
   list.reserve(core_->map().free_blocks());
   for (const Block block : core_->free_list())
@@ -299,8 +363,8 @@ std::string Heap::free_list_line(Fault& fault) {
 }
 
 std::vector<BlockInfo> Heap::walk(Fault& fault) {
-  const Guard guard(lock_);
-  if (!may_look(guard, fault)) return {};
+  const Inside inside(*this);
+  if (!may_look(inside, fault)) return {};
   std::vector<BlockInfo> infos;
   infos.reserve(core_->map().blocks());
   for (const Sight& sight : core_->walk()) infos.push_back(shown(sight));
@@ -317,10 +381,11 @@ BlockInfo Heap::shown(const Sight& sight) const noexcept {
 }
 
 Findings Heap::check(Fault& fault, std::vector<BlockInfo>* culprits) {
-  const Guard guard(lock_);
-  if (!may_look(guard, fault)) return {};
+  const Inside inside(*this);
+  if (!may_look(inside, fault)) return {};
   Findings findings = core_->inspect();
-  if (!findings.empty()) damaged_ = true;
+  watch_sentinel(findings);
+  if (!findings.empty()) common_.damaged = true;
   for (Fault& finding : findings) {
     if (culprits != nullptr) culprits->push_back(culprit(finding));
     finding.offset += unused_;
@@ -328,9 +393,23 @@ Findings Heap::check(Fault& fault, std::vector<BlockInfo>* culprits) {
   return findings;
 }
 
+// Whoever wrote behind a region that was borrowed.
+void Heap::watch_sentinel(Findings& findings) const {
+  if (keeper_ == nullptr || sharer_ != nullptr) return;
+  const std::byte* const first = region_.data() + size_;
+  const std::byte* const last = first + granule_size;
+  const std::byte* const other =
+      std::find_if(first, last, [](std::byte b) { return b != std::byte{GLASSHEAP_REDZONE}; });
+  if (other == last) return;
+  findings.push_back({.kind = FaultKind::overflow_detected,
+                      .rule = Rule::sentinel,
+                      .expected = size_,
+                      .found = size_ + static_cast<Size>(other - first)});
+}
+
 // Not of a list or a counter that is wrong as a whole: its offset says nothing.
 BlockInfo Heap::culprit(const Fault& finding) const noexcept {
-  const bool itself = finding.kind == FaultKind::overflow_detected;
+  const bool itself = finding.rule == Rule::redzone;
   const bool front = finding.rule >= Rule::magic && finding.rule <= Rule::prev;
   if (!itself && (!front || finding.offset == 0)) return {};
   const Sight sight = core_->look_at(finding.offset - (itself ? 0 : 1));
@@ -338,8 +417,8 @@ BlockInfo Heap::culprit(const Fault& finding) const noexcept {
 }
 
 Stats Heap::stats(Fault& fault) {
-  const Guard guard(lock_);
-  if (!may_look(guard, fault)) return {};
+  const Inside inside(*this);
+  if (!may_look(inside, fault)) return {};
   const BlockMap& map = core_->map();
   const Tally& tally = core_->tally();
   return {.size = size_,
@@ -355,62 +434,68 @@ Stats Heap::stats(Fault& fault) {
           .mallocs = tally.mallocs,
           .frees = tally.frees,
           .reallocs = tally.reallocs,
-          .failures = tally.failures};
+          .failures = tally.failures,
+          .recovered = sharer_ == nullptr ? 0 : sharer_->recovered()};
 }
 
 Size Heap::available_memory(Fault& fault) noexcept {
-  const Guard guard(lock_);
-  if (!may_look(guard, fault)) return 0;
+  const Inside inside(*this);
+  if (!may_look(inside, fault)) return 0;
   return core_->available();
 }
 
 Size Heap::largest_free(Fault& fault) noexcept {
-  const Guard guard(lock_);
-  if (!may_look(guard, fault)) return 0;
+  const Inside inside(*this);
+  if (!may_look(inside, fault)) return 0;
   return on_offer(core_->largest());
 }
 
 Size Heap::live_blocks(Fault& fault) noexcept {
-  const Guard guard(lock_);
-  if (!may_look(guard, fault)) return 0;
+  const Inside inside(*this);
+  if (!may_look(inside, fault)) return 0;
   return core_->map().live_blocks();
 }
 
 Size Heap::own_memory(Fault& fault) noexcept {
-  const Guard guard(lock_);
-  if (!may_look(guard, fault)) return 0;
+  const Inside inside(*this);
+  if (!may_look(inside, fault)) return 0;
   return sizeof *this + core_->own_memory();
 }
 
 // --- The heap as a whole. ----------------------------------------------------------------------
 
 bool Heap::reset(Fault& fault) noexcept {
-  const Guard guard(lock_);
-  if (!may_look(guard, fault)) return false;
+  const Inside inside(*this);
+  if (!may_look(inside, fault)) return false;
   if (!pins_.empty()) {
     fault = {.kind = FaultKind::pinned, .address = address_of(pins_.begin()->first)};
     return false;
   }
   core_->reset();
-  damaged_ = false;
-  ++epoch_;
+  common_.damaged = false;
+  ++common_.epoch;
   return true;
 }
 
 bool Heap::close(Fault& fault) noexcept {
-  const Guard guard(lock_);
-  if (!guard) {
-    fault.kind = FaultKind::heap_busy;
-    return false;
+  std::shared_ptr<void> keeper;
+  {
+    const Guard guard(lock_);
+    if (!guard) {
+      fault.kind = FaultKind::heap_busy;
+      return false;
+    }
+    if (!pins_.empty() || region_pins_ != 0) {
+      const Address pinned = pins_.empty() ? 0 : address_of(pins_.begin()->first);
+      fault = {.kind = FaultKind::pinned, .address = pinned};
+      return false;
+    }
+    core_.reset();
+    region_ = Region();
+    keeper.swap(keeper_);
+    if (sharer_ != nullptr) sharer_->close();
   }
-  if (!pins_.empty() || region_pins_ != 0) {
-    const Address pinned = pins_.empty() ? 0 : address_of(pins_.begin()->first);
-    fault = {.kind = FaultKind::pinned, .address = pinned};
-    return false;
-  }
-  core_.reset();
-  region_ = Region();
-  return true;
+  return true;  // and the keeper lets go, when nobody is inside
 }
 
 bool Heap::closed() noexcept {

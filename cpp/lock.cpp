@@ -29,7 +29,7 @@ class LockList {
   }
 
  private:
-  LockList() { pthread_atfork(take_all, leave_all, leave_all); }
+  LockList() { pthread_atfork(take_all, leave_all, leave_all_in_child); }
 
   // A thread that forks inside a heap, in a signal handler, has that one's lock, and keeps it.
   static void take_all() {
@@ -44,9 +44,18 @@ class LockList {
     instance().mutex_.unlock();
   }
 
+  static void leave_all_in_child() {
+    ++instance().forks_;
+    leave_all();
+  }
+
+  friend unsigned forks() noexcept;
+  std::atomic<unsigned> forks_{0};
   std::mutex mutex_;
   Lock* first_ = nullptr;
 };
+
+unsigned forks() noexcept { return LockList::instance().forks_.load(std::memory_order_relaxed); }
 
 Lock::Lock(bool shared) : shared_(shared) { LockList::instance().add(*this); }
 Lock::~Lock() { LockList::instance().remove(*this); }

@@ -15,19 +15,20 @@
 namespace glassheap {
 namespace {
 
-using Maker = std::unique_ptr<Core> (*)(std::span<std::byte>, const Options&);
+using Maker = std::unique_ptr<Core> (*)(std::span<std::byte>, const Options&, const Sharing&);
 
 template <Policy P>
-std::unique_ptr<Core> make(std::span<std::byte> region, const Options& options) {
+std::unique_ptr<Core> make(std::span<std::byte> region, const Options& options,
+                           const Sharing& sharing) {
   const CoreSettings settings{options.headers, options.magic, options.zero_on_free,
                               options.checks == Checks::debug};
   if constexpr (std::constructible_from<P, Blocks&, const BlockMap&, Sequence>) {
     const Sequence sequence{.fit = options.fit.value_or(Fit::first),
                             .order = options.order.value_or(Order::address),
                             .coalesce = options.coalesce.value_or(true)};
-    return std::make_unique<HeapCore<P>>(region, settings, sequence);
+    return std::make_unique<HeapCore<P>>(region, settings, sharing, sequence);
   } else {
-    return std::make_unique<HeapCore<P>>(region, settings);
+    return std::make_unique<HeapCore<P>>(region, settings, sharing);
   }
 }
 
@@ -54,8 +55,9 @@ bool takes_sequence(std::string_view name) noexcept {
   return name == SequentialFit::description.name;
 }
 
-std::unique_ptr<Core> make_core(std::span<std::byte> region, const Options& options) {
-  return All::makers[index_of(options.policy)](region, options);
+std::unique_ptr<Core> make_core(std::span<std::byte> region, const Options& options,
+                                const Sharing& sharing) {
+  return All::makers[index_of(options.policy)](region, options, sharing);
 }
 
 }  // namespace glassheap

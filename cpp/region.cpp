@@ -52,6 +52,13 @@ Region Region::map(Size size, Size alignment, Address like) noexcept {
   return region;
 }
 
+Region Region::borrow(std::byte* data, Size size) noexcept {
+  Region region;
+  region.data_ = data;
+  region.size_ = size;
+  return region;
+}
+
 Region::Region(Region&& other) noexcept { *this = std::move(other); }
 
 Region& Region::operator=(Region&& other) noexcept {

@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <cstdint>
 #include <cstring>
 
 namespace glassheap {
@@ -21,6 +22,7 @@ void* zero_bytes(std::size_t bytes, std::size_t& mapped) noexcept {
 }
 
 void Freed::operator()(void* memory) const noexcept {
+  if (lent) return;
   if (mapped == 0) {
     std::free(memory);
   } else {
@@ -28,13 +30,27 @@ void Freed::operator()(void* memory) const noexcept {
   }
 }
 
+namespace {
+
+// What is zero already is not written to: what is lent may be pages that nobody has touched.
+void wipe(void* memory, std::size_t bytes) noexcept {
+  auto* const words = static_cast<std::uint64_t*>(memory);
+  for (std::size_t i = 0; i < bytes / sizeof *words; ++i) {
+    if (words[i] != 0) words[i] = 0;
+  }
+}
+
+}  // namespace
+
 // Linux promises zeros where private pages were given back, other systems only that they may be.
 void make_zero(void* memory, std::size_t bytes, const Freed& how) noexcept {
 #ifdef __linux__
   if (how.mapped != 0 && madvise(memory, how.mapped, MADV_DONTNEED) == 0) return;
-#else
-  static_cast<void>(how);
 #endif
+  if (how.lent) {
+    wipe(memory, (bytes + 63) / 64 * 64);
+    return;
+  }
   std::memset(memory, 0, bytes);
 }
 

@@ -3,6 +3,8 @@
 //     module.cpp       the module, in one look
 //     heap_type.cpp    Heap: constructor, properties and every method that is not hot
 //     hot_methods.cpp  malloc, free and their like, which must cost little
+//     shared_type.cpp  SharedHeap
+//     opening.cpp      options, and other people's buffers
 //     block_type.cpp   Block
 //     views.cpp        memoryviews of a block and of the region
 //     player.cpp       replaying a trace
@@ -12,7 +14,7 @@
 
 #include <pybind11/pybind11.h>
 
-#include "glassheap/heap.hpp"
+#include "glassheap/shared_heap.hpp"
 
 namespace glassheap::bindings {
 
@@ -20,6 +22,7 @@ namespace py = pybind11;
 
 void add_heap(py::module_& module);
 void add_hot_methods(py::handle heap_type);
+void add_shared_heap(py::module_& module);
 void add_block(py::module_& module);
 void add_views(py::module_& module);
 void add_player(py::module_& module);
@@ -59,7 +62,10 @@ inline Heap* require_heap(py::handle object) {
 }
 
 // New references; null with an exception set.
-PyObject* make_block(py::object heap, const Handle& handle);
+// What becomes of a block when its Block is: it is freed; it is let go of, as one of several; it is
+// somebody else's.
+enum class Hold : std::uint8_t { owner, shared, none };
+PyObject* make_block(py::object heap, const Handle& handle, Hold hold = Hold::owner);
 PyObject* make_view(py::object heap, Address payload, py::object given);
 PyObject* make_region_view(py::object heap);
 

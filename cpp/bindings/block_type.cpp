@@ -10,17 +10,20 @@ namespace {
 
 class Block {
  public:
-  Block(py::object heap_object, const Handle& handle)
-      : heap(heap_of(heap_object.ptr())), owner_(std::move(heap_object)), handle_(handle) {}
+  Block(py::object heap_object, const Handle& handle, Hold hold)
+      : heap(heap_of(heap_object.ptr())),
+        owner_(std::move(heap_object)),
+        handle_(handle),
+        hold_(hold) {}
   Block(const Block&) = delete;
   Block& operator=(const Block&) = delete;
 
   // Nobody is there to catch an exception: misuse has been raised elsewhere, and corruption that is
   // found only now is printed, as Python does for any exception in a destructor.
   ~Block() {
-    if (freed_) return;
+    if (freed_ || hold_ == Hold::none) return;
     Fault fault;
-    if (heap->release(handle_, fault) || !is_corruption(fault.kind)) return;
+    if (give_back(fault) || !is_corruption(fault.kind)) return;
     const py::error_scope keep;
     set_error(fault);
     PyErr_WriteUnraisable(owner_.ptr());
@@ -31,13 +34,27 @@ class Block {
 
   void free() {
     Fault fault;
-    heap->release(handle_, fault);
+    give_back(fault);
     raise_if(fault);
     freed_ = true;
   }
   void leave() {
     if (!freed_) free();
   }
+  // From now on one of several that hold on to it.
+  void share() {
+    Fault fault;
+    if (hold_ != Hold::shared) shared_heap().share(handle_, fault);
+    raise_if(fault);
+    hold_ = Hold::shared;
+  }
+  // One hold more, for whoever receives it.
+  void send() {
+    Fault fault;
+    shared_heap().share(handle_, fault);
+    raise_if(fault);
+  }
+  [[nodiscard]] bool is_shared() const { return hold_ == Hold::shared; }
 
   [[nodiscard]] bool is_live() const {
     Fault ignored;  // any reason is a no
@@ -50,8 +67,21 @@ class Block {
   py::object given;  // nobody gave an address: the block knows its own
 
  private:
+  bool give_back(Fault& fault) {
+    bool last = false;
+    if (hold_ == Hold::shared) return shared_heap().let_go(handle_, last, fault);
+    return heap->release(handle_, fault);
+  }
+  [[nodiscard]] SharedHeap& shared_heap() const {
+    auto* const shared = dynamic_cast<SharedHeap*>(heap);
+    if (shared == nullptr)
+      throw py::type_error("only a block of a SharedHeap can be held by several processes.");
+    return *shared;
+  }
+
   py::object owner_;
   Handle handle_;
+  Hold hold_;
   std::atomic<bool> freed_{false};  // without the GIL, two threads may free one Block
 };
 
@@ -64,8 +94,8 @@ py::str represent(const Block& block) {
 
 }  // namespace
 
-PyObject* make_block(py::object heap, const Handle& handle) {
-  return py::cast(std::make_unique<Block>(std::move(heap), handle)).release().ptr();
+PyObject* make_block(py::object heap, const Handle& handle, Hold hold) {
+  return py::cast(std::make_unique<Block>(std::move(heap), handle, hold)).release().ptr();
 }
 
 void add_block(py::module_& module) {
@@ -90,7 +120,26 @@ HeaderCorrupted or FreeListCorrupted as Heap.free does, HeapDamaged, HeapClosed.
       .def_property_readonly(
           "serial", [](const Block& block) { return block.handle().serial; },
           "The how-manieth allocation of its heap it is, modulo 65,536.")
+      .def_property_readonly("_epoch", [](const Block& block) { return block.handle().epoch; })
       .def_property_readonly("live", &Block::is_live, "Whether the memory is still this block's.")
+      .def(
+          "share",
+          [](py::object self) {
+            self.cast<Block&>().share();
+            return self;
+          },
+          R"(Hold on to the block as one of several, and return it; of a SharedHeap alone.
+
+From then on free(), the end of a with statement and being collected let go of it; the last holder,
+in whatever process, frees it. A copy that is pickled is a holder more: the one who opens it. What a
+process held that died is let go of by SharedHeap.reap(). Raises StaleHandle, TypeError for a block
+of another kind of heap, HeapError if 4096 blocks are held already, HeapDamaged, HeapClosed.)")
+      .def_property_readonly("shared", &Block::is_shared, "Whether share() was called.")
+      .def("_send", &Block::send, "Hold once more, for a copy that is on its way.")
+      .def("__reduce__",
+           [](const py::object& self) {
+             return py::module_::import("glassheap.shared").attr("reduce_block")(self);
+           })
       .def("__enter__", [](py::object self) { return self; })
       .def("__exit__", [](Block& block, const py::args&) { block.leave(); })
       .def("__len__", [](const Block& block) { return block.handle().size; })

@@ -8,6 +8,7 @@
 
 #include "arguments.hpp"
 #include "batches.hpp"
+#include "opening.hpp"
 #include "raise.hpp"
 
 namespace glassheap::bindings {
@@ -24,85 +25,36 @@ auto checked(Call call) {
 
 // --- Opening. ----------------------------------------------------------------------------------
 
-std::uint64_t whole(const py::object& object, const char* name) {
-  Whole number;
-  if (!read_size(object.ptr(), name, number)) throw py::error_already_set();
-  return number.value;
-}
-
-std::uint32_t read_magic(const py::object& magic) {
-  const std::uint64_t value = whole(magic, "magic");
-  if (value > std::numeric_limits<std::uint32_t>::max())
-    throw py::value_error("magic has 32 bits: it is at most 0xFFFFFFFF.");
-  return static_cast<std::uint32_t>(value);
-}
-
-// A str, or a Policy, which is one; not bytes, which pybind11 would take for a string too.
-std::string read_policy(const py::object& policy) {
-  Py_ssize_t length = 0;
-  const char* name = nullptr;
-  if (py::isinstance<py::str>(policy)) name = PyUnicode_AsUTF8AndSize(policy.ptr(), &length);
-  if (name != nullptr) return {name, static_cast<std::size_t>(length)};
-  PyErr_Clear();
-  throw py::type_error("policy must be a string, the name of a policy.");
-}
-
-// Raises ValueError. The sentence may quote what a caller wrote, any character of it, NUL included.
-[[noreturn]] void refuse(const std::string& sentence) {
-  set_error("ValueError", py::str(sentence));
-  throw py::error_already_set();
-}
-
-// The names in a list, for a sentence.
-template <typename Names>
-std::string listed(const Names& names) {
-  std::string list;
-  for (const std::string_view name : names)
-    list += (list.empty() ? "'" : ", '") + std::string(name) + "'";
-  return list;
-}
-
-// The enumerator with this name, names being in the order of the enumerators; none for None.
-template <typename Enum, std::size_t count>
-std::optional<Enum> named(const py::object& object, const char* option,
-                          const std::array<std::string_view, count>& names) {
-  if (object.is_none()) return std::nullopt;
-  if (!py::isinstance<py::str>(object))
-    throw py::type_error(std::string(option) + " must be one of " + listed(names) + ".");
-  const auto name = object.cast<std::string>();
-  const auto at = std::ranges::find(names, name);
-  if (at == names.end())
-    refuse(std::string("there is no ") + option + " '" + name + "'; there are: " + listed(names) +
-           ".");
-  return static_cast<Enum>(at - names.begin());
-}
-
-constexpr std::array<std::string_view, 3> fits = {"first", "best", "worst"};
-constexpr std::array<std::string_view, 2> levels = {"robust", "debug"};
-constexpr std::array<std::string_view, 5> orders = {"address", "size+", "size-", "front", "back"};
-
 std::unique_ptr<Heap> open(const py::object& size, const py::object& policy, bool headers,
                            const py::object& checks, const py::object& magic, bool zero_on_free,
                            bool threads, const py::object& base, const py::object& fit,
                            const py::object& order, std::optional<bool> coalesce) {
   Options options;
-  options.size = whole(size, "size");
-  options.policy = read_policy(policy);
+  options.size = read_bytes(size, "size");
+  read_option(options, "policy", policy);
   options.headers = headers;
-  options.checks = *named<Checks>(checks.is_none() ? py::int_(0) : checks, "checks", levels);
-  options.magic = read_magic(magic);
+  read_option(options, "checks", checks);
+  read_option(options, "magic", magic);
   options.zero_on_free = zero_on_free;
   options.threads = threads;
-  if (!base.is_none()) options.base = whole(base, "base");
-  options.fit = named<Fit>(fit, "fit", fits);
-  options.order = named<Order>(order, "order", orders);
+  read_option(options, "base", base);
+  read_option(options, "fit", fit);
+  read_option(options, "order", order);
   options.coalesce = coalesce;
   Fault fault;
   std::unique_ptr<Heap> heap = Heap::open(options, fault);
-  if (fault.kind == FaultKind::unknown_policy)
-    refuse("there is no policy '" + options.policy + "'; there are: " + listed(policy_names()) +
-           ".");
-  raise_if(fault, fault.kind == FaultKind::no_pages ? size.ptr() : nullptr);
+  raise_unopened(fault, options, size);
+  return heap;
+}
+
+std::unique_ptr<Heap> over(const py::object& buffer, const py::kwargs& given) {
+  const Options options =
+      read_options(given, {"policy", "headers", "checks", "magic", "zero_on_free", "threads",
+                           "base", "fit", "order", "coalesce"});
+  const Borrowed bytes = borrow(buffer);
+  Fault fault;
+  std::unique_ptr<Heap> heap = Heap::over(bytes.span, bytes.keeper, options, fault);
+  raise_unopened(fault, options, py::none());
   return heap;
 }
 
@@ -163,13 +115,14 @@ py::object stats(OpenHeap heap) {
   using py::literals::operator""_a;
   const Stats s = checked([&](Fault& fault) { return heap->stats(fault); });
   return py::module_::import("glassheap.statistics")
-      .attr("HeapStats")(
-          "size"_a = s.size, "live_blocks"_a = s.live_blocks, "free_blocks"_a = s.free_blocks,
-          "requested"_a = s.requested, "used"_a = s.used, "available"_a = s.available,
-          "largest_free"_a = s.largest_free, "overhead"_a = s.overhead,
-          "peak_requested"_a = s.peak_requested, "peak_used"_a = s.peak_used,
-          "mallocs"_a = s.mallocs, "frees"_a = s.frees, "reallocs"_a = s.reallocs,
-          "failures"_a = s.failures, "external_fragmentation"_a = s.external_fragmentation());
+      .attr("HeapStats")("size"_a = s.size, "live_blocks"_a = s.live_blocks,
+                         "free_blocks"_a = s.free_blocks, "requested"_a = s.requested,
+                         "used"_a = s.used, "available"_a = s.available,
+                         "largest_free"_a = s.largest_free, "overhead"_a = s.overhead,
+                         "peak_requested"_a = s.peak_requested, "peak_used"_a = s.peak_used,
+                         "mallocs"_a = s.mallocs, "frees"_a = s.frees, "reallocs"_a = s.reallocs,
+                         "failures"_a = s.failures, "recovered"_a = s.recovered,
+                         "external_fragmentation"_a = s.external_fragmentation());
 }
 
 void print_free_list(OpenHeap heap, const py::object& file) {
@@ -255,8 +208,7 @@ void add_properties(HeapClass& type) {
           "headers", [](OpenHeap heap) { return heap->options().headers; },
           "Whether a header stands before each payload.")
       .def_property_readonly(
-          "checks",
-          [](OpenHeap heap) { return levels[static_cast<std::size_t>(heap->options().checks)]; },
+          "checks", [](OpenHeap heap) { return level_of(heap->options()); },
           "How much the heap looks at: 'robust' or 'debug'.")
       .def_property_readonly(
           "address", [](OpenHeap heap) { return heap->address(); },
@@ -424,6 +376,17 @@ void add_heap(py::module_& module) {
            py::arg("threads").noconvert().none(false) = true, py::arg("base") = py::none(),
            py::arg("fit") = py::none(), py::arg("order") = py::none(),
            py::arg("coalesce").noconvert() = py::none());
+  type.def_static("over", &over, py::arg("buffer"),
+                  R"(Open a heap inside a writable, contiguous buffer.
+
+bytearray, array, mmap, SharedMemory.buf, a NumPy array, a ctypes array, or a memoryview of one. The
+region is the largest whole number of granules of 16 bytes in it, less a last one, whose bytes
+check() watches: a write behind the region is OverflowDetected. No byte of the buffer outside of
+these is ever written. The buffer is held, and so cannot be resized or closed, until close().
+
+The options are those of Heap, but for size. Raises BufferError for a buffer that cannot be written
+or is not contiguous, TypeError for what has no buffer, InvalidSize for one that is too small, and
+what Heap raises.)");
   add_properties(type);
   add_looking(type);
   add_drawing(type);

@@ -10,6 +10,7 @@ PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
   module.doc() = "The compiled part of glassheap.";
   module.attr("__version__") = GLASSHEAP_VERSION;
   add_heap(module);
+  add_shared_heap(module);
   add_block(module);
   add_views(module);
   add_player(module);

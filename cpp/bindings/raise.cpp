@@ -41,6 +41,8 @@ void add_details(const py::object& error, const Fault& fault, PyObject* given) {
     error.attr("requested") = exactly(fault.found, given);
   } else if (fault.kind >= FaultKind::foreign_pointer && fault.kind <= FaultKind::stale_handle) {
     error.attr("address") = exactly(fault.address, given);
+  } else if (fault.kind == FaultKind::bad_image) {
+    error.attr("field") = fault.field;
   } else if (is_corruption(fault.kind)) {
     error.attr("offset") = fault.offset;
     error.attr("field") = name_of(fault.rule);
@@ -128,8 +130,8 @@ std::string describe_shortage(const py::int_& requested, Size available, Size la
 std::string describe(const std::string& fault, const std::string& rule, Offset offset,
                      std::uint64_t expected, std::uint64_t found) {
   Fault described{.offset = offset, .expected = expected, .found = found};
-  described.kind = named<FaultKind>(fault, FaultKind::heap_closed);
-  described.rule = named<Rule>(rule, Rule::fill);
+  described.kind = named<FaultKind>(fault, FaultKind::system_error);
+  described.rule = named<Rule>(rule, Rule::sentinel);
   return sentence(described);
 }
 

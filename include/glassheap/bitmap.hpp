@@ -21,6 +21,8 @@
 #include <cstdint>
 #include <limits>
 
+#include "glassheap/crash_point.hpp"
+
 namespace glassheap {
 
 class Bitmap {
@@ -49,6 +51,7 @@ class Bitmap {
   void set(std::size_t i) noexcept {
     const std::size_t word = i / word_bits;
     levels_[0][word] |= bit(i);
+    crash_point();
     Word& summary = levels_[1][word / word_bits];
     if (summary == 0) [[unlikely]]
       announce(word / word_bits);
@@ -57,6 +60,7 @@ class Bitmap {
   void clear(std::size_t i) noexcept {
     const std::size_t word = i / word_bits;
     const Word left = levels_[0][word] &= ~bit(i);
+    crash_point();
     Word& summary = levels_[1][word / word_bits];
     summary &= ~(Word{left == 0} << (word % word_bits));
     if (summary == 0) [[unlikely]]

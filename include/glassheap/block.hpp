@@ -16,6 +16,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstddef>
 #include <cstring>
@@ -23,6 +24,7 @@
 #include <span>
 
 #include "glassheap/checks.hpp"
+#include "glassheap/crash_point.hpp"
 #include "glassheap/layout.h"
 #include "glassheap/poison.hpp"
 #include "glassheap/units.hpp"
@@ -91,9 +93,14 @@ struct Request {
 // The keyed check in a header. Sixteen bits of a multiply-and-fold of everything that the header
 // says and of the place where it says it, under a key that is drawn for each heap: a header that
 // was copied, replayed or made up fits with a chance of 1 in 65,536.
+using Key = std::array<std::uint64_t, 2>;
+
 class Sealer {
  public:
   Sealer();  // draws a key from the system's random numbers, or makes one up if there are none
+  explicit Sealer(const Key& key) noexcept : key_(key) {}
+
+  [[nodiscard]] const Key& key() const noexcept { return key_; }
 
   [[nodiscard]] std::uint16_t seal(Offset start, const header_t& header) const noexcept {
     if constexpr (!checking) return 0;
@@ -110,15 +117,20 @@ class Sealer {
   }
 
  private:
-  std::uint64_t key_[2];
+  Key key_{};
 };
 
 // The region's bytes, read and written as fronts of blocks and as payloads.
 class Blocks {
  public:
   Blocks(std::span<std::byte> region, Layout how, std::uint32_t magic,
-         std::byte fill = std::byte{0})
-      : layout(how), first_(region.data()), size_(region.size()), magic_(magic), fill_(fill) {}
+         std::byte fill = std::byte{0}, const Key* key = nullptr)
+      : layout(how),
+        first_(region.data()),
+        size_(region.size()),
+        magic_(magic),
+        fill_(fill),
+        sealer_(key != nullptr ? Sealer(*key) : Sealer()) {}
 
   const Layout layout;
 
@@ -159,11 +171,13 @@ class Blocks {
   void fill(Offset at, Size size) noexcept { set(at, size, fill_); }
   void set(Offset at, Size size, std::byte value) noexcept {
     std::memset(first_ + at, std::to_integer<int>(value), size);
+    crash_point();
   }
   [[nodiscard]] std::byte free_fill() const noexcept { return fill_; }
   [[nodiscard]] const std::byte* bytes(Offset at) const noexcept { return first_ + at; }
   void copy(Offset to, Offset from, Size size) noexcept {
     std::memcpy(first_ + to, first_ + from, size);
+    crash_point();
   }
   // The back of a live block, where there is one: the size again, and a check of it under the key.
   [[nodiscard]] trailer_t trailer(Block block) const noexcept {
@@ -201,6 +215,7 @@ class Blocks {
   template <typename Value>
   GLASSHEAP_INSIDE void write(Offset at, const Value& value) noexcept {
     std::memcpy(first_ + at, &value, sizeof value);
+    crash_point();
   }
   [[nodiscard]] Address real(Offset at) const noexcept {
     return reinterpret_cast<Address>(first_) + at;

@@ -28,8 +28,18 @@ namespace glassheap {
 class BlockMap {
  public:
   // A map without blocks, for a region of `region_size` bytes. Throws std::bad_alloc if and only if
-  // there is no memory for it.
-  explicit BlockMap(Size region_size);
+  // there is no memory for it. In lent memory it is what an earlier map left there, until cleared.
+  explicit BlockMap(Size region_size, Memory memory = {});
+
+  // Where the arrays of this heap come from, for the policy's too.
+  [[nodiscard]] Memory& memory() const noexcept { return memory_; }
+  // Each number that is kept beside the bits.
+  template <typename Visit>
+  void each_number(Visit visit) noexcept {
+    visit(top_);
+    visit(live_);
+    visit(free_below_top_);
+  }
 
   // --- Looking. Every place is the offset of a granule in the region. ----------------------------
 
@@ -104,6 +114,10 @@ class BlockMap {
 
   [[nodiscard]] Size own_memory() const noexcept {
     return (empty_ == nullptr ? 2 : 3) * words_ * sizeof(Bitmap::Word);
+  }
+  // 64 granules' bits each, the lowest first: where blocks start, and which of those are free.
+  [[nodiscard]] Bitmap::Word starts_word(std::size_t chunk) const noexcept {
+    return starts_.word(chunk);
   }
   [[nodiscard]] Size region_size() const noexcept { return region_size_; }
   [[nodiscard]] Size live_blocks() const noexcept { return live_; }
@@ -186,6 +200,7 @@ class BlockMap {
     }
   }
 
+  mutable Memory memory_;
   Offset top_;
   Size region_size_;
   std::size_t words_;  // of either bitmap

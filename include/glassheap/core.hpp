@@ -4,10 +4,12 @@
 // HeapCore<P> every call is direct. Places are offsets; nothing here locks.
 #pragma once
 
+#include <array>
 #include <span>
 #include <vector>
 
 #include "glassheap/check.hpp"
+#include "glassheap/flight.hpp"
 #include "glassheap/tally.hpp"
 #include "glassheap/walk.hpp"
 
@@ -20,12 +22,38 @@ struct CoreSettings {
   bool redzones = false;
 };
 
+// Of a heap that processes share: what each of them must have the same.
+struct Sharing {
+  Memory memory;             // for the block map and the policy
+  const Key* key = nullptr;  // of the seal
+  Flight* flight = nullptr;  // what is being changed
+};
+
+// The numbers that a core keeps beside its arrays, as bytes.
+struct CoreState {
+  std::array<std::byte, 512> bytes{};
+};
+
 class Core {
  public:
   Core() = default;
   Core(const Core&) = delete;
   Core& operator=(const Core&) = delete;
   virtual ~Core() = default;
+
+  // What a core does first: makes all of the region one free block, or, where an earlier core has
+  // left its arrays, takes up its numbers; and what one does that others will follow.
+  virtual void seed() noexcept = 0;
+  void load(const CoreState& state) noexcept;
+  void store(CoreState& state) noexcept;
+  // Makes everything anew from where the block map says that blocks start, and from what was in
+  // flight when somebody died. False, and a fault, if that does not add up; the heap is then to be
+  // refused. Throws std::bad_alloc, and has changed nothing, if there is no memory to read it into.
+  virtual bool rebuild(const Stretch& died, Fault& fault) = 0;
+  // The same from the headers alone, where the map does not add up: what has a sound one is a live
+  // block, and all else is free. False for a heap without headers.
+  virtual bool salvage(Fault& fault) = 0;
+  [[nodiscard]] virtual std::size_t memory_taken() const noexcept = 0;
 
   // Each call below that is refused says why in `fault` and changes nothing but Tally::failures.
 
@@ -62,6 +90,15 @@ class Core {
   [[nodiscard]] virtual Size own_memory() const noexcept = 0;  // bytes outside the region
   [[nodiscard]] virtual const BlockMap& map() const noexcept = 0;
   [[nodiscard]] virtual const Tally& tally() const noexcept = 0;
+
+ protected:
+  // Where the numbers are that load and store are about; as many as there are.
+  struct Number {
+    void* at;
+    std::size_t size;
+  };
+  using Numbers = std::array<Number, 12>;
+  virtual std::size_t numbers(Numbers& list) noexcept = 0;
 };
 
 }  // namespace glassheap

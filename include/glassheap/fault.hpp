@@ -39,6 +39,12 @@ enum class FaultKind : std::uint8_t {
   heap_damaged,
   heap_busy,
   heap_closed,
+  // What processes share.
+  lock_timeout,
+  attach_timeout,
+  bad_image,
+  too_many_holders,
+  system_error,
 };
 
 // What a sound heap keeps, one name each; a broken one says what the damaged field is.
@@ -57,6 +63,7 @@ enum class Rule : std::uint8_t {
   counters,    // the counters are the sums over the blocks
   redzone,     // nothing was written behind a payload
   fill,        // nothing was written into free memory
+  sentinel,    // nothing was written behind a region in somebody else's buffer
 };
 
 // What stood in the way of a request, in bytes of payload. Where the largest block would have done,
@@ -77,8 +84,9 @@ struct Fault {
   std::size_t index = 0;  // a batch: which of its sizes, or of its addresses that are not 0
   Offset offset = 0;      // corruption: the block's first byte; write_after_free: the byte written
   Size least = 0;         // invalid_size: of a region
-  std::uint64_t expected = 0;  // overflow_detected: the payload's size
-  std::uint64_t found = 0;     // and which byte behind it was written, counted from its first
+  const char* field = nullptr;  // bad_image: what of it is wrong
+  std::uint64_t expected = 0;   // overflow_detected: the payload's size
+  std::uint64_t found = 0;      // and which byte behind it was written, counted from its first
   Shortage shortage = {};
 
   [[nodiscard]] explicit operator bool() const noexcept { return kind != FaultKind::none; }

@@ -33,6 +33,8 @@ struct Stats {
   std::uint64_t frees = 0;
   std::uint64_t reallocs = 0;
   std::uint64_t failures = 0;
+  std::uint64_t recovered =
+      0;  // of a shared heap: deaths in the middle of a call, cleared up after
 
   // 1 - largest_free / available; 0 when nothing is available.
   [[nodiscard]] double external_fragmentation() const noexcept;
@@ -63,6 +65,29 @@ struct BlockInfo {
 // The policies that Options::policy may name, the default first.
 [[nodiscard]] std::vector<std::string_view> policy_names();
 
+// What stands between a heap and the other processes that share it. Called under the heap's lock.
+class Sharer {
+ public:
+  Sharer() = default;
+  Sharer(const Sharer&) = delete;
+  Sharer& operator=(const Sharer&) = delete;
+  virtual ~Sharer() = default;
+
+  // What all of them must agree on, beside the core's numbers.
+  struct Common {
+    bool damaged = false;
+    std::uint64_t epoch = 0;
+  };
+  // Keeps the others out, and brings core and `common` up to date; or says why not.
+  virtual bool enter(Core& core, Common& common, Fault& fault) noexcept = 0;
+  // Writes down what has changed, and lets the others in. No core: it has just been closed.
+  virtual void leave(Core* core, const Common& common) noexcept = 0;
+  [[nodiscard]] virtual std::uint64_t recovered() const noexcept = 0;
+  virtual void took(Block block) noexcept = 0;      // a block is this process's now
+  virtual void freed(Offset payload) noexcept = 0;  // a block is nobody's any more
+  virtual void close() noexcept = 0;                // gives up the memory; not under the lock
+};
+
 class Heap {
  public:
   // A heap over fresh private pages. Refused, with no heap, for a size out of range (invalid_size),
@@ -70,6 +95,16 @@ class Heap {
   // that the policy does not take (unwanted_option), or when the system gives no pages (no_pages).
   // Throws std::bad_alloc if there is no memory for the block map and the policy's index.
   [[nodiscard]] static std::unique_ptr<Heap> open(const Options& options, Fault& fault);
+
+  // The same over `span`, somebody else's bytes, which `keeper` keeps until the heap is closed: the
+  // largest whole number of granules in it that begins on one, less a last one, whose bytes are
+  // watched by check(). Bytes outside of that are never written. options.size is not used.
+  [[nodiscard]] static std::unique_ptr<Heap> over(std::span<std::byte> span,
+                                                  std::shared_ptr<void> keeper,
+                                                  const Options& options, Fault& fault);
+  Heap(const Heap&) = delete;
+  Heap& operator=(const Heap&) = delete;
+  virtual ~Heap();
 
   // Addresses of payloads; 0 if refused. `align` is a power of two up to a quarter of the region.
   Address malloc(Size size, Size align, Fault& fault) noexcept;
@@ -88,6 +123,8 @@ class Heap {
   bool acquire(Size size, Size align, Handle& handle, Fault& fault) noexcept;
   bool release(const Handle& handle, Fault& fault) noexcept;
   bool is_current(const Handle& handle, Fault& fault) noexcept;
+  // The handle of a block that is live.
+  bool hold(Address payload, Handle& handle, Fault& fault) noexcept;
 
   // A pinned block is refused to free and realloc, and its heap to reset and close, until it is
   // unpinned as often. Pinning says how many bytes were asked for, and where they really are.
@@ -128,8 +165,48 @@ class Heap {
   [[nodiscard]] Address address() const noexcept { return real_; }
   [[nodiscard]] const Options& options() const noexcept { return options_; }
 
- private:
-  Heap(const Options& options, Region region);
+ protected:
+  // A heap whose core has been made, and is to be seeded unless it is shared.
+  Heap(const Options& options, Region region, std::shared_ptr<void> keeper,
+       std::unique_ptr<Core> core, std::unique_ptr<Sharer> sharer);
+
+  // The lock, and what is shared brought up to date; as long as it lives.
+  class Inside {
+   public:
+    explicit Inside(Heap& heap) noexcept : guard_(heap.lock_), heap_(heap) {
+      if (!guard_) {
+        refusal_ = FaultKind::heap_busy;
+      } else if (heap.sharer_ != nullptr && heap.core_ != nullptr) [[unlikely]] {
+        enter();
+      }
+    }
+    ~Inside() {
+      if (shared_) [[unlikely]]
+        leave();
+    }
+    Inside(const Inside&) = delete;
+    Inside& operator=(const Inside&) = delete;
+
+    [[nodiscard]] explicit operator bool() const noexcept { return refusal_ == FaultKind::none; }
+    [[nodiscard]] FaultKind refusal() const noexcept { return refusal_; }
+
+   private:
+    void enter() noexcept;
+    void leave() noexcept;
+
+    Guard guard_;
+    Heap& heap_;
+    FaultKind refusal_ = FaultKind::none;
+    bool shared_ = false;
+  };
+
+  [[nodiscard]] Core& core() noexcept { return *core_; }
+  [[nodiscard]] Sharer* sharer() const noexcept { return sharer_.get(); }
+
+  // Whether a heap can be opened with these options; or why not.
+  [[nodiscard]] static bool acceptable(const Options& options, Fault& fault) noexcept;
+  [[nodiscard]] static std::unique_ptr<Heap> make(const Options& options, Region region,
+                                                  std::shared_ptr<void> keeper);
 
   // Places in the core's region, which begins behind the unused granule, if there is one.
   [[nodiscard]] Offset offset_of(Address payload) const noexcept { return payload - origin_; }
@@ -156,16 +233,27 @@ class Heap {
   [[nodiscard]] bool other_align(Size& align, Fault& fault) const noexcept;
 
   // Whether the lock was taken and the heap is open; and whether it may be changed.
-  [[nodiscard]] bool may_look(const Guard& guard, Fault& fault) const noexcept {
-    if (guard && core_ != nullptr) [[likely]]
+  [[nodiscard]] bool may_look(const Inside& inside, Fault& fault) const noexcept {
+    if (inside && core_ != nullptr) [[likely]]
       return true;
-    fault.kind = guard ? FaultKind::heap_closed : FaultKind::heap_busy;
+    fault.kind = inside ? FaultKind::heap_closed : inside.refusal();
     return false;
   }
-  [[nodiscard]] bool may_change(const Guard& guard, Fault& fault) const noexcept {
-    if (!may_look(guard, fault)) return false;
-    if (damaged_) fault.kind = FaultKind::heap_damaged;
-    return !damaged_;
+  [[nodiscard]] bool may_change(const Inside& inside, Fault& fault) const noexcept {
+    if (!may_look(inside, fault)) return false;
+    if (common_.damaged) fault.kind = FaultKind::heap_damaged;
+    return !common_.damaged;
+  }
+  // A block was handed out, or freed.
+  Block taken(Block block) noexcept {
+    if (sharer_ != nullptr && block) [[unlikely]]
+      sharer_->took(block);
+    return block;
+  }
+  bool released(Offset payload) noexcept {
+    if (sharer_ != nullptr) [[unlikely]]
+      sharer_->freed(payload);
+    return true;
   }
   [[nodiscard]] bool unpinned(Offset payload, Fault& fault) const noexcept {
     if (pins_.empty() || !pins_.contains(payload)) return true;
@@ -174,24 +262,27 @@ class Heap {
   }
   [[nodiscard]] bool find(const Handle& handle, Live& live, Fault& fault) const noexcept;
   bool hold(const Live& live, Pinned& pinned);
+  void watch_sentinel(Findings& findings) const;
   [[nodiscard]] BlockInfo shown(const Sight& sight) const noexcept;
   [[nodiscard]] BlockInfo culprit(const Fault& finding) const noexcept;
   // Completes a fault for `payload`, and marks the heap as damaged if that is what it says.
   void blame(Fault& fault, Address payload) noexcept;
 
+ private:
   Lock lock_;
   Options options_;
   Region region_;
   Size size_;
-  Size largest_align_;
   Size front_;   // bytes before each payload
   Size unused_;  // bytes before the first block
   Address real_;
   Address base_;
-  Address origin_;              // of the first block
-  std::unique_ptr<Core> core_;  // none once the heap is closed
-  bool damaged_ = false;
-  std::uint64_t epoch_ = 0;
+  Size largest_align_;
+  Address origin_;                  // of the first block
+  std::shared_ptr<void> keeper_;    // of a region that was borrowed
+  std::unique_ptr<Core> core_;      // none once the heap is closed
+  std::unique_ptr<Sharer> sharer_;  // none in a heap of one process
+  Sharer::Common common_;
   std::unordered_map<Offset, std::size_t> pins_;  // by payload
   std::size_t region_pins_ = 0;
 };

@@ -14,6 +14,7 @@
 
 #include "glassheap/batch.hpp"
 #include "glassheap/core.hpp"
+#include "glassheap/remains.hpp"
 #include "glassheap/space/buddies.hpp"
 #include "glassheap/space/list_order.hpp"
 #include "glassheap/space/neighbours.hpp"
@@ -37,17 +38,30 @@ struct SpaceFor<P, Joining::in_list_order> {
 template <Policy P>
 class HeapCore final : public Core {
  public:
+  // A core that is to be seeded, or to load a state.
   template <typename... PolicySettings>
-  HeapCore(std::span<std::byte> region, const CoreSettings& settings,
+  HeapCore(std::span<std::byte> region, const CoreSettings& settings, const Sharing& sharing,
            const PolicySettings&... of_policy)
-      : blocks_(region, layout_for(settings), settings.magic, fill_for(settings)),
-        map_(region.size()),
+      : blocks_(region, layout_for(settings), settings.magic, fill_for(settings), sharing.key),
+        map_(region.size(), sharing.memory),
         judge_(blocks_, map_),
         space_(blocks_, map_, of_policy...),
         zero_on_free_(settings.zero_on_free),
-        wipes_(settings.zero_on_free || settings.redzones) {
-    seed();
+        wipes_(settings.zero_on_free || settings.redzones),
+        flight_(sharing.flight) {}
+
+  [[gnu::cold]] void seed() noexcept override {
+    if (watches()) redzone::fill(blocks_, {0, blocks_.size()});
+    map_.clear();
+    space_.seed();
   }
+  [[gnu::cold]] bool rebuild(const Stretch& died, Fault& fault) override {
+    return rebuild(read_remains(map_, died), fault);
+  }
+  [[gnu::cold]] bool salvage(Fault& fault) override {
+    return blocks_.layout.has_headers() && rebuild(search_headers(blocks_), fault);
+  }
+  [[nodiscard]] std::size_t memory_taken() const noexcept override { return map_.memory().taken(); }
 
   [[gnu::flatten]] Block allocate(Size size, Size align, Fault& fault) noexcept override {
     if constexpr (walks) return allocate_small(size, align, fault);
@@ -122,8 +136,8 @@ class HeapCore final : public Core {
   }
 
   [[gnu::cold]] void reset() noexcept override {
+    depart({0, blocks_.size()});
     clear_fronts(blocks_, map_, zero_on_free_);
-    map_.clear();
     tally_.requested = tally_.taken = 0;
     seed();
   }
@@ -185,9 +199,14 @@ class HeapCore final : public Core {
     return std::byte{filled ? std::uint8_t{GLASSHEAP_FREED} : std::uint8_t{0}};
   }
 
-  void seed() noexcept {
-    if (watches()) redzone::fill(blocks_, {0, blocks_.size()});
-    space_.seed();
+  std::size_t numbers(Numbers& list) noexcept override {
+    std::size_t count = 0;
+    const auto add = [&](auto& number) { list[count++] = {&number, sizeof number}; };
+    map_.each_number(add);
+    space_.each_number(add);
+    add(tally_);
+    add(serial_);
+    return count;
   }
 
   // --- Left of the bar: these only read. --------------------------------------------------------
@@ -281,7 +300,13 @@ class HeapCore final : public Core {
     return true;
   }
 
+  // Notes what the next stores will change, where somebody else may have to make it whole.
+  void depart(Block stretch, Size keep = 0, Size size = 0) noexcept {
+    if (flight_ != nullptr) flight_->depart(stretch, map_.top().start, keep, size);
+  }
+
   Block take(const Cut& cut, Size size) noexcept {
+    depart(cut.from);
     space_.apply(cut);
     space_.took(cut.taken);
     blocks_.write_header(cut.taken.start, size, ++serial_);
@@ -298,6 +323,7 @@ class HeapCore final : public Core {
 
   void give_back(const Live& freed, const Release& release) noexcept {
     tally_.subtract(freed.size, freed.block);
+    depart(FreeSpace::stretch(release));
     wipe(freed.block);
     space_.apply(release);
   }
@@ -308,8 +334,10 @@ class HeapCore final : public Core {
     coalesce(freed.block);
   }
   [[gnu::noinline]] void coalesce(Block block) noexcept {
+    const Release release = space_.plan_release(block);
+    depart(FreeSpace::stretch(release));
     wipe(block);
-    space_.apply(space_.plan_release(block));
+    space_.apply(release);
   }
 
   void wipe(Block block) noexcept {
@@ -321,7 +349,8 @@ class HeapCore final : public Core {
   Block resize(const Live& live, Size size, Fault& fault) noexcept {
     const Block now{live.block.start, extent_for(size)};
     if (now.extent < live.block.extent) return shrink(live, now, size, fault);
-    if (now.extent > live.block.extent && !grow(live.block, now, fault)) return {};
+    if (now.extent > live.block.extent && !grow(live.block, now, size, fault)) return {};
+    if (now.extent == live.block.extent) depart(now, now.extent, size);
     rewrite(live, now, size);
     return now;
   }
@@ -337,6 +366,7 @@ class HeapCore final : public Core {
   Block shrink(const Live& live, Block now, Size size, Fault& fault) noexcept {
     const Block tail{now.end(), live.block.end() - now.end()};
     if (!vet_release(tail, fault)) return {};
+    depart(live.block, now.extent, size);
     rewrite(live, now, size);
     map_.add_live(tail);
     coalesce(tail);
@@ -344,12 +374,13 @@ class HeapCore final : public Core {
   }
 
   // The border between the block and its free right neighbour moves up.
-  bool grow(Block was, Block now, Fault& fault) noexcept {
+  bool grow(Block was, Block now, Size size, Fault& fault) noexcept {
     const Block right = map_.free_starting_at(was.end());
     const Size more = now.extent - was.extent;
     const Block rest{right.start + more, right.extent - more};
     if (!space_.vet_growth(right, more, fault)) return false;
     if (watches() && !redzone::fill_holds(blocks_, right, now.end(), rest, fault)) return false;
+    depart({was.start, was.extent + right.extent}, now.extent, size);
     space_.grow(right, more);
     return true;
   }
@@ -364,6 +395,23 @@ class HeapCore final : public Core {
     blocks_.copy(payload_of(now), payload_of(live.block), std::min(size, live.size));
     coalesce(live.block);
     return now;
+  }
+
+  // --- After a death. ---------------------------------------------------------------------------
+
+  [[gnu::cold]] bool rebuild(const Remains& remains, Fault& fault) noexcept {
+    if (!remains.add_up(blocks_.layout, blocks_.size(), space_.joins_all(), fault)) return false;
+    remains.put_into(blocks_, map_);
+    space_.take_up();
+    if (!remains.are_sound(judge_, fault)) return false;
+    if (remains.gone) coalesce(remains.gone);
+    count_anew();
+    return true;
+  }
+  void count_anew() noexcept {
+    const LiveSums sums = live_sums(blocks_, map_);
+    tally_.requested = sums.requested;
+    tally_.taken = sums.taken;
   }
 
   [[gnu::cold]] void undo(BatchJournal& journal, std::span<const Offset> payloads,
@@ -382,7 +430,8 @@ class HeapCore final : public Core {
   Tally tally_;
   std::uint16_t serial_ = 0;
   bool zero_on_free_;
-  bool wipes_;  // a block that is freed: zero_on_free_, or watches()
+  bool wipes_;      // a block that is freed: zero_on_free_, or watches()
+  Flight* flight_;  // null in a heap that nobody shares
 };
 
 }  // namespace glassheap

@@ -92,6 +92,9 @@ class Lock {
   Lock* prev_ = nullptr;
 };
 
+// How often this process, or one of those that it comes from, has been forked off.
+[[nodiscard]] unsigned forks() noexcept;
+
 // Holds a lock for as long as it lives; or does not, where the thread has it already.
 class Guard {
  public:

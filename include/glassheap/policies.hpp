@@ -17,8 +17,9 @@ namespace glassheap {
 [[nodiscard]] bool is_policy(std::string_view name) noexcept;
 [[nodiscard]] bool takes_sequence(std::string_view name) noexcept;
 
-// A core of the policy options.policy, which there is, over `region`, which outlives it. Throws
-// std::bad_alloc if and only if there is no memory for it.
-[[nodiscard]] std::unique_ptr<Core> make_core(std::span<std::byte> region, const Options& options);
+// A core of the policy options.policy, which there is, over `region`, which outlives it; it is to
+// be seeded, or to load a state. Throws std::bad_alloc if and only if there is no memory for it.
+[[nodiscard]] std::unique_ptr<Core> make_core(std::span<std::byte> region, const Options& options,
+                                              const Sharing& sharing = {});
 
 }  // namespace glassheap

@@ -28,6 +28,9 @@ class Region {
   // does not give the pages.
   [[nodiscard]] static Region map(Size size, Size alignment, Address like) noexcept;
 
+  // Somebody else's bytes, a whole number of granules from a granule on; they outlive the region.
+  [[nodiscard]] static Region borrow(std::byte* data, Size size) noexcept;
+
   [[nodiscard]] std::byte* data() const noexcept { return data_; }
   [[nodiscard]] Size size() const noexcept { return size_; }
   [[nodiscard]] explicit operator bool() const noexcept { return data_ != nullptr; }
@@ -35,7 +38,7 @@ class Region {
  private:
   std::byte* data_ = nullptr;
   Size size_ = 0;
-  void* mapping_ = nullptr;  // what mmap gave, guards included
+  void* mapping_ = nullptr;  // what mmap gave, guards included; null for what was borrowed
   Size mapped_ = 0;
 };
 

@@ -3,18 +3,25 @@
 // Zeroed memory that takes no page before it is written to: what is kept for a region of gigabytes
 // costs nothing until blocks stand there. Large arrays have pages of their own, from mmap; to make
 // those zero again is to give them back. Small ones are calloc's.
+//
+// Or it is lent: a heap that processes share keeps its arrays in what they share, one behind the
+// other, in an order that its policy and the region's size decide. So each process finds them.
+//
+//     | array | array ............ | array |          lent; each begins at a multiple of 64
 #pragma once
 
 #include <cstddef>
 #include <cstdlib>
 #include <memory>
 #include <new>
+#include <span>
 
 namespace glassheap {
 
-// How an array goes back: its bytes, if it has pages of its own, or 0.
+// How an array goes back: its bytes, if it has pages of its own, or 0; not at all, if it was lent.
 struct Freed {
   std::size_t mapped = 0;
+  bool lent = false;
   void operator()(void* memory) const noexcept;
 };
 
@@ -39,11 +46,51 @@ void clear(Zeros<Item>& numbers, std::size_t count) noexcept {
   make_zero(numbers.get(), count * sizeof(Item), numbers.get_deleter());
 }
 
-// The same as `memory`; throws std::bad_alloc for null.
-template <typename Item>
-[[nodiscard]] Zeros<Item> needed(Zeros<Item> memory) {
-  if (memory == nullptr) throw std::bad_alloc();
-  return memory;
-}
+// Where the arrays of one heap come from.
+class Memory {
+ public:
+  Memory() = default;  // each has its own
+  explicit Memory(std::span<std::byte> lent) noexcept
+      : next_(lent.data()), left_(lent.size()), shared_(true) {}
+
+  // To find out how much an earlier or a later heap takes that is shared: its arrays have their own
+  // memory, and are never touched.
+  [[nodiscard]] static Memory to_measure() noexcept {
+    Memory memory;
+    memory.shared_ = true;
+    return memory;
+  }
+
+  [[nodiscard]] bool is_lent() const noexcept { return next_ != nullptr; }
+  // Whether all that may ever be needed is taken at first.
+  [[nodiscard]] bool is_shared() const noexcept { return shared_; }
+  // Bytes that have been taken, or would have been of a span.
+  [[nodiscard]] std::size_t taken() const noexcept { return taken_; }
+
+  // `count` numbers: zeros, or, lent, what is there. Throws std::bad_alloc if there is no memory.
+  template <typename Item>
+  [[nodiscard]] Zeros<Item> take(std::size_t count) {
+    const std::size_t bytes = (count * sizeof(Item) + 63) / 64 * 64;
+    taken_ += bytes;
+    Zeros<Item> numbers = is_lent() ? lend<Item>(bytes) : zeros<Item>(count);
+    if (numbers == nullptr) throw std::bad_alloc();
+    return numbers;
+  }
+
+ private:
+  template <typename Item>
+  [[nodiscard]] Zeros<Item> lend(std::size_t bytes) noexcept {
+    if (bytes > left_) return nullptr;
+    auto* const first = reinterpret_cast<Item*>(next_);
+    next_ += bytes;
+    left_ -= bytes;
+    return Zeros<Item>(first, Freed{0, true});
+  }
+
+  std::byte* next_ = nullptr;
+  std::size_t left_ = 0;
+  std::size_t taken_ = 0;
+  bool shared_ = false;
+};
 
 }  // namespace glassheap

@@ -12,8 +12,11 @@ when it is first used.
 
 from __future__ import annotations
 
-from glassheap._core import Block, Heap, __version__, policies
+from glassheap._core import Block, Heap, SharedHeap, __version__, policies
 from glassheap.errors import (
+    AttachError,
+    AttachTimeout,
+    BadImage,
     BadMagic,
     DoubleFree,
     ForeignPointer,
@@ -27,6 +30,7 @@ from glassheap.errors import (
     InvalidAlignment,
     InvalidPointer,
     InvalidSize,
+    LockTimeout,
     MisalignedPointer,
     OutOfMemory,
     OverflowDetected,
@@ -37,7 +41,7 @@ from glassheap.errors import (
 TYPE_CHECKING = False  # not typing's: that module alone takes longer to import than all of this
 if TYPE_CHECKING:
     from glassheap.placement import Policy
-    from glassheap.records import BlockInfo, Finding, FreeBlock, PolicyInfo
+    from glassheap.records import BlockInfo, Finding, FreeBlock, OwnedBlock, PolicyInfo
     from glassheap.statistics import HeapStats
 
 _LATER = {
@@ -45,11 +49,15 @@ _LATER = {
     "Finding": "glassheap.records",
     "FreeBlock": "glassheap.records",
     "HeapStats": "glassheap.statistics",
+    "OwnedBlock": "glassheap.records",
     "Policy": "glassheap.placement",
     "PolicyInfo": "glassheap.records",
 }
 
 __all__ = [
+    "AttachError",
+    "AttachTimeout",
+    "BadImage",
     "BadMagic",
     "Block",
     "BlockInfo",
@@ -69,11 +77,14 @@ __all__ = [
     "InvalidAlignment",
     "InvalidPointer",
     "InvalidSize",
+    "LockTimeout",
     "MisalignedPointer",
     "OutOfMemory",
     "OverflowDetected",
+    "OwnedBlock",
     "Policy",
     "PolicyInfo",
+    "SharedHeap",
     "StaleHandle",
     "WriteAfterFree",
     "__version__",

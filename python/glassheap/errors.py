@@ -7,6 +7,9 @@ in it can be read off the exception, as the attributes named below.
 from __future__ import annotations
 
 __all__ = [
+    "AttachError",
+    "AttachTimeout",
+    "BadImage",
     "BadMagic",
     "DoubleFree",
     "ForeignPointer",
@@ -20,6 +23,7 @@ __all__ = [
     "InvalidAlignment",
     "InvalidPointer",
     "InvalidSize",
+    "LockTimeout",
     "MisalignedPointer",
     "OutOfMemory",
     "OverflowDetected",
@@ -166,3 +170,23 @@ class HeapDamaged(HeapError, RuntimeError):
 
 class HeapClosed(HeapError, ValueError):
     """The heap was closed."""
+
+
+class AttachError(HeapError, OSError):
+    """A shared heap that cannot be attached to: root of the two below."""
+
+
+class BadImage(AttachError):
+    """What is there is no heap, or not one that can be used here; `field` says which part of it."""
+
+    field: str
+    """What is not as it must be: magic, version, machine, policy, options, checksum, size, layout,
+    or the rule that its blocks break."""
+
+
+class AttachTimeout(AttachError):
+    """Whoever makes the heap has not finished in the time that was given."""
+
+
+class LockTimeout(HeapError, TimeoutError):
+    """Another process has had the heap's lock all the time that was given."""

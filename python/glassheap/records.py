@@ -46,6 +46,21 @@ class PolicyInfo(NamedTuple):
     """Where it is from."""
 
 
+class OwnedBlock(NamedTuple):
+    """One live block of a shared heap, and whose it is."""
+
+    address: int
+    """Of its payload: an offset into the region."""
+    size: int
+    """Bytes asked for."""
+    pid: int
+    """The process that allocated it; 0 if that is not known."""
+    alive: bool
+    """Whether that process still runs: if not, and nobody holds it, the block is a leak."""
+    holders: int
+    """How often it is held by block.share() and by copies that were sent."""
+
+
 class _Finding(NamedTuple):
     fault: str
     """The name of the exception class that a call would raise for it."""

@@ -123,7 +123,7 @@ TEST(Fault, CorruptionIsToldFromMisuse) {
 }
 
 TEST(Fault, EveryRuleHasAName) {
-  for (int i = 1; i <= static_cast<int>(Rule::fill); ++i)
+  for (int i = 1; i <= static_cast<int>(Rule::sentinel); ++i)
     EXPECT_STRNE(name_of(static_cast<Rule>(i)), "") << i;
 }
 

@@ -17,7 +17,8 @@ SOURCE_TREE = Path(__file__).resolve().parents[2]
 # From the bottom up. A name stands for the header and, where there is one, its .cpp; files of one
 # layer do not include each other. A name that ends in / is a folder, whose files may.
 LAYERS = (
-    ("units", "layout", "version", "checks"),
+    ("units", "layout", "version", "checks", "crash_point"),
+    ("flight",),
     ("fault", "poison"),
     ("region",),
     ("bitmap", "zeros"),
@@ -25,6 +26,7 @@ LAYERS = (
     ("block_map", "redzone"),
     ("walk",),
     ("check",),
+    ("remains",),
     ("policy/policy",),
     ("policy/",),
     ("space/",),
@@ -36,6 +38,10 @@ LAYERS = (
     ("policies",),
     ("lock",),
     ("heap",),
+    ("shared/segment", "shared/superblock", "shared/robust_lock"),
+    ("shared/processes",),
+    ("shared_heap",),
+    ("shared/everyone",),
     ("my_malloc",),
     ("bindings/", "tools/", "main"),
 )

@@ -5,9 +5,10 @@
 // list's order is the block map's: the block that precedes another in the list is the nearest free
 // one below it, and so a freed block finds its place by the map.
 //
-// An Index has add(block), remove(block), replace(old, now), clear(), largest() and own_memory(),
-// for all free blocks but the top: the free block that ends the region has the highest address, and
-// is cut and grows more than any other, so it stands apart and changes no index.
+// An Index has add(block), remove(block), replace(old, now), clear(), largest(), each_number(visit)
+// and own_memory(), for all free blocks but the top: the free block that ends the region has the
+// highest address, and is cut and grows more than any other, so it stands apart and changes no
+// index.
 //
 // Invariant. head and tail are the lowest and the highest free block of the map; each node's size
 // is what its block offers, its next the next free block of the map, its prev the previous one.
@@ -80,6 +81,11 @@ class AddressList : public PolicyBase<Self> {
       Fault fault;
       if (!agrees_with_map(at, fault)) findings.push_back(fault);
     }
+  }
+  template <typename Visit>
+  void each_number(Visit visit) noexcept {
+    visit(ends_);
+    index_.each_number(visit);
   }
   [[nodiscard]] Size own_memory() const noexcept { return index_.own_memory(); }
 

@@ -14,8 +14,6 @@
 // one.
 #pragma once
 
-#include <vector>
-
 #include "glassheap/policy/links.hpp"
 #include "glassheap/policy/policy.hpp"
 
@@ -76,10 +74,12 @@ class Bins {
   // `count` empty bins. Throws std::bad_alloc if and only if there is no memory for them.
   // `same` says whether two free blocks are in the same one.
   Bins(Blocks& blocks, const BlockMap& map, std::size_t count, Together same)
-      : map_(map), links_(blocks, map, same), ends_(count) {}
+      : map_(map), links_(blocks, map, same), count_(count), ends_(map.memory().take<Ends>(count)) {
+    if (!map.memory().is_lent()) clear();
+  }
 
   void clear() noexcept {
-    std::ranges::fill(ends_, Ends{});
+    std::fill_n(ends_.get(), count_, Ends{});
     occupied_ = {};
   }
 
@@ -123,7 +123,11 @@ class Bins {
     links_.walk(ends_[bin], visit);
   }
 
-  [[nodiscard]] Size own_memory() const noexcept { return ends_.size() * sizeof(Ends); }
+  [[nodiscard]] Size own_memory() const noexcept { return count_ * sizeof(Ends); }
+  template <typename Visit>
+  void each_number(Visit visit) noexcept {
+    visit(occupied_);
+  }
 
  private:
   [[nodiscard]] Block block_at(Offset at) const noexcept {
@@ -132,7 +136,8 @@ class Bins {
 
   const BlockMap& map_;
   Links<top> links_;
-  std::vector<Ends> ends_;
+  std::size_t count_;
+  Zeros<Ends> ends_;
   Occupied occupied_;
 };
 
@@ -185,6 +190,10 @@ class Binned : public PolicyBase<Self> {
       findings.push_back(unlisted(this->map_.free_blocks(), listed));
   }
   [[nodiscard]] Size own_memory() const noexcept { return bins_.own_memory(); }
+  template <typename Visit>
+  void each_number(Visit visit) noexcept {
+    bins_.each_number(visit);
+  }
 
  protected:
   [[nodiscard]] static bool share_bin(Block a, Block b) noexcept {

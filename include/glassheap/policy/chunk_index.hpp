@@ -73,9 +73,11 @@ struct Maxima {
 class ChunkIndex {
  public:
   // An empty index. Throws std::bad_alloc if and only if there is no memory for it.
-  explicit ChunkIndex(const BlockMap& map) : map_(map), maxima_(map.chunks()) {}
+  explicit ChunkIndex(const BlockMap& map) : map_(map), maxima_(map.chunks(), map.memory()) {}
 
   void clear() noexcept { maxima_.clear(); }
+  template <typename Visit>
+  void each_number(Visit /*visit*/) noexcept {}
   [[nodiscard]] Size own_memory() const noexcept { return maxima_.own_memory(); }
 
   // A free block, not the top, that the map has already, or has no more.

@@ -57,7 +57,8 @@ class ExactSizes {
   static constexpr Size limit = 64 * granule_size;
 
   // Empty. Throws std::bad_alloc if and only if there is no memory for it.
-  explicit ExactSizes(const BlockMap& map) : map_(map), sizes_((map.chunks() + 1) / 2) {}
+  explicit ExactSizes(const BlockMap& map)
+      : map_(map), sizes_((map.chunks() + 1) / 2, map.memory()) {}
 
   void clear() noexcept { sizes_.clear(); }
   [[nodiscard]] Size own_memory() const noexcept { return sizes_.own_memory(); }

@@ -22,9 +22,14 @@ namespace glassheap {
 class LargeTree {
  public:
   // Empty. Throws std::bad_alloc if and only if there is no memory for it.
-  explicit LargeTree(const BlockMap& map) : map_(map), nodes_(needed(zeros<Node>(map.chunks()))) {}
+  explicit LargeTree(const BlockMap& map)
+      : map_(map), nodes_(map.memory().take<Node>(map.chunks())) {}
 
   void clear() noexcept { root_ = nil; }
+  template <typename Visit>
+  void each_number(Visit visit) noexcept {
+    visit(root_);
+  }
   [[nodiscard]] Size own_memory() const noexcept { return map_.chunks() * sizeof(Node); }
 
   // A large free block, not the top. The new one goes where it outranks what is there, and that is

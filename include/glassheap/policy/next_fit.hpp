@@ -36,6 +36,11 @@ class NextFit : public AddressFit<NextFit> {
     AddressFit::clear();
     rover_ = 0;
   }
+  template <typename Visit>
+  void each_number(Visit visit) noexcept {
+    AddressFit::each_number(visit);
+    visit(rover_);
+  }
   void took(Block block) noexcept { rover_ = block.end(); }
   [[nodiscard]] Mark mark() const noexcept { return {rover_}; }
   void restore(Block from, const Mark& before) noexcept {

@@ -31,7 +31,8 @@
 //     mark(), restore(...)   what undoes an allocation: see below
 //     list(visit)            visit(block) for the free blocks in list order, as far as it is sound
 //     inspect(findings)      every rule that the structure breaks
-//     own_memory()           bytes that it keeps outside the region
+//     own_memory()           bytes that it keeps outside the region, arrays from map.memory()
+//     each_number(visit)     visit(number) for each number that it keeps beside those arrays
 //
 // find_free and the vets only read. A policy is one header in this folder, and a line in
 // policies.cpp; docs/policies.md writes one.
@@ -103,6 +104,8 @@ class PolicyBase {
     });
   }
   [[nodiscard]] Size own_memory() const noexcept { return 0; }
+  template <typename Visit>
+  void each_number(Visit /*visit*/) noexcept {}
 
  protected:
   [[nodiscard]] Self& self() noexcept { return static_cast<Self&>(*this); }

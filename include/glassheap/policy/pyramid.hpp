@@ -38,13 +38,14 @@ class Pyramid {
   static constexpr std::size_t fan_out = 16;
 
   // A row of `count` zeros, at least one. Throws std::bad_alloc if and only if there is no memory.
-  explicit Pyramid(std::size_t count) {
+  explicit Pyramid(std::size_t count, Memory&& memory = {}) : Pyramid(count, memory) {}
+  Pyramid(std::size_t count, Memory& memory) {
     do {
       widths_[depth_] = round_up(count, fan_out);
       size_ += widths_[depth_++];
       count = (count + fan_out - 1) / fan_out;
     } while (count > 1);
-    storage_ = needed(zeros<Number>(size_));
+    storage_ = memory.take<Number>(size_);
     Number* level = storage_.get();
     for (std::size_t i = 0; i < depth_; level += widths_[i++]) levels_[i] = level;
   }
@@ -64,11 +65,13 @@ class Pyramid {
       const Number now = Summary::combine(number, value);
       if (now == number) return;
       number = now;
+      crash_point();
     }
   }
   void set(std::size_t i, Number value) noexcept {
     for (std::size_t level = 0; level < depth_; ++level) {
       const Number before = std::exchange(levels_[level][i], value);
+      crash_point();
       i /= fan_out;
       if (level + 1 < depth_ && !Summary::rests_on(levels_[level + 1][i], before)) return;
       value = summary(level, i);

@@ -46,6 +46,10 @@ class SequentialFit : public PolicyBase<SequentialFit> {
       : PolicyBase(blocks, map), links_(blocks, map), sequence_(sequence) {}
 
   void clear() noexcept { ends_ = {}; }
+  template <typename Visit>
+  void each_number(Visit visit) noexcept {
+    visit(ends_);
+  }
 
   [[nodiscard]] Block find_free(const Request& request, Fault& fault) const noexcept {
     Block best;

@@ -20,6 +20,10 @@ class SizeIndex {
     small_.clear();
     large_.clear();
   }
+  template <typename Visit>
+  void each_number(Visit visit) noexcept {
+    large_.each_number(visit);
+  }
   [[nodiscard]] Size own_memory() const noexcept {
     return small_.own_memory() + large_.own_memory();
   }

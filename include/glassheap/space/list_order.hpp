@@ -18,6 +18,8 @@ class ListSpace : public Space<P> {
   struct Release {
     Block block;
   };
+  // What giving it back changes, but for merges that touch no other block of it.
+  [[nodiscard]] static Block stretch(const Release& release) noexcept { return release.block; }
   [[nodiscard]] Release plan_release(Block block) const noexcept { return {block}; }
 
   [[nodiscard]] bool vet(const Release& release, Fault& fault) const noexcept {

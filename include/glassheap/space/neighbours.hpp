@@ -26,6 +26,8 @@ class NeighbourSpace : public Space<P> {
     [[nodiscard]] bool between() const noexcept { return left && right; }
   };
 
+  // What giving it back changes, but for merges that touch no other block of it.
+  [[nodiscard]] static Block stretch(const Release& release) noexcept { return release.whole; }
   [[nodiscard]] Release plan_release(Block block) const noexcept {
     const Block left = map_.free_ending_at(block.start);
     const Block right = map_.free_starting_at(block.end());

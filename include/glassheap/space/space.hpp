@@ -57,6 +57,17 @@ class Space {
     policy_.insert(whole);
   }
 
+  // The map has all its blocks; then the policy is told of the free ones.
+  void take_up() noexcept {
+    policy_.clear();
+    for (Offset at = map_.free_from(0); at != nowhere; at = map_.free_from(at + granule_size))
+      policy_.insert(map_.block_at(at));
+  }
+  template <typename Visit>
+  void each_number(Visit visit) noexcept {
+    policy_.each_number(visit);
+  }
+
   [[nodiscard]] bool vet(const Cut& cut, Fault& fault) const noexcept {
     if (cut.gap) return vet_gap(cut, fault);
     return cut.rest ? policy_.vet_replace(cut.from, cut.rest, fault) : policy_.vet(cut.from, fault);

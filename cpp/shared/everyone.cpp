@@ -1,0 +1,192 @@
+#include "glassheap/shared/everyone.hpp"
+
+#include <unistd.h>
+
+#include <atomic>
+#include <new>
+
+#include "glassheap/shared/processes.hpp"
+#include "glassheap/shared/robust_lock.hpp"
+
+namespace glassheap {
+namespace {
+
+// A number that no two heaps have, in any process.
+std::uint64_t new_token() noexcept {
+  static std::atomic<std::uint32_t> last{0};
+  return std::uint64_t{static_cast<std::uint32_t>(getpid())} << 32 | ++last;
+}
+
+}  // namespace
+
+SharedHeap::Everyone::Everyone(std::unique_ptr<shared::Segment> segment, double timeout)
+    : segment_(std::move(segment)),
+      block_(std::launder(reinterpret_cast<shared::Superblock*>(segment_->data()))),
+      owners_(reinterpret_cast<std::uint8_t*>(segment_->data() + block_->fixed.owners_at)),
+      timeout_(timeout),
+      forks_(forks()),
+      token_(new_token()) {}
+
+SharedHeap::Everyone::~Everyone() { close(); }
+
+void SharedHeap::Everyone::attach() noexcept {
+  number_ = shared::enter(*block_, owners_);
+  forks_ = forks();
+  token_ = new_token();
+}
+
+bool SharedHeap::Everyone::anybody_lives() const noexcept {
+  for (const shared::Process& process : block_->processes) {
+    if (process.attached != 0 && shared::lives(process)) return true;
+  }
+  return false;
+}
+
+// The numbers stay: blocks are still told to be theirs.
+void SharedHeap::Everyone::forget_everyone() noexcept {
+  for (shared::Process& process : block_->processes) process.attached = 0;
+}
+
+bool SharedHeap::Everyone::come(Core& core, bool copy, bool mend, Fault& fault) {
+  if (copy) forget_everyone();
+  const bool alone = !anybody_lives();
+  if (alone) shared::make_lock(block_->mutex);
+  Common common;
+  if (!enter(core, common, fault)) return false;
+  const bool whole = !alone || tried_to_take_over(core, mend, fault);
+  if (whole) attach();
+  leave(whole ? &core : nullptr, {block_->damaged != 0, block_->epoch});
+  if (!whole && is_corruption(fault.kind))
+    fault = {.kind = FaultKind::bad_image, .field = name_of(fault.rule)};
+  return whole;
+}
+
+bool SharedHeap::Everyone::take_over(Core& core, bool mend, Fault& fault) {
+  const Stretch died = block_->flight.now();
+  core.load(block_->state);
+  if (!core.rebuild(died, fault)) {
+    if (!mend || !core.salvage(fault)) return false;
+    fault = {};
+  }
+  if (died.end != 0) ++block_->recovered;
+  core.store(block_->state);
+  block_->flight.land();
+  block_->damaged = 0;
+  block_->last = 0;
+  return true;
+}
+
+bool SharedHeap::Everyone::tried_to_take_over(Core& core, bool mend, Fault& fault) noexcept {
+  try {
+    return take_over(core, mend, fault);
+  } catch (const std::bad_alloc&) {
+    fault = {.kind = FaultKind::no_pages};
+    return false;
+  }
+}
+
+// Its owner died inside. What it was doing is taken back; if that cannot be, the heap is damaged
+// for everyone.
+void SharedHeap::Everyone::clear_up(Core& core) noexcept {
+  Fault fault;
+  if (!tried_to_take_over(core, false, fault)) block_->damaged = 1;
+  shared::declare_sound(block_->mutex);
+}
+
+bool SharedHeap::Everyone::enter(Core& core, Common& common, Fault& fault) noexcept {
+  const shared::Taken taken = shared::take_lock(block_->mutex, timeout_);
+  if (taken == shared::Taken::not_in_time) {
+    fault.kind = FaultKind::lock_timeout;
+    return false;
+  }
+  block_->generation.fetch_or(1, std::memory_order_acquire);
+  if (taken == shared::Taken::after_a_death) [[unlikely]]
+    clear_up(core);
+  if (forks_ != forks()) [[unlikely]]
+    attach();
+  if (block_->last != token_) core.load(block_->state);
+  common = {block_->damaged != 0, block_->epoch};
+  return true;
+}
+
+void SharedHeap::Everyone::leave(Core* core, const Common& common) noexcept {
+  block_->last = token_;
+  crash_point();
+  if (core != nullptr) core->store(block_->state);
+  block_->damaged = common.damaged ? 1 : 0;
+  block_->epoch = common.epoch;
+  block_->flight.land();
+  block_->generation.fetch_add(1, std::memory_order_release);
+  shared::leave_lock(block_->mutex);
+}
+
+shared::Process SharedHeap::Everyone::owner(Offset start) const noexcept {
+  const std::uint8_t number = owners_[start / granule_size];
+  return number == 0 ? shared::Process{} : block_->processes[number - 1];
+}
+
+bool SharedHeap::Everyone::hold(Offset payload, Fault& fault) noexcept {
+  shared::Holder* free = nullptr;
+  for (shared::Holder& holder : block_->holders) {
+    if (holder.payload == payload + 1 && holder.process == number_) {
+      ++holder.count;
+      return true;
+    }
+    if (free == nullptr && holder.payload == 0) free = &holder;
+  }
+  if (free == nullptr) {
+    fault = {.kind = FaultKind::too_many_holders, .expected = shared::most_holders};
+    return false;
+  }
+  *free = {payload + 1, number_, 1};
+  ++block_->holds;
+  return true;
+}
+
+bool SharedHeap::Everyone::drop(Offset payload, std::uint8_t from) noexcept {
+  for (shared::Holder& holder : block_->holders) {
+    if (holder.payload != payload + 1 || holder.process != from) continue;
+    if (--holder.count == 0) {
+      holder = {};
+      --block_->holds;
+    }
+    break;
+  }
+  return is_held(payload);
+}
+
+std::uint32_t SharedHeap::Everyone::holders_of(Offset payload) const noexcept {
+  std::uint32_t count = 0;
+  if (block_->holds == 0) return 0;
+  for (const shared::Holder& holder : block_->holders)
+    count += holder.payload == payload + 1 ? holder.count : 0;
+  return count;
+}
+
+bool SharedHeap::Everyone::holder_lives(const shared::Holder& holder) const noexcept {
+  return holder.process != 0 && holder.process <= shared::most_processes &&
+         shared::lives(block_->processes[holder.process - 1]);
+}
+
+void SharedHeap::Everyone::took(Block block) noexcept {
+  owners_[block.start / granule_size] = number_;
+}
+
+// A block that is freed by its address is nobody's, whoever held on to it.
+void SharedHeap::Everyone::freed(Offset payload) noexcept {
+  if (block_->holds == 0) return;
+  for (shared::Holder& holder : block_->holders) {
+    if (holder.payload != payload + 1) continue;
+    holder = {};
+    --block_->holds;
+  }
+}
+
+void SharedHeap::Everyone::close() noexcept {
+  if (segment_ == nullptr) return;
+  if (number_ != 0 && forks_ == forks()) shared::leave(*block_, number_);
+  segment_.reset();
+  block_ = nullptr;
+}
+
+}  // namespace glassheap

@@ -1,0 +1,52 @@
+#include "glassheap/shared/robust_lock.hpp"
+
+#include <cerrno>
+#include <cmath>
+#include <ctime>
+
+namespace glassheap::shared {
+namespace {
+
+timespec in_seconds(double seconds) noexcept {
+  timespec until{};
+  clock_gettime(CLOCK_REALTIME, &until);  // the clock that a timed lock goes by
+  constexpr double longest = 1e9;         // some thirty years
+  const double whole = std::floor(std::fmin(std::fmax(seconds, 0), longest));
+  until.tv_sec += static_cast<time_t>(whole);
+  until.tv_nsec += static_cast<long>((std::fmin(std::fmax(seconds, 0), longest) - whole) * 1e9);
+  if (until.tv_nsec >= 1'000'000'000) {
+    until.tv_nsec -= 1'000'000'000;
+    ++until.tv_sec;
+  }
+  return until;
+}
+
+Taken as_taken(int error) noexcept {
+  if (error == 0) return Taken::yes;
+  return error == EOWNERDEAD ? Taken::after_a_death : Taken::not_in_time;
+}
+
+}  // namespace
+
+void make_lock(pthread_mutex_t& mutex) noexcept {
+  pthread_mutexattr_t how;
+  pthread_mutexattr_init(&how);
+  pthread_mutexattr_setpshared(&how, PTHREAD_PROCESS_SHARED);
+  pthread_mutexattr_setrobust(&how, PTHREAD_MUTEX_ROBUST);
+  pthread_mutex_init(&mutex, &how);
+  pthread_mutexattr_destroy(&how);
+}
+
+// Mostly nobody has it, and no clock need be asked.
+Taken take_lock(pthread_mutex_t& mutex, double seconds) noexcept {
+  const int error = pthread_mutex_trylock(&mutex);
+  if (error != EBUSY) return as_taken(error);
+  const timespec until = in_seconds(seconds);
+  return as_taken(pthread_mutex_timedlock(&mutex, &until));
+}
+
+void declare_sound(pthread_mutex_t& mutex) noexcept { pthread_mutex_consistent(&mutex); }
+
+void leave_lock(pthread_mutex_t& mutex) noexcept { pthread_mutex_unlock(&mutex); }
+
+}  // namespace glassheap::shared

@@ -1,0 +1,98 @@
+#include "glassheap/shared/segment.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+namespace glassheap::shared {
+namespace {
+
+bool refuse(int error, Fault& fault) noexcept {
+  fault = {.kind = FaultKind::system_error, .found = static_cast<std::uint64_t>(error)};
+  return false;
+}
+
+std::string shm_name(const Place& place) { return "/" + place.name; }
+
+int open_file(const Place& place, int flags) {
+  constexpr mode_t owner_alone = 0600;
+  flags |= O_RDWR | O_CLOEXEC;
+  if (!place.path.empty()) return ::open(place.path.c_str(), flags, owner_alone);
+  return shm_open(shm_name(place).c_str(), flags, owner_alone);
+}
+
+}  // namespace
+
+// Room is asked for at once: a page that cannot be had later would end the process, by SIGBUS.
+std::unique_ptr<Segment> Segment::create(const Place& place, Size bytes, Fault& fault) {
+  std::unique_ptr<Segment> segment(new Segment);
+  segment->size_ = bytes;
+  segment->keeper_ = place.keeper;
+  segment->data_ = place.data;
+  if (place.data != nullptr) return segment;
+  segment->file_ = open_file(place, O_CREAT | O_EXCL);
+  if (segment->file_ < 0) {
+    refuse(errno, fault);
+    return nullptr;
+  }
+  const int error = posix_fallocate(segment->file_, 0, static_cast<off_t>(bytes));
+  if (error == 0 && segment->map(fault)) return segment;
+  if (error != 0) refuse(error, fault);
+  Fault ignored;  // it is ours, and was there a moment ago
+  static_cast<void>(remove(place, ignored));
+  return nullptr;
+}
+
+std::unique_ptr<Segment> Segment::open(const Place& place, Size least, Fault& fault) {
+  std::unique_ptr<Segment> segment(new Segment);
+  segment->keeper_ = place.keeper;
+  segment->data_ = place.data;
+  segment->size_ = place.size;
+  if (place.data != nullptr) return segment;
+  segment->file_ = open_file(place, 0);
+  struct stat status{};
+  if (segment->file_ < 0 || fstat(segment->file_, &status) != 0) {
+    refuse(errno, fault);
+    return nullptr;
+  }
+  segment->size_ = static_cast<Size>(status.st_size);
+  if (segment->size_ < least) return segment;  // nothing to map yet
+  return segment->map(fault) ? std::move(segment) : nullptr;
+}
+
+bool Segment::map(Fault& fault) {
+  void* const memory = mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_SHARED, file_, 0);
+  if (memory == MAP_FAILED) return refuse(errno, fault);
+  data_ = static_cast<std::byte*>(memory);
+  return true;
+}
+
+bool Segment::remove(const Place& place, Fault& fault) {
+  const int failed =
+      place.path.empty() ? shm_unlink(shm_name(place).c_str()) : unlink(place.path.c_str());
+  return failed == 0 || refuse(errno, fault);
+}
+
+bool Segment::flush(Fault& fault) const noexcept {
+  if (file_ < 0 || msync(data_, size_, MS_SYNC) == 0) return true;
+  return refuse(errno, fault);
+}
+
+void Segment::keep_others_out() const noexcept {
+  if (file_ >= 0) flock(file_, LOCK_EX);
+}
+void Segment::let_others_in() const noexcept {
+  if (file_ >= 0) flock(file_, LOCK_UN);
+}
+
+Segment::~Segment() {
+  if (file_ < 0) return;
+  if (data_ != nullptr) munmap(data_, size_);
+  close(file_);
+}
+
+}  // namespace glassheap::shared

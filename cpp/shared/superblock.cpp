@@ -1,0 +1,105 @@
+#include "glassheap/shared/superblock.hpp"
+
+#include <cstring>
+
+#include "glassheap/policies.hpp"
+
+namespace glassheap::shared {
+namespace {
+
+constexpr std::uint64_t magic = 0x7061656873736C67;  // "glssheap", in the order of the bytes
+constexpr std::uint32_t version = 1;
+
+// Two machines that differ in this cannot share an image: the order of bytes, and what a lock is.
+constexpr std::uint32_t machine =
+    (std::endian::native == std::endian::little ? 1U : 2U) << 16 | sizeof(pthread_mutex_t);
+
+template <typename Enum>
+std::uint8_t packed(const std::optional<Enum>& choice) noexcept {
+  return choice ? static_cast<std::uint8_t>(static_cast<unsigned>(*choice) + 1) : std::uint8_t{0};
+}
+template <typename Enum>
+std::optional<Enum> unpacked(std::uint8_t number) noexcept {
+  if (number == 0) return std::nullopt;
+  return static_cast<Enum>(number - 1);
+}
+
+std::string_view policy_of(const Fixed& fixed) noexcept {
+  return {fixed.policy, strnlen(fixed.policy, sizeof fixed.policy)};
+}
+
+bool sound_options(const Fixed& fixed) noexcept {
+  const bool sequence = fixed.fit != 0 || fixed.order != 0 || fixed.coalesce != 0;
+  return fixed.headers <= 1 && fixed.zero_on_free <= 1 && fixed.redzones <= 1 && fixed.fit <= 3 &&
+         fixed.order <= 5 && fixed.coalesce <= 2 && (!sequence || takes_sequence(policy_of(fixed)));
+}
+
+}  // namespace
+
+std::uint64_t checksum(const Fixed& fixed) noexcept {
+  std::uint64_t sum = 0xCBF29CE484222325U;  // FNV-1a, Fowler, Noll and Vo
+  const auto* const bytes = reinterpret_cast<const unsigned char*>(&fixed);
+  for (std::size_t i = 0; i < offsetof(Fixed, checksum); ++i)
+    sum = (sum ^ bytes[i]) * 0x100000001B3U;
+  return sum;
+}
+
+Fixed lay_out(const Options& options, Size arrays) {
+  Fixed fixed;
+  fixed.magic = magic;
+  fixed.version = version;
+  fixed.machine = machine;
+  fixed.region_size = round_up(options.size, granule_size);
+  fixed.arrays_at = round_up(sizeof(Superblock), page);
+  fixed.owners_at = fixed.arrays_at + round_up(arrays, page);
+  fixed.region_at = fixed.owners_at + round_up(fixed.region_size / granule_size, page);
+  fixed.total = fixed.region_at + fixed.region_size;
+  std::memcpy(fixed.policy, options.policy.data(),
+              std::min(options.policy.size(), sizeof fixed.policy));
+  fixed.block_magic = options.magic;
+  fixed.headers = options.headers ? 1 : 0;
+  fixed.zero_on_free = options.zero_on_free ? 1 : 0;
+  fixed.redzones = options.checks == Checks::debug ? 1 : 0;
+  fixed.fit = packed(options.fit);
+  fixed.order = packed(options.order);
+  fixed.coalesce = packed(options.coalesce);
+  fixed.key = Sealer().key();
+  fixed.identity = Sealer().key();
+  fixed.checksum = checksum(fixed);
+  return fixed;
+}
+
+Options options_of(const Fixed& fixed) {
+  Options options;
+  options.size = fixed.region_size;
+  options.policy = policy_of(fixed);
+  options.headers = fixed.headers != 0;
+  options.checks = fixed.redzones != 0 ? Checks::debug : Checks::robust;
+  options.magic = fixed.block_magic;
+  options.zero_on_free = fixed.zero_on_free != 0;
+  options.base = 0;
+  options.fit = unpacked<Fit>(fixed.fit);
+  options.order = unpacked<Order>(fixed.order);
+  if (fixed.coalesce != 0) options.coalesce = fixed.coalesce == 2;
+  return options;
+}
+
+const char* first_bad_field(const Fixed& fixed, Size bytes) {
+  const Options options = options_of(fixed);
+  if (fixed.magic != magic) return "magic";
+  if (fixed.version != version) return "version";
+  if (fixed.machine != machine) return "machine";
+  if (!is_policy(options.policy)) return "policy";
+  if (!sound_options(fixed)) return "options";
+  if (fixed.checksum != checksum(fixed)) return "checksum";
+  if (fixed.total > bytes) return "size";
+  const bool in_order = fixed.arrays_at == round_up(sizeof(Superblock), page) &&
+                        fixed.arrays_at < fixed.owners_at && fixed.owners_at < fixed.region_at &&
+                        fixed.region_at % page == 0 && fixed.region_at < fixed.total &&
+                        fixed.total - fixed.region_at == fixed.region_size &&
+                        fixed.region_size % granule_size == 0 &&
+                        fixed.region_at - fixed.owners_at >= fixed.region_size / granule_size;
+  return in_order ? nullptr : "layout";
+}
+
+}  // namespace glassheap::shared

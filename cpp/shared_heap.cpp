@@ -1,0 +1,223 @@
+#include "glassheap/shared_heap.hpp"
+
+#include <chrono>
+#include <cstring>
+#include <new>
+#include <thread>
+
+#include "glassheap/policies.hpp"
+#include "glassheap/shared/everyone.hpp"
+#include "glassheap/shared/processes.hpp"
+#include "glassheap/shared/robust_lock.hpp"
+
+namespace glassheap {
+namespace {
+
+using shared::Fixed;
+using shared::Place;
+using shared::Segment;
+using shared::Superblock;
+
+Size arrays_for(const Options& options) {
+  const Sharing sharing{Memory::to_measure(), nullptr, nullptr};
+  const Size size = round_up(options.size, granule_size) - options.unused();
+  return make_core({static_cast<std::byte*>(nullptr), size}, options, sharing)->memory_taken();
+}
+
+Fixed laid_out(const Options& options) { return shared::lay_out(options, arrays_for(options)); }
+
+// The largest region that fits into so many bytes; 0 if none does.
+Size largest_within(Options options, Size bytes) {
+  Size fits = 0;
+  Size beyond = std::min(bytes, largest_region) / granule_size + 1;
+  const Size least = options.least_size() / granule_size;
+  while (fits + 1 < beyond) {
+    const Size middle = fits + (beyond - fits) / 2;
+    options.size = middle * granule_size;
+    const bool small = middle >= least && laid_out(options).total > bytes;
+    (small ? beyond : fits) = middle;
+  }
+  return fits < least ? 0 : fits * granule_size;
+}
+
+std::unique_ptr<Core> core_over(const Segment& segment, const Options& options) {
+  auto& block = *std::launder(reinterpret_cast<Superblock*>(segment.data()));
+  const Fixed& fixed = block.fixed;
+  const Sharing sharing{
+      Memory({segment.data() + fixed.arrays_at, fixed.owners_at - fixed.arrays_at}), &fixed.key,
+      &block.flight};
+  std::byte* const region = segment.data() + fixed.region_at;
+  const Size unused = options.unused();
+  return make_core({region + unused, fixed.region_size - unused}, options, sharing);
+}
+
+std::span<std::byte> region_of(const Segment& segment) {
+  const Fixed& fixed = reinterpret_cast<const Superblock*>(segment.data())->fixed;
+  return {segment.data() + fixed.region_at, fixed.region_size};
+}
+
+bool bad_image(const char* field, Fault& fault) noexcept {
+  fault = {.kind = FaultKind::bad_image, .field = field};
+  return false;
+}
+
+// What an image is at first sight: whole, being made, or no heap.
+enum class Stage : std::uint8_t { ready, not_yet, wrong };
+
+Stage stage_of(const Segment& segment, Fault& fault) {
+  if (segment.size() == 0) return Stage::not_yet;
+  if (segment.size() < sizeof(Superblock)) return bad_image("size", fault), Stage::wrong;
+  const auto& block = *reinterpret_cast<const Superblock*>(segment.data());
+  if (block.published.load(std::memory_order_acquire) == 1) {
+    const char* const field = shared::first_bad_field(block.fixed, segment.size());
+    return field == nullptr ? Stage::ready : (bad_image(field, fault), Stage::wrong);
+  }
+  if (block.fixed.magic == 0 || shared::first_bad_field(block.fixed, segment.size()) == nullptr)
+    return Stage::not_yet;
+  bad_image(shared::first_bad_field(block.fixed, segment.size()), fault);
+  return Stage::wrong;
+}
+
+// Opens a segment that is published, in so many seconds.
+std::unique_ptr<Segment> open_ready(const Place& place, double timeout, Fault& fault) {
+  using std::chrono::steady_clock;
+  const auto until = steady_clock::now() + std::chrono::duration<double>(std::min(timeout, 1e9));
+  while (true) {
+    std::unique_ptr<Segment> segment = Segment::open(place, sizeof(Superblock), fault);
+    if (segment == nullptr) return nullptr;
+    const Stage stage = stage_of(*segment, fault);
+    if (stage == Stage::ready) return segment;
+    if (stage == Stage::wrong) return nullptr;
+    if (steady_clock::now() >= until) break;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  fault = {.kind = FaultKind::attach_timeout};
+  return nullptr;
+}
+
+}  // namespace
+
+SharedHeap::SharedHeap(const Options& options, const Place& place, std::span<std::byte> region,
+                       std::unique_ptr<Core> core, std::unique_ptr<Everyone> everyone)
+    : Heap(options, Region::borrow(region.data(), region.size()), place.keeper, std::move(core),
+           std::move(everyone)),
+      place_(place),
+      everyone_(static_cast<Everyone&>(*sharer())) {
+  identity_ = everyone_.block().fixed.identity;
+  place_.keeper.reset();  // the heap has it, until it is closed
+}
+
+std::unique_ptr<SharedHeap> SharedHeap::create(const Options& wanted, const Opening& how,
+                                               Fault& fault) {
+  Options options = wanted;
+  options.base = 0;
+  if (how.place.data != nullptr) options.size = largest_within(options, how.place.size);
+  if (!acceptable(options, fault)) return nullptr;
+  const Fixed fixed = laid_out(options);
+  std::unique_ptr<Segment> segment = Segment::create(how.place, fixed.total, fault);
+  if (segment == nullptr) return nullptr;
+  if (how.place.data != nullptr) std::memset(segment->data(), 0, fixed.region_at);
+  auto* const block = new (segment->data()) Superblock;
+  block->fixed = fixed;
+  shared::make_lock(block->mutex);
+  std::unique_ptr<Core> core = core_over(*segment, options);
+  core->seed();
+  core->store(block->state);
+  const std::span<std::byte> region = region_of(*segment);
+  auto everyone = std::make_unique<Everyone>(std::move(segment), how.timeout);
+  everyone->attach();
+  block->published.store(1, std::memory_order_release);
+  return std::unique_ptr<SharedHeap>(
+      new SharedHeap(options, how.place, region, std::move(core), std::move(everyone)));
+}
+
+std::unique_ptr<SharedHeap> SharedHeap::attach(const Opening& how, const std::string& policy,
+                                               Fault& fault) {
+  std::unique_ptr<Segment> segment = open_ready(how.place, how.timeout, fault);
+  if (segment == nullptr) return nullptr;
+  auto& block = *std::launder(reinterpret_cast<Superblock*>(segment->data()));
+  const Options options = shared::options_of(block.fixed);
+  if (!policy.empty() && policy != options.policy) return bad_image("policy", fault), nullptr;
+  if (block.fixed.owners_at - block.fixed.arrays_at < arrays_for(options))
+    return bad_image("layout", fault), nullptr;
+  std::unique_ptr<Core> core = core_over(*segment, options);
+  const std::span<std::byte> region = region_of(*segment);
+  const Segment& others = *segment;
+  others.keep_others_out();
+  auto everyone = std::make_unique<Everyone>(std::move(segment), how.timeout);
+  const bool whole = everyone->come(*core, how.copy, how.mend, fault);
+  others.let_others_in();
+  if (!whole) return nullptr;
+  return std::unique_ptr<SharedHeap>(
+      new SharedHeap(options, how.place, region, std::move(core), std::move(everyone)));
+}
+
+std::uint8_t SharedHeap::number() const noexcept { return everyone_.number(); }
+
+bool SharedHeap::unlink(Fault& fault) const { return Segment::remove(place_, fault); }
+
+bool SharedHeap::flush(Fault& fault) noexcept {
+  const Inside inside(*this);
+  return may_look(inside, fault) && everyone_.segment().flush(fault);
+}
+
+// --- Blocks that several hold on to. -----------------------------------------------------------
+
+bool SharedHeap::share(const Handle& handle, Fault& fault) noexcept {
+  const Inside inside(*this);
+  Live live;
+  if (!may_change(inside, fault) || !find(handle, live, fault)) return false;
+  return everyone_.hold(offset_of(handle.address), fault);
+}
+
+bool SharedHeap::adopt(const Handle& handle, std::uint8_t from, Fault& fault) noexcept {
+  const Inside inside(*this);
+  Live live;
+  if (!may_change(inside, fault) || !find(handle, live, fault)) return false;
+  const Offset payload = offset_of(handle.address);
+  if (!everyone_.hold(payload, fault)) return false;
+  static_cast<void>(everyone_.drop(payload, from));  // it is held: by this process now
+  return true;
+}
+
+bool SharedHeap::let_go(const Handle& handle, bool& freed, Fault& fault) noexcept {
+  const Inside inside(*this);
+  Live live;
+  freed = false;
+  if (!may_change(inside, fault) || !find(handle, live, fault)) return false;
+  const Offset payload = offset_of(handle.address);
+  if (everyone_.drop(payload, number())) return true;
+  freed = core().release(payload, fault);
+  return freed;
+}
+
+std::size_t SharedHeap::reap(Fault& fault) noexcept {
+  const Inside inside(*this);
+  if (!may_change(inside, fault)) return 0;
+  std::size_t freed = 0;
+  for (shared::Holder& holder : everyone_.block().holders) {
+    const Offset payload = holder.payload - 1;
+    if (holder.payload == 0 || everyone_.holder_lives(holder)) continue;
+    holder = {};
+    --everyone_.block().holds;
+    if (everyone_.is_held(payload)) continue;
+    freed += core().release(payload, fault) ? 1 : 0;
+    if (fault) return freed;
+  }
+  return freed;
+}
+
+std::vector<Owned> SharedHeap::owners(Fault& fault) {
+  std::vector<Owned> owned;
+  const Inside inside(*this);
+  if (!may_look(inside, fault)) return owned;
+  for (const Sight& sight : core().walk()) {
+    if (!sight.live) continue;
+    const shared::Process process = everyone_.owner(sight.block.start);
+    owned.push_back({shown(sight), process.pid, shared::lives(process),
+                     everyone_.holders_of(core().layout().payload_of(sight.block.start))});
+  }
+  return owned;
+}
+
+}  // namespace glassheap
