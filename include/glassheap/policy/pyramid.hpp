@@ -25,6 +25,7 @@
 #include <limits>
 #include <utility>
 
+#include "glassheap/crash_point.hpp"
 #include "glassheap/units.hpp"
 #include "glassheap/zeros.hpp"
 
