@@ -3,8 +3,9 @@
 //
 // What is held to be true depends on what was done to the heap's own bytes:
 //
-//     sound     nobody wrote over a header or a node. Each call comes out exactly as the shadow
-//               says, check() finds nothing, and what was written into a block is found there again
+//     sound     nobody wrote over a header or a node, nor, where the heap is watched, anywhere but
+//               into payloads. Each call comes out exactly as the shadow says, check() finds
+//               nothing, and what was written into a block is found there again
 //     hurt      somebody did, and the heap has not noticed yet. A call may be refused for that; if
 //               it is served, it is served as in a sound heap, and no payload is touched
 //     damaged   the heap has noticed. Nothing can be changed but by reset(), which brings it back
@@ -57,7 +58,8 @@ class Moat {
   [[maybe_unused]] Address region_;
 };
 
-// How the heap is opened. Every option is a line here, and costs the input a byte or less.
+// How the heap is opened. Every option is a line here, and costs the input a byte or less. One bit
+// says of sequential_fit that it is drawn, and of the others that they are watched.
 inline Options draw_options(std::string_view policy, Input& in) {
   Options options;
   options.policy = policy;
@@ -67,11 +69,15 @@ inline Options draw_options(std::string_view policy, Input& in) {
   options.threads = (flags & 4) == 0;
   if ((flags & 8) != 0) options.magic = static_cast<std::uint32_t>(in.number(4));
   if ((flags & 16) != 0) options.base = (flags & 32) != 0 ? 0x12340 : 0;
-  if ((flags & 64) != 0 && policy == "sequential_fit") {
+  bool watched = (flags & 64) != 0;
+  if (watched && policy == "sequential_fit") {
     options.fit = static_cast<Fit>(in.below(3));
     options.order = static_cast<Order>(in.below(5));
-    options.coalesce = in.flag();
+    const std::uint8_t more = in.byte();
+    options.coalesce = (more & 1) != 0;
+    watched = (more & 2) != 0;
   }
+  if (watched) options.checks = Checks::debug;
   options.size = options.least_size() + 16 * Size{in.byte()} + ((flags & 128) != 0 ? 2048 : 0);
   return options;
 }
@@ -308,6 +314,11 @@ class Session {
     require(fault.kind == FaultKind::out_of_memory || (hurt_ && is_corruption(fault.kind)),
             "a batch is refused for want of memory");
     require(fault.index < sizes.size(), "a refused batch says which");
+    require(fault.kind != FaultKind::out_of_memory ||
+                (fault.shortage.requested == sizes[fault.index] &&
+                 fault.shortage.available == before.stats.available &&
+                 fault.shortage.largest == before.stats.largest_free),
+            "a shortage is that of the heap as it was left");
     const bool served = shadow_.of_request(before, sizes[0], granule_size) == FaultKind::none;
     require(hurt_ || fault.index != 0 || !served, "the first of a batch is served as if alone");
   }
@@ -445,7 +456,7 @@ class Session {
       return !fault;
     });
     if (known)
-      require(usable == shadow_.live.at(payload).extent - shadow_.front(), "what may be written");
+      require(hurt_ || usable == shadow_.usable(shadow_.live.at(payload)), "what may be written");
     if (handles_.empty()) return;
     const Held held = handles_[in_.below(handles_.size())];
     const FaultKind current = of_handle(held);
@@ -461,13 +472,22 @@ class Session {
     compare_contents();
     const Sight now = look();
     compare_lists(now);
+    compare_offers(now);
     if (!hurt_) compare_numbers(now);
-    const Findings findings = seen([&](Fault& fault) { return heap_->check(fault); });
+    std::vector<BlockInfo> culprits;
+    const Findings findings = seen([&](Fault& fault) { return heap_->check(fault, &culprits); });
     for (const Fault& finding : findings) examine(finding);
+    require_live(culprits, findings.size());
     require(hurt_ || findings.empty(), "check() finds nothing in a sound heap");
     require(!surely_hurt_ || !findings.empty(), "check() finds what was written over");
     damaged_ = damaged_ || !findings.empty();
     require(same(now, look()), "check() changes nothing");
+  }
+
+  static void require_live(const std::vector<BlockInfo>& culprits, std::size_t findings) {
+    require(culprits.size() == findings, "each finding has its culprit, or none");
+    for (const BlockInfo& culprit : culprits)
+      require(culprit.live || culprit.extent == 0, "who is named is a live block");
   }
 
   // The blocks tile the region, and the live ones are those that were handed out.
@@ -496,7 +516,7 @@ class Session {
     for (const FreeBlock& block : now.list) {
       const BlockInfo* const found = now.block_at(block.address);
       require(found != nullptr && !found->live && found->start == block.address &&
-                  found->extent == block.size + shadow_.front(),
+                  block.size == offer_of(shadow_.options(), found->extent),
               "what is listed is free");
       listed.push_back(block.address);
     }
@@ -504,15 +524,20 @@ class Session {
     require(std::ranges::adjacent_find(listed) == listed.end(), "no block is listed twice");
     require(hurt_ || listed.size() == now.stats.free_blocks, "every free block is listed");
   }
-  void compare_numbers(const Sight& now) {
+  // What is free is known from the map, whatever the nodes say.
+  static void compare_offers(const Sight& now) {
     Size available = 0;
     Size largest = 0;
-    for (const FreeBlock& block : now.list) {
+    for (const BlockInfo& block : now.blocks) {
+      if (block.live) continue;
       available += block.size;
       largest = std::max(largest, block.size);
     }
     const Stats& stats = now.stats;
     require(stats.available == available && stats.largest_free == largest, "sums of the free");
+  }
+  void compare_numbers(const Sight& now) {
+    const Stats& stats = now.stats;
     require(stats.live_blocks == shadow_.live.size(), "live blocks are counted");
     require(stats.requested == shadow_.requested(), "requests are summed");
     require(stats.live_blocks + stats.free_blocks == now.blocks.size(), "blocks are counted");
@@ -555,7 +580,8 @@ class Session {
     const Sight now = look();
     if (in_.flag() || saved_.empty()) {
       const Address from = now.blocks[in_.below(now.blocks.size())].start;
-      saved_.assign(bytes(from), bytes(from) + granule_size);
+      const auto front = now.bytes.begin() + static_cast<long>(from - heap_->base());
+      saved_.assign(front, front + granule_size);
     }
     if (in_.flag()) write(any_place() / granule_size * granule_size, saved_);
   }
@@ -588,29 +614,40 @@ class Session {
     surely_hurt_ = surely_hurt_ && !may_be_believed(before);
   }
   void write(const Sight& before, Address at, std::byte byte) {
-    std::byte& place = *bytes(at);
     const BlockInfo* const block = before.block_at(at);
-    if (block == nullptr || place == byte) return;
-    place = byte;
+    if (block == nullptr || !overwrite(*bytes(at), byte)) return;
     const Owner owner = shadow_.owner(*block, at - block->start);
     if (owner == Owner::heap) hurt_ = true;
     if (owner == Owner::payload)
       shadow_.live.at(block->address).content[at - block->address] = byte;
   }
   // A seal of 16 bits, under a key that nobody knows, is hit by chance now and then. What is surely
-  // found is a wrong magic number, a size that the block does not have, or a node of any wrong
-  // byte.
+  // found is a wrong magic number, a size that the block does not have, and whatever else is the
+  // heap's: a node of any wrong byte, and in a watched heap any byte behind a payload, or of free
+  // memory.
   [[nodiscard]] bool may_be_believed(const Sight& before) {
     const Sight after = look();
     return std::ranges::all_of(before.blocks, [&](const BlockInfo& block) {
-      const Size at = block.start - heap_->base();
-      if (std::memcmp(&before.bytes[at], &after.bytes[at], granule_size) == 0) return true;
-      if (!block.live) return false;
-      header_t header;
-      std::memcpy(&header, &after.bytes[at], sizeof header);
-      return header.magic == shadow_.options().magic && header.size <= largest_region &&
-             extent_of(shadow_.options(), header.size) == block.extent;
+      return may_be_believed(block, before, after);
     });
+  }
+  [[nodiscard]] bool may_be_believed(const BlockInfo& block, const Sight& before,
+                                     const Sight& after) const {
+    const Size at = block.start - heap_->base();
+    const Size header = block.live ? shadow_.front() : 0;
+    for (Size i = header; i < block.extent; ++i) {
+      if (before.bytes[at + i] != after.bytes[at + i] && shadow_.owner(block, i) == Owner::heap)
+        return false;
+    }
+    return std::memcmp(&before.bytes[at], &after.bytes[at], header) == 0 ||
+           is_likely(after.bytes, at, block.extent);
+  }
+  // Whether a header may be that of a block of this extent, if its seal is.
+  [[nodiscard]] bool is_likely(const std::vector<std::byte>& bytes, Size at, Size extent) const {
+    header_t header;
+    std::memcpy(&header, &bytes[at], sizeof header);
+    return header.magic == shadow_.options().magic && header.size <= largest_region &&
+           extent_of(shadow_.options(), header.size) == extent;
   }
 
   // --- The heap as a whole. ---------------------------------------------------------------------
@@ -706,7 +743,8 @@ class Session {
   void forget(Address payload) {
     const auto known = shadow_.live.find(payload);
     require(known != shadow_.live.end() && known->second.pins == 0, "only what is live is freed");
-    if (shadow_.options().zero_on_free) require_wiped(known->second);
+    if (shadow_.options().zero_on_free || is_watched(shadow_.options()))
+      require_wiped(known->second);
     shadow_.live.erase(known);
     if (freed_.size() == most_freed) freed_.erase(freed_.begin());
     freed_.push_back(payload);
@@ -714,11 +752,13 @@ class Session {
   // Nothing is left of a block that was freed; at the front of the free block there is a node.
   void require_wiped(const Taken& taken) {
     const Sight now = look();
+    const std::byte wiped{
+        static_cast<unsigned char>(shadow_.options().zero_on_free ? 0 : GLASSHEAP_FREED)};
     for (Size i = 0; i < taken.extent; ++i) {
       const Address at = taken.start + i;
       const BlockInfo* const block = now.block_at(at);
-      require(at - block->start < granule_size || *bytes(at) == std::byte{},
-              "freed bytes are zero");
+      require(at - block->start < granule_size || now.bytes[at - heap_->base()] == wiped,
+              "freed bytes are filled");
     }
   }
 

@@ -6,8 +6,8 @@
 // the words of the documentation, and nothing of how a policy decides.
 //
 // It also judges what a write does: a byte of a payload is its owner's, a byte of a header or of a
-// node is the heap's. Which bytes are whose depends on the options, and is said in one place:
-// Shadow::owner.
+// node is the heap's, and so is any other where the heap is watched. Which bytes are whose depends
+// on the options, and is said in one place: Shadow::owner.
 #pragma once
 
 #include <map>
@@ -49,6 +49,10 @@ class Shadow {
   [[nodiscard]] Address end() const { return end_; }
   [[nodiscard]] Size front() const { return front_; }
   [[nodiscard]] Size shown(Size size) const { return shown_size(options_, size); }
+  // How much of a block may be written.
+  [[nodiscard]] Size usable(const Taken& taken) const {
+    return is_watched(options_) ? taken.size : taken.extent - front_;
+  }
   [[nodiscard]] const Options& options() const { return options_; }
 
   Taken& note(Address payload, Size size) {
@@ -113,10 +117,10 @@ class Shadow {
   // --- What a write does. -----------------------------------------------------------------------
 
   [[nodiscard]] Owner owner(const BlockInfo& block, Size at) const {
-    if (!block.live) return at < granule_size ? Owner::heap : Owner::nobody;
-    if (at < front_) return Owner::heap;
-    const auto taken = live.find(block.address);
-    return taken != live.end() && at - front_ < taken->second.size ? Owner::payload : Owner::nobody;
+    if (at < (block.live ? front_ : granule_size)) return Owner::heap;
+    const auto taken = block.live ? live.find(block.address) : live.end();
+    if (taken != live.end() && at - front_ < taken->second.size) return Owner::payload;
+    return is_watched(options_) ? Owner::heap : Owner::nobody;
   }
 
  private:
