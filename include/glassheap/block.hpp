@@ -166,8 +166,12 @@ class Blocks {
   }
 
   // Takes the front of a block that is no more out of sight: a new payload never shows it.
-  void scrub(Offset start) noexcept { fill(start, granule_size); }
-  // What stands in free memory: zeros, unless it is watched.
+  void scrub(Offset start) noexcept {
+    std::array<std::byte, granule_size> granule{};
+    granule.fill(fill_);
+    write(start, granule);
+  }
+  // What stands in free memory: zeros, unless it is watched. The bytes must not be out of bounds.
   void fill(Offset at, Size size) noexcept { set(at, size, fill_); }
   void set(Offset at, Size size, std::byte value) noexcept {
     std::memset(first_ + at, std::to_integer<int>(value), size);

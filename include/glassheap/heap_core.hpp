@@ -137,7 +137,7 @@ class HeapCore final : public Core {
 
   [[gnu::cold]] void reset() noexcept override {
     depart({0, blocks_.size()});
-    clear_fronts(blocks_, map_, zero_on_free_);
+    if (!watches()) clear_fronts(blocks_, map_, zero_on_free_);  // else all is filled
     tally_.requested = tally_.taken = 0;
     seed();
   }
