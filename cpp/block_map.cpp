@@ -1,5 +1,7 @@
 #include "glassheap/block_map.hpp"
 
+#include <algorithm>
+
 namespace glassheap {
 
 BlockMap::BlockMap(Size region_size, Memory memory)
@@ -11,6 +13,13 @@ BlockMap::BlockMap(Size region_size, Memory memory)
       starts_(storage_.get(), granule(region_size)),
       free_(storage_.get() + words_, granule(region_size)) {
   if (memory_.is_shared()) empty_ = memory_.take<Bitmap::Word>(words_);
+}
+
+Size BlockMap::largest_free() const noexcept {
+  Size largest = 0;
+  for (Offset at = free_from(0); at != nowhere; at = free_from(at + granule_size))
+    largest = std::max(largest, block_at(at).extent);
+  return largest;
 }
 
 void BlockMap::clear() noexcept {

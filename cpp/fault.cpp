@@ -28,10 +28,13 @@ std::string out_of_memory(const Fault& fault) {
   const Shortage& s = fault.shortage;
   const std::string bytes =
       s.requested == most ? "2^64 - 1 bytes or more" : format("%llu bytes", ull{s.requested});
-  // It is the alignment that no block could offer.
-  const bool aligned = s.free_blocks != 0 && s.largest >= s.requested && s.align > granule_size;
+  const bool large_enough = s.free_blocks != 0 && s.largest >= s.requested;
+  // It is the alignment that no block could offer, or the rest of a batch that took the room.
+  const bool aligned = large_enough && s.align > granule_size;
+  const bool batched = large_enough && !aligned && s.largest != 0;
   return "no free block can hold " + bytes +
          (aligned ? format(" at a multiple of %llu", ull{s.align}) : "") +
+         (batched ? " beside what comes before in the batch" : "") +
          format(
              ": %llu are available in %llu free %s, the largest of which offers %llu. Free "
              "something, ask for less%s, or open a larger heap.",

@@ -142,6 +142,11 @@ void Heap::blame(Fault& fault, Address payload) noexcept {
   fault.owner = address_of(fault.owner);
   fault.offset += unused_;
   if (is_corruption(fault.kind)) common_.damaged = true;
+  if (fault.kind == FaultKind::out_of_memory) {
+    fault.shortage.available = core_->available();
+    fault.shortage.largest = on_offer(core_->largest());
+    fault.shortage.free_blocks = core_->map().free_blocks();
+  }
 }
 
 // --- Blocks by address. ------------------------------------------------------------------------

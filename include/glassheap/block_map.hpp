@@ -15,8 +15,8 @@
 //
 // Invariants: the first granule of the region starts a block; a block reaches to the next start, or
 // to the end of the region; free is a subset of starts, without the top. top_ is the region's size
-// if the last block is live. Cost: O(log64 n) a call; 1/64 of the region's size, and 1/63 of that
-// for the summaries.
+// if the last block is live. Cost: O(log64 n) a call, unless it says more; 1/64 of the region's
+// size, and 1/63 of that for the summaries.
 #pragma once
 
 #include "glassheap/bitmap.hpp"
@@ -111,6 +111,9 @@ class BlockMap {
     for (Block last = free_ending_at(end); last; last = free_ending_at(end)) end = last.start;
     return end;
   }
+
+  // The extent of the largest free block, 0 if there is none; O(n) in them.
+  [[nodiscard, gnu::cold]] Size largest_free() const noexcept;
 
   [[nodiscard]] Size own_memory() const noexcept {
     return (empty_ == nullptr ? 2 : 3) * words_ * sizeof(Bitmap::Word);

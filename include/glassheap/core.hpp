@@ -55,7 +55,8 @@ class Core {
   virtual bool salvage(Fault& fault) = 0;
   [[nodiscard]] virtual std::size_t memory_taken() const noexcept = 0;
 
-  // Each call below that is refused says why in `fault` and changes nothing but Tally::failures.
+  // Each call below that is refused says why in `fault` and changes nothing but Tally::failures. Of
+  // a shortage it says what was asked for; what there is instead can be asked for when it returns.
 
   // The block that serves `size` bytes with a payload aligned to `align` (a power of two, from 16).
   virtual Block allocate(Size size, Size align, Fault& fault) noexcept = 0;

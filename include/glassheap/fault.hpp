@@ -67,7 +67,8 @@ enum class Rule : std::uint8_t {
 };
 
 // What stood in the way of a request, in bytes of payload. Where the largest block would have done,
-// it was the alignment.
+// it was the alignment; or, where none was asked for, what comes before in the batch, which was
+// taken back.
 struct Shortage {
   Size requested = 0;
   Size available = 0;

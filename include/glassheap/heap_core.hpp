@@ -249,10 +249,9 @@ class HeapCore final : public Core {
 
   [[gnu::cold, gnu::noinline]] void refuse(Size size, Size align, Fault& fault) noexcept {
     ++tally_.failures;
-    const Size largest = space_.policy().largest();
     fault.kind = FaultKind::out_of_memory;
-    fault.shortage = {size, available(), blocks_.layout.on_offer(largest), map_.free_blocks(),
-                      align};
+    fault.shortage.requested = size;
+    fault.shortage.align = align;
   }
 
   [[nodiscard]] bool fits_in_place(Block block, Size size, Size align) const noexcept {

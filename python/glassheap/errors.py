@@ -41,7 +41,8 @@ class OutOfMemory(HeapError, MemoryError):
 
     The message says what was missing, memory or a large enough piece of it, and what stands between
     the largest pieces. It is put together when it is read: an exception that nobody looks at costs
-    no walk over the heap. So its last sentence is of the heap as it is then.
+    no walk over the heap. So its last sentence is of the heap as it is then. The numbers are of the
+    heap as the call left it: of a batch that was refused nothing is taken.
     """
 
     requested: int

@@ -1,9 +1,10 @@
 """Why a request failed, in words: what `OutOfMemory` says when it is read.
 
 What is free is either too little, or in pieces that are too small, or large enough and yet has no
-place that is aligned as it was asked for. The last shows in the largest piece, the others in the
-sum: memory that would do if it were in one piece is fragmented. Then the live blocks that stand
-between the two largest pieces are the ones to free, or to allocate elsewhere the next time.
+place that is aligned as it was asked for; or it is large enough alone, but not beside what comes
+before in a batch. The last two show in the largest piece, the others in the sum: memory that would
+do if it were in one piece is fragmented. Then the live blocks that stand between the two largest
+pieces are the ones to free, or to allocate elsewhere the next time.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from glassheap.errors import OutOfMemory
     from glassheap.records import BlockInfo
 
+GRANULE = 16
+"""What every payload starts at a multiple of, asked or not."""
 SHOWN = 3
 """Live blocks that are told one by one."""
 
@@ -35,20 +38,27 @@ def explain(error: OutOfMemory) -> str:
 
 def is_misaligned(error: OutOfMemory) -> bool:
     """Whether the largest piece would have served the request, had any place in it done."""
-    return error.free_blocks > 0 and error.largest >= error.requested
+    return error.free_blocks > 0 and error.largest >= error.requested and error.align > GRANULE
+
+
+def is_crowded(error: OutOfMemory) -> bool:
+    """Whether the largest piece would have served the request, had it come first in its batch."""
+    return error.largest >= max(error.requested, 1) and error.align <= GRANULE
 
 
 def is_fragmented(error: OutOfMemory) -> bool:
     """Whether the memory that is free would have served the request in one piece."""
     enough = error.available >= error.requested and error.free_blocks > 1
-    return enough and not is_misaligned(error)
+    return enough and error.largest < error.requested
 
 
 def cause(error: OutOfMemory) -> str:
-    """Memory, alignment, or fragmentation and its index."""
+    """Memory, alignment, the batch, or fragmentation and its index."""
     if is_misaligned(error):
         place = f"a multiple of {error.align}"
         return f"The cause is the alignment: no free block has room from {place} on."
+    if is_crowded(error):
+        return "The cause is the batch: what comes before in it takes the room."
     if not is_fragmented(error):
         return "The cause is a lack of memory."
     index = f"(fragmentation index {error.fragmentation_index:.2f})"

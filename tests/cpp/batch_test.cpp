@@ -50,6 +50,10 @@ class RefusedBatch : public Batch {};
 INSTANTIATE_TEST_SUITE_P(Policies, RefusedBatch, ::testing::ValuesIn(variants()), by_name);
 INSTANTIATE_TEST_SUITE_P(Sequences, RefusedBatch, ::testing::ValuesIn(all_sequences()), by_name);
 
+class ShortBatch : public Batch {};
+INSTANTIATE_TEST_SUITE_P(Policies, ShortBatch, ::testing::ValuesIn(variants()), by_name);
+INSTANTIATE_TEST_SUITE_P(Watched, ShortBatch, ::testing::ValuesIn(watched_variants()), by_name);
+
 class BatchOfHeaders : public Batch {};
 INSTANTIATE_TEST_SUITE_P(Policies, BatchOfHeaders, ::testing::ValuesIn(variants(has_headers)),
                          by_name);
@@ -95,6 +99,24 @@ TEST_P(RefusedBatch, ChangesNothing) {
     EXPECT_EQ(fault.index, at);
   }
   EXPECT_EQ(rig.stats().failures, 12U);
+}
+
+// Nothing of the batch is left in the figures: they are of the heap that the caller has again.
+TEST_P(ShortBatch, SaysWhatIsThereOnceItWasTakenBack) {
+  Rig rig(options());
+  perforate(rig);
+  const Stats there = rig.stats();
+  const std::vector<Size> hopeless = {8, 20, 5000};
+  const std::vector<Size> crowded = {8, there.largest_free, there.largest_free};
+  for (const std::vector<Size>& sizes : {hopeless, crowded}) {
+    const Fault fault = refused_many(rig, sizes);
+    EXPECT_EQ(fault.kind, FaultKind::out_of_memory);
+    EXPECT_EQ(fault.shortage.requested, sizes[fault.index]);
+    EXPECT_EQ(fault.shortage.available, there.available);
+    EXPECT_EQ(fault.shortage.largest, there.largest_free);
+    EXPECT_EQ(fault.shortage.free_blocks, there.free_blocks);
+    EXPECT_EQ(sentence(fault).find("in the batch") == std::string::npos, sizes == hopeless);
+  }
 }
 
 // The next block's serial is part of what is unchanged, though no byte shows it before.

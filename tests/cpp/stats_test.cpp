@@ -160,6 +160,19 @@ TEST_P(StatsOf, PeaksStayWhenTheBlocksGo) {
   EXPECT_EQ(rig.stats().used, 0U);
 }
 
+// What is free, and how large it is, is known from outside the region: no node is believed for it.
+TEST_P(StatsOf, AHeapWhoseNodesWereWrittenOverAreItsRecount) {
+  Rig rig(options(4096));
+  std::vector<Address> payloads;
+  for (Size i = 0; i < 12; ++i) payloads.push_back(rig.malloc(200 + i % 3 * 2));
+  for (std::size_t i = 0; i < 12; i += 2) rig.free(payloads[i]);
+  for (const BlockInfo& block : rig.walk()) {
+    if (block.live) continue;
+    std::memset(rig.at(block.start), 0x5A, 16);
+    expect_recounted(rig, rig.stats());
+  }
+}
+
 TEST_P(StatsOf, ExternalFragmentationIsOneLessTheLargestShare) {
   Rig rig(options(320));
   const Address a = rig.malloc(32);

@@ -67,6 +67,34 @@ def test_an_alignment_that_no_large_block_serves_is_the_cause() -> None:
     assert refused(heap, 993).align == 16
 
 
+def test_what_a_batch_asks_for_before_may_be_the_cause() -> None:
+    """The numbers are of the heap as it is when the batch has been taken back."""
+    heap = glassheap.Heap(4096, base=0)
+    with pytest.raises(glassheap.OutOfMemory) as caught:
+        heap.malloc_many([8, 4060])
+    assert str(caught.value) == (
+        "no free block can hold 4060 bytes beside what comes before in the batch: 4080 are "
+        "available in 1 free block, the largest of which offers 4080. Free something, ask for "
+        "less, or open a larger heap. The cause is the batch: what comes before in it takes the "
+        "room."
+    )
+    with pytest.raises(glassheap.OutOfMemory) as caught:
+        heap.malloc_many([8, 5000])
+    assert (caught.value.available, caught.value.largest) == (4080, 4080)
+    assert str(caught.value).startswith("no free block can hold 5000 bytes: 4080 are available")
+    assert str(caught.value).endswith("The cause is a lack of memory.")
+
+
+def test_a_block_without_payload_wants_room_for_what_is_around_it() -> None:
+    """What is watched has a trailer: so a granule that is free serves nobody."""
+    heap = glassheap.Heap(48, base=0, checks="debug")
+    heap.malloc(0)
+    error = refused(heap, 0)
+    assert (error.available, error.largest, error.free_blocks) == (0, 0, 1)
+    assert str(error).startswith("no free block can hold 0 bytes: 0 are available in 1 free block")
+    assert str(error).endswith("The cause is a lack of memory.")
+
+
 def test_many_obstacles_are_counted_and_the_first_ones_named() -> None:
     heap = glassheap.Heap(4096, base=0)
     first, *between, last, _ = [heap.malloc(size) for size in (400, *[100] * 6, 400, 16)]

@@ -119,8 +119,8 @@ class Bins {
     for (std::size_t bin = next(0); bin != none; bin = next(bin + 1)) walk(bin, visit);
   }
   template <typename Visit>
-  void walk(std::size_t bin, Visit visit) const {
-    links_.walk(ends_[bin], visit);
+  bool walk(std::size_t bin, Visit visit) const {
+    return links_.walk(ends_[bin], visit);
   }
 
   [[nodiscard]] Size own_memory() const noexcept { return count_ * sizeof(Ends); }
@@ -170,11 +170,14 @@ class Binned : public PolicyBase<Self> {
     return bins_.vet_beside(Self::bin_of(block.extent), block, fault);
   }
 
+  // It is in the highest bin, unless a node there was written over: then only the map knows.
   [[nodiscard]] Size largest() const noexcept {
+    const std::size_t bin = bins_.last();
+    if (bin == none) return 0;
     Size largest = 0;
-    if (const std::size_t bin = bins_.last(); bin != none)
-      bins_.walk(bin, [&](Block block) { largest = std::max(largest, block.extent); });
-    return largest;
+    const bool whole =
+        bins_.walk(bin, [&](Block block) { largest = std::max(largest, block.extent); });
+    return whole ? largest : this->map_.largest_free();
   }
   template <typename Visit>
   void list(Visit visit) const {

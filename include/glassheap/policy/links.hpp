@@ -80,14 +80,15 @@ class Links {
     return end == GLASSHEAP_NIL || vet(ends, map_.block_at(linked(end)), fault);
   }
 
-  // visit(block) from the head on, as far as the list is sound.
+  // visit(block) from the head on, as far as the list is sound. Whether that is all of it.
   template <typename Visit>
-  void walk(const Ends& ends, Visit visit) const {
+  bool walk(const Ends& ends, Visit visit) const {
     for (Offset at = ends.first(); at != nowhere; at = next(at)) {
       const Block block = map_.block_at(at);
-      if (!is_sound(ends, block)) return;
+      if (!is_sound(ends, block)) return false;
       visit(block);
     }
+    return true;
   }
 
   // --- Changing. Every node that is read here has been vetted. ----------------------------------

@@ -60,11 +60,7 @@ class SequentialFit : public PolicyBase<SequentialFit> {
     }
     return best;
   }
-  [[nodiscard]] Size largest() const noexcept {
-    Size largest = 0;
-    PolicyBase::list([&](Block block) { largest = std::max(largest, block.extent); });
-    return largest;
-  }
+  [[nodiscard]] Size largest() const noexcept { return map_.largest_free(); }
 
   [[nodiscard]] bool vet(Block block, Fault& fault) const noexcept {
     return links_.vet(ends_, block, fault);
