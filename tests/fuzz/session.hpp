@@ -200,7 +200,11 @@ class Session {
 
   // --- What a program does. ---------------------------------------------------------------------
 
-  void do_malloc() { get(in_.size(), in_.flag() ? in_.align() : granule_size); }
+  // One draw a statement: an input must mean the same whoever compiled this.
+  void do_malloc() {
+    const Size size = in_.size();
+    get(size, in_.flag() ? in_.align() : granule_size);
+  }
 
   // The largest free block can be had, whole.
   void do_malloc_exact() {
@@ -566,13 +570,19 @@ class Session {
   void do_write_front() {
     const Sight now = look();
     const Address start = now.blocks[in_.below(now.blocks.size())].start;
-    write(start + in_.below(16), drawn(1 + in_.below(16)));
+    const Size at = in_.below(16);
+    write(start + at, drawn(1 + in_.below(16)));
   }
-  void do_write_any() { write(any_place(), drawn(1 + in_.below(24))); }
+  void do_write_any() {
+    const Address at = any_place();
+    write(at, drawn(1 + in_.below(24)));
+  }
   void do_write_free() {
     const Sight now = look();
     if (now.list.empty()) return;
-    write(now.list[in_.below(now.list.size())].address + in_.below(32), drawn(1 + in_.below(16)));
+    const Address start = now.list[in_.below(now.list.size())].address;
+    const Size at = in_.below(32);
+    write(start + at, drawn(1 + in_.below(16)));
   }
   // Sixteen bytes from one place to another: a forged header, a header from elsewhere, or a header
   // that stood there before.
@@ -590,7 +600,8 @@ class Session {
     const Sight now = look();
     if (now.list.empty()) return;
     const Address node = now.list[in_.below(now.list.size())].address;
-    const Address there = now.blocks[in_.below(now.blocks.size())].start + 16 * in_.below(2);
+    Address there = now.blocks[in_.below(now.blocks.size())].start;
+    there += 16 * in_.below(2);
     const auto link = static_cast<std::uint32_t>((there - shadow_.origin()) / granule_size);
     std::vector<std::byte> text(sizeof link);
     std::memcpy(text.data(), &link, sizeof link);
@@ -699,12 +710,14 @@ class Session {
 
   // Any number as an address: what is live, nearly so, what was, what could be, and what cannot.
   Address any_pointer() {
-    switch (in_.below(8)) {
+    const std::size_t kind = in_.below(8);
+    const Address live = kind < 3 ? any_live_payload() : 0;
+    switch (kind) {
       case 0:
       case 1:
-        return any_live_payload();
+        return live;
       case 2:
-        return any_live_payload() + in_.byte() - 64;
+        return live + in_.byte() - 64;
       case 3:
       case 4:
         return freed_.empty() ? 0 : freed_[in_.below(freed_.size())];

@@ -39,7 +39,8 @@ class Shadow {
   explicit Shadow(const Heap& heap)
       : options_(heap.options()),
         front_(front_of(options_)),
-        end_(heap.base() + heap.size()),
+        base_(heap.base()),
+        end_(base_ + heap.size()),
         origin_(end_ - usable_region(options_)),
         largest_align_(std::max(granule_size, std::bit_floor(heap.size() / 4))) {}
 
@@ -86,8 +87,9 @@ class Shadow {
     const Address offset = payload - origin_;
     if (offset % granule_size == 0 && starts_free(before, payload - front_))
       return FaultKind::double_free;
-    if (offset >= end_ - origin_) return FaultKind::foreign_pointer;
+    if (payload - base_ >= end_ - base_) return FaultKind::foreign_pointer;
     if (offset % granule_size != 0) return FaultKind::misaligned_pointer;
+    if (payload < origin_) return FaultKind::foreign_pointer;  // the granule that stays unused
     return before.block_at(payload)->live ? FaultKind::interior_pointer : FaultKind::double_free;
   }
   // A block without payload, once merged with what is before it, had its address where the next
@@ -142,6 +144,7 @@ class Shadow {
 
   Options options_;
   Size front_;
+  Address base_;
   Address end_;
   Address origin_;  // of the first block
   Size largest_align_;
