@@ -99,15 +99,18 @@ REGIONS: dict[str, Callable[..., glassheap.Heap]] = {
 
 
 class Ground(NamedTuple):
-    """A kind of region, a policy and a layout: what every fault is committed on."""
+    """A kind of region, a policy, a layout and a level: what every fault is committed on."""
 
     region: str
     policy: str
     headers: bool
+    checks: str = "robust"
 
     def heap(self, size: int) -> glassheap.Heap:
         """A fresh heap of this kind, of about so many bytes."""
-        return REGIONS[self.region](size, policy=self.policy, headers=self.headers)
+        return REGIONS[self.region](
+            size, policy=self.policy, headers=self.headers, checks=self.checks
+        )
 
     def bench(self) -> Bench:
         """About a page of this kind, worked on."""
@@ -115,7 +118,8 @@ class Ground(NamedTuple):
 
     def __str__(self) -> str:
         """As the id of a test."""
-        return f"{self.policy}, {'headers' if self.headers else 'bare'}, {self.region}"
+        level = "" if self.checks == "robust" else f", {self.checks}"
+        return f"{self.policy}, {'headers' if self.headers else 'bare'}, {self.region}{level}"
 
 
 GROUNDS = [
@@ -124,6 +128,7 @@ GROUNDS = [
     for policy in glassheap.policies()
     for headers in (True, False)
 ]
+WATCHED_GROUNDS = [ground._replace(checks="debug") for ground in GROUNDS]
 
 
 OF_AN_ADDRESS: dict[str, Callable[[glassheap.Heap, Any], object]] = {

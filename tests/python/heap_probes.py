@@ -27,6 +27,8 @@ NIL = 0xFFFFFFFF
 GRANULE = 16
 FRONT = 16
 """Bytes of a header, and of a node."""
+BACK = 16
+"""Bytes of the trailer that stands behind a payload that is watched."""
 
 
 class Header(NamedTuple):
@@ -114,6 +116,21 @@ def front(heap: glassheap.Heap) -> int:
     return FRONT if heap.headers else 0
 
 
+def back(heap: glassheap.Heap) -> int:
+    """Bytes between the rounded end of a payload and the end of its block."""
+    return BACK if heap.checks == "debug" else 0
+
+
+def keeps_sizes(heap: glassheap.Heap) -> bool:
+    """Whether a live block shows the size that was asked for."""
+    return heap.headers or heap.checks == "debug"
+
+
+def on_offer(heap: glassheap.Heap, extent: int) -> int:
+    """What a free block of so many bytes has room for."""
+    return max(extent - front(heap) - back(heap), 0)
+
+
 def first_place(heap: glassheap.Heap) -> int:
     """The address of the first byte of the first block, from which links count."""
     return heap.base + (GRANULE if heap.base == 0 and not heap.headers else 0)
@@ -121,7 +138,7 @@ def first_place(heap: glassheap.Heap) -> int:
 
 def extent_for(heap: glassheap.Heap, size: int) -> int:
     """Bytes that a block of `size` takes in all."""
-    extent = max(front(heap) + -(-size // GRANULE) * GRANULE, GRANULE)
+    extent = max(front(heap) + -(-size // GRANULE) * GRANULE + back(heap), GRANULE)
     return 1 << (extent - 1).bit_length() if heap.policy == "buddy" else extent
 
 
@@ -146,14 +163,16 @@ def assert_nodes(heap: glassheap.Heap, free: list[glassheap.FreeBlock]) -> None:
 
 def assert_block(heap: glassheap.Heap, info: glassheap.BlockInfo) -> None:
     """What is said of a live block, and what stands in front of it."""
-    assert heap.usable_size(info.address) == info.extent - front(heap)
+    usable = info.size if back(heap) else info.extent - front(heap)
+    assert heap.usable_size(info.address) == usable
     assert info.address in heap
     assert info.extent == extent_for(heap, info.size)
     if heap.headers:
         header = header_at(heap, info.start - heap.base)
         assert header[:3] == (info.size, heap.magic, info.serial)
     else:
-        assert (info.size, info.serial) == (info.extent, 0)
+        assert info.serial == 0
+        assert keeps_sizes(heap) or info.size == info.extent
 
 
 def may_touch(heap: glassheap.Heap, left: glassheap.BlockInfo, right: glassheap.BlockInfo) -> bool:
@@ -186,7 +205,7 @@ def assert_sound(heap: glassheap.Heap) -> None:
     listed = heap.free_list()
     in_order = listed if heap.policy in IN_ADDRESS_ORDER else sorted(listed)
     assert in_order == [(info.start, info.size) for info in free]
-    assert all((info.size, info.serial) == (info.extent - front(heap), 0) for info in free)
+    assert all((info.size, info.serial) == (on_offer(heap, info.extent), 0) for info in free)
     assert_nodes(heap, listed)
     assert heap.available_memory() == sum(info.size for info in free)
     assert heap.largest_free() == max((info.size for info in free), default=0)

@@ -1,9 +1,10 @@
 """Every fault, a row each: what is done, what is raised and said to the letter, and no trace of it.
 
-Each row is committed on every kind of region, policy and layout. What is raised is exactly that
-class, with exactly these sentences and figures; and the call that was refused has changed no byte
-of the region, no counter but that of failures, and nothing that the heap shows of itself. So the
-calls of a row can follow one another on one heap, and each of them must find it as it was.
+Each row is committed on every kind of region, policy and layout, and many at every level. What is
+raised is exactly that class, with exactly these sentences and figures; and the call that was
+refused has changed no byte of the region, no counter but that of failures, and nothing that the
+heap shows of itself. So the calls of a row can follow one another on one heap, and each of them
+must find it as it was.
 
 What is said is worked out here from the row, from `walk()` and from the region's bytes, never taken
 from the library's own texts.
@@ -20,8 +21,18 @@ from unittest.mock import ANY
 import pytest
 
 import glassheap
-from bench import CHANGES, GROUNDS, OF_A_SIZE, OF_AN_ADDRESS, OF_AN_ALIGNMENT, Bench, Ground
+from bench import (
+    CHANGES,
+    GROUNDS,
+    OF_A_SIZE,
+    OF_AN_ADDRESS,
+    OF_AN_ALIGNMENT,
+    WATCHED_GROUNDS,
+    Bench,
+    Ground,
+)
 from heap_probes import (
+    BACK,
     FRONT,
     GRANULE,
     Node,
@@ -114,6 +125,13 @@ def assert_refused_by_all(row: Row, bench: Bench) -> None:
     assert_refused(row, bench, row.given(bench), *row.calls)
 
 
+WATCHED_SAMPLE = [
+    ground
+    for ground in WATCHED_GROUNDS
+    if ground.region == "pages" and ground.policy in ("first_fit", "buddy")
+]
+"""What is watched refuses as everything else does; what it finds beside has rows of its own."""
+every_watched_ground = pytest.mark.parametrize("ground", WATCHED_GROUNDS, ids=str)
 every_ground = pytest.mark.parametrize("ground", GROUNDS, ids=str)
 with_headers = pytest.mark.parametrize("ground", [g for g in GROUNDS if g.headers], ids=str)
 
@@ -448,7 +466,7 @@ TABLE = {
 
 
 @every_row(TABLE)
-@every_ground
+@pytest.mark.parametrize("ground", [*GROUNDS, *WATCHED_SAMPLE], ids=str)
 def test_a_fault_is_named_and_leaves_no_trace(ground: Ground, row: Row) -> None:
     bench = ground.bench()
     assert_refused_by_all(row, bench)
@@ -572,9 +590,9 @@ HEADERS = {
 }
 
 
-def assert_found(row: Row, bench: Bench, address: int) -> None:
+def assert_found(row: Row, bench: Bench, given: object) -> None:
     """check() finds this and nothing else, and says it in the words of the exception."""
-    said = row.said(bench, address, "check")
+    said = row.said(bench, given, "check")
     (finding,) = bench.heap.check()
     assert finding == (row.error.__name__, *(said.figures[name] for name in FINDING))
     error = row.error(without_culprit(finding))
@@ -585,7 +603,7 @@ def assert_found(row: Row, bench: Bench, address: int) -> None:
 FINDING = ("field", "offset", "expected", "found")
 
 
-def commit_on_headers(ground: Ground, row: Row) -> None:
+def commit_and_find(ground: Ground, row: Row) -> None:
     for name in row.calls:
         bench = ground.bench()
         address = row.given(bench)
@@ -600,9 +618,9 @@ def commit_on_headers(ground: Ground, row: Row) -> None:
 def test_an_overwritten_header_is_found_and_contained(ground: Ground, row: Row) -> None:
     """A seal of 16 bits misses one forgery in 65,536; under another key it must see it."""
     try:
-        commit_on_headers(ground, row)
+        commit_and_find(ground, row)
     except AssertionError:
-        commit_on_headers(ground, row)
+        commit_and_find(ground, row)
 
 
 # --- Nodes of free blocks. ------------------------------------------------------------------------
@@ -677,18 +695,23 @@ def assert_damaged(heap: glassheap.Heap) -> None:
         heap.free(None)
 
 
-def meet(bench: Bench, steps: Iterable[Callable[[], object]], said: Said) -> None:
+def meet(
+    bench: Bench,
+    steps: Iterable[Callable[[], object]],
+    said: Said,
+    error_class: type[Exception] = glassheap.FreeListCorrupted,
+) -> None:
     """One of the steps meets the damage, says so, and changes nothing."""
     for step in steps:
         before = state(bench.heap)
         try:
             step()
-        except glassheap.FreeListCorrupted as error:
+        except error_class as error:
             assert_said(error, said)
             assert state(bench.heap) == before
             assert_damaged(bench.heap)
             return
-    pytest.fail("nothing met the damaged node")
+    pytest.fail("nothing met the damage")
 
 
 @pytest.mark.parametrize("written", WRITTEN.values(), ids=WRITTEN)
@@ -712,6 +735,134 @@ def test_an_overwritten_node_is_found_by_check(ground: Ground, written: Written)
         figures = (said.figures[name] for name in FINDING)
         assert finding == ("FreeListCorrupted", *figures)
         assert without_culprit(finding) == said.text
+
+
+# --- Bytes that are watched: behind a payload, and in free memory. --------------------------------
+
+
+class Behind(NamedTuple):
+    """Where behind a payload is written, and which index is told; both from where it ends."""
+
+    first: int
+    length: int
+    told: int
+
+
+ROUNDING = {
+    "the first byte behind": Behind(0, 1, 0),
+    "in the rounding": Behind(5, 1, 5),
+    "the last of the rounding": Behind(11, 1, 11),
+    "over all of the rounding": Behind(0, 12, 0),
+    "into the trailer": Behind(10, 10, 10),
+}
+
+
+def overflowed(behind: Behind) -> Callable[[Bench], glassheap.Block]:
+    """A block of 100 bytes that was written behind; 112 are its granules."""
+
+    def write(bench: Bench) -> glassheap.Block:
+        block = bench.heap.alloc(100)
+        place = block.address - bench.heap.base + 100 + behind.first
+        old = peek(bench.heap, place, behind.length)
+        overwrite(bench.heap, place, bytes(byte ^ 0x5A for byte in old))
+        return block
+
+    return write
+
+
+def overflow_of(bench: Bench, address: int, size: int, index: int) -> Said:
+    offset = bench.offset(address)
+    text = f"the block at offset {offset} has {size} bytes, and the byte with the index {index},"
+    return corrupted(f"{text} behind its end, was written.", offset, "redzone", size, index)
+
+
+def overflow(behind: Behind) -> Callable[[Bench, Any, str], Said]:
+    def said(bench: Bench, block: glassheap.Block, name: str) -> Said:
+        """Without headers the trailer is what knows the size: broken, it leaves the extent."""
+        end = next(i.extent for i in bench.heap.walk() if i.address == block.address)
+        end -= front(bench.heap) + BACK
+        if not bench.heap.headers and 100 + behind.first + behind.length > end:
+            return overflow_of(bench, block.address, end, end)
+        return overflow_of(bench, block.address, 100, 100 + behind.told)
+
+    return said
+
+
+def at_its_address(
+    call: Callable[[glassheap.Heap, Any], object],
+) -> Callable[[Bench, Any], object]:
+    return lambda bench, block: call(bench.heap, block.address)
+
+
+OF_WHAT_OVERFLOWED: dict[str, Callable[[Bench, Any], object]] = {
+    **{name: at_its_address(call) for name, call in OF_AN_ADDRESS.items()},
+    "realloc to less": lambda b, block: b.heap.realloc(block.address, 1),
+    "realloc to more": lambda b, block: b.heap.realloc(block.address, 500),
+    "Block.free": lambda b, block: block.free(),
+    "memoryview": lambda b, block: memoryview(block),
+}
+OVERFLOWS = {
+    name: Row(glassheap.OverflowDetected, overflow(behind), overflowed(behind), OF_WHAT_OVERFLOWED)
+    for name, behind in ROUNDING.items()
+}
+
+
+@every_row(OVERFLOWS)
+@every_watched_ground
+def test_an_overflow_is_found_and_contained(ground: Ground, row: Row) -> None:
+    commit_and_find(ground, row)
+
+
+FILL = 0xDD
+
+
+def write_free(bench: Bench, block: glassheap.BlockInfo, at: int) -> Said:
+    """Write a byte so far into that free block; what the heap must say of it."""
+    offset = block.start - bench.heap.base + at
+    overwrite(bench.heap, offset, b"\x07")
+    text = f"the byte at offset {offset} is free memory, and was written: it is 0x07 instead of"
+    return corrupted(f"{text} 0x{FILL:02X}.", offset, "fill", FILL, 7)
+
+
+PLACES: dict[str, Callable[[int], int]] = {
+    "right behind the node": lambda extent: 16,
+    "in the middle": lambda extent: 16 + (extent - 16) // 2,
+    "the last byte": lambda extent: extent - 1,
+}
+
+
+def free_memory(bench: Bench) -> list[glassheap.BlockInfo]:
+    """The free blocks that are more than a node, and so may serve somebody."""
+    return [i for i in bench.heap.walk() if not i.live and i.size > 0]
+
+
+@pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
+@every_watched_ground
+def test_a_write_into_freed_memory_is_met_at_reuse(
+    ground: Ground, place: Callable[[int], int]
+) -> None:
+    for meeting, which in itertools.product(
+        (take_all, take_all_at_once), range(len(free_memory(ground.bench())))
+    ):
+        bench = ground.bench()
+        block = free_memory(bench)[which]
+        said = write_free(bench, block, place(block.extent))
+        meet(bench, meeting(bench), said, glassheap.WriteAfterFree)
+
+
+@pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
+@every_watched_ground
+def test_a_write_into_freed_memory_is_found_by_check(
+    ground: Ground, place: Callable[[int], int]
+) -> None:
+    for which in range(len(free_memory(ground.bench()))):
+        bench = ground.bench()
+        block = free_memory(bench)[which]
+        said = write_free(bench, block, place(block.extent))
+        (finding,) = bench.heap.check()
+        assert finding == ("WriteAfterFree", *(said.figures[name] for name in FINDING))
+        assert without_culprit(finding) == said.text
+        assert_damaged(bench.heap)
 
 
 # --- A heap that was found corrupt, or was closed. ------------------------------------------------
