@@ -1,8 +1,8 @@
 """What could end a process, or never end, is done in one of its own, with a limit of time.
 
 Free lists that run in circles, on every policy, layout and kind of region; forks while other
-threads are inside of several heaps. Stray writes past a region are in test_guard_pages.py; a signal
-handler in C that comes back into the heap is in the C++ tests.
+threads are inside of several heaps; a signal handler that comes back into the heap while a call of
+it is under way. Stray writes past a region are in test_guard_pages.py.
 """
 
 from __future__ import annotations
@@ -133,3 +133,56 @@ def test_a_child_and_its_child_may_use_every_heap_at_once() -> None:
     """Also when other threads were inside some of them, and are not there to leave."""
     done = run_child(FORKING, "-W", "ignore")
     assert (done.returncode, done.stderr, done.stdout) == (0, "", "0 0\n")
+
+
+COMING_BACK = """
+import ctypes, signal
+import glassheap
+
+heap = glassheap.Heap(1 << 26, checks="debug")  # to look at all of it takes a while
+address = heap.malloc(8)
+calls = {
+    "malloc": lambda: heap.malloc(8),
+    "free": lambda: heap.free(address),
+    "realloc": lambda: heap.realloc(address, 9),
+    "free_many": lambda: heap.free_many([address]),
+    "check": heap.check,
+    "walk": heap.walk,
+    "stats": heap.stats,
+    "reset": heap.reset,
+    "close": heap.close,
+}
+said = {}
+
+# Not Python's own handlers, which wait for the call to end: this one runs in the middle of it.
+@ctypes.CFUNCTYPE(None, ctypes.c_int)
+def handle(number):
+    for name, call in calls.items():
+        try:
+            said[name] = repr(call())
+        except Exception as error:
+            said[name] = f"{type(error).__name__}: {error}"
+
+libc = ctypes.CDLL(None)
+libc.signal.argtypes, libc.signal.restype = [ctypes.c_int, ctypes.c_void_p], ctypes.c_void_p
+libc.signal(signal.SIGVTALRM, ctypes.cast(handle, ctypes.c_void_p))
+signal.setitimer(signal.ITIMER_VIRTUAL, 0.005)  # of its own time: so it is inside by then
+found = heap.check()
+assert list(said) == list(calls), said
+print(found, *sorted(set(said.values())), sep="\\n")
+heap.free(address)
+print(heap.stats().live_blocks, heap.check())
+"""
+
+
+@needs_alarm
+def test_a_handler_that_interrupts_a_call_is_refused_and_never_waits() -> None:
+    """By every call that takes the lock; what was interrupted ends as if nothing had been."""
+    done = run_child(COMING_BACK)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [
+        "[]",
+        "HeapError: this thread is inside the heap already: a signal handler interrupted a call of"
+        " it. Try again when the handler has returned.",
+        "0 []",
+    ]
