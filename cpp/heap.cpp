@@ -333,9 +333,45 @@ void Heap::unpin(Offset payload) noexcept {
   if (!guard) return;        // in a signal handler, where nobody gives a view back
   if (payload == whole_region) {
     --region_pins_;
-  } else if (const auto pin = pins_.find(payload); --pin->second == 0) {
-    pins_.erase(pin);
+  } else {
+    drop_pin(payload);
   }
+}
+
+void Heap::drop_pin(Offset payload) noexcept {
+  if (const auto pin = pins_.find(payload); --pin->second == 0) pins_.erase(pin);
+}
+
+Address Heap::realloc_pinned(Address payload, Size size, Size align, Fault& fault) noexcept {
+  const Inside inside(*this);
+  if (!may_change(inside, fault) || !align_for(align, fault)) return 0;
+  const Offset offset = offset_of(payload);
+  const auto pin = pins_.find(offset);
+  Block block;
+  if (pin->second != 1) {
+    fault.kind = FaultKind::pinned;
+  } else {
+    block = core_->reallocate(offset, size, align, fault);
+  }
+  if (!block) {
+    blame(fault, payload);
+    return 0;
+  }
+  auto moved = pins_.extract(pin);  // the node itself goes over: nothing is allocated
+  moved.key() = payload_of(block);
+  pins_.insert(std::move(moved));
+  if (payload_of(block) != offset) released(offset);
+  return address_of(taken(block));
+}
+
+bool Heap::free_pinned(Address payload, Fault& fault) noexcept {
+  const Inside inside(*this);
+  const Offset offset = offset_of(payload);
+  if (inside.is_locked()) drop_pin(offset);
+  if (!may_change(inside, fault)) return false;
+  if (unpinned(offset, fault) && core_->release(offset, fault)) return released(offset);
+  blame(fault, payload);
+  return false;
 }
 
 // --- Looking. ----------------------------------------------------------------------------------

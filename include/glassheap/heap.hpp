@@ -139,6 +139,13 @@ class Heap {
   bool pin_region(Pinned& pinned, Fault& fault) noexcept;  // all of it: refuses close alone
   void unpin(Offset payload) noexcept;                     // Pinned::payload
 
+  // realloc and free for whoever pinned the block once, and keeps it pinned while it lives: the pin
+  // goes along in the same step, so nobody can free the block, or reset the heap, in between. A
+  // block that others have pinned too stays. free_pinned() takes the pin back in any case: also
+  // where the block itself must stay, because the heap is damaged, say.
+  Address realloc_pinned(Address payload, Size size, Size align, Fault& fault) noexcept;
+  bool free_pinned(Address payload, Fault& fault) noexcept;
+
   // Whether it is the payload of a live block.
   [[nodiscard]] bool contains(Address payload, Fault& fault) noexcept;
   [[nodiscard]] std::vector<FreeBlock> free_list(Fault& fault);
@@ -163,6 +170,7 @@ class Heap {
   [[nodiscard]] Size size() const noexcept { return size_; }
   [[nodiscard]] Address base() const noexcept { return base_; }
   [[nodiscard]] Address address() const noexcept { return real_; }
+  [[nodiscard]] Size align_limit() const noexcept { return largest_align_; }
   [[nodiscard]] const Options& options() const noexcept { return options_; }
 
  protected:
@@ -189,6 +197,8 @@ class Heap {
 
     [[nodiscard]] explicit operator bool() const noexcept { return refusal_ == FaultKind::none; }
     [[nodiscard]] FaultKind refusal() const noexcept { return refusal_; }
+    // Whether this process's other threads are out, which is all that its pins need.
+    [[nodiscard]] bool is_locked() const noexcept { return static_cast<bool>(guard_); }
 
    private:
     void enter() noexcept;
@@ -262,6 +272,7 @@ class Heap {
   }
   [[nodiscard]] bool find(const Handle& handle, Live& live, Fault& fault) const noexcept;
   bool hold(const Live& live, Pinned& pinned);
+  void drop_pin(Offset payload) noexcept;
   void watch_sentinel(Findings& findings) const;
   [[nodiscard]] BlockInfo shown(const Sight& sight) const noexcept;
   [[nodiscard]] BlockInfo culprit(const Fault& finding) const noexcept;

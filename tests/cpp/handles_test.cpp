@@ -125,6 +125,9 @@ class Pins : public Handles {
 };
 INSTANTIATE_TEST_SUITE_P(Policies, Pins, ::testing::ValuesIn(variants()), by_name);
 
+class HeaderPins : public Pins {};
+INSTANTIATE_TEST_SUITE_P(Policies, HeaderPins, ::testing::ValuesIn(variants(has_headers)), by_name);
+
 TEST_P(Pins, TellWhereTheBytesAreAndHowManyWereAskedFor) {
   const Address payload = rig_.malloc(41);
   const Heap::Pinned pinned = pin(payload);
@@ -180,6 +183,52 @@ TEST_P(Pins, OfTheRegionHoldTheHeapOpenAndNothingElse) {
   expect_refused([&](Fault& f) { rig_->close(f); }, 0);
   rig_->unpin(pinned.payload);
   EXPECT_TRUE(rig_.granted([&](Fault& f) { return rig_->close(f); }));
+}
+
+TEST_P(Pins, GoAlongWhenTheirOwnerMovesTheBlock) {
+  const Address payload = rig_.malloc(40);
+  rig_.malloc(40);
+  pin(payload);
+  const Address moved =
+      rig_.granted([&](Fault& f) { return rig_->realloc_pinned(payload, 100, 64, f); });
+  EXPECT_NE(moved, payload);
+  EXPECT_EQ(moved % 64, rig_->base() % 64);
+  EXPECT_FALSE(rig_.contains(payload));
+  expect_held(moved);
+  EXPECT_TRUE(rig_.granted([&](Fault& f) { return rig_->free_pinned(moved, f); }));
+  EXPECT_FALSE(rig_.contains(moved));
+  rig_.reset();
+}
+
+TEST_P(Pins, StayWhereTheOwnersMoveIsRefused) {
+  const Address payload = rig_.malloc(40);
+  pin(payload);
+  const auto too_much = [&](Fault& f) { EXPECT_EQ(rig_->realloc_pinned(payload, 2000, 16, f), 0); };
+  EXPECT_EQ(rig_.refused(too_much).kind, FaultKind::out_of_memory);
+  expect_held(payload);
+}
+
+TEST_P(Pins, OfOthersOutliveTheOwner) {
+  const Address payload = rig_.malloc(40);
+  const Heap::Pinned others = pin(payload);
+  pin(payload);
+  expect_refused([&](Fault& f) { rig_->realloc_pinned(payload, 8, 16, f); }, payload);
+  expect_refused([&](Fault& f) { rig_->free_pinned(payload, f); }, payload);
+  expect_held(payload);
+  rig_->unpin(others.payload);
+  rig_.free(payload);
+}
+
+// Otherwise nobody could ever reset it.
+TEST_P(HeaderPins, OfADamagedHeapAreTakenBack) {
+  const Address payload = rig_.malloc(40);
+  const Address other = rig_.malloc(40);
+  pin(payload);
+  rig_.at(other)[-8] ^= std::byte{0xFF};
+  EXPECT_EQ(rig_.refused_free(other).kind, FaultKind::bad_magic);
+  const Fault fault = rig_.refused([&](Fault& f) { rig_->free_pinned(payload, f); });
+  EXPECT_EQ(fault.kind, FaultKind::heap_damaged);
+  rig_.reset();
 }
 
 TEST_P(Pins, LetOthersGoInABatchOnlyTogether) {
