@@ -8,11 +8,14 @@
 //     block_type.cpp   Block
 //     views.cpp        memoryviews of a block and of the region
 //     player.cpp       replaying a trace
+//     numpy.cpp        NumPy's arrays in a heap
 //     arguments.hpp    Python's whole numbers into 64 bits
 //     raise.hpp        Fault into exception
 #pragma once
 
 #include <pybind11/pybind11.h>
+
+#include <span>
 
 #include "glassheap/shared_heap.hpp"
 
@@ -22,10 +25,13 @@ namespace py = pybind11;
 
 void add_heap(py::module_& module);
 void add_hot_methods(py::handle heap_type);
+// As the descriptors that CPython's own types have; the methods live as long as the type.
+void add_methods(py::handle heap_type, std::span<PyMethodDef> methods);
 void add_shared_heap(py::module_& module);
 void add_block(py::module_& module);
 void add_views(py::module_& module);
 void add_player(py::module_& module);
+void add_numpy(py::module_& module, py::handle heap_type);
 
 // The C++ heap in a Python Heap. Null, with a TypeError set, if its __init__ was never called.
 Heap* heap_of(PyObject* self) noexcept;

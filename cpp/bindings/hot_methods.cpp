@@ -328,7 +328,9 @@ Heap* heap_of(PyObject* self) noexcept {
   return static_cast<Heap*>(value);
 }
 
-void add_hot_methods(py::handle heap_type) {
+void add_hot_methods(py::handle heap_type) { add_methods(heap_type, methods); }
+
+void add_methods(py::handle heap_type, std::span<PyMethodDef> methods) {
   auto* const type = reinterpret_cast<PyTypeObject*>(heap_type.ptr());
   for (PyMethodDef& method : methods) {
     const auto descriptor = py::reinterpret_steal<py::object>(PyDescr_NewMethod(type, &method));

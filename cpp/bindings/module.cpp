@@ -14,6 +14,7 @@ PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
   add_block(module);
   add_views(module);
   add_player(module);
+  add_numpy(module, module.attr("Heap"));
   module.def("_describe_shortage", &describe_shortage, "The first sentence of an OutOfMemory.");
   module.def("_describe", &describe, "The sentence for a Finding's fields.");
 }

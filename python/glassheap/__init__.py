@@ -40,6 +40,7 @@ from glassheap.errors import (
 
 TYPE_CHECKING = False  # not typing's: that module alone takes longer to import than all of this
 if TYPE_CHECKING:
+    from glassheap import numpy as numpy
     from glassheap.placement import Policy
     from glassheap.records import BlockInfo, Finding, FreeBlock, OwnedBlock, PolicyInfo
     from glassheap.statistics import HeapStats
@@ -94,9 +95,11 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     """Import what a heap tells of itself when it is asked for: typing and dataclasses are slow."""
-    if name not in _LATER:
+    if name not in _LATER and name != "numpy":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
+    if name == "numpy":  # a module of ours, which imports NumPy itself
+        return import_module("glassheap.numpy")
     globals()[name] = getattr(import_module(_LATER[name]), name)
     return globals()[name]

@@ -3,9 +3,10 @@
 from array import array
 from collections.abc import Iterator, Sequence
 from types import TracebackType
-from typing import Literal, SupportsIndex, final
+from typing import Any, Literal, SupportsIndex, final
 
 from _typeshed import ReadableBuffer, SupportsWrite
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 from typing_extensions import Self
 
 from glassheap.records import BlockInfo, Finding, FreeBlock, PolicyInfo
@@ -42,6 +43,17 @@ class Heap:
     def alloc(self, size: SupportsIndex, *, align: SupportsIndex = 16) -> Block: ...
     def malloc_many(self, sizes: Sequence[SupportsIndex] | ReadableBuffer) -> array[int]: ...
     def free_many(self, addresses: Sequence[SupportsIndex | None] | ReadableBuffer) -> None: ...
+
+    # NumPy arrays.
+    def array(
+        self,
+        shape: SupportsIndex | Sequence[SupportsIndex],
+        dtype: DTypeLike = ...,
+        *,
+        align: SupportsIndex = 64,
+        order: Literal["C", "F"] = "C",
+    ) -> NDArray[Any]: ...
+    def copy(self, array: ArrayLike, *, align: SupportsIndex = 64) -> NDArray[Any]: ...
 
     # Looking.
     @property
@@ -138,6 +150,8 @@ class Player:
     ) -> int: ...
 
 def policies() -> list[PolicyInfo]: ...
+def _numpy_handler(heap: Heap, /) -> object: ...
+def _set_numpy_handler(api: object, handler: object, /) -> object: ...
 def _describe_shortage(
     requested: int, available: int, largest: int, free_blocks: int, align: int, /
 ) -> str: ...
