@@ -633,6 +633,31 @@ numpy.kept = heap.array(10)
     assert (done.returncode, done.stderr) == (0, "")
 
 
+OTHER_GROUNDS: dict[str, Callable[[Any], Any]] = {
+    "over a buffer": lambda package: package.Heap.over(bytearray(1 << 16)),
+    "shared": lambda package: package.SharedHeap.create(size=1 << 16),
+}
+
+
+@pytest.mark.parametrize("make", OTHER_GROUNDS.values(), ids=OTHER_GROUNDS)
+def test_arrays_may_be_in_a_heap_of_any_kind(make: Callable[[Any], Any]) -> None:
+    heap = make(glassheap)
+    array = heap.copy(np.arange(10))
+    with glassheap.numpy.use(heap):
+        other = array * 2
+        other.resize(1000, refcheck=False)
+    part = other[5:10]
+    assert is_in(heap, array)
+    assert is_in(heap, other)
+    del other
+    with pytest.raises(BufferError):
+        heap.close()
+    assert part.tolist() == [10, 12, 14, 16, 18]
+    del array, part
+    assert (len(heap), heap.check()) == (0, [])
+    heap.close()
+
+
 # --- Threads, and contexts. -----------------------------------------------------------------------
 
 
