@@ -1,11 +1,13 @@
 #include "glassheap/shared_heap.hpp"
 
 #include <chrono>
+#include <cstddef>
 #include <cstring>
 #include <new>
 #include <thread>
 
 #include "glassheap/policies.hpp"
+#include "glassheap/remains.hpp"
 #include "glassheap/shared/everyone.hpp"
 #include "glassheap/shared/processes.hpp"
 #include "glassheap/shared/robust_lock.hpp"
@@ -150,6 +152,48 @@ std::unique_ptr<SharedHeap> SharedHeap::attach(const Opening& how, const std::st
   if (!whole) return nullptr;
   return std::unique_ptr<SharedHeap>(
       new SharedHeap(options, how.place, region, std::move(core), std::move(everyone)));
+}
+
+// --- An image, and copies of it. ---------------------------------------------------------------
+
+bool SharedHeap::read(const Place& place, Image& image, Fault& fault) {
+  const std::unique_ptr<Segment> segment = open_ready(place, 0, fault);
+  if (segment == nullptr) return false;
+  auto& block = *std::launder(reinterpret_cast<Superblock*>(segment->data()));
+  const Options options = shared::options_of(block.fixed);
+  if (block.fixed.owners_at - block.fixed.arrays_at < arrays_for(options))
+    return bad_image("layout", fault);
+  const std::unique_ptr<Core> core = core_over(*segment, options);
+  core->load(block.state);
+  image.recovered = block.recovered;
+  image.died = block.flight.now();
+  for (const shared::Process& process : block.processes) {
+    if (process.attached != 0 && shared::lives(process)) image.users.push_back(process.pid);
+  }
+  const Offset unused = options.unused();
+  const Remains remains = read_remains(core->map(), image.died);
+  for (const Remains::Part& part : remains.parts) {
+    if (!part.free && part.block != remains.gone)
+      image.live.push_back(unused + core->layout().payload_of(part.block.start));
+  }
+  return true;
+}
+
+std::optional<std::uint64_t> SharedHeap::generation(std::span<const std::byte> front) {
+  std::uint64_t number = 0;
+  constexpr std::size_t at = offsetof(Superblock, generation);
+  if (front.size() < at + sizeof number) return std::nullopt;
+  std::memcpy(&number, front.data() + at, sizeof number);  // at whatever address they lie
+  return number;
+}
+
+bool SharedHeap::copy_into(std::span<std::byte> bytes, Fault& fault) noexcept {
+  const Inside inside(*this);
+  if (!may_look(inside, fault)) return false;
+  const Segment& segment = everyone_.segment();
+  if (bytes.size() < segment.size()) return bad_image("size", fault);
+  std::memcpy(bytes.data(), segment.data(), segment.size());
+  return true;
 }
 
 std::uint8_t SharedHeap::number() const noexcept { return everyone_.number(); }

@@ -1,6 +1,7 @@
 // shared_type.cpp: SharedHeap. What Python alone must know, which of them this process has, is in
 // glassheap.shared.
 
+#include <pybind11/stl.h>
 #include <unistd.h>
 
 #include "arguments.hpp"
@@ -110,6 +111,23 @@ py::object attach_copy(const py::object& buffer, bool mend) {
   how.copy = true;
   how.mend = mend;
   return attach_to(place, py::none(), how);
+}
+
+// (recovered, (start, end, keep) in flight, pids of living users, payloads of live blocks): of the
+// copy of an image, as it lies there.
+py::tuple read_image(const py::object& buffer) {
+  Image image;
+  Fault fault;
+  SharedHeap::read(place_of(py::none(), py::none(), buffer), image, fault);
+  raise_if(fault);
+  return py::make_tuple(image.recovered,
+                        py::make_tuple(image.died.start, image.died.end, image.died.keep),
+                        image.users, image.live);
+}
+
+std::optional<std::uint64_t> image_generation(const py::bytes& front) {
+  const std::string_view bytes = front;
+  return SharedHeap::generation(std::as_bytes(std::span(bytes.data(), bytes.size())));
 }
 
 template <typename Call>
@@ -225,6 +243,11 @@ Raises HeapDamaged, HeapClosed.)")
           R"(Return an OwnedBlock for each live block: which process allocated it, and does it live.
 
 O(n). Raises HeapClosed.)")
+      .def("_copy_into",
+           [](Self self, const py::object& buffer) {
+             const Borrowed bytes = borrow(buffer);
+             calling(self, [&](SharedHeap& heap, Fault& f) { heap.copy_into(bytes.span, f); });
+           })
       .def("_receive", &receive)
       .def_property_readonly("_number", [](Self self) { return heap_in(self).number(); })
       .def_property_readonly("_identity",
@@ -248,6 +271,11 @@ O(n). Raises HeapClosed.)")
           "The file's path, or None.")
       .def("__exit__", [](Self self, const py::args&) { in_python("leave")(self); })
       .def("__reduce__", [](Self self) { return in_python("reduce_heap")(self); });
+  module.def(
+      "_image_generation", &image_generation, py::arg("front"),
+      "Odd while somebody is inside the heap whose image begins so; None if it is no image.");
+  module.def("_read_image", &read_image, py::arg("buffer"),
+             "What is in the copy of an image, before anybody makes it whole.");
 }
 
 }  // namespace glassheap::bindings

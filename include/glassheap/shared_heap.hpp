@@ -21,6 +21,14 @@ namespace glassheap {
 
 class SharedHeap;
 
+// An image as it lies there, before anybody makes it whole.
+struct Image {
+  std::uint64_t recovered = 0;
+  Stretch died;                      // what was in flight
+  std::vector<std::uint32_t> users;  // living processes that have attached
+  std::vector<Address> live;         // payloads of blocks that the map has as live
+};
+
 // A block as it is looked at from outside: whose it is.
 struct Owned {
   BlockInfo block;
@@ -46,6 +54,14 @@ class SharedHeap final : public Heap {
   // (bad_image; an empty `policy` is any), and if it is not ready in time (attach_timeout).
   [[nodiscard]] static std::unique_ptr<SharedHeap> attach(const Opening& how,
                                                           const std::string& policy, Fault& fault);
+  // What is in a segment, changing nothing. Refused for what is no heap (bad_image).
+  static bool read(const shared::Place& place, Image& image, Fault& fault);
+  // Whether somebody is inside the heap that begins with these bytes, and how many were before: odd
+  // while somebody is. None if they are too few.
+  [[nodiscard]] static std::optional<std::uint64_t> generation(std::span<const std::byte> front);
+  // Copies all of the segment while nobody else is inside; false if there are more bytes than that.
+  bool copy_into(std::span<std::byte> bytes, Fault& fault) noexcept;
+
   // Takes the name or the file away. Who has attached is not disturbed.
   bool unlink(Fault& fault) const;
   bool flush(Fault& fault) noexcept;

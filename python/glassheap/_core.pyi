@@ -1,15 +1,16 @@
 """The compiled part of glassheap, for checkers; its docstrings are there at run time."""
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from os import PathLike
 from types import TracebackType
 from typing import Any, Literal, SupportsIndex, final
 
-from _typeshed import ReadableBuffer, SupportsWrite
+from _typeshed import ReadableBuffer, SupportsWrite, WriteableBuffer
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 from typing_extensions import Self
 
-from glassheap.records import BlockInfo, Finding, FreeBlock, PolicyInfo
+from glassheap.records import BlockInfo, Finding, FreeBlock, OwnedBlock, PolicyInfo
 from glassheap.statistics import HeapStats
 
 __version__: str
@@ -30,6 +31,21 @@ class Heap:
         order: Literal["address", "size+", "size-", "front", "back"] | None = None,
         coalesce: bool | None = None,
     ) -> None: ...
+    @staticmethod
+    def over(
+        buffer: WriteableBuffer,
+        *,
+        policy: str = "first_fit",
+        headers: bool = True,
+        checks: Literal["robust", "debug"] = "robust",
+        magic: SupportsIndex = 0xDEADBEEF,
+        zero_on_free: bool = False,
+        threads: bool = True,
+        base: SupportsIndex | None = None,
+        fit: Literal["first", "best", "worst"] | None = None,
+        order: Literal["address", "size+", "size-", "front", "back"] | None = None,
+        coalesce: bool | None = None,
+    ) -> Heap: ...
 
     # Blocks by address.
     def malloc(self, size: SupportsIndex, *, align: SupportsIndex = 16) -> int: ...
@@ -106,6 +122,56 @@ class Heap:
         /,
     ) -> None: ...
 
+class SharedHeap(Heap):
+    @staticmethod
+    def create(
+        name: str | None = None,
+        size: SupportsIndex | None = None,
+        *,
+        path: str | PathLike[str] | None = None,
+        buffer: WriteableBuffer | None = None,
+        timeout: float = 10.0,
+        policy: str = "first_fit",
+        headers: bool = True,
+        checks: Literal["robust", "debug"] = "robust",
+        magic: SupportsIndex = 0xDEADBEEF,
+        zero_on_free: bool = False,
+        fit: Literal["first", "best", "worst"] | None = None,
+        order: Literal["address", "size+", "size-", "front", "back"] | None = None,
+        coalesce: bool | None = None,
+    ) -> SharedHeap: ...
+    @staticmethod
+    def attach(
+        name: str | None = None,
+        *,
+        path: str | PathLike[str] | None = None,
+        buffer: WriteableBuffer | None = None,
+        policy: str | None = None,
+        timeout: float = 10.0,
+    ) -> SharedHeap: ...
+    @property
+    def name(self) -> str | None: ...
+    @property
+    def path(self) -> str | None: ...
+    def block(self, address: SupportsIndex) -> Block: ...
+    def owners(self) -> list[OwnedBlock]: ...
+    def reap(self) -> int: ...
+    def flush(self) -> None: ...
+    def unlink(self) -> None: ...
+    def __reduce__(self) -> tuple[Callable[..., SharedHeap], tuple[Any, ...]]: ...
+
+    # Of images, and of blocks on their way.
+    @staticmethod
+    def _attach_copy(buffer: WriteableBuffer, mend: bool = False) -> SharedHeap: ...
+    def _copy_into(self, buffer: WriteableBuffer, /) -> None: ...
+    def _receive(
+        self, address: int, size: int, epoch: int, serial: int, sender: int, /
+    ) -> Block: ...
+    @property
+    def _number(self) -> int: ...
+    @property
+    def _identity(self) -> tuple[int, int]: ...
+
 @final
 class Block:
     @property
@@ -118,7 +184,14 @@ class Block:
     def serial(self) -> int: ...
     @property
     def live(self) -> bool: ...
+    @property
+    def shared(self) -> bool: ...
+    @property
+    def _epoch(self) -> int: ...
     def free(self) -> None: ...
+    def share(self) -> Self: ...
+    def _send(self) -> None: ...
+    def __reduce__(self) -> tuple[Callable[..., Block], tuple[Any, ...]]: ...
     def __len__(self) -> int: ...
     def __buffer__(self, flags: int, /) -> memoryview: ...
     def __enter__(self) -> Self: ...
@@ -156,3 +229,7 @@ def _describe_shortage(
     requested: int, available: int, largest: int, free_blocks: int, align: int, /
 ) -> str: ...
 def _describe(fault: str, rule: str, offset: int, expected: int, found: int, /) -> str: ...
+def _image_generation(front: bytes) -> int | None: ...
+def _read_image(
+    buffer: WriteableBuffer,
+) -> tuple[int, tuple[int, int, int], list[int], list[int]]: ...

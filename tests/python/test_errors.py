@@ -34,6 +34,10 @@ BASES = {
     glassheap.WriteAfterFree: (glassheap.HeapCorrupted,),
     glassheap.HeapDamaged: (glassheap.HeapError, RuntimeError),
     glassheap.HeapClosed: (glassheap.HeapError, ValueError),
+    glassheap.AttachError: (glassheap.HeapError, OSError),
+    glassheap.BadImage: (glassheap.AttachError,),
+    glassheap.AttachTimeout: (glassheap.AttachError,),
+    glassheap.LockTimeout: (glassheap.HeapError, TimeoutError),
 }
 
 
