@@ -5,7 +5,8 @@ command ends.  What the commands do is elsewhere, and is imported only by the co
 
     exit status   0    done
                   1    the output could not be written, the heap was found corrupt, or the trace
-                       freed what it did not hold (the figures are printed all the same)
+                       freed what it did not hold (the figures are printed all the same); fsck: the
+                       image is bad
                   2    a mistake in the arguments or in the file
                   130  Ctrl-C
                   141  the reader of the output went away (`| head`), quietly
@@ -120,6 +121,8 @@ def build_parser() -> Parser:
         help="the placement policies",
         description="Print what each placement policy picks, what it costs and where it is from.",
     )
+    add_fsck(commands.add_parser("fsck", help="check the file of a shared heap, or mend it"))
+    add_inspect(commands.add_parser("inspect", help="see a shared heap while others use it"))
     ostep.add_arguments(commands.add_parser("ostep", help="the free-space homework of OSTEP"))
     return parser
 
@@ -170,6 +173,43 @@ def tell(chosen: argparse.Namespace) -> int:
     except FileNotFoundError as error:
         return complain(str(error), FAILED)
     return DONE
+
+
+def add_fsck(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `glassheap fsck`."""
+    parser.description = (
+        "Check the file of a shared heap: on a copy, so that FILE is not touched. The status is 1 "
+        "if it is bad."
+    )
+    parser.add_argument("file", metavar="FILE", help="the file")
+    parser.add_argument(
+        "--rebuild", action="store_true", help="mend FILE; as it was it stays in FILE.bak"
+    )
+    add_looking(parser)
+
+
+def add_inspect(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `glassheap inspect`."""
+    parser.description = (
+        "Show a shared heap as it is at one moment, while others work in it: the map, the "
+        "statistics, and whose the live blocks are. A block is a leak if whoever allocated it is "
+        "dead and nobody holds it."
+    )
+    parser.add_argument("name", metavar="NAME|FILE", help="its name in shared memory, or its file")
+    parser.add_argument("--width", type=columns, metavar="COLUMNS", help="width of the map")
+    add_looking(parser)
+
+
+def add_looking(parser: argparse.ArgumentParser) -> None:
+    """What both take."""
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    parser.add_argument(
+        "--timeout",
+        type=seconds,
+        default=5.0,
+        metavar="S",
+        help="how long to wait for a moment when nobody is inside (default: 5 seconds)",
+    )
 
 
 def demo_command(chosen: argparse.Namespace) -> int:
@@ -241,6 +281,47 @@ def single_command(trace: Trace, chosen: argparse.Namespace) -> int:
         print()
         report.heap.show()
     return complain_of_misuse(trace)
+
+
+def fsck_command(chosen: argparse.Namespace) -> int:
+    """What is to be said of the image; status 1 if it is bad."""
+    from glassheap import images
+
+    with naming_images():
+        verdict = images.check(chosen.file, chosen.timeout, rebuild=chosen.rebuild)
+    if chosen.json:
+        print_json(verdict.as_dict())
+    else:
+        print("\n".join(verdict.lines()))
+    return DONE if verdict.clean else FAILED
+
+
+def inspect_command(chosen: argparse.Namespace) -> int:
+    """The heap at one moment."""
+    from glassheap import images
+
+    with naming_images():
+        sight = images.look_at(chosen.name, chosen.timeout)
+    with closing(sight.heap):
+        if chosen.json:
+            print_json(sight.figures())
+        else:
+            sight.heap.show(width=chosen.width)
+            print("", *sight.lines(), sep="\n")
+    return DONE
+
+
+@contextmanager
+def naming_images() -> Iterator[None]:
+    """`MistakeError` for what cannot be looked at."""
+    from glassheap.images import ImageError
+
+    try:
+        yield
+    except ImageError as error:
+        raise MistakeError(str(error)) from None
+    except MemoryError:
+        raise MistakeError("there is no memory for a copy of it on this machine") from None
 
 
 def read_trace(file: str) -> Trace:
@@ -325,6 +406,17 @@ def columns(text: str) -> int:
     return int(text)
 
 
+def seconds(text: str) -> float:
+    """A time to wait, from 0 to a day."""
+    try:
+        time = float(text)
+    except ValueError:
+        time = -1
+    if not 0 <= time <= 86400:
+        raise argparse.ArgumentTypeError(f"'{text}' is no time; expected a number of seconds")
+    return time
+
+
 def is_number(text: str) -> bool:
     """Whether `text` is a whole number in plain digits, and not absurdly long."""
     return text.isascii() and text.isdigit() and len(text) <= len(str(2**64))
@@ -351,6 +443,8 @@ def abandon_output() -> None:
 
 COMMANDS = {
     "demo": demo_command,
+    "fsck": fsck_command,
+    "inspect": inspect_command,
     "ostep": ostep_command,
     "policies": policies_command,
     "replay": replay_command,
