@@ -15,6 +15,15 @@ class Watched : public EveryPolicy {
     auto* const byte = std::bit_cast<volatile unsigned char*>(rig.at(at));
     *byte = *byte ^ 0x5A;
   }
+  // The last bytes of the region, which are the trailer of the last block if that is live.
+  static std::vector<std::byte> last_bytes(Rig& rig) {
+    const std::vector<std::byte> bytes = bytes_of(*rig);
+    return {bytes.end() - 16, bytes.end()};
+  }
+  [[gnu::no_sanitize_address]] static void put_last(Rig& rig, const std::vector<std::byte>& bytes) {
+    auto* const end = std::bit_cast<volatile std::byte*>(rig.region() + rig->size());
+    for (Size i = 0; i < bytes.size(); ++i) end[static_cast<std::ptrdiff_t>(i) - 16] = bytes[i];
+  }
   // The bytes of the block behind its payload that are watched, as indices into the payload.
   static Size behind(Size size) { return extent(size) - front() - size; }
 
@@ -23,7 +32,8 @@ class Watched : public EveryPolicy {
   }
   static Fault taken_or_refused(Rig& rig, Size size) {
     Fault fault;
-    rig->malloc(size, granule_size, fault);
+    const Address payload = rig->malloc(size, granule_size, fault);
+    EXPECT_EQ(payload == 0, static_cast<bool>(fault));
     return fault;
   }
   static FaultKind only_finding(Rig& rig) {
@@ -126,6 +136,43 @@ TEST_P(Watched, AWriteIntoFreedMemoryIsFoundWhenItIsHandedOutAgain) {
       EXPECT_EQ(fault.offset, payload - front() + i - rig->base());
     }
   }
+}
+
+// Of a free block that is cut, what is handed out is looked at, and where nodes will stand. The
+// rest is when it is handed out itself.
+TEST_P(Watched, AWriteIntoFreeMemoryIsFoundByTheCutThatItConcerns) {
+  const Size cut = 128;
+  const Size size = cut - front() - 16;
+  const auto refused = [&](Offset at) {
+    Rig rig(options());
+    flip(rig, rig->base() + at);
+    const Fault fault = taken_or_refused(rig, size);
+    if (fault) {
+      EXPECT_EQ(fault.kind, FaultKind::write_after_free);
+      EXPECT_EQ(fault.offset, at);
+    }
+    return static_cast<bool>(fault);
+  };
+  for (const Offset at : {Offset{16}, cut / 2, cut - 1, cut, cut + 15}) EXPECT_TRUE(refused(at));
+  EXPECT_FALSE(refused(cut + 16));
+  for (const Offset at : {2 * cut, 4 * cut + 15, 16 * cut})
+    EXPECT_EQ(refused(at), !cuts_anywhere(options())) << "a buddy of each order begins here";
+}
+
+// Its check fits the place where the block ends, but no block of this extent has that size.
+TEST_P(Watched, AnOldTrailerThatIsPutBackIsFound) {
+  Rig rig(options(256));
+  const Size largest = rig.first_list().back().size;
+  const Address whole = rig.malloc(largest);
+  const std::vector<std::byte> trailer = last_bytes(rig);
+  rig.free(whole);
+  for (int i = 0; i < 4; ++i) rig.malloc(64 - 16 - front());
+  const BlockInfo last = rig.walk().back();
+  put_last(rig, trailer);
+  const Fault fault = rig.refused([&](Fault& f) { rig->usable_size(last.address, f); });
+  EXPECT_EQ(fault.kind, FaultKind::overflow_detected);
+  EXPECT_EQ(fault.expected, 48 - front());
+  EXPECT_EQ(fault.found, 48 - front());
 }
 
 TEST_P(Watched, WhatIsHandedOutShowsTheFillAndNothingElse) {
