@@ -15,6 +15,7 @@
 namespace glassheap {
 namespace {
 
+using shared::Everyone;
 using shared::Fixed;
 using shared::Place;
 using shared::Segment;
@@ -100,11 +101,11 @@ std::unique_ptr<Segment> open_ready(const Place& place, double timeout, Fault& f
 }  // namespace
 
 SharedHeap::SharedHeap(const Options& options, const Place& place, std::span<std::byte> region,
-                       std::unique_ptr<Core> core, std::unique_ptr<Everyone> everyone)
+                       std::unique_ptr<Core> core, std::unique_ptr<shared::Everyone> everyone)
     : Heap(options, Region::borrow(region.data(), region.size()), place.keeper, std::move(core),
            std::move(everyone)),
       place_(place),
-      everyone_(static_cast<Everyone&>(*sharer())) {
+      everyone_(static_cast<shared::Everyone&>(*sharer())) {
   identity_ = everyone_.block().fixed.identity;
   place_.keeper.reset();  // the heap has it, until it is closed
 }

@@ -124,9 +124,9 @@ HeaderCorrupted or FreeListCorrupted as Heap.free does, HeapDamaged, HeapClosed.
       .def_property_readonly("live", &Block::is_live, "Whether the memory is still this block's.")
       .def(
           "share",
-          [](py::object self) {
-            self.cast<Block&>().share();
-            return self;
+          [](Block& block) {
+            block.share();
+            return py::cast(&block, py::return_value_policy::reference);
           },
           R"(Hold on to the block as one of several, and return it; of a SharedHeap alone.
 

@@ -384,7 +384,9 @@ region is the largest whole number of granules of 16 bytes in it, less a last on
 check() watches: a write behind the region is OverflowDetected. No byte of the buffer outside of
 these is ever written. The buffer is held, and so cannot be resized or closed, until close().
 
-The options are those of Heap, but for size. Raises BufferError for a buffer that cannot be written
+The options are those of Heap, but for size. O(size of the index).
+
+Raises BufferError for a buffer that cannot be written
 or is not contiguous, TypeError for what has no buffer, InvalidSize for one that is too small, and
 what Heap raises.)");
   add_properties(type);

@@ -19,7 +19,11 @@ py::object in_python(const char* name) {
 
 // The self of a method: pybind11 gives any SharedHeap&, as these are never made by their __init__.
 using Self = const py::object&;
-SharedHeap& heap_in(Self self) { return self.cast<SharedHeap&>(); }
+SharedHeap& heap_in(Self self) {
+  if (!py::isinstance<SharedHeap>(self))
+    throw py::type_error("what is needed here is a SharedHeap.");
+  return static_cast<SharedHeap&>(*require_heap(self));
+}
 
 // Where a heap is, of three arguments of which at most one may be given.
 shared::Place place_of(const py::object& name, const py::object& path, const py::object& buffer) {

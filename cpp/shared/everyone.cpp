@@ -8,7 +8,7 @@
 #include "glassheap/shared/processes.hpp"
 #include "glassheap/shared/robust_lock.hpp"
 
-namespace glassheap {
+namespace glassheap::shared {
 namespace {
 
 // A number that no two heaps have, in any process.
@@ -19,7 +19,7 @@ std::uint64_t new_token() noexcept {
 
 }  // namespace
 
-SharedHeap::Everyone::Everyone(std::unique_ptr<shared::Segment> segment, double timeout)
+Everyone::Everyone(std::unique_ptr<shared::Segment> segment, double timeout)
     : segment_(std::move(segment)),
       block_(std::launder(reinterpret_cast<shared::Superblock*>(segment_->data()))),
       owners_(reinterpret_cast<std::uint8_t*>(segment_->data() + block_->fixed.owners_at)),
@@ -27,15 +27,15 @@ SharedHeap::Everyone::Everyone(std::unique_ptr<shared::Segment> segment, double 
       forks_(forks()),
       token_(new_token()) {}
 
-SharedHeap::Everyone::~Everyone() { close(); }
+Everyone::~Everyone() { close(); }
 
-void SharedHeap::Everyone::attach() noexcept {
+void Everyone::attach() noexcept {
   number_ = shared::enter(*block_, owners_);
   forks_ = forks();
   token_ = new_token();
 }
 
-bool SharedHeap::Everyone::anybody_lives() const noexcept {
+bool Everyone::anybody_lives() const noexcept {
   for (const shared::Process& process : block_->processes) {
     if (process.attached != 0 && shared::lives(process)) return true;
   }
@@ -43,11 +43,11 @@ bool SharedHeap::Everyone::anybody_lives() const noexcept {
 }
 
 // The numbers stay: blocks are still told to be theirs.
-void SharedHeap::Everyone::forget_everyone() noexcept {
+void Everyone::forget_everyone() noexcept {
   for (shared::Process& process : block_->processes) process.attached = 0;
 }
 
-bool SharedHeap::Everyone::come(Core& core, bool copy, bool mend, Fault& fault) {
+bool Everyone::come(Core& core, bool copy, bool mend, Fault& fault) {
   if (copy) forget_everyone();
   const bool alone = !anybody_lives();
   if (alone) shared::make_lock(block_->mutex);
@@ -61,7 +61,7 @@ bool SharedHeap::Everyone::come(Core& core, bool copy, bool mend, Fault& fault) 
   return whole;
 }
 
-bool SharedHeap::Everyone::take_over(Core& core, bool mend, Fault& fault) {
+bool Everyone::take_over(Core& core, bool mend, Fault& fault) {
   const Stretch died = block_->flight.now();
   core.load(block_->state);
   if (!core.rebuild(died, fault)) {
@@ -76,7 +76,7 @@ bool SharedHeap::Everyone::take_over(Core& core, bool mend, Fault& fault) {
   return true;
 }
 
-bool SharedHeap::Everyone::tried_to_take_over(Core& core, bool mend, Fault& fault) noexcept {
+bool Everyone::tried_to_take_over(Core& core, bool mend, Fault& fault) noexcept {
   try {
     return take_over(core, mend, fault);
   } catch (const std::bad_alloc&) {
@@ -87,13 +87,13 @@ bool SharedHeap::Everyone::tried_to_take_over(Core& core, bool mend, Fault& faul
 
 // Its owner died inside. What it was doing is taken back; if that cannot be, the heap is damaged
 // for everyone.
-void SharedHeap::Everyone::clear_up(Core& core) noexcept {
+void Everyone::clear_up(Core& core) noexcept {
   Fault fault;
   if (!tried_to_take_over(core, false, fault)) block_->damaged = 1;
   shared::declare_sound(block_->mutex);
 }
 
-bool SharedHeap::Everyone::enter(Core& core, Common& common, Fault& fault) noexcept {
+bool Everyone::enter(Core& core, Common& common, Fault& fault) noexcept {
   const shared::Taken taken = shared::take_lock(block_->mutex, timeout_);
   if (taken == shared::Taken::not_in_time) {
     fault.kind = FaultKind::lock_timeout;
@@ -109,7 +109,7 @@ bool SharedHeap::Everyone::enter(Core& core, Common& common, Fault& fault) noexc
   return true;
 }
 
-void SharedHeap::Everyone::leave(Core* core, const Common& common) noexcept {
+void Everyone::leave(Core* core, const Common& common) noexcept {
   block_->last = token_;
   crash_point();
   if (core != nullptr) core->store(block_->state);
@@ -120,12 +120,12 @@ void SharedHeap::Everyone::leave(Core* core, const Common& common) noexcept {
   shared::leave_lock(block_->mutex);
 }
 
-shared::Process SharedHeap::Everyone::owner(Offset start) const noexcept {
+shared::Process Everyone::owner(Offset start) const noexcept {
   const std::uint8_t number = owners_[start / granule_size];
   return number == 0 ? shared::Process{} : block_->processes[number - 1];
 }
 
-bool SharedHeap::Everyone::hold(Offset payload, Fault& fault) noexcept {
+bool Everyone::hold(Offset payload, Fault& fault) noexcept {
   shared::Holder* free = nullptr;
   for (shared::Holder& holder : block_->holders) {
     if (holder.payload == payload + 1 && holder.process == number_) {
@@ -143,7 +143,7 @@ bool SharedHeap::Everyone::hold(Offset payload, Fault& fault) noexcept {
   return true;
 }
 
-bool SharedHeap::Everyone::drop(Offset payload, std::uint8_t from) noexcept {
+bool Everyone::drop(Offset payload, std::uint8_t from) noexcept {
   for (shared::Holder& holder : block_->holders) {
     if (holder.payload != payload + 1 || holder.process != from) continue;
     if (--holder.count == 0) {
@@ -155,7 +155,7 @@ bool SharedHeap::Everyone::drop(Offset payload, std::uint8_t from) noexcept {
   return is_held(payload);
 }
 
-std::uint32_t SharedHeap::Everyone::holders_of(Offset payload) const noexcept {
+std::uint32_t Everyone::holders_of(Offset payload) const noexcept {
   std::uint32_t count = 0;
   if (block_->holds == 0) return 0;
   for (const shared::Holder& holder : block_->holders)
@@ -163,17 +163,15 @@ std::uint32_t SharedHeap::Everyone::holders_of(Offset payload) const noexcept {
   return count;
 }
 
-bool SharedHeap::Everyone::holder_lives(const shared::Holder& holder) const noexcept {
+bool Everyone::holder_lives(const shared::Holder& holder) const noexcept {
   return holder.process != 0 && holder.process <= shared::most_processes &&
          shared::lives(block_->processes[holder.process - 1]);
 }
 
-void SharedHeap::Everyone::took(Block block) noexcept {
-  owners_[block.start / granule_size] = number_;
-}
+void Everyone::took(Block block) noexcept { owners_[block.start / granule_size] = number_; }
 
 // A block that is freed by its address is nobody's, whoever held on to it.
-void SharedHeap::Everyone::freed(Offset payload) noexcept {
+void Everyone::freed(Offset payload) noexcept {
   if (block_->holds == 0) return;
   for (shared::Holder& holder : block_->holders) {
     if (holder.payload != payload + 1) continue;
@@ -182,11 +180,11 @@ void SharedHeap::Everyone::freed(Offset payload) noexcept {
   }
 }
 
-void SharedHeap::Everyone::close() noexcept {
+void Everyone::close() noexcept {
   if (segment_ == nullptr) return;
   if (number_ != 0 && forks_ == forks()) shared::leave(*block_, number_);
   segment_.reset();
   block_ = nullptr;
 }
 
-}  // namespace glassheap
+}  // namespace glassheap::shared

@@ -19,7 +19,9 @@
 
 namespace glassheap {
 
-class SharedHeap;
+namespace shared {
+class Everyone;
+}
 
 // An image as it lies there, before anybody makes it whole.
 struct Image {
@@ -83,13 +85,12 @@ class SharedHeap final : public Heap {
   [[nodiscard]] std::vector<Owned> owners(Fault& fault);
 
  private:
-  class Everyone;  // the Sharer: what this process does for the others
   SharedHeap(const Options& options, const shared::Place& place, std::span<std::byte> region,
-             std::unique_ptr<Core> core, std::unique_ptr<Everyone> everyone);
+             std::unique_ptr<Core> core, std::unique_ptr<shared::Everyone> everyone);
 
   shared::Place place_;
   Key identity_;
-  Everyone& everyone_;
+  shared::Everyone& everyone_;  // what this process does for the others
 };
 
 }  // namespace glassheap

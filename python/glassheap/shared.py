@@ -118,7 +118,7 @@ def reduce_block(block: Block) -> tuple[Callable[..., Block], tuple[Any, ...]]:
     heap = block.heap
     if not isinstance(heap, SharedHeap):
         raise TypeError(
-            "only a block of a SharedHeap can be pickled: no other process has this heap."
+            "cannot pickle a block of this heap: no other process has it, as one has a SharedHeap."
         )
     sender = -1
     if block.shared:

@@ -42,11 +42,11 @@ class HeapStats:
     """Blocks given another size by realloc, in place or moved."""
     failures: int
     """Requests that no free block could serve."""
-    recovered: int
-    """Of a shared heap: how often a process died in the middle of a call, and another made the heap
-    whole."""
     external_fragmentation: float
     """1 - largest_free / available; 0 when nothing is available."""
+    recovered: int = 0
+    """How often a process died in the middle of a call, and another made the heap whole; 0 but for
+    a shared heap."""
 
     @property
     def peak_utilisation(self) -> float:

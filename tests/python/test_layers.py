@@ -40,8 +40,8 @@ LAYERS = (
     ("heap",),
     ("shared/segment", "shared/superblock", "shared/robust_lock"),
     ("shared/processes",),
-    ("shared_heap",),
     ("shared/everyone",),
+    ("shared_heap",),
     ("my_malloc",),
     ("bindings/", "tools/", "main"),
 )

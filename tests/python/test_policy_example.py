@@ -32,7 +32,8 @@ using namespace glassheap;
 // Takes what is highest, gives everything back, and is sound after every step.
 void run(bool headers) {
   alignas(16) static std::byte region[4096];
-  HeapCore<LastFit> core(region, {.headers = headers});
+  HeapCore<LastFit> core(region, {.headers = headers}, {});
+  core.seed();
   const Size front = headers ? 16 : 0;
   Fault fault;
   std::vector<Block> blocks;
@@ -55,7 +56,8 @@ void run(bool headers) {
 // Random work, aligned and not; afterwards the region is one free block again.
 void churn(bool headers) {
   alignas(4096) static std::byte region[16384];
-  HeapCore<LastFit> core(region, {.headers = headers});
+  HeapCore<LastFit> core(region, {.headers = headers}, {});
+  core.seed();
   std::vector<Offset> live;
   std::uint32_t random = 1;
   for (int i = 0; i < 20000; ++i) {

@@ -1,13 +1,15 @@
 // everyone.hpp: what a process does for the others that share its heap, when it comes and goes.
 #pragma once
 
-#include "glassheap/shared_heap.hpp"
+#include "glassheap/heap.hpp"
+#include "glassheap/shared/segment.hpp"
+#include "glassheap/shared/superblock.hpp"
 
-namespace glassheap {
+namespace glassheap::shared {
 
-class SharedHeap::Everyone final : public Sharer {
+class Everyone final : public Sharer {
  public:
-  Everyone(std::unique_ptr<shared::Segment> segment, double timeout);
+  Everyone(std::unique_ptr<Segment> segment, double timeout);
   ~Everyone() override;
 
   bool enter(Core& core, Common& common, Fault& fault) noexcept override;
@@ -21,10 +23,10 @@ class SharedHeap::Everyone final : public Sharer {
   // and the heap is looked at and made whole; false if it cannot be, or the lock is not to be had.
   [[nodiscard]] bool come(Core& core, bool copy, bool mend, Fault& fault);
 
-  [[nodiscard]] shared::Superblock& block() const noexcept { return *block_; }
-  [[nodiscard]] const shared::Segment& segment() const noexcept { return *segment_; }
+  [[nodiscard]] Superblock& block() const noexcept { return *block_; }
+  [[nodiscard]] const Segment& segment() const noexcept { return *segment_; }
   // Whose a live block is; a process of pid 0 if that is not known.
-  [[nodiscard]] shared::Process owner(Offset start) const noexcept;
+  [[nodiscard]] Process owner(Offset start) const noexcept;
   void attach() noexcept;
 
   // Under the lock: one hold more of this process on a block, and one less; drop says whether
@@ -34,7 +36,7 @@ class SharedHeap::Everyone final : public Sharer {
   [[nodiscard]] std::uint8_t number() const noexcept { return number_; }
   [[nodiscard]] bool is_held(Offset payload) const noexcept { return holders_of(payload) != 0; }
   [[nodiscard]] std::uint32_t holders_of(Offset payload) const noexcept;
-  [[nodiscard]] bool holder_lives(const shared::Holder& holder) const noexcept;
+  [[nodiscard]] bool holder_lives(const Holder& holder) const noexcept;
 
  private:
   [[nodiscard]] bool take_over(Core& core, bool mend, Fault& fault);
@@ -43,8 +45,8 @@ class SharedHeap::Everyone final : public Sharer {
   [[nodiscard]] bool anybody_lives() const noexcept;
   void clear_up(Core& core) noexcept;
 
-  std::unique_ptr<shared::Segment> segment_;
-  shared::Superblock* block_;
+  std::unique_ptr<Segment> segment_;
+  Superblock* block_;
   std::uint8_t* owners_;
   double timeout_;
   unsigned forks_;
@@ -52,4 +54,4 @@ class SharedHeap::Everyone final : public Sharer {
   std::uint8_t number_ = 0;  // of this process, in the segment's table
 };
 
-}  // namespace glassheap
+}  // namespace glassheap::shared
