@@ -57,10 +57,13 @@ class Journal {
     rest_ = cut.rest;
   }
 
-  // Takes back the blocks that the batch has got, which are these, in this order.
-  [[gnu::cold]] void undo(std::span<const Offset> payloads) noexcept {
+  // Takes back the blocks that the batch has got, which are these, in this order; depart(stretch)
+  // is told of each stretch before it is changed.
+  template <typename Depart>
+  [[gnu::cold]] void undo(std::span<const Offset> payloads, Depart depart) noexcept {
     for (const Run& run : std::views::reverse(runs_)) {
       if (run.first >= payloads.size()) continue;  // noted, and not cut
+      depart(run.from);
       undo(run, payloads.subspan(run.first));
       payloads = payloads.first(run.first);
     }

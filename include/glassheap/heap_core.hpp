@@ -136,7 +136,7 @@ class HeapCore final : public Core {
   }
 
   [[gnu::cold]] void reset() noexcept override {
-    depart({0, blocks_.size()});
+    depart(Block{0, blocks_.size()});
     if (!watches()) clear_fronts(blocks_, map_, zero_on_free_);  // else all is filled
     tally_.requested = tally_.taken = 0;
     seed();
@@ -303,6 +303,9 @@ class HeapCore final : public Core {
   void depart(Block stretch, Size keep = 0, Size size = 0) noexcept {
     if (flight_ != nullptr) flight_->depart(stretch, map_.top().start, keep, size);
   }
+  void depart(const Release& release) noexcept {
+    if (flight_ != nullptr) depart(space_.stretch(release));
+  }
 
   Block take(const Cut& cut, Size size) noexcept {
     depart(cut.from);
@@ -322,7 +325,7 @@ class HeapCore final : public Core {
 
   void give_back(const Live& freed, const Release& release) noexcept {
     tally_.subtract(freed.size, freed.block);
-    depart(FreeSpace::stretch(release));
+    depart(release);
     wipe(freed.block);
     space_.apply(release);
   }
@@ -334,7 +337,7 @@ class HeapCore final : public Core {
   }
   [[gnu::noinline]] void coalesce(Block block) noexcept {
     const Release release = space_.plan_release(block);
-    depart(FreeSpace::stretch(release));
+    depart(release);
     wipe(block);
     space_.apply(release);
   }
@@ -416,7 +419,7 @@ class HeapCore final : public Core {
   [[gnu::cold]] void undo(BatchJournal& journal, std::span<const Offset> payloads,
                           const State& before) noexcept {
     const std::uint64_t failures = tally_.failures;
-    journal.undo(payloads);
+    journal.undo(payloads, [this](Block stretch) { depart(stretch); });
     tally_ = before.tally;
     tally_.failures = failures;
     serial_ = before.serial;

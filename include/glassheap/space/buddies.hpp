@@ -81,8 +81,10 @@ class BuddySpace : public Space<P> {
   struct Release {
     Block block;
   };
-  // What giving it back changes, but for merges that touch no other block of it.
-  [[nodiscard]] static Block stretch(const Release& release) noexcept { return release.block; }
+  // What giving it back may change.
+  [[nodiscard]] Block stretch(const Release& release) const noexcept {
+    return this->with_free_around(release.block);
+  }
   [[nodiscard]] Release plan_release(Block block) const noexcept { return {block}; }
 
   // A block that no halving has made takes all free blocks around it into account: which of them

@@ -18,8 +18,10 @@ class ListSpace : public Space<P> {
   struct Release {
     Block block;
   };
-  // What giving it back changes, but for merges that touch no other block of it.
-  [[nodiscard]] static Block stretch(const Release& release) noexcept { return release.block; }
+  // What giving it back may change, but for merges that touch nothing of it.
+  [[nodiscard]] Block stretch(const Release& release) const noexcept {
+    return policy_.joins() ? this->with_free_around(release.block) : release.block;
+  }
   [[nodiscard]] Release plan_release(Block block) const noexcept { return {block}; }
 
   [[nodiscard]] bool vet(const Release& release, Fault& fault) const noexcept {

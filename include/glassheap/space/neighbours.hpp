@@ -26,7 +26,7 @@ class NeighbourSpace : public Space<P> {
     [[nodiscard]] bool between() const noexcept { return left && right; }
   };
 
-  // What giving it back changes, but for merges that touch no other block of it.
+  // What giving it back changes.
   [[nodiscard]] static Block stretch(const Release& release) noexcept { return release.whole; }
   [[nodiscard]] Release plan_release(Block block) const noexcept {
     const Block left = map_.free_ending_at(block.start);

@@ -137,6 +137,17 @@ class Space {
   }
 
  protected:
+  // The block, and all free ones that stand beside it without a gap.
+  [[nodiscard]] Block with_free_around(Block block) const noexcept {
+    for (Block left = map_.free_ending_at(block.start); left;
+         left = map_.free_ending_at(left.start))
+      block = {left.start, left.extent + block.extent};
+    for (Block right = map_.free_starting_at(block.end()); right;
+         right = map_.free_starting_at(right.end()))
+      block.extent += right.extent;
+    return block;
+  }
+
   [[nodiscard]] static Block without(Block block, Size low_end) noexcept {
     return {block.start + low_end, block.extent - low_end};
   }
