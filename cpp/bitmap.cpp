@@ -1,5 +1,7 @@
 #include "glassheap/bitmap.hpp"
 
+#include <algorithm>
+
 namespace glassheap {
 namespace {
 
@@ -44,6 +46,21 @@ void Bitmap::retract(std::size_t summary) noexcept {
     Word& above = levels_[level][i / word_bits];
     above &= ~bit(i);
     if (above != 0) return;
+  }
+}
+
+void Bitmap::sum_up() noexcept {
+  std::size_t below = words_of_level(bits_);
+  std::fill_n(levels_[0] - before, before, Word{0});
+  std::fill_n(levels_[0] + below, behind, Word{0});
+  for (std::size_t level = 1; level < depth_; ++level) {
+    const std::size_t width = words_of_level(below);
+    std::fill_n(levels_[level], width, Word{0});
+    for (std::size_t i = 0; i < below; ++i) {
+      if (levels_[level - 1][i] != 0) levels_[level][i / word_bits] |= bit(i);
+    }
+    crash_point();
+    below = width;
   }
 }
 

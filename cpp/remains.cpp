@@ -85,13 +85,10 @@ void write_front(Blocks& blocks, const Remains::Part& part) noexcept {
 }  // namespace
 
 void Remains::put_into(Blocks& blocks, BlockMap& map) const noexcept {
-  map.clear();
+  map.become([this](auto put) {
+    for (const Part& part : parts) put(part.block, part.free);
+  });
   for (const Part& part : parts) {
-    if (part.free) {
-      map.add_free(part.block);
-    } else {
-      map.add_live(part.block);
-    }
     if (part.resized) write_front(blocks, part);
   }
 }
@@ -146,7 +143,8 @@ bool Remains::add_up(const Layout& layout, Size region, bool none_touch,
   for (const Part& part : parts) {
     const bool touches = none_touch && part.free && after_free;
     const bool fits = !part.free || !layout.powers_of_two || part.block == first_piece(part.block);
-    if (part.block.start != at || !part.block || touches || !fits) {
+    const bool within = part.block.extent <= region - at;
+    if (part.block.start != at || !part.block || !within || touches || !fits) {
       fault = broken(touches ? Rule::neighbours : Rule::coverage, at);
       return false;
     }

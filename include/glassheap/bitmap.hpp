@@ -67,6 +67,15 @@ class Bitmap {
       retract(word / word_bits);
   }
 
+  // Sixty-four members at once, in one store if they are others than before. The summaries are
+  // wrong until sum_up(), which believes in nothing but level 0.
+  void assign(std::size_t word, Word members) noexcept {
+    if (levels_[0][word] == members) return;
+    levels_[0][word] = members;
+    crash_point();
+  }
+  void sum_up() noexcept;
+
   // The lowest member from i upwards, or none. i is at most the number of places.
   [[nodiscard]] std::size_t next(std::size_t i) const noexcept {
     const Word* const word = levels_[0] + i / word_bits;

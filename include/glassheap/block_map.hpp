@@ -166,6 +166,18 @@ class BlockMap {
   }
   void clear() noexcept;
 
+  // The map of just these blocks: visit(put) calls put(block, free) for each, in address order.
+  // Each word is written at most once. So where a block starts, and whether it is free, is never
+  // said otherwise on the way if it was said before and is to be said again.
+  template <typename Visit>
+  void become(Visit visit) noexcept {
+    Rewriting now{*this};
+    visit([&now](Block block, bool free) { now.put(block, free); });
+    now.write_up_to(chunks());
+    starts_.sum_up();
+    free_.sum_up();
+  }
+
   // A block without payload has its address where the next block starts. Once it is merged into the
   // block before it, only a note tells a second free of it from a pointer at that next block's
   // front. The notes take their memory, half a bit map, when the first is made: that one free asks
@@ -178,6 +190,38 @@ class BlockMap {
 
  private:
   static constexpr std::size_t chunk_granules = 64;
+
+  // The two words of one chunk after the other.
+  struct Rewriting {
+    explicit Rewriting(BlockMap& rewritten) noexcept : map(rewritten) {
+      map.top_ = map.region_size_;
+      map.live_ = map.free_below_top_ = 0;
+    }
+    void put(Block block, bool is_free) noexcept {
+      write_up_to(chunk_of(block.start));
+      const Bitmap::Word bit = Bitmap::Word{1} << granule(block.start) % chunk_granules;
+      starts |= bit;
+      if (!is_free) {
+        ++map.live_;
+      } else if (block.end() == map.region_size_) {
+        map.top_ = block.start;
+      } else {
+        free |= bit;
+        ++map.free_below_top_;
+      }
+    }
+    void write_up_to(std::size_t next) noexcept {
+      for (; chunk < next; ++chunk, starts = free = 0) {
+        map.starts_.assign(chunk, starts);
+        map.free_.assign(chunk, free);
+      }
+    }
+
+    BlockMap& map;
+    std::size_t chunk = 0;
+    Bitmap::Word starts = 0;
+    Bitmap::Word free = 0;
+  };
 
   [[nodiscard]] static constexpr std::size_t granule(Offset at) noexcept {
     return static_cast<std::size_t>(at / granule_size);

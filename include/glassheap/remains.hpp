@@ -27,7 +27,8 @@ struct Remains {
   // Whether the parts cover the region, and the free ones are such as `layout` may have.
   [[nodiscard]] bool add_up(const Layout& layout, Size region, bool none_touch,
                             Fault& fault) const noexcept;
-  // Makes the map anew; a block that was being given another size gets what belongs to it.
+  // Makes the map anew; a block that was being given another size gets what belongs to it. Whoever
+  // is killed meanwhile leaves what can be read once more: nothing changes outside of the stretch.
   void put_into(Blocks& blocks, BlockMap& map) const noexcept;
   // Whether every live block is what its header says.
   [[nodiscard]] bool are_sound(const Judge& judge, Fault& fault) const noexcept;
