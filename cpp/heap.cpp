@@ -513,6 +513,7 @@ bool Heap::reset(Fault& fault) noexcept {
     return false;
   }
   core_->reset();
+  if (sharer_ != nullptr) sharer_->emptied();
   common_.damaged = false;
   ++common_.epoch;
   return true;

@@ -1,8 +1,5 @@
 #include "glassheap/shared/everyone.hpp"
 
-#include <unistd.h>
-
-#include <atomic>
 #include <new>
 
 #include "glassheap/shared/processes.hpp"
@@ -11,11 +8,9 @@
 namespace glassheap::shared {
 namespace {
 
-// A number that no two heaps have, in any process.
-std::uint64_t new_token() noexcept {
-  static std::atomic<std::uint32_t> last{0};
-  return std::uint64_t{static_cast<std::uint32_t>(getpid())} << 32 | ++last;
-}
+// A number that no two heaps have, in any process, also not in one that has the pid of one that is
+// gone: such a one must not think that the numbers in a segment are its own.
+std::uint64_t new_token() { return Sealer().key()[0]; }
 
 }  // namespace
 
@@ -69,11 +64,29 @@ bool Everyone::take_over(Core& core, bool mend, Fault& fault) {
     fault = {};
   }
   if (died.end != 0) ++block_->recovered;
+  settle_holds(core);
   core.store(block_->state);
   block_->flight.land();
   block_->damaged = 0;
   block_->last = 0;
   return true;
+}
+
+// Whoever died may have been about to hold, or to let go; and what was freed is held by nobody.
+void Everyone::settle_holds(const Core& core) noexcept {
+  block_->holds = 0;
+  for (shared::Holder& holder : block_->holders) {
+    Live live;
+    Fault ignored;  // any reason is a no
+    const bool held = holder.payload != 0 && holder.count != 0 && holder.process != 0 &&
+                      holder.process <= shared::most_processes &&
+                      core.find(holder.payload - 1, live, ignored);
+    if (held) {
+      ++block_->holds;
+    } else {
+      holder = {};
+    }
+  }
 }
 
 bool Everyone::tried_to_take_over(Core& core, bool mend, Fault& fault) noexcept {
@@ -134,12 +147,14 @@ bool Everyone::hold(Offset payload, Fault& fault) noexcept {
     }
     if (free == nullptr && holder.payload == 0) free = &holder;
   }
-  if (free == nullptr) {
+  if (free == nullptr || number_ == 0) {
     fault = {.kind = FaultKind::too_many_holders, .expected = shared::most_holders};
     return false;
   }
+  ++block_->holds;  // one too many is found out by looking, one too few is not
+  crash_point();
   *free = {payload + 1, number_, 1};
-  ++block_->holds;
+  crash_point();
   return true;
 }
 
@@ -147,7 +162,9 @@ bool Everyone::drop(Offset payload, std::uint8_t from) noexcept {
   for (shared::Holder& holder : block_->holders) {
     if (holder.payload != payload + 1 || holder.process != from) continue;
     if (--holder.count == 0) {
+      crash_point();
       holder = {};
+      crash_point();
       --block_->holds;
     }
     break;
@@ -178,6 +195,12 @@ void Everyone::freed(Offset payload) noexcept {
     holder = {};
     --block_->holds;
   }
+}
+
+void Everyone::emptied() noexcept {
+  if (block_->holds == 0) return;
+  for (shared::Holder& holder : block_->holders) holder = {};
+  block_->holds = 0;
 }
 
 void Everyone::close() noexcept {

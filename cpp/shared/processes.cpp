@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdio>
@@ -29,6 +30,8 @@ std::uint64_t started(std::uint32_t pid) noexcept {
 
 bool owns_any(const Superblock& block, const std::uint8_t* owners, std::size_t number) noexcept {
   const Size granules = block.fixed.region_size / granule_size;
+  const auto is_its = [number](const Holder& holder) { return holder.process == number; };
+  if (std::ranges::any_of(block.holders, is_its)) return true;
   return std::memchr(owners, static_cast<int>(number), granules) != nullptr;
 }
 

@@ -85,6 +85,7 @@ class Sharer {
   [[nodiscard]] virtual std::uint64_t recovered() const noexcept = 0;
   virtual void took(Block block) noexcept = 0;      // a block is this process's now
   virtual void freed(Offset payload) noexcept = 0;  // a block is nobody's any more
+  virtual void emptied() noexcept = 0;              // none is anybody's
   virtual void close() noexcept = 0;                // gives up the memory; not under the lock
 };
 

@@ -17,6 +17,7 @@ class Everyone final : public Sharer {
   [[nodiscard]] std::uint64_t recovered() const noexcept override { return block_->recovered; }
   void took(Block block) noexcept override;
   void freed(Offset payload) noexcept override;
+  void emptied() noexcept override;
   void close() noexcept override;
 
   // Comes to a segment that somebody else has made. Where nobody else lives the lock is anybody's,
@@ -44,6 +45,7 @@ class Everyone final : public Sharer {
   void forget_everyone() noexcept;
   [[nodiscard]] bool anybody_lives() const noexcept;
   void clear_up(Core& core) noexcept;
+  void settle_holds(const Core& core) noexcept;
 
   std::unique_ptr<Segment> segment_;
   Superblock* block_;
