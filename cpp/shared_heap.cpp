@@ -64,6 +64,14 @@ bool bad_image(const char* field, Fault& fault) noexcept {
   return false;
 }
 
+// The magic number comes last: who looks meanwhile sees none, and waits.
+void publish(Fixed& place, const Fixed& fixed) noexcept {
+  Fixed unfinished = fixed;
+  unfinished.magic = 0;
+  place = unfinished;
+  std::atomic_ref(place.magic).store(fixed.magic, std::memory_order_release);
+}
+
 // What an image is at first sight: whole, being made, or no heap.
 enum class Stage : std::uint8_t { ready, not_yet, wrong };
 
@@ -114,14 +122,18 @@ std::unique_ptr<SharedHeap> SharedHeap::create(const Options& wanted, const Open
                                                Fault& fault) {
   Options options = wanted;
   options.base = 0;
-  if (how.place.data != nullptr) options.size = largest_within(options, how.place.size);
+  if (how.place.data != nullptr) {
+    options.size = options.least_size();  // of which one can say already whether all else will do
+    if (!acceptable(options, fault)) return nullptr;
+    options.size = largest_within(options, how.place.size);
+  }
   if (!acceptable(options, fault)) return nullptr;
   const Fixed fixed = laid_out(options);
   std::unique_ptr<Segment> segment = Segment::create(how.place, fixed.total, fault);
   if (segment == nullptr) return nullptr;
   if (how.place.data != nullptr) std::memset(segment->data(), 0, fixed.region_at);
   auto* const block = new (segment->data()) Superblock;
-  block->fixed = fixed;
+  publish(block->fixed, fixed);
   shared::make_lock(block->mutex);
   std::unique_ptr<Core> core = core_over(*segment, options);
   core->seed();
