@@ -124,10 +124,11 @@ HeaderCorrupted or FreeListCorrupted as Heap.free does, HeapDamaged, HeapClosed.
       .def_property_readonly("live", &Block::is_live, "Whether the memory is still this block's.")
       .def(
           "share",
-          [](Block& block) {
+          [](Block& block) -> Block& {
             block.share();
-            return py::cast(&block, py::return_value_policy::reference);
+            return block;
           },
+          py::return_value_policy::reference,
           R"(Hold on to the block as one of several, and return it; of a SharedHeap alone.
 
 From then on free(), the end of a with statement and being collected let go of it; the last holder,

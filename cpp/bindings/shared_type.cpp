@@ -17,11 +17,10 @@ py::object in_python(const char* name) {
   return py::module_::import("glassheap.shared").attr(name);
 }
 
-// The self of a method: pybind11 gives any SharedHeap&, as these are never made by their __init__.
+// The self of a method, and the heap in it; one that nobody opened is none.
 using Self = const py::object&;
 SharedHeap& heap_in(Self self) {
-  if (!py::isinstance<SharedHeap>(self))
-    throw py::type_error("what is needed here is a SharedHeap.");
+  if (!py::isinstance<SharedHeap>(self)) throw py::type_error("what is needed is a SharedHeap.");
   return static_cast<SharedHeap&>(*require_heap(self));
 }
 

@@ -118,7 +118,7 @@ def reduce_block(block: Block) -> tuple[Callable[..., Block], tuple[Any, ...]]:
     heap = block.heap
     if not isinstance(heap, SharedHeap):
         raise TypeError(
-            "cannot pickle a block of this heap: no other process has it, as one has a SharedHeap."
+            "cannot pickle a block that no other process has: only one of a SharedHeap can travel."
         )
     sender = -1
     if block.shared:
