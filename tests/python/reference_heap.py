@@ -156,6 +156,7 @@ class ReferenceHeap:
             "largest_free": largest,
             "overhead": sum(span.extent - span.asked for span in self.live()),
             "external_fragmentation": 1 - largest / available if available else 0,
+            "recovered": 0,
             **self.counts,
             **self.peaks,
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import mmap
 import pickle
 from typing import TYPE_CHECKING
 
@@ -80,6 +81,20 @@ def use_closed(bench: Bench) -> None:
     bench.heap.malloc(8)
 
 
+def attach_to_nonsense(_: Bench) -> None:
+    glassheap.SharedHeap.attach(buffer=page_of(b"no heap!"))
+
+
+def attach_to_zeros(_: Bench) -> None:
+    glassheap.SharedHeap.attach(buffer=page_of(bytes(8)), timeout=0)
+
+
+def page_of(content: bytes) -> mmap.mmap:
+    page = mmap.mmap(-1, 1 << 20)
+    page[:] = content * (len(page) // len(content))
+    return page
+
+
 RAISING: dict[str, tuple[Callable[[Bench], object], set[str]]] = {
     "OutOfMemory": (
         lambda b: b.heap.malloc(2**200),
@@ -97,6 +112,8 @@ RAISING: dict[str, tuple[Callable[[Bench], object], set[str]]] = {
     "FreeListCorrupted": (break_node, {"offset", "field", "expected", "found"}),
     "HeapDamaged": (misuse_damaged, set()),
     "HeapClosed": (use_closed, set()),
+    "BadImage": (attach_to_nonsense, {"field"}),
+    "AttachTimeout": (attach_to_zeros, set()),
 }
 
 

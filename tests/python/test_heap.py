@@ -217,6 +217,7 @@ def test_stats_are_by_the_formulas(heap: glassheap.Heap) -> None:
         frees=1,
         reallocs=1,
         failures=1,
+        recovered=0,
         external_fragmentation=1 - 3408 / 3664,
     )
     assert stats.peak_utilisation == 600 / 672
