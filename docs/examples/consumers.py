@@ -1,0 +1,70 @@
+"""One process produces messages, three consume them: a block each, all in one segment.
+
+    python docs/examples/consumers.py
+
+A message is written once, and never copied. The producer shares its block, sends it, and drops it;
+whoever holds it last frees it, which is the consumer that is done with it. When one of them dies
+with a message in its hands, reap() gives the block back.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from typing import TYPE_CHECKING
+
+from glassheap import SharedHeap
+
+if TYPE_CHECKING:
+    from multiprocessing.queues import Queue
+
+    from glassheap import Block
+
+MESSAGES = 300
+CONSUMERS = 3
+SIZE = 10_000
+
+
+def consume(messages: Queue[Block | None], results: Queue[tuple[int, int]]) -> None:
+    """Add up messages until there is no more."""
+    count = total = 0
+    while (block := messages.get()) is not None:
+        with block, memoryview(block) as message:  # the end of the with lets go of it
+            total += message[0]
+            count += 1
+    results.put((count, total))
+
+
+def produce(heap: SharedHeap, messages: Queue[Block | None]) -> None:
+    """Write each message in a block of its own, and send it."""
+    for number in range(MESSAGES):
+        block = heap.alloc(SIZE).share()
+        with memoryview(block) as message:
+            message[:] = bytes([number % 100]) * SIZE
+        messages.put(block)  # a queue sends it later, and has it until then
+
+
+def main() -> None:
+    """Run them all to their end."""
+    context = multiprocessing.get_context("spawn")
+    messages: Queue[Block | None] = context.Queue(50)  # the heap has room for twice as many
+    results: Queue[tuple[int, int]] = context.Queue()
+    with SharedHeap.create(size=1 << 20) as heap:
+        workers = [
+            context.Process(target=consume, args=(messages, results)) for _ in range(CONSUMERS)
+        ]
+        for worker in workers:
+            worker.start()
+        produce(heap, messages)
+        for _ in workers:
+            messages.put(None)
+        counts = [results.get() for _ in workers]
+        for worker in workers:
+            worker.join()
+        print(
+            f"{sum(count for count, _ in counts)} messages, "
+            f"sum {sum(total for _, total in counts)}, {len(heap)} blocks left"
+        )
+
+
+if __name__ == "__main__":
+    main()
