@@ -16,7 +16,7 @@ import struct
 import sys
 from pathlib import Path
 
-from glassheap import OutOfMemory, SharedHeap
+from glassheap import SharedHeap
 
 ENTRY = struct.Struct("=BxxxxxxxQQ")  # whether it is complete; key; value
 
@@ -40,20 +40,14 @@ class Cache:
         return None if address is None else ENTRY.unpack(self.heap.view(address))[2]
 
     def put(self, key: int, value: int) -> None:
-        """Keep a value."""
-        address = self.room()
+        """Keep a value; when there is no room for it, in the place of the oldest."""
+        while self.heap.largest_free() < ENTRY.size:
+            self.heap.free(self.entries.pop(next(iter(self.entries))))
+        address = self.heap.calloc(1, ENTRY.size)  # zeros: not complete
         with self.heap.view(address) as entry:
             ENTRY.pack_into(entry, 0, 0, key, value)
             entry[0] = 1
         self.entries[key] = address
-
-    def room(self) -> int:
-        """A block for an entry that is not complete, at the cost of the oldest ones if need be."""
-        while True:
-            try:
-                return self.heap.calloc(1, ENTRY.size)
-            except OutOfMemory:
-                self.heap.free(self.entries.pop(next(iter(self.entries))))
 
 
 def opened(path: Path) -> SharedHeap:

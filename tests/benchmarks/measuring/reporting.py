@@ -37,6 +37,8 @@ class Report:
     rounds: int
     machine: dict[str, str]
     sections: list[Section]
+    introduction: str = INTRODUCTION
+    """Of the page; names the command and the rounds."""
 
     @property
     def bars(self) -> list[Bar]:
@@ -81,7 +83,7 @@ def aligned(rows: list[list[str]]) -> Iterator[str]:
 
 def markdown(report: Report) -> str:
     """The whole report as a page."""
-    head = INTRODUCTION.format(command=report.command, rounds=report.rounds)
+    head = report.introduction.format(command=report.command, rounds=report.rounds)
     machine = "\n".join(f"- {name}: {value}" for name, value in report.machine.items())
     sections = [report.bar_section(), *report.sections]
     return "\n".join([head, machine, "", *map(markdown_section, sections)]).rstrip() + "\n"

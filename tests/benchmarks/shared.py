@@ -1,0 +1,124 @@
+"""What sharing costs: SharedHeap beside Heap, multiprocessing.heap, SharedMemory and pickle.
+
+    python tests/benchmarks/shared.py
+    python tests/benchmarks/shared.py --markdown docs/benchmarks-shared.md
+
+    a pair          malloc + free of one block of 64 bytes, nobody else inside
+    pieces          a block beside a segment of SharedMemory, and an array in either
+    passing         100 MB to a worker of a pool and back (--megabytes)
+    a crowd         four processes at once: the longest single operation (--crowd SECONDS)
+    a million       live blocks in one segment (--blocks)
+
+How it measures, what a bar is and what the exit status says is told in calls.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from measuring.results import Section
+
+INTRODUCTION = """\
+# What sharing costs
+
+A heap that processes share, beside a private one and beside what the standard library has, all
+measured in one run. This page is written by the benchmark itself:
+
+    {command}
+
+Contenders take turns, in {rounds} rounds; a figure is the median of the rounds, beside it stand the
+least and the most of them, and a ratio is the median of the rounds' ratios. Calls are timed in
+processor time, what crosses processes by the wall clock. How a shared heap works is in
+[shared.md](shared.md), what a call costs in a private one in [benchmarks.md](benchmarks.md).
+"""
+
+
+def main() -> int:
+    """Run the benchmark, if there is a glassheap to run it on; the exit status."""
+    if importlib.util.find_spec("glassheap") is None:
+        return complain(
+            f"glassheap is not installed for {sys.executable}: run `pip install .` with it first."
+        )
+    try:
+        run(build_parser().parse_args())
+    except KeyboardInterrupt:
+        complain("interrupted")
+        return 130
+    except OSError as error:
+        return complain(str(error))
+    return 0
+
+
+def run(options: argparse.Namespace) -> None:
+    """Measure, print, and write the files that were asked for."""
+    from measuring import machine
+    from measuring.command import say
+    from measuring.reporting import Report, machine_lines, markdown, text
+
+    facts = machine.describe()
+    say("\n".join(machine_lines(facts)) + "\n")
+    sections: list[Section] = []
+    for section in measure(options):
+        sections.append(section)
+        say(text(section))
+    report = Report(how(options), options.rounds, facts, sections, INTRODUCTION)
+    say(text(report.bar_section()))
+    if options.json is not None:
+        options.json.write_text(json.dumps(report.as_dict(), indent=2) + "\n", encoding="utf-8")
+    if options.markdown is not None:
+        options.markdown.write_text(markdown(report), encoding="utf-8")
+
+
+def measure(options: argparse.Namespace) -> Iterator[Section]:
+    """The sections, one after the other."""
+    from measuring import crossing, sharing
+
+    yield sharing.measure_pairs(options.rounds, options.seconds)
+    yield sharing.measure_pieces(options.rounds, options.seconds)
+    yield sharing.measure_million(options.blocks)
+    yield crossing.measure_passing(options.rounds, options.megabytes)
+    yield crossing.measure_crowd(options.crowd)
+
+
+def how(options: argparse.Namespace) -> str:
+    """The command that measures the same again."""
+    words = [f"python tests/benchmarks/shared.py --rounds {options.rounds}"]
+    words += [f"--crowd {options.crowd:g}", f"--megabytes {options.megabytes}"]
+    words += ["--markdown docs/benchmarks-shared.md"] if options.markdown else []
+    return " ".join(words)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The arguments, with their help."""
+    from measuring.command import duration, round_count
+
+    parser = argparse.ArgumentParser(
+        prog="shared.py", description="What sharing costs: SharedHeap beside other ways."
+    )
+    add = parser.add_argument
+    add("--rounds", type=round_count, default=15, metavar="N", help="turns of each (5 or more; 15)")
+    add("--seconds", type=duration, default=0.05, metavar="S", help="of one turn (0.05)")
+    add("--crowd", type=float, default=60.0, metavar="S", help="of four processes at once (60)")
+    add("--megabytes", type=int, default=100, metavar="N", help="to pass to a worker (100)")
+    add("--blocks", type=int, default=1_000_000, metavar="N", help="to be live at once (1000000)")
+    add("--json", type=Path, metavar="FILE", help="write every figure of every round")
+    add("--markdown", type=Path, metavar="FILE", help="write the tables as a page")
+    return parser
+
+
+def complain(sentence: str) -> int:
+    """Print one sentence on stderr and return the status."""
+    print(f"shared.py: {sentence}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
