@@ -386,9 +386,8 @@ these is ever written. The buffer is held, and so cannot be resized or closed, u
 
 The options are those of Heap, but for size. O(size of the index).
 
-Raises BufferError for a buffer that cannot be written
-or is not contiguous, TypeError for what has no buffer, InvalidSize for one that is too small, and
-what Heap raises.)");
+Raises BufferError for a buffer that cannot be written or is not contiguous, TypeError for what has
+no buffer, InvalidSize for one that is too small, and what Heap raises.)");
   add_properties(type);
   add_looking(type);
   add_drawing(type);
