@@ -38,10 +38,11 @@ def checked_name(name: object) -> str:
         return f"glassheap-{os.getpid()}-{secrets.token_hex(6)}"
     if not isinstance(name, str):
         raise TypeError(f"name must be a string, not {type(name).__name__}.")
-    if not 0 < len(os.fsencode(name)) <= LONGEST_NAME or "/" in name or "\0" in name:
+    long = not 0 < len(os.fsencode(name)) <= LONGEST_NAME
+    if long or "/" in name or "\0" in name or name in {".", ".."}:
         raise ValueError(
-            f"name must have 1 to {LONGEST_NAME} bytes, none of them a slash or a zero, and "
-            f"{name!r} has not."
+            f"name must have 1 to {LONGEST_NAME} bytes, none of them a slash or a zero, and be "
+            f"neither '.' nor '..'; {name!r} will not do."
         )
     return name
 
