@@ -136,13 +136,22 @@ Remains search_headers(const Blocks& blocks) {
   return remains;
 }
 
+namespace {
+
+// Where every block is a power of two large; a free one also stands where such a one may.
+bool halving_makes(const Remains::Part& part) noexcept {
+  return part.free ? part.block == first_piece(part.block) : std::has_single_bit(part.block.extent);
+}
+
+}  // namespace
+
 bool Remains::add_up(const Layout& layout, Size region, bool none_touch,
                      Fault& fault) const noexcept {
   Offset at = 0;
   bool after_free = false;
   for (const Part& part : parts) {
     const bool touches = none_touch && part.free && after_free;
-    const bool fits = !part.free || !layout.powers_of_two || part.block == first_piece(part.block);
+    const bool fits = !layout.powers_of_two || part.block == gone || halving_makes(part);
     const bool within = part.block.extent <= region - at;
     if (part.block.start != at || !part.block || !within || touches || !fits) {
       fault = broken(touches ? Rule::neighbours : Rule::coverage, at);

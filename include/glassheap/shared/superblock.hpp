@@ -14,6 +14,7 @@
 #include <pthread.h>
 
 #include <atomic>
+#include <type_traits>
 
 #include "glassheap/core.hpp"
 #include "glassheap/options.hpp"
@@ -37,11 +38,13 @@ struct Fixed {
   std::uint8_t fit = 0;    // 0: none, or the enumerator and 1
   std::uint8_t order = 0;  // the same
   std::uint8_t coalesce = 0;
-  std::uint8_t unused[2] = {};
+  std::uint8_t unused[6] = {};  // all bytes are some field's: the checksum is of all
   Key key{};
   Key identity{};  // no two segments have the same
   std::uint64_t checksum = 0;
 };
+
+static_assert(std::has_unique_object_representations_v<Fixed>);
 
 // A process that has attached. Its number is its place here, from 1.
 struct Process {
