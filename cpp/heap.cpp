@@ -436,7 +436,7 @@ Findings Heap::check(Fault& fault, std::vector<BlockInfo>* culprits) {
 
 // Whoever wrote behind a region that was borrowed.
 void Heap::watch_sentinel(Findings& findings) const {
-  if (keeper_ == nullptr || sharer_ != nullptr) return;
+  if (!has_sentinel()) return;
   const std::byte* const first = region_.data() + size_;
   const std::byte* const last = first + granule_size;
   const std::byte* const other =
@@ -513,6 +513,7 @@ bool Heap::reset(Fault& fault) noexcept {
     return false;
   }
   core_->reset();
+  if (has_sentinel()) std::memset(region_.data() + size_, GLASSHEAP_REDZONE, granule_size);
   if (sharer_ != nullptr) sharer_->emptied();
   common_.damaged = false;
   ++common_.epoch;

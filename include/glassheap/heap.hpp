@@ -274,6 +274,10 @@ class Heap {
   [[nodiscard]] bool find(const Handle& handle, Live& live, Fault& fault) const noexcept;
   bool hold(const Live& live, Pinned& pinned);
   void drop_pin(Offset payload) noexcept;
+  // Of a region that was borrowed, and is this heap's alone: the granule behind it.
+  [[nodiscard]] bool has_sentinel() const noexcept {
+    return keeper_ != nullptr && sharer_ == nullptr;
+  }
   void watch_sentinel(Findings& findings) const;
   [[nodiscard]] BlockInfo shown(const Sight& sight) const noexcept;
   [[nodiscard]] BlockInfo culprit(const Fault& finding) const noexcept;
