@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
+import mmap
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import glassheap
-from heap_probes import front
+from heap_probes import GRANULE, front
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,9 +94,35 @@ KINDS = [
 """Every policy in every layout: what the contract is tested on."""
 
 
+def over_a_buffer(size: int, **options: Any) -> glassheap.Heap:
+    """A heap inside a bytearray, which begins at no granule; its last granule is a sentinel."""
+    inner = memoryview(bytearray(size + 4 * GRANULE))[5:]
+    start = ctypes.addressof(ctypes.c_char.from_buffer(inner))
+    odd = inner[3 - start % GRANULE + GRANULE :][: size + 2 * GRANULE - 2]
+    return glassheap.Heap.over(odd, **options)
+
+
+def shared(size: int, **options: Any) -> glassheap.Heap:
+    """A heap that the processes could use that this one forks."""
+    return glassheap.SharedHeap.create(buffer=mapped_for(size, **options), **options)
+
+
+@cache
+def bytes_for(size: int, **options: Any) -> int:
+    """Of a mapping whose heap has so many."""
+    with glassheap.SharedHeap.create(size=size, **options) as heap:
+        return Path("/dev/shm", str(heap.name)).stat().st_size
+
+
+def mapped_for(size: int, **options: Any) -> mmap.mmap:
+    return mmap.mmap(-1, bytes_for(size, **options))
+
+
 REGIONS: dict[str, Callable[..., glassheap.Heap]] = {
     "pages": glassheap.Heap,
     "pages, from 0": partial(glassheap.Heap, base=0),
+    "a buffer": over_a_buffer,
+    "shared": shared,
 }
 """Kinds of region: a heap over about so many bytes of it, with these options."""
 
@@ -127,7 +156,9 @@ GROUNDS = [
     for region in REGIONS
     for policy in glassheap.policies()
     for headers in (True, False)
+    if "pages" in region or policy.name in {"first_fit", "tlsf", "buddy"}
 ]
+"""Every policy on pages; where only the bytes are others, one of each kind of index."""
 WATCHED_GROUNDS = [ground._replace(checks="debug") for ground in GROUNDS]
 
 
