@@ -150,7 +150,7 @@ std::unique_ptr<SharedHeap> SharedHeap::attach(const Opening& how, const std::st
                                                Fault& fault) {
   std::unique_ptr<Segment> segment = open_ready(how.place, how.timeout, fault);
   if (segment == nullptr) return nullptr;
-  auto& block = *std::launder(reinterpret_cast<Superblock*>(segment->data()));
+  const auto& block = *std::launder(reinterpret_cast<const Superblock*>(segment->data()));
   const Options options = shared::options_of(block.fixed);
   if (!policy.empty() && policy != options.policy) return bad_image("policy", fault), nullptr;
   if (block.fixed.owners_at - block.fixed.arrays_at < arrays_for(options))
@@ -172,7 +172,7 @@ std::unique_ptr<SharedHeap> SharedHeap::attach(const Opening& how, const std::st
 bool SharedHeap::read(const Place& place, Image& image, Fault& fault) {
   const std::unique_ptr<Segment> segment = open_ready(place, 0, fault);
   if (segment == nullptr) return false;
-  auto& block = *std::launder(reinterpret_cast<Superblock*>(segment->data()));
+  const auto& block = *std::launder(reinterpret_cast<const Superblock*>(segment->data()));
   const Options options = shared::options_of(block.fixed);
   if (block.fixed.owners_at - block.fixed.arrays_at < arrays_for(options))
     return bad_image("layout", fault);

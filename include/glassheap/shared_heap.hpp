@@ -48,9 +48,9 @@ class SharedHeap final : public Heap {
     bool mend = false;    // where the block map is broken too, go by the headers; not of bare heaps
   };
 
-  // A new heap of options.size bytes in a new segment, or in as much of memory that is mapped
+  // A new heap of wanted.size bytes in a new segment, or in as much of memory that is mapped
   // already as there is. Refused as Heap::open is, and by the system (system_error).
-  [[nodiscard]] static std::unique_ptr<SharedHeap> create(const Options& options,
+  [[nodiscard]] static std::unique_ptr<SharedHeap> create(const Options& wanted,
                                                           const Opening& how, Fault& fault);
   // One that is there. Refused for what is no heap, or not one of this version, machine or policy
   // (bad_image; an empty `policy` is any), and if it is not ready in time (attach_timeout).
@@ -89,7 +89,7 @@ class SharedHeap final : public Heap {
              std::unique_ptr<Core> core, std::unique_ptr<shared::Everyone> everyone);
 
   shared::Place place_;
-  Key identity_;
+  Key identity_{};
   shared::Everyone& everyone_;  // what this process does for the others
 };
 

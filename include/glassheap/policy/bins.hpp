@@ -119,6 +119,7 @@ class Bins {
     for (std::size_t bin = next(0); bin != none; bin = next(bin + 1)) walk(bin, visit);
   }
   template <typename Visit>
+  // Most walk for what they visit. NOLINTNEXTLINE(modernize-use-nodiscard)
   bool walk(std::size_t bin, Visit visit) const {
     return links_.walk(ends_[bin], visit);
   }

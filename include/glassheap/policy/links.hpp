@@ -82,6 +82,7 @@ class Links {
 
   // visit(block) from the head on, as far as the list is sound. Whether that is all of it.
   template <typename Visit>
+  // Most walk for what they visit. NOLINTNEXTLINE(modernize-use-nodiscard)
   bool walk(const Ends& ends, Visit visit) const {
     for (Offset at = ends.first(); at != nowhere; at = next(at)) {
       const Block block = map_.block_at(at);
