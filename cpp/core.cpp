@@ -1,23 +1,49 @@
 #include "glassheap/core.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 namespace glassheap {
+namespace {
 
-void Core::load(const CoreState& state) noexcept {
+constexpr std::size_t word = sizeof(std::uint64_t);
+
+// Nearly all are a word, which is copied in one step; this is in every call.
+void copy(void* to, const void* from, std::size_t size) noexcept {
+  if (size == word) [[likely]] {
+    std::memcpy(to, from, word);
+  } else {
+    std::memcpy(to, from, size);
+  }
+}
+
+}  // namespace
+
+void Core::find_numbers() {
   Numbers list{};
   const std::size_t count = numbers(list);
+  for (Number left : std::span(list).first(count)) {
+    while (left.size > 0) {
+      const std::size_t size = std::min(left.size, word);
+      pieces_.push_back({left.at, size});
+      left = {static_cast<std::byte*>(left.at) + size, left.size - size};
+    }
+  }
+}
+
+void Core::load(const CoreState& state) noexcept {
   const std::byte* from = state.bytes.data();
-  for (std::size_t i = 0; i < count; from += list[i++].size)
-    std::memcpy(list[i].at, from, list[i].size);
+  for (const Number& piece : pieces_) {
+    copy(piece.at, from, piece.size);
+    from += word;
+  }
 }
 
 void Core::store(CoreState& state) noexcept {
-  Numbers list{};
-  const std::size_t count = numbers(list);
   std::byte* to = state.bytes.data();
-  for (std::size_t i = 0; i < count; to += list[i++].size) {
-    std::memcpy(to, list[i].at, list[i].size);
+  for (const Number& piece : pieces_) {
+    copy(to, piece.at, piece.size);
+    to += word;
     crash_point();
   }
 }

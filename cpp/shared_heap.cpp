@@ -51,7 +51,10 @@ std::unique_ptr<Core> core_over(const Segment& segment, const Options& options) 
       &block.flight};
   std::byte* const region = segment.data() + fixed.region_at;
   const Size unused = options.unused();
-  return make_core({region + unused, fixed.region_size - unused}, options, sharing);
+  std::unique_ptr<Core> core =
+      make_core({region + unused, fixed.region_size - unused}, options, sharing);
+  core->find_numbers();
+  return core;
 }
 
 std::span<std::byte> region_of(const Segment& segment) {

@@ -44,6 +44,8 @@ class Core {
   // What a core does first: makes all of the region one free block, or, where an earlier core has
   // left its arrays, takes up its numbers; and what one does that others will follow.
   virtual void seed() noexcept = 0;
+  // Before load and store, once: the numbers stay where they are. Throws std::bad_alloc.
+  void find_numbers();
   void load(const CoreState& state) noexcept;
   void store(CoreState& state) noexcept;
   // Makes everything anew from where the block map says that blocks start, and from what was in
@@ -100,6 +102,9 @@ class Core {
   };
   using Numbers = std::array<Number, 12>;
   virtual std::size_t numbers(Numbers& list) noexcept = 0;
+
+ private:
+  std::vector<Number> pieces_;  // the same, each of up to a word
 };
 
 }  // namespace glassheap
