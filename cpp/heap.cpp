@@ -118,9 +118,8 @@ Heap::~Heap() = default;
 void Heap::Inside::leave() noexcept { heap_.sharer_->leave(heap_.core_.get(), heap_.common_); }
 
 void Heap::Inside::enter() noexcept {
-  Fault fault;
-  shared_ = heap_.sharer_->enter(*heap_.core_, heap_.common_, fault);
-  refusal_ = fault.kind;
+  refusal_ = heap_.sharer_->enter(*heap_.core_, heap_.common_);
+  shared_ = refusal_ == FaultKind::none;
 }
 
 // --- What every call asks first. ---------------------------------------------------------------

@@ -47,7 +47,8 @@ bool Everyone::come(Core& core, bool copy, bool mend, Fault& fault) {
   const bool alone = !anybody_lives();
   if (alone) shared::make_lock(block_->mutex);
   Common common;
-  if (!enter(core, common, fault)) return false;
+  fault.kind = enter(core, common);
+  if (fault) return false;
   const bool whole = !alone || tried_to_take_over(core, mend, fault);
   if (whole) attach();
   leave(whole ? &core : nullptr, {block_->damaged != 0, block_->epoch});
@@ -106,20 +107,20 @@ void Everyone::clear_up(Core& core) noexcept {
   shared::declare_sound(block_->mutex);
 }
 
-bool Everyone::enter(Core& core, Common& common, Fault& fault) noexcept {
+FaultKind Everyone::enter(Core& core, Common& common) noexcept {
   const shared::Taken taken = shared::take_lock(block_->mutex, timeout_);
-  if (taken == shared::Taken::not_in_time) {
-    fault.kind = FaultKind::lock_timeout;
-    return false;
-  }
-  block_->generation.fetch_or(1, std::memory_order_acquire);
+  if (taken == shared::Taken::not_in_time) return FaultKind::lock_timeout;
+  // Written under the lock alone: two plain stores, in order with what lies between them.
+  block_->generation.store(block_->generation.load(std::memory_order_relaxed) | 1,
+                           std::memory_order_relaxed);
+  std::atomic_thread_fence(std::memory_order_release);
   if (taken == shared::Taken::after_a_death) [[unlikely]]
     clear_up(core);
   if (forks_ != forks()) [[unlikely]]
     attach();
   if (block_->last != token_) core.load(block_->state);
   common = {block_->damaged != 0, block_->epoch};
-  return true;
+  return FaultKind::none;
 }
 
 void Everyone::leave(Core* core, const Common& common) noexcept {
@@ -129,7 +130,8 @@ void Everyone::leave(Core* core, const Common& common) noexcept {
   block_->damaged = common.damaged ? 1 : 0;
   block_->epoch = common.epoch;
   block_->flight.land();
-  block_->generation.fetch_add(1, std::memory_order_release);
+  block_->generation.store(block_->generation.load(std::memory_order_relaxed) + 1,
+                           std::memory_order_release);
   shared::leave_lock(block_->mutex);
 }
 

@@ -78,8 +78,9 @@ class Sharer {
     bool damaged = false;
     std::uint64_t epoch = 0;
   };
-  // Keeps the others out, and brings core and `common` up to date; or says why not.
-  virtual bool enter(Core& core, Common& common, Fault& fault) noexcept = 0;
+  // Keeps the others out, and brings core and `common` up to date; or says why not. In every call:
+  // a Fault would be too much to clear.
+  virtual FaultKind enter(Core& core, Common& common) noexcept = 0;
   // Writes down what has changed, and lets the others in. No core: it has just been closed.
   virtual void leave(Core* core, const Common& common) noexcept = 0;
   [[nodiscard]] virtual std::uint64_t recovered() const noexcept = 0;

@@ -12,7 +12,7 @@ class Everyone final : public Sharer {
   Everyone(std::unique_ptr<Segment> segment, double timeout);
   ~Everyone() override;
 
-  bool enter(Core& core, Common& common, Fault& fault) noexcept override;
+  FaultKind enter(Core& core, Common& common) noexcept override;
   void leave(Core* core, const Common& common) noexcept override;
   [[nodiscard]] std::uint64_t recovered() const noexcept override { return block_->recovered; }
   void took(Block block) noexcept override;
