@@ -226,14 +226,16 @@ bool SharedHeap::flush(Fault& fault) noexcept {
 bool SharedHeap::share(const Handle& handle, Fault& fault) noexcept {
   const Inside inside(*this);
   Live live;
-  if (!may_change(inside, fault) || !find(handle, live, fault)) return false;
+  if (!may_change(inside, fault)) return false;
+  if (!find(handle, live, fault)) return blame(fault, handle.address), false;
   return everyone_.hold(offset_of(handle.address), fault);
 }
 
 bool SharedHeap::adopt(const Handle& handle, std::uint8_t from, Fault& fault) noexcept {
   const Inside inside(*this);
   Live live;
-  if (!may_change(inside, fault) || !find(handle, live, fault)) return false;
+  if (!may_change(inside, fault)) return false;
+  if (!find(handle, live, fault)) return blame(fault, handle.address), false;
   const Offset payload = offset_of(handle.address);
   if (!everyone_.hold(payload, fault)) return false;
   static_cast<void>(everyone_.drop(payload, from));  // it is held: by this process now
@@ -244,11 +246,16 @@ bool SharedHeap::let_go(const Handle& handle, bool& freed, Fault& fault) noexcep
   const Inside inside(*this);
   Live live;
   freed = false;
-  if (!may_change(inside, fault) || !find(handle, live, fault)) return false;
+  if (!may_change(inside, fault)) return false;
+  if (!find(handle, live, fault)) return blame(fault, handle.address), false;
   const Offset payload = offset_of(handle.address);
   if (everyone_.drop(payload, number())) return true;
-  freed = core().release(payload, fault);
-  return freed;
+  freed = unpinned(payload, fault) && core().release(payload, fault);
+  if (freed) return true;
+  blame(fault, handle.address);
+  Fault ignored;  // the place that it had is free
+  static_cast<void>(everyone_.hold(payload, ignored));
+  return false;
 }
 
 std::size_t SharedHeap::reap(Fault& fault) noexcept {
@@ -258,6 +265,8 @@ std::size_t SharedHeap::reap(Fault& fault) noexcept {
   for (shared::Holder& holder : everyone_.block().holders) {
     const Offset payload = holder.payload - 1;
     if (holder.payload == 0 || everyone_.holder_lives(holder)) continue;
+    Fault viewed;  // here: the next time, then
+    if (everyone_.holders_of(payload) == holder.count && !unpinned(payload, viewed)) continue;
     holder = {};
     --everyone_.block().holds;
     if (everyone_.is_held(payload)) continue;
