@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
-#include <system_error>
 #include <limits>
+#include <system_error>
 
 // One function a fault, and each a sentence that says what was wrong, where, and what to do.
 
@@ -202,7 +202,8 @@ std::string too_many_holders(const Fault& fault) {
 }
 
 std::string system_error(const Fault& fault) {
-  return std::string("the system refuses: ") + std::generic_category().message(static_cast<int>(fault.found)) + ".";
+  return std::string("the system refuses: ") +
+         std::generic_category().message(static_cast<int>(fault.found)) + ".";
 }
 
 struct Kind {

@@ -19,11 +19,11 @@ GLASSHEAP_INSIDE Offset first_other(const Blocks& blocks, Offset from, Offset to
 
 // The first byte of the trailer that is not as `expected` has it; its end if all are.
 Offset first_other(const Blocks& blocks, Block block, const trailer_t& expected) noexcept {
-  const trailer_t found = blocks.trailer(block);
-  const auto* const a = reinterpret_cast<const std::byte*>(&expected);
-  const auto* const b = reinterpret_cast<const std::byte*>(&found);
-  return block.end() - sizeof(trailer_t) +
-         static_cast<Size>(std::mismatch(a, a + sizeof(trailer_t), b).first - a);
+  using Bytes = std::array<std::byte, sizeof(trailer_t)>;
+  const auto wanted = std::bit_cast<Bytes>(expected);
+  const auto found = std::bit_cast<Bytes>(blocks.trailer(block));
+  const auto* const other = std::ranges::mismatch(wanted, found).in1;
+  return block.end() - sizeof(trailer_t) + static_cast<Size>(other - wanted.begin());
 }
 
 bool overflow(const Blocks& blocks, Block block, Size size, Offset at, Fault& fault) noexcept {

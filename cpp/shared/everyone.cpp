@@ -1,5 +1,6 @@
 #include "glassheap/shared/everyone.hpp"
 
+#include <algorithm>
 #include <new>
 
 #include "glassheap/shared/processes.hpp"
@@ -31,10 +32,9 @@ void Everyone::attach() noexcept {
 }
 
 bool Everyone::anybody_lives() const noexcept {
-  for (const shared::Process& process : block_->processes) {
-    if (process.attached != 0 && shared::lives(process)) return true;
-  }
-  return false;
+  return std::ranges::any_of(block_->processes, [](const Process& process) {
+    return process.attached != 0 && lives(process);
+  });
 }
 
 // The numbers stay: blocks are still told to be theirs.

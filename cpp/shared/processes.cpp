@@ -1,6 +1,6 @@
 #include "glassheap/shared/processes.hpp"
 
-#include <signal.h>
+#include <signal.h>  // NOLINT(modernize-deprecated-headers): kill() is POSIX's
 #include <unistd.h>
 
 #include <algorithm>

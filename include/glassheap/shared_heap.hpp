@@ -50,8 +50,8 @@ class SharedHeap final : public Heap {
 
   // A new heap of wanted.size bytes in a new segment, or in as much of memory that is mapped
   // already as there is. Refused as Heap::open is, and by the system (system_error).
-  [[nodiscard]] static std::unique_ptr<SharedHeap> create(const Options& wanted,
-                                                          const Opening& how, Fault& fault);
+  [[nodiscard]] static std::unique_ptr<SharedHeap> create(const Options& wanted, const Opening& how,
+                                                          Fault& fault);
   // One that is there. Refused for what is no heap, or not one of this version, machine or policy
   // (bad_image; an empty `policy` is any), and if it is not ready in time (attach_timeout).
   [[nodiscard]] static std::unique_ptr<SharedHeap> attach(const Opening& how,

@@ -10,6 +10,8 @@ namespace glassheap::shared {
 class Everyone final : public Sharer {
  public:
   Everyone(std::unique_ptr<Segment> segment, double timeout);
+  Everyone(const Everyone&) = delete;
+  Everyone& operator=(const Everyone&) = delete;
   ~Everyone() override;
 
   FaultKind enter(Core& core, Common& common) noexcept override;
