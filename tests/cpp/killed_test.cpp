@@ -258,5 +258,85 @@ TEST_P(KilledIn, LosesNoMoreWhenTheNextIsKilledWhileItRecovers) {
   }
 }
 
+// --- Blocks that several hold on to. -----------------------------------------------------------
+
+// Killed while it shares, receives or lets go: the other holder still has the block, and when that
+// one lets go and the dead are reaped, it is free, and the table is empty.
+class KilledWhileItHolds : public ::testing::TestWithParam<int> {
+ protected:
+  void SetUp() override {
+    ASSERT_TRUE(heap_->acquire(100, granule_size, handle_, fault_));
+    ASSERT_TRUE(heap_->acquire(100, granule_size, other_, fault_));
+    ASSERT_TRUE(heap_->share(handle_, fault_)) << "the hold of this process";
+  }
+
+  // What the child does, and is killed at.
+  void work(std::uint64_t store) {
+    bool freed = false;
+    Fault fault;
+    const std::uint8_t parent = heap_->number();
+    stores_left = store;
+    switch (GetParam()) {
+      case 0:
+        heap_->share(handle_, fault);
+        heap_->share(other_, fault);
+        heap_->let_go(other_, freed, fault);
+        break;
+      case 1:
+        heap_->share(handle_, fault);
+        heap_->let_go(handle_, freed, fault);
+        break;
+      case 2:
+        heap_->share(handle_, fault);
+        heap_->adopt(handle_, parent, fault);
+        break;
+      default:
+        heap_->reap(fault);
+    }
+  }
+  Size holders_of(const Handle& handle) {
+    for (const Owned& owned : heap_->owners(fault_)) {
+      if (owned.block.address == handle.address) return owned.holders;
+    }
+    return 0;
+  }
+
+  SharedBytes bytes_{for_some_blocks};
+  std::unique_ptr<SharedHeap> heap_ = made_in(bytes_, Options{});
+  Handle handle_;
+  Handle other_;
+  Fault fault_;
+};
+INSTANTIATE_TEST_SUITE_P(AnyStore, KilledWhileItHolds, ::testing::Range(0, 4));
+
+TEST_P(KilledWhileItHolds, LeavesATableThatIsTrue) {
+  bool died = true;
+  for (std::uint64_t store = 1; died; ++store) {
+    SCOPED_TRACE("store " + std::to_string(store));
+    ASSERT_LT(store, 500U);
+    died = killed_in_a_child([&] { work(store); });
+    ASSERT_TRUE(heap_->check(fault_).empty());
+    const bool given_away = GetParam() == 2 && holders_of(handle_) == 0;
+    ASSERT_TRUE(given_away || holders_of(handle_) >= 1);
+    heap_->reap(fault_);
+    ASSERT_EQ(fault_.kind, FaultKind::none) << sentence(fault_);
+    if (holders_of(handle_) == 0) {  // its only holder was the child
+      ASSERT_EQ(GetParam(), 2);
+      return;
+    }
+    ASSERT_EQ(holders_of(handle_), 1U);
+    if (holders_of(other_) != 0 || !heap_->is_current(other_, fault_)) {
+      ASSERT_EQ(GetParam(), 0);
+      fault_ = {};
+      ASSERT_EQ(holders_of(other_), 0U);
+      ASSERT_TRUE(heap_->acquire(100, granule_size, other_, fault_));
+    }
+  }
+  bool freed = false;
+  EXPECT_TRUE(heap_->let_go(handle_, freed, fault_));
+  EXPECT_TRUE(freed);
+  EXPECT_EQ(std::bit_cast<shared::Superblock*>(bytes_.data())->holds, 0U);
+}
+
 }  // namespace
 }  // namespace glassheap
