@@ -27,6 +27,7 @@ Everyone::~Everyone() { close(); }
 
 void Everyone::attach() noexcept {
   number_ = shared::enter(*block_, owners_);
+  if (const std::uint64_t file = segment_->file(); file != 0) block_->file = file;
   forks_ = forks();
   token_ = new_token();
 }
@@ -37,13 +38,19 @@ bool Everyone::anybody_lives() const noexcept {
   });
 }
 
+// Whether nobody of those in the table can have this file: it is not the one that they had.
+bool Everyone::was_copied() const noexcept {
+  const std::uint64_t file = segment_->file();
+  return file != 0 && block_->file != 0 && file != block_->file;
+}
+
 // The numbers stay: blocks are still told to be theirs.
 void Everyone::forget_everyone() noexcept {
   for (shared::Process& process : block_->processes) process.attached = 0;
 }
 
 bool Everyone::come(Core& core, bool copy, bool mend, Fault& fault) {
-  if (copy) forget_everyone();
+  if (copy || was_copied()) forget_everyone();
   const bool alone = !anybody_lives();
   if (alone) shared::make_lock(block_->mutex);
   Common common;

@@ -77,6 +77,11 @@ bool Segment::remove(const Place& place, Fault& fault) {
   return failed == 0 || refuse(errno, fault);
 }
 
+std::uint64_t Segment::file() const noexcept {
+  struct stat status{};
+  return file_ >= 0 && fstat(file_, &status) == 0 ? status.st_ino : 0;
+}
+
 bool Segment::flush(Fault& fault) const noexcept {
   if (file_ < 0 || msync(data_, size_, MS_SYNC) == 0) return true;
   return refuse(errno, fault);

@@ -165,6 +165,24 @@ def test_a_refused_buffer_is_let_go_of() -> None:
         memory.resize(1 << 12)  # which a buffer that somebody has refuses
 
 
+def test_a_copied_file_is_looked_at_although_who_made_the_first_lives(tmp_path: Path) -> None:
+    """Whoever has the first has not got the copy: not even its lock, should that be taken."""
+    first, copy = tmp_path / "first", tmp_path / "copy"
+    with SharedHeap.create(size=1 << 14, path=first) as heap:
+        address = heap.malloc(100)
+        image = bytearray(first.read_bytes())
+        arrays_at = struct.unpack_from("=Q", image, 24)[0]
+        copy.write_bytes(image)
+        with SharedHeap.attach(path=copy) as other:
+            assert [*other] == [address]
+            other.free(address)
+        assert address in heap
+        image[arrays_at : arrays_at + 64] = b"\xff" * 64
+        copy.write_bytes(image)
+        with pytest.raises(glassheap.BadImage):
+            SharedHeap.attach(path=copy)
+
+
 # --- Cut short. -----------------------------------------------------------------------------------
 
 

@@ -44,6 +44,7 @@ class Everyone final : public Sharer {
  private:
   [[nodiscard]] bool take_over(Core& core, bool mend, Fault& fault);
   [[nodiscard]] bool tried_to_take_over(Core& core, bool mend, Fault& fault) noexcept;
+  [[nodiscard]] bool was_copied() const noexcept;
   void forget_everyone() noexcept;
   [[nodiscard]] bool anybody_lives() const noexcept;
   void clear_up(Core& core) noexcept;

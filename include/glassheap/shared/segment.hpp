@@ -34,6 +34,8 @@ class Segment {
 
   [[nodiscard]] std::byte* data() const noexcept { return data_; }
   [[nodiscard]] Size size() const noexcept { return size_; }
+  // A number that no other file has at the same time, its inode; 0 for a buffer.
+  [[nodiscard]] std::uint64_t file() const noexcept;
   // Waits for what was written to be in the file.
   [[nodiscard]] bool flush(Fault& fault) const noexcept;
 

@@ -79,6 +79,7 @@ struct Superblock {
   CoreState state;
   Process processes[most_processes];
   Holder holders[most_holders];
+  std::uint64_t file = 0;  // which one this is; 0 if that is not known. A copy lies in another
 };
 
 // What a heap with these options is in a segment: where everything lies.
