@@ -628,7 +628,7 @@ def test_a_block_in_a_buffer_that_this_process_does_not_have() -> None:
 
 def test_a_block_that_no_other_process_has() -> None:
     block = glassheap.Heap(4096).alloc(10)
-    said(TypeError, "only a block of a SharedHeap can be pickled", lambda: pickle.dumps(block))
+    said(TypeError, "only one of a SharedHeap can travel", lambda: pickle.dumps(block))
     said(TypeError, "only a block of a SharedHeap", block.share)
 
 
