@@ -14,6 +14,7 @@ import pickle
 import random
 import re
 import signal
+import sys
 import time
 import uuid
 from contextlib import contextmanager, suppress
@@ -29,6 +30,9 @@ from heap_probes import run_child
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from multiprocessing.connection import Connection
+
+# pytest gives this module a name below the project's folder, by which a spawned child imports it.
+sys.path.append(str(Path(__file__).resolve().parents[2]))
 
 SHM = Path("/dev/shm")
 HERE = str(Path(__file__).parent)
