@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextvars
 import gc
 import inspect
+import mmap
 import random
 import sys
 import threading
@@ -635,7 +636,7 @@ numpy.kept = heap.array(10)
 
 OTHER_GROUNDS: dict[str, Callable[[Any], Any]] = {
     "over a buffer": lambda package: package.Heap.over(bytearray(1 << 16)),
-    "shared": lambda package: package.SharedHeap.create(size=1 << 16),
+    "shared": lambda package: package.SharedHeap.create(buffer=mmap.mmap(-1, 1 << 18)),
 }
 
 
