@@ -5,6 +5,12 @@ namespace {
 
 constexpr std::byte fence{GLASSHEAP_REDZONE};
 
+// Not in a heap that processes share: what another one hands out, this one would not know of.
+void put_out_of_bounds(const Blocks& blocks, Block block) noexcept {
+  if (blocks.layout.has_redzones() && !blocks.layout.shared)
+    poison(blocks.bytes(block.start), block.extent);
+}
+
 GLASSHEAP_INSIDE std::byte byte_at(const Blocks& blocks, Offset at) noexcept {
   return *blocks.bytes(at);
 }
@@ -43,7 +49,7 @@ void raise(Blocks& blocks, Block block, Size size) noexcept {
   unpoison(blocks.bytes(block.start), block.extent);
   blocks.set(payload + size, trailer - payload - size, fence);
   blocks.write_trailer(block, size);
-  poison(blocks.bytes(block.start), block.extent);
+  put_out_of_bounds(blocks, block);
   unpoison(blocks.bytes(payload), size);
 }
 
@@ -73,7 +79,7 @@ bool holds(const Blocks& blocks, Block block, Size& size, Fault& fault) noexcept
 void fill(Blocks& blocks, Block block) noexcept {
   unpoison(blocks.bytes(block.start), block.extent);
   blocks.fill(block.start, block.extent);
-  if (blocks.layout.has_redzones()) poison(blocks.bytes(block.start), block.extent);
+  put_out_of_bounds(blocks, block);
 }
 
 bool fill_holds(const Blocks& blocks, Offset from, Offset to, Fault& fault) noexcept {

@@ -43,6 +43,7 @@ struct Layout {
   Size front = sizeof(header_t);  // before each live payload: the header, or nothing
   Size back = 0;                  // behind it, rounding apart: the trailer, or nothing
   bool powers_of_two = false;     // extents are rounded up to powers of two, as buddies need them
+  bool shared = false;            // another process hands out blocks too
 
   [[nodiscard]] constexpr bool has_headers() const noexcept { return front != 0; }
   [[nodiscard]] constexpr Offset payload_of(Offset start) const noexcept { return start + front; }

@@ -42,7 +42,8 @@ class HeapCore final : public Core {
   template <typename... PolicySettings>
   HeapCore(std::span<std::byte> region, const CoreSettings& settings, const Sharing& sharing,
            const PolicySettings&... of_policy)
-      : blocks_(region, layout_for(settings), settings.magic, fill_for(settings), sharing.key),
+      : blocks_(region, layout_for(settings, sharing), settings.magic, fill_for(settings),
+                sharing.key),
         map_(region.size(), sharing.memory),
         judge_(blocks_, map_),
         space_(blocks_, map_, of_policy...),
@@ -189,10 +190,12 @@ class HeapCore final : public Core {
     std::uint16_t serial = 0;
   };
 
-  [[nodiscard]] static constexpr Layout layout_for(const CoreSettings& settings) noexcept {
+  [[nodiscard]] static constexpr Layout layout_for(const CoreSettings& settings,
+                                                   const Sharing& sharing) noexcept {
     return {.front = settings.headers ? granule_size : 0,
             .back = settings.redzones ? granule_size : 0,
-            .powers_of_two = P::joining == Joining::buddies};
+            .powers_of_two = P::joining == Joining::buddies,
+            .shared = sharing.flight != nullptr};
   }
   [[nodiscard]] static constexpr std::byte fill_for(const CoreSettings& settings) noexcept {
     const bool filled = settings.redzones && !settings.zero_on_free;

@@ -7,7 +7,8 @@
 // resized or checked, to the byte. A write into freed memory changes the node or the fill; it shows
 // when that memory is handed out again, or checked. With zero_on_free the fill is zeros.
 //
-// Built with AddressSanitizer, everything but the payloads is poisoned besides: then a program that
+// Built with AddressSanitizer, everything but the payloads of a heap of one process is poisoned
+// besides: then a program that
 // is built with it is stopped at the very instruction.
 //
 // Cost: O(size of the block) a call, and a granule more for each block.
