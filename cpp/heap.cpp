@@ -93,8 +93,9 @@ std::unique_ptr<Heap> Heap::over(std::span<std::byte> span, std::shared_ptr<void
   sized.size = to > from + granule_size ? to - from - granule_size : 0;
   if (!acceptable(sized, fault)) return nullptr;
   std::byte* const data = span.data() + (from - first);
+  std::unique_ptr<Heap> heap = make(sized, Region::borrow(data, sized.size), std::move(keeper));
   std::memset(data + sized.size, GLASSHEAP_REDZONE, granule_size);
-  return make(sized, Region::borrow(data, sized.size), std::move(keeper));
+  return heap;
 }
 
 Heap::Heap(const Options& options, Region region, std::shared_ptr<void> keeper,

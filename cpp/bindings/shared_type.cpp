@@ -186,11 +186,9 @@ after timeout seconds with LockTimeout; it holds the GIL.
 A view pins its block in this process alone; who frees a block must know that no other process
 looks at it, or share() it.)";
 
-}  // namespace
+using Class = py::class_<SharedHeap, Heap>;
 
-void add_shared_heap(py::module_& module) {
-  using Class = py::class_<SharedHeap, Heap>;
-  Class type(module, "SharedHeap", shared_doc);
+void add_making(Class& type) {
   type.def_static("create", &create, py::arg("name") = py::none(), py::arg("size") = py::none(),
                   py::kw_only(), py::arg("path") = py::none(), py::arg("buffer") = py::none(),
                   py::arg("timeout") = 10.0,
@@ -211,8 +209,11 @@ Where no living process has it, every block is looked at: O(n). Raises FileNotFo
 none, BadImage for what is no heap, is damaged, or has another policy than asked for, AttachTimeout
 if its maker has not finished within timeout seconds.)")
       .def_static("_attach_copy", &attach_copy, py::arg("buffer"), py::arg("mend") = false,
-                  "Attach to a copy of an image that nobody else has.")
-      .def(
+                  "Attach to a copy of an image that nobody else has.");
+}
+
+void add_managing(Class& type) {
+  type.def(
           "unlink",
           [](Self self) {
             calling(self, [](SharedHeap& heap, Fault& fault) { heap.unlink(fault); });
@@ -245,8 +246,12 @@ Raises HeapDamaged, HeapClosed.)")
           "owners", &owners,
           R"(Return an OwnedBlock for each live block: which process allocated it, and does it live.
 
-O(n). Raises HeapClosed.)")
-      .def("_copy_into",
+O(n). Raises HeapClosed.)");
+}
+
+// Where it is, and how it goes to another process.
+void add_travelling(Class& type) {
+  type.def("_copy_into",
            [](Self self, const py::object& buffer) {
              const Borrowed bytes = borrow(buffer);
              calling(self, [&](SharedHeap& heap, Fault& f) { heap.copy_into(bytes.span, f); });
@@ -274,6 +279,15 @@ O(n). Raises HeapClosed.)")
           "The file's path, or None.")
       .def("__exit__", [](Self self, const py::args&) { in_python("leave")(self); })
       .def("__reduce__", [](Self self) { return in_python("reduce_heap")(self); });
+}
+
+}  // namespace
+
+void add_shared_heap(py::module_& module) {
+  Class type(module, "SharedHeap", shared_doc);
+  add_making(type);
+  add_managing(type);
+  add_travelling(type);
   module.def(
       "_image_generation", &image_generation, py::arg("front"),
       "Odd while somebody is inside the heap whose image begins so; None if it is no image.");

@@ -7,9 +7,9 @@
 // Left of the bar everything is computed and checked, and nothing is written; right of it nothing
 // can fail. A call that is refused therefore leaves the region and the block map as they were.
 //
-// allocate, release and allocate_many are flattened: all that they call becomes part of them, which
-// takes a fifth off a pair of calls. What is rare is kept out of line by a cold or noinline of its
-// own.
+// allocate and release are flattened, but where they walk a list: all that they call becomes part
+// of them, which takes a fifth off a pair of calls. What is rare is kept out of line by a cold or
+// noinline of its own.
 #pragma once
 
 #include "glassheap/batch.hpp"
