@@ -7,7 +7,7 @@ namespace {
 
 constexpr std::uint64_t most = std::numeric_limits<std::uint64_t>::max();
 
-bool read_long(PyObject* number, Whole& whole) noexcept {
+bool read_long(PyObject* number, BoundedInt& whole) noexcept {
   int overflow = 0;
   const long long value = PyLong_AsLongLongAndOverflow(number, &overflow);
   whole = {static_cast<std::uint64_t>(value), false, false};
@@ -48,7 +48,7 @@ bool negative_size(PyObject* object, const char* name) noexcept {
 
 }  // namespace
 
-bool read_whole(PyObject* object, const char* name, Whole& whole) noexcept {
+bool read_bounded_int(PyObject* object, const char* name, BoundedInt& whole) noexcept {
   if (PyLong_Check(object)) return read_long(object, whole);
   if (PyIndex_Check(object) == 0) return no_number(object, name);
   PyObject* const number = PyNumber_Index(object);
@@ -58,25 +58,25 @@ bool read_whole(PyObject* object, const char* name, Whole& whole) noexcept {
   return read;
 }
 
-bool read_size(PyObject* object, const char* name, Whole& size) noexcept {
-  if (!read_whole(object, name, size)) return false;
+bool read_size(PyObject* object, const char* name, BoundedInt& size) noexcept {
+  if (!read_bounded_int(object, name, size)) return false;
   return !size.negative || negative_size(object, name);
 }
 
 bool read_align(PyObject* object, std::uint64_t& align) noexcept {
-  Whole whole;
-  if (!read_whole(object, "align", whole)) return false;
+  BoundedInt whole;
+  if (!read_bounded_int(object, "align", whole)) return false;
   align = whole.beyond ? 0 : whole.value;
   return true;
 }
 
 bool read_address(PyObject* object, std::uint64_t& address) noexcept {
-  Whole whole;
+  BoundedInt whole;
   if (object == Py_None) {
     address = 0;
     return true;
   }
-  if (!read_whole(object, "address", whole)) return false;
+  if (!read_bounded_int(object, "address", whole)) return false;
   address = whole.negative || whole.beyond ? most : whole.value;
   return true;
 }

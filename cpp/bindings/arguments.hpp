@@ -12,7 +12,7 @@
 
 namespace glassheap::bindings {
 
-struct Whole {
+struct BoundedInt {
   std::uint64_t value = 0;
   bool negative = false;  // value is 0
   bool beyond = false;    // above 2^64 - 1; value is 2^64 - 1
@@ -20,10 +20,10 @@ struct Whole {
 
 // Reads any object with __index__, whatever that runs. False, with an exception set, otherwise;
 // `name` says which argument it was.
-bool read_whole(PyObject* object, const char* name, Whole& whole) noexcept;
+bool read_bounded_int(PyObject* object, const char* name, BoundedInt& whole) noexcept;
 
 // The same as a size in bytes: InvalidSize if negative.
-bool read_size(PyObject* object, const char* name, Whole& size) noexcept;
+bool read_size(PyObject* object, const char* name, BoundedInt& size) noexcept;
 
 // As an alignment: what cannot be one becomes 0, which no heap accepts.
 bool read_align(PyObject* object, std::uint64_t& align) noexcept;

@@ -20,7 +20,7 @@ using Numbers = std::vector<std::uint64_t>;
 using Read = bool (*)(PyObject*, std::uint64_t&);
 
 bool read_one_size(PyObject* object, std::uint64_t& value) {
-  Whole size;
+  BoundedInt size;
   if (!read_size(object, "each size", size)) return false;
   value = size.value;
   return true;
@@ -110,7 +110,7 @@ py::object malloc_many(OpenHeap heap, const py::object& sizes) {
   const py::buffer_info out = py::reinterpret_borrow<py::buffer>(addresses).request(true);
   Fault fault;
   {
-    const py::gil_scoped_release others_may_run;
+    const py::gil_scoped_release gil_released;
     heap->malloc_many(batch.numbers, {static_cast<Address*>(out.ptr), count}, fault);
   }
   raise_if(fault, batch.given(fault.index), heap.object().ptr());
@@ -122,7 +122,7 @@ void free_many(OpenHeap heap, const py::object& addresses) {
   Numbers payloads = batch.numbers;
   Fault fault;
   {
-    const py::gil_scoped_release others_may_run;
+    const py::gil_scoped_release gil_released;
     heap->free_many(payloads, fault);
   }
   raise_if(fault, batch.given(place_of_nonzero(batch.numbers, fault.index)));

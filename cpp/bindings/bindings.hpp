@@ -70,8 +70,8 @@ inline Heap* require_heap(py::handle object) {
 // New references; null with an exception set.
 // What becomes of a block when its Block is: it is freed; it is let go of, as one of several; it is
 // somebody else's.
-enum class Hold : std::uint8_t { owner, shared, none };
-PyObject* make_block(py::object heap, const Handle& handle, Hold hold = Hold::owner);
+enum class Ownership : std::uint8_t { owner, shared, none };
+PyObject* make_block(py::object heap, const Handle& handle, Ownership hold = Ownership::owner);
 PyObject* make_view(py::object heap, Address payload, py::object given);
 PyObject* make_region_view(py::object heap);
 

@@ -10,18 +10,18 @@ namespace {
 
 class Block {
  public:
-  Block(py::object heap_object, const Handle& handle, Hold hold)
+  Block(py::object heap_object, const Handle& handle, Ownership hold)
       : heap(heap_of(heap_object.ptr())),
         owner_(std::move(heap_object)),
         handle_(handle),
-        hold_(hold) {}
+        ownership_(hold) {}
   Block(const Block&) = delete;
   Block& operator=(const Block&) = delete;
 
   // Nobody is there to catch an exception: misuse has been raised elsewhere, and corruption that is
   // found only now is printed, as Python does for any exception in a destructor.
   ~Block() {
-    if (freed_ || hold_ == Hold::none) return;
+    if (freed_ || ownership_ == Ownership::none) return;
     Fault fault;
     if (give_back(fault) || !is_corruption(fault.kind)) return;
     const py::error_scope keep;
@@ -44,9 +44,9 @@ class Block {
   // From now on one of several that hold on to it.
   void share() {
     Fault fault;
-    if (hold_ != Hold::shared) shared_heap().share(handle_, fault);
+    if (ownership_ != Ownership::shared) shared_heap().share(handle_, fault);
     raise_if(fault);
-    hold_ = Hold::shared;
+    ownership_ = Ownership::shared;
   }
   // One hold more, for whoever receives it.
   void send() {
@@ -54,7 +54,7 @@ class Block {
     shared_heap().share(handle_, fault);
     raise_if(fault);
   }
-  [[nodiscard]] bool is_shared() const { return hold_ == Hold::shared; }
+  [[nodiscard]] bool is_shared() const { return ownership_ == Ownership::shared; }
 
   [[nodiscard]] bool is_live() const {
     Fault ignored;  // any reason is a no
@@ -69,7 +69,7 @@ class Block {
  private:
   bool give_back(Fault& fault) {
     bool last = false;
-    if (hold_ == Hold::shared) return shared_heap().let_go(handle_, last, fault);
+    if (ownership_ == Ownership::shared) return shared_heap().drop_ref(handle_, last, fault);
     return heap->release(handle_, fault);
   }
   [[nodiscard]] SharedHeap& shared_heap() const {
@@ -81,7 +81,7 @@ class Block {
 
   py::object owner_;
   Handle handle_;
-  Hold hold_;
+  Ownership ownership_;
   std::atomic<bool> freed_{false};  // without the GIL, two threads may free one Block
 };
 
@@ -94,7 +94,7 @@ py::str represent(const Block& block) {
 
 }  // namespace
 
-PyObject* make_block(py::object heap, const Handle& handle, Hold hold) {
+PyObject* make_block(py::object heap, const Handle& handle, Ownership hold) {
   return py::cast(std::make_unique<Block>(std::move(heap), handle, hold)).release().ptr();
 }
 

@@ -61,7 +61,7 @@ std::unique_ptr<Heap> over(const py::object& buffer, const py::kwargs& given) {
 py::list describe_policies() {
   const RecordMaker record("PolicyInfo");
   py::list list;
-  for (const Description& policy : policies())
+  for (const PolicyDescription& policy : policies())
     list.append(record(py::make_tuple(policy.name, policy.summary, policy.cost, policy.source)));
   return list;
 }
@@ -94,7 +94,7 @@ py::list check(OpenHeap heap) {
   Findings findings;
   std::vector<BlockInfo> culprits;
   {
-    const py::gil_scoped_release others_may_run;
+    const py::gil_scoped_release gil_released;
     findings = heap->check(fault, &culprits);
   }
   raise_if(fault);

@@ -85,14 +85,14 @@ bool take(const Signature<count>& signature, Objects given, Py_ssize_t positiona
 }
 
 // What the caller gave; null where nothing was.
-struct Given {
+struct CallArguments {
   PyObject* size;
   PyObject* align;
   PyObject* pointer;
 };
 
 PyObject* address_or_error(PyObject* heap, Address address, const Fault& fault,
-                           const Given& given) {
+                           const CallArguments& given) {
   if (address != 0) return PyLong_FromUnsignedLongLong(address);
   PyObject* const other = fault.kind == FaultKind::invalid_alignment ? given.align : given.pointer;
   return set_error(fault, fault.kind == FaultKind::out_of_memory ? given.size : other, heap);
@@ -109,7 +109,7 @@ constexpr Signature<2> malloc_signature{"malloc", {"size", "align"}, 1, 1};
 
 PyObject* heap_malloc(PyObject* self, Objects given, Py_ssize_t positional, PyObject* keywords) {
   Arguments<2> arguments{};
-  Whole size;
+  BoundedInt size;
   std::uint64_t align = 0;
   Heap* const heap = heap_of(self);
   if (heap == nullptr || !take(malloc_signature, given, positional, keywords, arguments) ||
@@ -131,8 +131,8 @@ py::object product(const Arguments<2>& arguments) {
 
 PyObject* heap_calloc(PyObject* self, Objects given, Py_ssize_t positional, PyObject* keywords) {
   Arguments<2> arguments{};
-  Whole count;
-  Whole size;
+  BoundedInt count;
+  BoundedInt size;
   Heap* const heap = heap_of(self);
   if (heap == nullptr || !take(calloc_signature, given, positional, keywords, arguments) ||
       !read_size(arguments[0], "count", count) || !read_size(arguments[1], "size", size))
@@ -149,7 +149,7 @@ constexpr Signature<3> realloc_signature{"realloc", {"address", "size", "align"}
 PyObject* heap_realloc(PyObject* self, Objects given, Py_ssize_t positional, PyObject* keywords) {
   Arguments<3> arguments{};
   std::uint64_t address = 0;
-  Whole size;
+  BoundedInt size;
   std::uint64_t align = 0;
   Heap* const heap = heap_of(self);
   if (heap == nullptr || !take(realloc_signature, given, positional, keywords, arguments) ||
@@ -206,7 +206,7 @@ constexpr Signature<2> alloc_signature{"alloc", {"size", "align"}, 1, 1};
 
 PyObject* heap_alloc(PyObject* self, Objects given, Py_ssize_t positional, PyObject* keywords) {
   Arguments<2> arguments{};
-  Whole size;
+  BoundedInt size;
   std::uint64_t align = 0;
   Heap* const heap = heap_of(self);
   if (heap == nullptr || !take(alloc_signature, given, positional, keywords, arguments) ||

@@ -9,7 +9,7 @@ namespace glassheap::bindings {
 namespace {
 
 std::uint64_t whole(const py::object& object, const char* name) {
-  Whole number;
+  BoundedInt number;
   if (!read_size(object.ptr(), name, number)) throw py::error_already_set();
   return number.value;
 }

@@ -50,7 +50,7 @@ class Player {
     require_sound(columns, start, stop);
     Fault fault;
     {
-      const py::gil_scoped_release others_may_run;
+      const py::gil_scoped_release gil_released;
       start = run(columns, start, stop, stop_at_failure, fault);
     }
     raise_if(fault);

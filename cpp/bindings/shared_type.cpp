@@ -79,7 +79,7 @@ py::object create(const py::object& name, const py::object& size, const py::obje
   Fault fault;
   std::unique_ptr<SharedHeap> heap;
   {
-    const py::gil_scoped_release others_may_run;
+    const py::gil_scoped_release gil_released;
     heap = SharedHeap::create(options, opening(place, timeout), fault);
   }
   raise_unshared(fault, options, place);
@@ -92,7 +92,7 @@ py::object attach_to(const shared::Place& place, const py::object& policy,
   Fault fault;
   std::unique_ptr<SharedHeap> heap;
   {
-    const py::gil_scoped_release others_may_run;
+    const py::gil_scoped_release gil_released;
     heap = SharedHeap::attach(how, wanted, fault);
   }
   raise_unshared(fault, {}, place);
@@ -108,11 +108,11 @@ py::object attach(const py::object& name, const py::object& path, const py::obje
 }
 
 // Of a copy of an image, which is this process's own.
-py::object attach_copy(const py::object& buffer, bool mend) {
+py::object attach_copy(const py::object& buffer, bool salvage) {
   const shared::Place place = place_of(py::none(), py::none(), buffer);
   SharedHeap::Opening how = opening(place, 0);
   how.copy = true;
-  how.mend = mend;
+  how.salvage = salvage;
   return attach_to(place, py::none(), how);
 }
 
@@ -123,9 +123,10 @@ py::tuple read_image(const py::object& buffer) {
   Fault fault;
   SharedHeap::read(place_of(py::none(), py::none(), buffer), image, fault);
   raise_if(fault);
-  return py::make_tuple(image.recovered,
-                        py::make_tuple(image.died.start, image.died.end, image.died.keep),
-                        image.users, image.live);
+  return py::make_tuple(
+      image.recovered,
+      py::make_tuple(image.in_flight.start, image.in_flight.end, image.in_flight.keep), image.users,
+      image.live);
 }
 
 std::optional<std::uint64_t> image_generation(const py::bytes& front) {
@@ -149,7 +150,7 @@ py::object block_at(Self self, const py::object& given) {
   Handle handle;
   heap_in(self).hold(address, handle, fault);
   raise_if(fault, given.ptr());
-  return py::reinterpret_steal<py::object>(make_block(self, handle, Hold::none));
+  return py::reinterpret_steal<py::object>(make_block(self, handle, Ownership::none));
 }
 
 // A block that was sent: held, if it is one of several, in place of the sender.
@@ -157,20 +158,20 @@ py::object receive(Self self, Address address, Size size, std::uint64_t epoch, s
                    int from) {
   const Handle handle{address, size, epoch, serial};
   Fault fault;
-  if (from >= 0) heap_in(self).adopt(handle, static_cast<std::uint8_t>(from), fault);
+  if (from >= 0) heap_in(self).transfer_ref(handle, static_cast<std::uint8_t>(from), fault);
   raise_if(fault);
-  const Hold hold = from >= 0 ? Hold::shared : Hold::none;
+  const Ownership hold = from >= 0 ? Ownership::shared : Ownership::none;
   return py::reinterpret_steal<py::object>(make_block(self, handle, hold));
 }
 
 py::list owners(Self self) {
   const RecordMaker record("OwnedBlock");
   py::list list;
-  std::vector<Owned> owned;
+  std::vector<OwnedBlock> owned;
   calling(self, [&](SharedHeap& heap, Fault& fault) { owned = heap.owners(fault); });
-  for (const Owned& one : owned)
+  for (const OwnedBlock& one : owned)
     list.append(
-        record(py::make_tuple(one.block.address, one.block.size, one.pid, one.lives, one.holders)));
+        record(py::make_tuple(one.block.address, one.block.size, one.pid, one.alive, one.holders)));
   return list;
 }
 

@@ -1,4 +1,4 @@
-#include "glassheap/shared/processes.hpp"
+#include "shared/processes.hpp"
 
 #include <signal.h>  // NOLINT(modernize-deprecated-headers): kill() is POSIX's
 #include <unistd.h>
@@ -42,14 +42,14 @@ Process this_process() noexcept {
   return {pid, 1, started(pid)};
 }
 
-bool lives(const Process& process) noexcept {
+bool is_alive(const Process& process) noexcept {
   if (process.pid == 0) return false;
   if (kill(static_cast<pid_t>(process.pid), 0) != 0 && errno == ESRCH) return false;
   const std::uint64_t now = started(process.pid);
   return now == 0 || process.started == 0 || now == process.started;
 }
 
-std::uint8_t enter(Superblock& block, const std::uint8_t* owners) noexcept {
+std::uint8_t register_process(Superblock& block, const std::uint8_t* owners) noexcept {
   const Process self = this_process();
   std::size_t free = 0;
   for (std::size_t number = 1; number <= most_processes; ++number) {
@@ -61,14 +61,14 @@ std::uint8_t enter(Superblock& block, const std::uint8_t* owners) noexcept {
     if (free == 0 && process.pid == 0) free = number;
   }
   for (std::size_t number = 1; free == 0 && number <= most_processes; ++number) {
-    if (!lives(block.processes[number - 1]) && !owns_any(block, owners, number)) free = number;
+    if (!is_alive(block.processes[number - 1]) && !owns_any(block, owners, number)) free = number;
   }
   if (free != 0) block.processes[free - 1] = self;
   return static_cast<std::uint8_t>(free);
 }
 
 // A process that owns blocks keeps its number, so that it can be told who left them.
-void leave(Superblock& block, std::uint8_t number) noexcept {
+void unregister_process(Superblock& block, std::uint8_t number) noexcept {
   if (number != 0 && block.processes[number - 1].attached > 0)
     --block.processes[number - 1].attached;
 }

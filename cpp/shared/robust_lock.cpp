@@ -1,4 +1,4 @@
-#include "glassheap/shared/robust_lock.hpp"
+#include "shared/robust_lock.hpp"
 
 #include <cerrno>
 #include <cmath>
@@ -21,14 +21,14 @@ timespec in_seconds(double seconds) noexcept {
   return until;
 }
 
-Taken as_taken(int error) noexcept {
-  if (error == 0) return Taken::yes;
-  return error == EOWNERDEAD ? Taken::after_a_death : Taken::not_in_time;
+LockResult result_of(int error) noexcept {
+  if (error == 0) return LockResult::acquired;
+  return error == EOWNERDEAD ? LockResult::owner_died : LockResult::timed_out;
 }
 
 }  // namespace
 
-void make_lock(pthread_mutex_t& mutex) noexcept {
+void init_lock(pthread_mutex_t& mutex) noexcept {
   pthread_mutexattr_t how;
   pthread_mutexattr_init(&how);
   pthread_mutexattr_setpshared(&how, PTHREAD_PROCESS_SHARED);
@@ -38,15 +38,15 @@ void make_lock(pthread_mutex_t& mutex) noexcept {
 }
 
 // Mostly nobody has it, and no clock need be asked.
-Taken take_lock(pthread_mutex_t& mutex, double seconds) noexcept {
+LockResult acquire_lock(pthread_mutex_t& mutex, double seconds) noexcept {
   const int error = pthread_mutex_trylock(&mutex);
-  if (error != EBUSY) return as_taken(error);
+  if (error != EBUSY) return result_of(error);
   const timespec until = in_seconds(seconds);
-  return as_taken(pthread_mutex_timedlock(&mutex, &until));
+  return result_of(pthread_mutex_timedlock(&mutex, &until));
 }
 
-void declare_sound(pthread_mutex_t& mutex) noexcept { pthread_mutex_consistent(&mutex); }
+void mark_consistent(pthread_mutex_t& mutex) noexcept { pthread_mutex_consistent(&mutex); }
 
-void leave_lock(pthread_mutex_t& mutex) noexcept { pthread_mutex_unlock(&mutex); }
+void release_lock(pthread_mutex_t& mutex) noexcept { pthread_mutex_unlock(&mutex); }
 
 }  // namespace glassheap::shared

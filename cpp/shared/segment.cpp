@@ -1,4 +1,4 @@
-#include "glassheap/shared/segment.hpp"
+#include "shared/segment.hpp"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -87,10 +87,10 @@ bool Segment::flush(Fault& fault) const noexcept {
   return refuse(errno, fault);
 }
 
-void Segment::keep_others_out() const noexcept {
+void Segment::lock_attach() const noexcept {
   if (file_ >= 0) flock(file_, LOCK_EX);
 }
-void Segment::let_others_in() const noexcept {
+void Segment::unlock_attach() const noexcept {
   if (file_ >= 0) flock(file_, LOCK_UN);
 }
 

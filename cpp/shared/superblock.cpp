@@ -1,8 +1,8 @@
-#include "glassheap/shared/superblock.hpp"
+#include "shared/superblock.hpp"
 
 #include <cstring>
 
-#include "glassheap/policies.hpp"
+#include "core/policy_list.hpp"
 
 namespace glassheap::shared {
 namespace {
@@ -24,11 +24,11 @@ std::optional<Enum> unpacked(std::uint8_t number) noexcept {
   return static_cast<Enum>(number - 1);
 }
 
-std::string_view policy_of(const Fixed& fixed) noexcept {
+std::string_view policy_of(const FixedFields& fixed) noexcept {
   return {fixed.policy, strnlen(fixed.policy, sizeof fixed.policy)};
 }
 
-bool sound_options(const Fixed& fixed) noexcept {
+bool sound_options(const FixedFields& fixed) noexcept {
   const bool sequence = fixed.fit != 0 || fixed.order != 0 || fixed.coalesce != 0;
   return fixed.headers <= 1 && fixed.zero_on_free <= 1 && fixed.redzones <= 1 && fixed.fit <= 3 &&
          fixed.order <= 5 && fixed.coalesce <= 2 && (!sequence || takes_sequence(policy_of(fixed)));
@@ -36,16 +36,16 @@ bool sound_options(const Fixed& fixed) noexcept {
 
 }  // namespace
 
-std::uint64_t checksum(const Fixed& fixed) noexcept {
+std::uint64_t checksum(const FixedFields& fixed) noexcept {
   std::uint64_t sum = 0xCBF29CE484222325U;  // FNV-1a, Fowler, Noll and Vo
   const auto* const bytes = reinterpret_cast<const unsigned char*>(&fixed);
-  for (std::size_t i = 0; i < offsetof(Fixed, checksum); ++i)
+  for (std::size_t i = 0; i < offsetof(FixedFields, checksum); ++i)
     sum = (sum ^ bytes[i]) * 0x100000001B3U;
   return sum;
 }
 
-Fixed lay_out(const Options& options, Size arrays) {
-  Fixed fixed;
+FixedFields lay_out(const Options& options, Size arrays) {
+  FixedFields fixed;
   fixed.magic = magic;
   fixed.version = version;
   fixed.machine = machine;
@@ -69,7 +69,7 @@ Fixed lay_out(const Options& options, Size arrays) {
   return fixed;
 }
 
-Options options_of(const Fixed& fixed) {
+Options options_of(const FixedFields& fixed) {
   Options options;
   options.size = fixed.region_size;
   options.policy = policy_of(fixed);
@@ -84,7 +84,7 @@ Options options_of(const Fixed& fixed) {
   return options;
 }
 
-const char* first_bad_field(const Fixed& fixed, Size bytes) {
+const char* first_bad_field(const FixedFields& fixed, Size bytes) {
   const Options options = options_of(fixed);
   if (fixed.magic != magic) return "magic";
   if (fixed.version != version) return "version";

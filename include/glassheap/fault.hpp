@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "glassheap/units.hpp"
+#include "glassheap/types.hpp"
 
 namespace glassheap {
 

@@ -11,8 +11,8 @@
 #include <string>
 #include <unordered_map>
 
+#include "core/policy_list.hpp"
 #include "glassheap/lock.hpp"
-#include "glassheap/policies.hpp"
 #include "glassheap/region.hpp"
 
 namespace glassheap {
@@ -62,16 +62,13 @@ struct BlockInfo {
   std::uint16_t serial;  // 0 for a free block
 };
 
-// The policies that Options::policy may name, the default first.
-[[nodiscard]] std::vector<std::string_view> policy_names();
-
 // What stands between a heap and the other processes that share it. Called under the heap's lock.
-class Sharer {
+class SharingHooks {
  public:
-  Sharer() = default;
-  Sharer(const Sharer&) = delete;
-  Sharer& operator=(const Sharer&) = delete;
-  virtual ~Sharer() = default;
+  SharingHooks() = default;
+  SharingHooks(const SharingHooks&) = delete;
+  SharingHooks& operator=(const SharingHooks&) = delete;
+  virtual ~SharingHooks() = default;
 
   // What all of them must agree on, beside the core's numbers.
   struct Common {
@@ -80,14 +77,14 @@ class Sharer {
   };
   // Keeps the others out, and brings core and `common` up to date; or says why not. In every call:
   // a Fault would be too much to clear.
-  virtual FaultKind enter(Core& core, Common& common) noexcept = 0;
+  virtual FaultKind on_enter(CoreInterface& core, Common& common) noexcept = 0;
   // Writes down what has changed, and lets the others in. No core: it has just been closed.
-  virtual void leave(Core* core, const Common& common) noexcept = 0;
+  virtual void on_leave(CoreInterface* core, const Common& common) noexcept = 0;
   [[nodiscard]] virtual std::uint64_t recovered() const noexcept = 0;
-  virtual void took(Block block) noexcept = 0;      // a block is this process's now
-  virtual void freed(Offset payload) noexcept = 0;  // a block is nobody's any more
-  virtual void emptied() noexcept = 0;              // none is anybody's
-  virtual void close() noexcept = 0;                // gives up the memory; not under the lock
+  virtual void on_allocate(Block block) noexcept = 0;  // a block is this process's now
+  virtual void on_free(Offset payload) noexcept = 0;   // a block is nobody's any more
+  virtual void on_reset() noexcept = 0;                // none is anybody's
+  virtual void on_close() noexcept = 0;                // gives up the memory; not under the lock
 };
 
 class Heap {
@@ -178,24 +175,24 @@ class Heap {
  protected:
   // A heap whose core has been made, and is to be seeded unless it is shared.
   Heap(const Options& options, Region region, std::shared_ptr<void> keeper,
-       std::unique_ptr<Core> core, std::unique_ptr<Sharer> sharer);
+       std::unique_ptr<CoreInterface> core, std::unique_ptr<SharingHooks> hooks);
 
   // The lock, and what is shared brought up to date; as long as it lives.
-  class Inside {
+  class ScopedAccess {
    public:
-    explicit Inside(Heap& heap) noexcept : guard_(heap.lock_), heap_(heap) {
+    explicit ScopedAccess(Heap& heap) noexcept : guard_(heap.lock_), heap_(heap) {
       if (!guard_) {
         refusal_ = FaultKind::heap_busy;
-      } else if (heap.sharer_ != nullptr && heap.core_ != nullptr) [[unlikely]] {
-        enter();
+      } else if (heap.hooks_ != nullptr && heap.core_ != nullptr) [[unlikely]] {
+        on_enter();
       }
     }
-    ~Inside() {
+    ~ScopedAccess() {
       if (shared_) [[unlikely]]
-        leave();
+        on_leave();
     }
-    Inside(const Inside&) = delete;
-    Inside& operator=(const Inside&) = delete;
+    ScopedAccess(const ScopedAccess&) = delete;
+    ScopedAccess& operator=(const ScopedAccess&) = delete;
 
     [[nodiscard]] explicit operator bool() const noexcept { return refusal_ == FaultKind::none; }
     [[nodiscard]] FaultKind refusal() const noexcept { return refusal_; }
@@ -203,8 +200,8 @@ class Heap {
     [[nodiscard]] bool is_locked() const noexcept { return static_cast<bool>(guard_); }
 
    private:
-    void enter() noexcept;
-    void leave() noexcept;
+    void on_enter() noexcept;
+    void on_leave() noexcept;
 
     Guard guard_;
     Heap& heap_;
@@ -212,8 +209,8 @@ class Heap {
     bool shared_ = false;
   };
 
-  [[nodiscard]] Core& core() noexcept { return *core_; }
-  [[nodiscard]] Sharer* sharer() const noexcept { return sharer_.get(); }
+  [[nodiscard]] CoreInterface& core() noexcept { return *core_; }
+  [[nodiscard]] SharingHooks* hooks() const noexcept { return hooks_.get(); }
 
   // Whether a heap can be opened with these options; or why not.
   [[nodiscard]] static bool acceptable(const Options& options, Fault& fault) noexcept;
@@ -245,26 +242,26 @@ class Heap {
   [[nodiscard]] bool other_align(Size& align, Fault& fault) const noexcept;
 
   // Whether the lock was taken and the heap is open; and whether it may be changed.
-  [[nodiscard]] bool may_look(const Inside& inside, Fault& fault) const noexcept {
-    if (inside && core_ != nullptr) [[likely]]
+  [[nodiscard]] bool check_readable(const ScopedAccess& access, Fault& fault) const noexcept {
+    if (access && core_ != nullptr) [[likely]]
       return true;
-    fault.kind = inside ? FaultKind::heap_closed : inside.refusal();
+    fault.kind = access ? FaultKind::heap_closed : access.refusal();
     return false;
   }
-  [[nodiscard]] bool may_change(const Inside& inside, Fault& fault) const noexcept {
-    if (!may_look(inside, fault)) return false;
+  [[nodiscard]] bool check_writable(const ScopedAccess& access, Fault& fault) const noexcept {
+    if (!check_readable(access, fault)) return false;
     if (common_.damaged) fault.kind = FaultKind::heap_damaged;
     return !common_.damaged;
   }
   // A block was handed out, or freed.
   Block taken(Block block) noexcept {
-    if (sharer_ != nullptr && block) [[unlikely]]
-      sharer_->took(block);
+    if (hooks_ != nullptr && block) [[unlikely]]
+      hooks_->on_allocate(block);
     return block;
   }
   bool released(Offset payload) noexcept {
-    if (sharer_ != nullptr) [[unlikely]]
-      sharer_->freed(payload);
+    if (hooks_ != nullptr) [[unlikely]]
+      hooks_->on_free(payload);
     return true;
   }
   [[nodiscard]] bool unpinned(Offset payload, Fault& fault) const noexcept {
@@ -272,15 +269,15 @@ class Heap {
     fault.kind = FaultKind::pinned;
     return false;
   }
-  [[nodiscard]] bool find(const Handle& handle, Live& live, Fault& fault) const noexcept;
-  bool hold(const Live& live, Pinned& pinned);
+  [[nodiscard]] bool find(const Handle& handle, LiveBlock& live, Fault& fault) const noexcept;
+  bool hold(const LiveBlock& live, Pinned& pinned);
   void drop_pin(Offset payload) noexcept;
   // Of a region that was borrowed, and is this heap's alone: the granule behind it.
   [[nodiscard]] bool has_sentinel() const noexcept {
-    return keeper_ != nullptr && sharer_ == nullptr;
+    return keeper_ != nullptr && hooks_ == nullptr;
   }
   void watch_sentinel(Findings& findings) const;
-  [[nodiscard]] BlockInfo shown(const Sight& sight) const noexcept;
+  [[nodiscard]] BlockInfo shown(const BlockView& view) const noexcept;
   [[nodiscard]] BlockInfo culprit(const Fault& finding) const noexcept;
   // Completes a fault for `payload`, and marks the heap as damaged if that is what it says.
   void blame(Fault& fault, Address payload) noexcept;
@@ -295,11 +292,11 @@ class Heap {
   Address real_;
   Address base_;
   Size largest_align_;
-  Address origin_;                  // of the first block
-  std::shared_ptr<void> keeper_;    // of a region that was borrowed
-  std::unique_ptr<Core> core_;      // none once the heap is closed
-  std::unique_ptr<Sharer> sharer_;  // none in a heap of one process
-  Sharer::Common common_;
+  Address origin_;                       // of the first block
+  std::shared_ptr<void> keeper_;         // of a region that was borrowed
+  std::unique_ptr<CoreInterface> core_;  // none once the heap is closed
+  std::unique_ptr<SharingHooks> hooks_;  // none in a heap of one process
+  SharingHooks::Common common_;
   std::unordered_map<Offset, std::size_t> pins_;  // by payload
   std::size_t region_pins_ = 0;
 };

@@ -39,10 +39,10 @@ class Lock {
     const Thread self = this_thread();
     if (owner_.load(std::memory_order_relaxed) == self) [[unlikely]]
       return false;
-    if (needs_no_contest() && owner_.load(std::memory_order_relaxed) == nobody) {
+    if (is_uncontended() && owner_.load(std::memory_order_relaxed) == nobody) {
       owner_.store(self, std::memory_order_relaxed);
     } else {
-      contest(self);
+      acquire_contended(self);
     }
     return true;
   }
@@ -63,7 +63,7 @@ class Lock {
     return reinterpret_cast<Thread>(&here);
 #endif
   }
-  [[nodiscard]] bool needs_no_contest() const noexcept {
+  [[nodiscard]] bool is_uncontended() const noexcept {
 #if __has_include(<sys/single_threaded.h>)
     return !shared_ || __libc_single_threaded != 0;
 #else
@@ -71,7 +71,7 @@ class Lock {
 #endif
   }
 
-  void contest(Thread self) noexcept {
+  void acquire_contended(Thread self) noexcept {
     Thread found = nobody;
     while (!owner_.compare_exchange_weak(found, self, std::memory_order_acquire)) {
       wait();
@@ -93,7 +93,7 @@ class Lock {
 };
 
 // How often this process, or one of those that it comes from, has been forked off.
-[[nodiscard]] unsigned forks() noexcept;
+[[nodiscard]] unsigned fork_count() noexcept;
 
 // Holds a lock for as long as it lives; or does not, where the thread has it already.
 class Guard {

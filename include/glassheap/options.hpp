@@ -2,11 +2,18 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
+#include <vector>
 
-#include "glassheap/policy/sequential_fit.hpp"
+#include "glassheap/types.hpp"
 
 namespace glassheap {
+
+// The rules of sequential_fit: which block a request gets, and the order of the list.
+enum class Fit : std::uint8_t { first, best, worst };
+enum class Order : std::uint8_t { address, size_up, size_down, front, back };
 
 // How much a heap looks at. Robust: pointers, headers, nodes. Debug: also the bytes behind each
 // payload, and all free memory (redzone.hpp).
@@ -34,5 +41,17 @@ struct Options {
   [[nodiscard]] Size unused() const noexcept { return !headers && base == 0 ? granule_size : 0; }
   [[nodiscard]] Size least_size() const noexcept { return unused() + granule_size; }
 };
+
+// A placement policy for a reader: its name, what it picks, what malloc and free cost, its source.
+struct PolicyDescription {
+  std::string_view name;
+  std::string_view summary;
+  std::string_view cost;
+  std::string_view source;
+};
+
+// Descriptions of the policies that Options::policy may name, the default first.
+[[nodiscard]] std::span<const PolicyDescription> policies() noexcept;
+[[nodiscard]] std::vector<std::string_view> policy_names();
 
 }  // namespace glassheap

@@ -9,7 +9,7 @@
 // The region is put flush against the guard behind it as far as its alignment permits.
 #pragma once
 
-#include "glassheap/units.hpp"
+#include "glassheap/types.hpp"
 
 namespace glassheap {
 

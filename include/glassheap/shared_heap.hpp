@@ -14,28 +14,28 @@
 #pragma once
 
 #include "glassheap/heap.hpp"
-#include "glassheap/shared/segment.hpp"
-#include "glassheap/shared/superblock.hpp"
+#include "shared/segment.hpp"
+#include "shared/superblock.hpp"
 
 namespace glassheap {
 
 namespace shared {
-class Everyone;
+class Attachment;
 }
 
 // An image as it lies there, before anybody makes it whole.
 struct Image {
   std::uint64_t recovered = 0;
-  Stretch died;                      // what was in flight
+  Intent in_flight;                  // what was in flight
   std::vector<std::uint32_t> users;  // living processes that have attached
   std::vector<Address> live;         // payloads of blocks that the map has as live
 };
 
 // A block as it is looked at from outside: whose it is.
-struct Owned {
+struct OwnedBlock {
   BlockInfo block;
   std::uint32_t pid = 0;  // 0: nobody knows
-  bool lives = false;     // that process
+  bool alive = false;     // that process
   std::uint32_t holders = 0;
 };
 
@@ -45,7 +45,8 @@ class SharedHeap final : public Heap {
     shared::Place place;
     double timeout = 10;  // seconds, for the lock and for attaching
     bool copy = false;    // attach to a copy, which nobody else has: whoever had the lock has not
-    bool mend = false;    // where the block map is broken too, go by the headers; not of bare heaps
+    bool salvage =
+        false;  // where the block map is broken too, go by the headers; not of bare heaps
   };
 
   // A new heap of wanted.size bytes in a new segment, or in as much of memory that is mapped
@@ -76,21 +77,21 @@ class SharedHeap final : public Heap {
   // Several processes hold on to a block; the last that lets go frees it.
   bool share(const Handle& handle, Fault& fault) noexcept;
   // Takes over one hold of the process with this number: what it had sent has arrived.
-  bool adopt(const Handle& handle, std::uint8_t from, Fault& fault) noexcept;
+  bool transfer_ref(const Handle& handle, std::uint8_t from, Fault& fault) noexcept;
   // One hold less; `freed` says whether it was the last.
-  bool let_go(const Handle& handle, bool& freed, Fault& fault) noexcept;
+  bool drop_ref(const Handle& handle, bool& freed, Fault& fault) noexcept;
   // Lets go of all that dead processes hold on to; how many blocks were freed by that.
   std::size_t reap(Fault& fault) noexcept;
   // Every live block, and whose it is.
-  [[nodiscard]] std::vector<Owned> owners(Fault& fault);
+  [[nodiscard]] std::vector<OwnedBlock> owners(Fault& fault);
 
  private:
   SharedHeap(const Options& options, const shared::Place& place, std::span<std::byte> region,
-             std::unique_ptr<Core> core, std::unique_ptr<shared::Everyone> everyone);
+             std::unique_ptr<CoreInterface> core, std::unique_ptr<shared::Attachment> everyone);
 
   shared::Place place_;
   Key identity_{};
-  shared::Everyone& everyone_;  // what this process does for the others
+  shared::Attachment& attachment_;  // what this process does for the others
 };
 
 }  // namespace glassheap

@@ -1,6 +1,6 @@
 // Best fit, case by case (cases.hpp).
 
-#include "glassheap/policy/best_fit.hpp"
+#include "policy/best_fit.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,7 +1,7 @@
 // Size classes and bins: the numbers against their definition, the set of occupied bins against
 // std::set, and the order in which a bin gives its blocks.
 
-#include "glassheap/policy/bins.hpp"
+#include "policy/bins.hpp"
 
 #include <gtest/gtest.h>
 
@@ -9,10 +9,10 @@
 #include <set>
 
 #include "effort.hpp"
-#include "glassheap/policy/buddy.hpp"
-#include "glassheap/policy/segregated_fit.hpp"
-#include "glassheap/policy/tlsf.hpp"
 #include "glassheap/region.hpp"
+#include "policy/buddy.hpp"
+#include "policy/segregated_fit.hpp"
+#include "policy/tlsf.hpp"
 #include "printing.hpp"
 
 namespace glassheap {
@@ -94,9 +94,9 @@ class BinsTest : public ::testing::Test {
   }
 
   Region region_ = Region::map(size, granule_size, 0);
-  Blocks blocks_{{region_.data(), region_.size()}, Layout{}, 1};
+  BlockBytes bytes_{{region_.data(), region_.size()}, Layout{}, 1};
   BlockMap map_{size};
-  Bins<Top::listed> bins_{blocks_, map_, 10, [](Block, Block) noexcept { return true; }};
+  Bins<Top::listed> bins_{bytes_, map_, 10, [](Block, Block) noexcept { return true; }};
 };
 
 TEST_F(BinsTest, ABinGivesLastWhatItWasGivenFirst) {

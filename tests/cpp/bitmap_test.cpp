@@ -1,7 +1,7 @@
 // The bitmap against std::set: it must hold the same members and find the same neighbours, in every
 // width, around every word boundary, and through every level of its summaries.
 
-#include "glassheap/bitmap.hpp"
+#include "base/bitmap.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,7 +1,7 @@
 // The block map against a std::map from start to state: after every cut, every merge and every
 // change of state, it must give the same answers at every granule.
 
-#include "glassheap/block_map.hpp"
+#include "block/block_map.hpp"
 
 #include <gtest/gtest.h>
 
@@ -30,7 +30,7 @@ class Pair {
   }
 
   // Cuts the live block around `at`, where none starts.
-  void cut(Offset at, bool free) {
+  void split(Offset at, bool free) {
     const Block tail{at, around(at).end() - at};
     free ? map_.add_free(tail) : map_.add_live(tail);
     free_[at] = free;
@@ -57,7 +57,7 @@ class Pair {
     } else if (free_.at(around(at).start)) {
       turn(around(at).start);
     } else {
-      cut(at, choice % 2 == 0);
+      split(at, choice % 2 == 0);
     }
   }
 
@@ -156,7 +156,7 @@ TEST(BlockMap, KnowsItsLastBlockThroughCutsAndJoins) {
   Pair pair(100);
   pair.turn(0);
   for (Offset at = g; at < pair.size(); at += g) {
-    pair.cut(at, false);
+    pair.split(at, false);
     pair.turn(at);
     ASSERT_NO_FATAL_FAILURE(pair.expect_same());
     pair.turn(at);
@@ -181,7 +181,7 @@ TEST(BlockMap, RemembersWhereEmptyBlocksWere) {
 TEST(BlockMap, IsEmptyAfterClear) {
   Pair pair(200);
   pair.turn(0);
-  for (Offset at = g; at < pair.size(); at += 3 * g) pair.cut(at, at % 2 == 0);
+  for (Offset at = g; at < pair.size(); at += 3 * g) pair.split(at, at % 2 == 0);
   pair.start_over();
   EXPECT_NO_FATAL_FAILURE(pair.expect_same());
   BlockMap map(320);

@@ -1,6 +1,6 @@
 // The bytes in front of a payload, the arithmetic between size and extent, and the seal.
 
-#include "glassheap/block.hpp"
+#include "block/block.hpp"
 
 #include <gtest/gtest.h>
 
@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::uint32_t magic = 0xDEADBEEF;
 
-class BlockBytes : public ::testing::Test {
+class BlockBytesTest : public ::testing::Test {
  protected:
   [[nodiscard]] std::uint64_t read(Offset at, std::size_t width) const {
     std::uint64_t value = 0;
@@ -27,49 +27,49 @@ class BlockBytes : public ::testing::Test {
   }
 
   Region region_ = Region::map(4096, granule_size, 0);
-  Blocks blocks_{{region_.data(), region_.size()}, Layout{}, magic};
+  BlockBytes bytes_{{region_.data(), region_.size()}, Layout{}, magic};
 };
 
 // Students and debuggers read these bytes by hand: the places are the documented ones.
-TEST_F(BlockBytes, AHeaderLiesAsDocumented) {
-  blocks_.write_header(32, 100, 7);
+TEST_F(BlockBytesTest, AHeaderLiesAsDocumented) {
+  bytes_.write_header(32, 100, 7);
   EXPECT_EQ(read(32, 8), 100U);
   EXPECT_EQ(read(40, 4), magic);
   EXPECT_EQ(read(44, 2), 7U);
-  EXPECT_EQ(read(46, 2), blocks_.seal(32, blocks_.header(32)));
+  EXPECT_EQ(read(46, 2), bytes_.seal(32, bytes_.header(32)));
   constexpr Layout layout;
   EXPECT_EQ(layout.payload_of(32), 48U);
   EXPECT_EQ(layout.start_of(48), 32U);
 }
 
-TEST_F(BlockBytes, ANodeLiesAsDocumented) {
-  blocks_.write_node({64, 4032}, 48, nowhere);
+TEST_F(BlockBytesTest, ANodeLiesAsDocumented) {
+  bytes_.write_node({64, 4032}, 48, nowhere);
   EXPECT_EQ(read(64, 8), 4016U);
   EXPECT_EQ(read(72, 4), 3U);
   EXPECT_EQ(read(76, 4), 0xFFFFFFFFU);
-  blocks_.set_next(64, 160);
-  blocks_.set_prev(64, 0);
+  bytes_.set_next(64, 160);
+  bytes_.set_prev(64, 0);
   EXPECT_EQ(read(64, 8), 4016U);
   EXPECT_EQ(read(72, 4), 10U);
   EXPECT_EQ(read(76, 4), 0U);
 }
 
-TEST_F(BlockBytes, ScrubbingTakesExactlyTheFront) {
+TEST_F(BlockBytesTest, ScrubbingTakesExactlyTheFront) {
   std::memset(region_.data(), 0xFF, region_.size());
-  blocks_.scrub(32);
+  bytes_.scrub(32);
   EXPECT_EQ(read(24, 8), ~std::uint64_t{0});
   EXPECT_EQ(read(32, 8), 0U);
   EXPECT_EQ(read(40, 8), 0U);
   EXPECT_EQ(read(48, 8), ~std::uint64_t{0});
 }
 
-TEST_F(BlockBytes, PlaceIsTheLowestAlignedPlaceThatFits) {
+TEST_F(BlockBytesTest, PlaceIsTheLowestAlignedPlaceThatFits) {
   for (Size align = 16; align <= 1024; align *= 2) {
     for (Offset start = 0; start < 512; start += 16) {
       for (Size extent = 16; extent <= 1200; extent += 80) {
-        const auto place = blocks_.place({start, 1024}, {extent, align});
+        const auto place = bytes_.place({start, 1024}, {extent, align});
         Offset lowest = start;
-        while (!blocks_.is_aligned(blocks_.layout.payload_of(lowest), align)) lowest += 16;
+        while (!bytes_.is_aligned(bytes_.layout.payload_of(lowest), align)) lowest += 16;
         const bool fits = lowest + extent <= start + 1024;
         ASSERT_EQ(place.has_value(), fits) << start << ' ' << extent << ' ' << align;
         ASSERT_EQ(place.value_or(lowest), lowest);

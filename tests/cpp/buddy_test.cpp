@@ -1,11 +1,11 @@
 // Buddies: their arithmetic against brute force, then case by case (cases.hpp).
 
-#include "glassheap/policy/buddy.hpp"
+#include "policy/buddy.hpp"
 
 #include <gtest/gtest.h>
 
 #include "cases.hpp"
-#include "glassheap/space/buddies.hpp"
+#include "space/buddies.hpp"
 
 namespace glassheap {
 namespace {
@@ -67,7 +67,7 @@ INSTANTIATE_TEST_SUITE_P(
                       Case{"[100][100][100][100]...", "-0 -3 +100", "[.112.][100][100][100]..."}));
 
 INSTANTIATE_TEST_SUITE_P(
-    Joining, BuddyCases,
+    Coalescing, BuddyCases,
     ::testing::Values(Case{"[100][.112.][.240.]...", "-0", "..."},
                       Case{"[100][100][.240.]...", "-0", "[.112.][100][.240.]..."},
                       Case{"[100][100][.240.]...", "-0 -1", "..."},

@@ -124,14 +124,14 @@ class MapByHand : public ::testing::Test {
  protected:
   [[nodiscard]] std::vector<Rule> broken_rules(bool none_touch) const {
     Findings findings;
-    Judge(blocks_, map_).inspect(findings, none_touch);
+    Checker(bytes_, map_).inspect(findings, none_touch);
     std::vector<Rule> rules;
     for (const Fault& finding : findings) rules.push_back(finding.rule);
     return rules;
   }
 
   alignas(16) std::byte region_[256] = {};
-  Blocks blocks_{region_, Layout{.front = 0}, 0};
+  BlockBytes bytes_{region_, Layout{.front = 0}, 0};
   BlockMap map_{sizeof region_};
 };
 
@@ -147,11 +147,11 @@ TEST_F(MapByHand, WhoseFreeBlocksTouchIsFoundWhereNoneMay) {
 TEST_F(MapByHand, HasNoFaultWhereANodeSaysWhatItSays) {
   map_.add_free({0, 64});
   map_.add_live({64, 192});
-  blocks_.write_node({0, 64}, 128, nowhere);
+  bytes_.write_node({0, 64}, 128, nowhere);
   Fault fault;
-  EXPECT_TRUE(Judge(blocks_, map_).node(0, 128, nowhere, fault));
+  EXPECT_TRUE(Checker(bytes_, map_).node(0, 128, nowhere, fault));
   EXPECT_FALSE(fault);
-  EXPECT_FALSE(Judge(blocks_, map_).node(0, 64, nowhere, fault));
+  EXPECT_FALSE(Checker(bytes_, map_).node(0, 64, nowhere, fault));
   EXPECT_EQ(fault.rule, Rule::next);
 }
 

@@ -1,6 +1,6 @@
 // First fit, case by case (cases.hpp).
 
-#include "glassheap/policy/first_fit.hpp"
+#include "policy/first_fit.hpp"
 
 #include <gtest/gtest.h>
 

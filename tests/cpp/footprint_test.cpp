@@ -6,8 +6,8 @@
 
 #include <cstdio>
 
-#include "glassheap/block_map.hpp"
-#include "glassheap/policy/chunk_index.hpp"
+#include "block/block_map.hpp"
+#include "policy/chunk_index.hpp"
 #include "rig.hpp"
 
 namespace glassheap {

@@ -8,8 +8,8 @@
 #include <random>
 
 #include "effort.hpp"
-#include "glassheap/policy/chunk_index.hpp"
-#include "glassheap/policy/size_index.hpp"
+#include "policy/chunk_index.hpp"
+#include "policy/size_index.hpp"
 #include "printing.hpp"
 
 namespace glassheap {
@@ -41,7 +41,7 @@ class Space {
     const Block block = around(at);
     const unsigned choice = random_() % 4;
     if (is_free(block)) {
-      choice == 0 && block.end() != size_&& block.extent > 16 ? cut(block) : turn(block);
+      choice == 0 && block.end() != size_&& block.extent > 16 ? split(block) : turn(block);
     } else if (choice == 0 && at != block.start) {
       split(block, at);
     } else if (choice == 1 && block.end() != size_) {
@@ -100,7 +100,7 @@ class Space {
     free_.erase(right.start);
   }
   // The low end of a free block is taken; the rest stays free.
-  void cut(Block block) {
+  void split(Block block) {
     const Block rest{block.start + 16, block.extent - 16};
     map_.make_live({block.start, 16});
     map_.add_free(rest);

@@ -98,7 +98,7 @@ class Trials {
     }
     for (const std::size_t i : call.holes) heap_->free(at_[i], fault_);
     EXPECT_FALSE(fault_) << sentence(fault_);
-    superblock().last = 0;  // so that whoever comes reads the numbers
+    superblock().last_writer = 0;  // so that whoever comes reads the numbers
     image_.assign(bytes_.data(), bytes_.data() + for_some_blocks);
   }
 
@@ -280,22 +280,22 @@ class KilledWhileItHolds : public ::testing::TestWithParam<int> {
       case 0:
         heap_->share(handle_, fault);
         heap_->share(other_, fault);
-        heap_->let_go(other_, freed, fault);
+        heap_->drop_ref(other_, freed, fault);
         break;
       case 1:
         heap_->share(handle_, fault);
-        heap_->let_go(handle_, freed, fault);
+        heap_->drop_ref(handle_, freed, fault);
         break;
       case 2:
         heap_->share(handle_, fault);
-        heap_->adopt(handle_, parent, fault);
+        heap_->transfer_ref(handle_, parent, fault);
         break;
       default:
         heap_->reap(fault);
     }
   }
   Size holders_of(const Handle& handle) {
-    for (const Owned& owned : heap_->owners(fault_)) {
+    for (const OwnedBlock& owned : heap_->owners(fault_)) {
       if (owned.block.address == handle.address) return owned.holders;
     }
     return 0;
@@ -333,7 +333,7 @@ TEST_P(KilledWhileItHolds, LeavesATableThatIsTrue) {
     }
   }
   bool freed = false;
-  EXPECT_TRUE(heap_->let_go(handle_, freed, fault_));
+  EXPECT_TRUE(heap_->drop_ref(handle_, freed, fault_));
   EXPECT_TRUE(freed);
   EXPECT_EQ(std::bit_cast<shared::Superblock*>(bytes_.data())->holds, 0U);
 }

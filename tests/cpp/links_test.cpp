@@ -1,7 +1,7 @@
 // Lists in free blocks, against a vector: every way to link and unlink, and what a walk shows of a
 // list that somebody has written over.
 
-#include "glassheap/policy/links.hpp"
+#include "block/links.hpp"
 
 #include <gtest/gtest.h>
 
@@ -46,15 +46,15 @@ class LinksTest : public ::testing::Test {
     for (const Block block : blocks_of_list_) links_.push_back(ends_, block);
   }
   void write(Block block, Offset next, Offset prev) {
-    blocks_.set_next(block.start, next);
-    blocks_.set_prev(block.start, prev);
+    bytes_.set_next(block.start, next);
+    bytes_.set_prev(block.start, prev);
   }
 
   Region region_ = Region::map(size, granule_size, 0);
-  Blocks blocks_{{region_.data(), region_.size()}, Layout{}, 1};
+  BlockBytes bytes_{{region_.data(), region_.size()}, Layout{}, 1};
   BlockMap map_{size};
-  Links<Top::listed> links_{blocks_, map_};
-  Ends ends_;
+  Links<Top::listed> links_{bytes_, map_};
+  ListEnds ends_;
   std::vector<Block> blocks_of_list_;
   std::mt19937 random_{1};
 };
@@ -96,9 +96,9 @@ TEST_F(LinksTest, PutBackABlockWhoseNodeStillNamesItsNeighbours) {
   push_all();
   const auto list = walked();
   for (const Block block : list) {
-    const header_t front = blocks_.save(block.start);
+    const header_t front = bytes_.save(block.start);
     links_.erase(ends_, block);
-    blocks_.restore(block.start, front);
+    bytes_.restore(block.start, front);
     links_.relink(ends_, block);
     ASSERT_EQ(walked(), list);
   }
@@ -109,12 +109,12 @@ TEST_F(LinksTest, AreWalkedAsFarAsTheyAreSound) {
   push_all();
   const auto list = walked();
   for (std::size_t i = 0; i < list.size(); ++i) {
-    const header_t front = blocks_.save(list[i].start);
+    const header_t front = bytes_.save(list[i].start);
     write(list[i], list[0].start, list[0].start);
     const auto seen = walked();
     EXPECT_LE(seen.size(), i);
     EXPECT_TRUE(std::equal(seen.begin(), seen.end(), list.begin()));
-    blocks_.restore(list[i].start, front);
+    bytes_.restore(list[i].start, front);
   }
 }
 
@@ -126,8 +126,8 @@ TEST_F(LinksTest, NameTheNodeThatWasWrittenOver) {
   for (std::size_t i = 1; i + 1 < list.size(); ++i) {
     for (const Offset wrong :
          {Offset{0}, Offset{16}, list[i].start, size - 16, size, nowhere - 16}) {
-      const header_t front = blocks_.save(list[i].start);
-      i % 2 == 0 ? blocks_.set_next(list[i].start, wrong) : blocks_.set_prev(list[i].start, wrong);
+      const header_t front = bytes_.save(list[i].start);
+      i % 2 == 0 ? bytes_.set_next(list[i].start, wrong) : bytes_.set_prev(list[i].start, wrong);
       for (const std::size_t asked : {i, i % 2 == 0 ? i + 1 : i - 1}) {
         Fault fault;
         ASSERT_FALSE(links_.vet(ends_, list[asked], fault));
@@ -136,7 +136,7 @@ TEST_F(LinksTest, NameTheNodeThatWasWrittenOver) {
         EXPECT_EQ(fault.expected, list[i % 2 == 0 ? i + 1 : i - 1].start / 16);
         EXPECT_EQ(fault.found, link_to(wrong));
       }
-      blocks_.restore(list[i].start, front);
+      bytes_.restore(list[i].start, front);
     }
   }
 }
@@ -147,7 +147,7 @@ TEST_F(LinksTest, NameTheTrueNeighbourOfANodeThatLinksToItself) {
   push_all();
   const auto list = walked();
   for (std::size_t i = 1; i + 1 < list.size(); ++i) {
-    const header_t front = blocks_.save(list[i].start);
+    const header_t front = bytes_.save(list[i].start);
     write(list[i], list[i].start, list[i].start);
     Fault fault;
     ASSERT_FALSE(links_.vet(ends_, list[i], fault));
@@ -155,7 +155,7 @@ TEST_F(LinksTest, NameTheTrueNeighbourOfANodeThatLinksToItself) {
     EXPECT_EQ(fault.rule, Rule::next);
     EXPECT_EQ(fault.expected, link_to(list[i + 1].start));
     EXPECT_EQ(fault.found, link_to(list[i].start));
-    blocks_.restore(list[i].start, front);
+    bytes_.restore(list[i].start, front);
   }
 }
 
@@ -165,8 +165,8 @@ TEST_F(LinksTest, NameTheTailWhereItLeadsOn) {
   push_all();
   const auto list = walked();
   const Offset tail = list.back().start;
-  blocks_.set_next(tail, list[2].start);
-  blocks_.set_prev(list[2].start, size - 16);
+  bytes_.set_next(tail, list[2].start);
+  bytes_.set_prev(list[2].start, size - 16);
   Fault fault;
   ASSERT_FALSE(links_.vet(ends_, list.back(), fault));
   EXPECT_EQ(fault.offset, tail);
@@ -181,12 +181,12 @@ TEST_F(LinksTest, ToATopThatStandsApartAreNotSound) {
   const Block last = blocks_of_list_.back();
   ASSERT_EQ(last.end(), top.start);
   map_.make_free(top);
-  const Links<Top::apart> apart(blocks_, map_);
-  blocks_.write_node(last, top.start, nowhere);
-  blocks_.write_node(top, nowhere, last.start);
-  const Ends with_top{link_to(last.start), link_to(top.start)};
+  const Links<Top::excluded> excluded(bytes_, map_);
+  bytes_.write_node(last, top.start, nowhere);
+  bytes_.write_node(top, nowhere, last.start);
+  const ListEnds with_top{link_to(last.start), link_to(top.start)};
   EXPECT_TRUE(links_.is_sound(with_top, last));
-  EXPECT_FALSE(apart.is_sound(with_top, last));
+  EXPECT_FALSE(excluded.is_sound(with_top, last));
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 // Next fit, case by case (cases.hpp). When a heap has been drawn, the rover stands at the end of
 // the last block that was taken: behind the drawn ones, or, in a full region, at its end.
 
-#include "glassheap/policy/next_fit.hpp"
+#include "policy/next_fit.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,7 +1,7 @@
 // The pyramid against a plain row of numbers, for both kinds of summaries, in every width around
 // its fan-out and through several levels.
 
-#include "glassheap/policy/pyramid.hpp"
+#include "policy/pyramid.hpp"
 
 #include <gtest/gtest.h>
 
@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "effort.hpp"
-#include "glassheap/policy/chunk_index.hpp"
-#include "glassheap/policy/exact_sizes.hpp"
+#include "policy/chunk_index.hpp"
+#include "policy/exact_sizes.hpp"
 
 namespace glassheap {
 namespace {

@@ -141,8 +141,8 @@ TEST_P(Watched, AWriteIntoFreedMemoryIsFoundWhenItIsHandedOutAgain) {
 // Of a free block that is cut, what is handed out is looked at, and where nodes will stand. The
 // rest is when it is handed out itself.
 TEST_P(Watched, AWriteIntoFreeMemoryIsFoundByTheCutThatItConcerns) {
-  const Size cut = 128;
-  const Size size = cut - front() - 16;
+  const Size split = 128;
+  const Size size = split - front() - 16;
   const auto refused = [&](Offset at) {
     Rig rig(options());
     flip(rig, rig->base() + at);
@@ -153,9 +153,10 @@ TEST_P(Watched, AWriteIntoFreeMemoryIsFoundByTheCutThatItConcerns) {
     }
     return static_cast<bool>(fault);
   };
-  for (const Offset at : {Offset{16}, cut / 2, cut - 1, cut, cut + 15}) EXPECT_TRUE(refused(at));
-  EXPECT_FALSE(refused(cut + 16));
-  for (const Offset at : {2 * cut, 4 * cut + 15, 16 * cut})
+  for (const Offset at : {Offset{16}, split / 2, split - 1, split, split + 15})
+    EXPECT_TRUE(refused(at));
+  EXPECT_FALSE(refused(split + 16));
+  for (const Offset at : {2 * split, 4 * split + 15, 16 * split})
     EXPECT_EQ(refused(at), !cuts_anywhere(options())) << "a buddy of each order begins here";
 }
 

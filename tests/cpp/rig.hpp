@@ -29,19 +29,19 @@ class Snapshot {
  public:
   explicit Snapshot(Heap& heap) : bytes_(bytes_of(heap)) {
     Fault fault;
-    blocks_ = heap.walk(fault);
+    infos_ = heap.walk(fault);
     list_ = heap.free_list(fault);
     stats_ = heap.stats(fault);
     stats_.failures = 0;
   }
 
   [[nodiscard]] bool operator==(const Snapshot& other) const {
-    return bytes_ == other.bytes_ && blocks_ == other.blocks_ && list_ == other.list_ &&
+    return bytes_ == other.bytes_ && infos_ == other.infos_ && list_ == other.list_ &&
            same(stats_, other.stats_);
   }
 
   friend void PrintTo(const Snapshot& state, std::ostream* out) {
-    *out << state.blocks_.size() << " blocks, " << state.stats_.requested << " bytes requested, "
+    *out << state.infos_.size() << " blocks, " << state.stats_.requested << " bytes requested, "
          << state.stats_.mallocs << " mallocs, " << state.stats_.frees << " frees, bytes";
     for (const std::byte byte : state.bytes_) *out << ' ' << std::to_integer<int>(byte);
   }
@@ -54,7 +54,7 @@ class Snapshot {
   }
 
   std::vector<std::byte> bytes_;
-  std::vector<BlockInfo> blocks_;
+  std::vector<BlockInfo> infos_;
   std::vector<FreeBlock> list_;
   Stats stats_;
 };

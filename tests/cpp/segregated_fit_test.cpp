@@ -1,7 +1,7 @@
 // Segregated fit, case by case (cases.hpp). A drawn heap's holes were freed from the left: in each
 // bin the one that stands last in memory is at the front.
 
-#include "glassheap/policy/segregated_fit.hpp"
+#include "policy/segregated_fit.hpp"
 
 #include <gtest/gtest.h>
 

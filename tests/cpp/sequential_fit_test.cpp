@@ -1,7 +1,7 @@
 // Sequential fit, case by case (cases.hpp): besides the heap, the list as it is printed. A drawn
 // heap's holes were freed from the left.
 
-#include "glassheap/policy/sequential_fit.hpp"
+#include "policy/sequential_fit.hpp"
 
 #include <gtest/gtest.h>
 
@@ -105,7 +105,7 @@ INSTANTIATE_TEST_SUITE_P(
 constexpr const char* three = "[16][16][16]...";
 
 INSTANTIATE_TEST_SUITE_P(
-    Joining, SequentialFitCases,
+    Coalescing, SequentialFitCases,
     ::testing::Values(
         ListCase{
             {first, by_address, true}, {three, "-1 -0", "[.48.][16]..."}, "Free(48)->Free(912)"},

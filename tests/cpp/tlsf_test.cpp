@@ -1,7 +1,7 @@
 // TLSF, case by case (cases.hpp). A drawn heap's holes were freed from the left: in each class the
 // one that stands last in memory is at the front.
 
-#include "glassheap/policy/tlsf.hpp"
+#include "policy/tlsf.hpp"
 
 #include <gtest/gtest.h>
 

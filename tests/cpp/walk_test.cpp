@@ -1,6 +1,6 @@
 // Walking and looking: every block once, in address order, whatever the bytes say.
 
-#include "glassheap/walk.hpp"
+#include "block/walk.hpp"
 
 #include <gtest/gtest.h>
 
@@ -53,15 +53,15 @@ TEST(Walk, CoversEveryPartition) {
 class Look : public ::testing::Test {
  protected:
   Look() { map_.add_live({0, 160}); }
-  [[nodiscard]] Sight at_0() const { return look(blocks_, map_, {0, 160}); }
+  [[nodiscard]] BlockView at_0() const { return view_block(bytes_, map_, {0, 160}); }
 
   Region region_ = Region::map(160, granule_size, 0);
-  Blocks blocks_{{region_.data(), region_.size()}, Layout{}, 1};
+  BlockBytes bytes_{{region_.data(), region_.size()}, Layout{}, 1};
   BlockMap map_{160};
 };
 
 TEST_F(Look, ShowsWhatTheHeaderSays) {
-  blocks_.write_header(0, 131, 9);
+  bytes_.write_header(0, 131, 9);
   EXPECT_TRUE(at_0().live);
   EXPECT_EQ(at_0().size, 131U);
   EXPECT_EQ(at_0().serial, 9U);
@@ -70,14 +70,14 @@ TEST_F(Look, ShowsWhatTheHeaderSays) {
 // A size that the block cannot have is not passed on: somebody would read as far.
 TEST_F(Look, ShowsThePayloadOfABlockWhoseHeaderLies) {
   for (const Size lie : {Size{0}, Size{128}, Size{145}, Size{160}, ~Size{0}, ~Size{0} - 15}) {
-    blocks_.write_header(0, lie, 9);
+    bytes_.write_header(0, lie, 9);
     EXPECT_EQ(at_0().size, 144U) << lie;
   }
 }
 
 TEST_F(Look, ShowsAFreeBlockByTheMapWhateverItsNodeSays) {
   map_.make_free({0, 160});
-  blocks_.write_node({0, ~Size{0} - 15}, 16, 32);
+  bytes_.write_node({0, ~Size{0} - 15}, 16, 32);
   EXPECT_FALSE(at_0().live);
   EXPECT_EQ(at_0().size, 144U);
   EXPECT_EQ(at_0().serial, 0U);

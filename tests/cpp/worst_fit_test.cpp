@@ -1,6 +1,6 @@
 // Worst fit, case by case (cases.hpp).
 
-#include "glassheap/policy/worst_fit.hpp"
+#include "policy/worst_fit.hpp"
 
 #include <gtest/gtest.h>
 

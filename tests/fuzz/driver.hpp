@@ -7,7 +7,7 @@
 
 namespace glassheap::fuzzing {
 
-// Ends the program if the heap breaks a promise.
+// ListEnds the program if the heap breaks a promise.
 void play(std::string_view policy, std::span<const std::uint8_t> input);
 
 }  // namespace glassheap::fuzzing

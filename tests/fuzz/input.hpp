@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <span>
 
-#include "glassheap/units.hpp"
+#include "glassheap/types.hpp"
 
 namespace glassheap::fuzzing {
 

@@ -1,6 +1,6 @@
 // shadow.hpp: what a heap owes, known from outside of it.
 //
-// The shadow remembers each block that was handed out, and what was written into it. Together with
+// The shadow remembers each block that was handed out, and what was written into it. SameList with
 // a look at the heap before a call it says what must come of the call: whether a request can be
 // served at all, which fault a pointer is, whether a block can be resized where it is. All of it in
 // the words of the documentation, and nothing of how a policy decides.

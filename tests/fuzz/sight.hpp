@@ -17,7 +17,7 @@
 
 namespace glassheap::fuzzing {
 
-// Ends the program if the heap has broken a promise: that is what a fuzzer looks for.
+// ListEnds the program if the heap has broken a promise: that is what a fuzzer looks for.
 inline void require(bool holds, const char* promise) {
   if (holds) [[likely]]
     return;

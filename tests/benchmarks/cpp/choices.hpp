@@ -13,7 +13,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "glassheap/units.hpp"
+#include "glassheap/types.hpp"
 
 namespace bench {
 

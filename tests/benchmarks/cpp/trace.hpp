@@ -18,7 +18,7 @@
 #include <string_view>
 #include <vector>
 
-#include "glassheap/units.hpp"
+#include "glassheap/types.hpp"
 
 namespace bench {
 

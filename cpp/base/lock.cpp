@@ -1,0 +1,65 @@
+#include "glassheap/lock.hpp"
+
+#include <pthread.h>
+
+#include <mutex>
+
+namespace glassheap {
+
+// All locks of the process. Order: the list's own mutex first, then any heap's lock; nobody who is
+// inside a heap opens or drops one.
+class LockList {
+ public:
+  static LockList& instance() {
+    static auto* const list = new LockList;  // never destroyed: heaps may outlive statics
+    return *list;
+  }
+
+  void add(Lock& lock) {
+    const std::lock_guard guard(mutex_);
+    lock.next_ = first_;
+    if (first_ != nullptr) first_->prev_ = &lock;
+    first_ = &lock;
+  }
+
+  void remove(const Lock& lock) {
+    const std::lock_guard guard(mutex_);
+    (lock.prev_ != nullptr ? lock.prev_->next_ : first_) = lock.next_;
+    if (lock.next_ != nullptr) lock.next_->prev_ = lock.prev_;
+  }
+
+ private:
+  LockList() { pthread_atfork(lock_all, unlock_all, unlock_all_in_child); }
+
+  // A thread that forks inside a heap, in a signal handler, has that one's lock, and keeps it.
+  static void lock_all() {
+    instance().mutex_.lock();
+    for (Lock* lock = instance().first_; lock != nullptr; lock = lock->next_)
+      lock->held_over_fork_ = lock->lock();
+  }
+  static void unlock_all() {
+    for (Lock* lock = instance().first_; lock != nullptr; lock = lock->next_) {
+      if (lock->held_over_fork_) lock->unlock();
+    }
+    instance().mutex_.unlock();
+  }
+
+  static void unlock_all_in_child() {
+    ++instance().fork_count_;
+    unlock_all();
+  }
+
+  friend unsigned fork_count() noexcept;
+  std::atomic<unsigned> fork_count_{0};
+  std::mutex mutex_;
+  Lock* first_ = nullptr;
+};
+
+unsigned fork_count() noexcept {
+  return LockList::instance().fork_count_.load(std::memory_order_relaxed);
+}
+
+Lock::Lock(bool shared) : shared_(shared) { LockList::instance().add(*this); }
+Lock::~Lock() { LockList::instance().remove(*this); }
+
+}  // namespace glassheap

@@ -1,0 +1,35 @@
+#include "block/block.hpp"
+
+#include <chrono>
+#include <exception>
+#include <random>
+
+namespace glassheap {
+namespace {
+
+void draw(std::span<std::uint64_t> keys) {
+  std::random_device random;
+  for (auto& key : keys) key = std::uint64_t{random()} << 32 | random();
+}
+
+// Numbers that differ from heap to heap, though not from one who knows the clock.
+void make_up(std::span<std::uint64_t> keys) noexcept {
+  auto mixed =
+      static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
+  mixed ^= std::bit_cast<Address>(keys.data());
+  for (auto& key : keys) key = mixed = (mixed ^ mixed >> 29) * 0xBF58476D1CE4E5B9U + 1;
+}
+
+}  // namespace
+
+// A process that has no file descriptor left may get no random numbers from the system. Its heaps
+// open all the same: a seal that an accident breaks needs no secret.
+Sealer::Sealer() {
+  try {
+    draw(key_);
+  } catch (const std::exception&) {
+    make_up(key_);
+  }
+}
+
+}  // namespace glassheap

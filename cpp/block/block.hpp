@@ -1,0 +1,234 @@
+// block.hpp: what the bytes of a block mean. Nothing else reads or writes the front of one.
+//
+// The bytes themselves are drawn in layout.h. Here are the only functions that turn them into
+// numbers and back, the seal, and the arithmetic between a size, an extent and a payload's place:
+//
+//     start                payload                              end
+//     | header or node: 16 | payload, rounded up to 16 .. | back |
+//     <------------------------- extent ------------------------>
+//
+//     extent  = front + round_up(size, 16) + back     payload = start + front
+//     on offer = extent - front - back                (what a node's size says; at least 0)
+//
+// front is 16, or 0 in a heap without headers: there a payload starts where its block does, a free
+// block offers all that it has, and only the block map knows which is which. back is 0, or 16 where
+// the bytes behind a payload are watched (redzone.hpp).
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstring>
+#include <optional>
+#include <span>
+
+#include "base/config.hpp"
+#include "glassheap/layout.h"
+#include "glassheap/types.hpp"
+
+namespace glassheap {
+
+using ::header_t;
+using ::node_t;
+using ::trailer_t;
+
+static_assert(sizeof(header_t) == granule_size && sizeof(node_t) == granule_size &&
+              sizeof(trailer_t) == granule_size);
+
+// How long blocks are, and where in them payloads stand. All in bytes.
+struct Layout {
+  Size front = sizeof(header_t);  // before each live payload: the header, or nothing
+  Size back = 0;                  // behind it, rounding apart: the trailer, or nothing
+  bool powers_of_two = false;     // extents are rounded up to powers of two, as buddies need them
+  bool shared = false;            // another process hands out blocks too
+
+  [[nodiscard]] constexpr bool has_headers() const noexcept { return front != 0; }
+  [[nodiscard]] constexpr Offset payload_of(Offset start) const noexcept { return start + front; }
+  [[nodiscard]] constexpr Offset start_of(Offset payload) const noexcept { return payload - front; }
+  [[nodiscard]] constexpr bool has_redzones() const noexcept { return back != 0; }
+  [[nodiscard]] constexpr bool keeps_sizes() const noexcept { return front + back != 0; }
+  [[nodiscard]] constexpr Size on_offer(Size extent) const noexcept {
+    return extent < front + back ? 0 : extent - front - back;
+  }
+
+  // The extent that `size` bytes of payload take; `size` is at most largest_region. A block without
+  // header and payload still takes a granule, so that it has an address of its own.
+  [[nodiscard]] constexpr Size extent_for(Size size) const noexcept {
+    const Size extent = std::max(front + round_up(size, granule_size) + back, granule_size);
+    return powers_of_two ? std::bit_ceil(extent) : extent;
+  }
+
+  // Whether a block of `extent` bytes is what `size` asks for; for any size, also one read from a
+  // damaged header: nothing here wraps.
+  [[nodiscard]] constexpr bool fills(Size size, Size extent) const noexcept {
+    return size <= largest_region && extent == extent_for(size);
+  }
+};
+
+// The largest block of a power of two that may start where `span` does and lies in it: one that
+// halving the region could have made.
+[[nodiscard]] constexpr Block first_piece(Block span) noexcept {
+  const Size largest = std::bit_floor(span.extent);
+  const Size multiple = span.start & (~span.start + 1);  // the largest power that divides it
+  return {span.start, span.start == 0 ? largest : std::min(largest, multiple)};
+}
+
+// Links and offsets, in pairs. The link that leads nowhere is the one of the place `nowhere`.
+static_assert(nowhere / granule_size == GLASSHEAP_NIL);
+[[nodiscard]] constexpr std::uint32_t link_to(Offset start) noexcept {
+  return static_cast<std::uint32_t>(start / granule_size);
+}
+[[nodiscard]] constexpr Offset linked(std::uint32_t link) noexcept {
+  return Offset{link} * granule_size;
+}
+
+// A request for one block: its whole extent, and where its payload may stand.
+struct Request {
+  Size extent;
+  Size align;
+};
+
+// The keyed check in a header. Sixteen bits of a multiply-and-fold of everything that the header
+// says and of the place where it says it, under a key that is drawn for each heap: a header that
+// was copied, replayed or made up fits with a chance of 1 in 65,536.
+using Key = std::array<std::uint64_t, 2>;
+
+class Sealer {
+ public:
+  Sealer();  // draws a key from the system's random numbers, or makes one up if there are none
+  explicit Sealer(const Key& key) noexcept : key_(key) {}
+
+  [[nodiscard]] const Key& key() const noexcept { return key_; }
+
+  [[nodiscard]] std::uint16_t seal(Offset start, const header_t& header) const noexcept {
+    if constexpr (!checking) return 0;
+    std::uint64_t mixed = (header.size ^ key_[0]) * 0x9E3779B97F4A7C15U;  // 2^64 / golden ratio
+    mixed ^= (std::uint64_t{header.magic} << 16 | header.serial) ^ (mixed >> 32);
+    mixed = (mixed ^ (start / granule_size) << 32 ^ key_[1]) * 0xD6E8FEB86659FD93U;
+    return static_cast<std::uint16_t>(mixed >> 48);
+  }
+  // The same in 64 bits, over a size and the place where its block ends.
+  [[nodiscard]] std::uint64_t check(Offset end, Size size) const noexcept {
+    std::uint64_t mixed = (size ^ key_[1]) * 0x9E3779B97F4A7C15U;
+    mixed = ((mixed ^ mixed >> 32) ^ end ^ key_[0]) * 0xD6E8FEB86659FD93U;
+    return mixed ^ mixed >> 32;
+  }
+
+ private:
+  Key key_{};
+};
+
+// The region's bytes, read and written as fronts of blocks and as payloads.
+class BlockBytes {
+ public:
+  BlockBytes(std::span<std::byte> region, Layout how, std::uint32_t magic,
+             std::byte fill = std::byte{0}, const Key* key = nullptr)
+      : layout(how),
+        first_(region.data()),
+        size_(region.size()),
+        magic_(magic),
+        fill_(fill),
+        sealer_(key != nullptr ? Sealer(*key) : Sealer()) {}
+
+  const Layout layout;
+
+  [[nodiscard]] Size size() const noexcept { return size_; }
+  [[nodiscard]] std::uint32_t magic() const noexcept { return magic_; }
+
+  [[nodiscard]] header_t header(Offset start) const noexcept { return read<header_t>(start); }
+  [[nodiscard]] node_t node(Offset start) const noexcept { return read<node_t>(start); }
+  [[nodiscard]] std::uint16_t seal(Offset start, const header_t& header) const noexcept {
+    return sealer_.seal(start, header);
+  }
+
+  // The front of a block that is live from now on. Without a header it is the payload's, which must
+  // not show the node that stood there.
+  void write_header(Offset start, Size size, std::uint16_t serial) noexcept {
+    if (!layout.has_headers()) {
+      scrub(start);
+      return;
+    }
+    header_t header{size, magic_, serial, 0};
+    header.seal = sealer_.seal(start, header);
+    write(start, header);
+  }
+  // The front of a free block: what it offers, and two links as its policy means them.
+  void write_node(Block free, Offset next, Offset prev) noexcept {
+    write(free.start, node_t{layout.on_offer(free.extent), link_to(next), link_to(prev)});
+  }
+  void set_next(Offset node, Offset next) noexcept {
+    write(node + offsetof(node_t, next), link_to(next));
+  }
+  void set_prev(Offset node, Offset prev) noexcept {
+    write(node + offsetof(node_t, prev), link_to(prev));
+  }
+
+  // Takes the front of a block that is no more out of sight: a new payload never shows it.
+  void scrub(Offset start) noexcept {
+    std::array<std::byte, granule_size> granule{};
+    granule.fill(fill_);
+    write(start, granule);
+  }
+  // What stands in free memory: zeros, unless it is watched. The bytes must not be out of bounds.
+  void fill(Offset at, Size size) noexcept { set(at, size, fill_); }
+  void set(Offset at, Size size, std::byte value) noexcept {
+    std::memset(first_ + at, std::to_integer<int>(value), size);
+    crash_point();
+  }
+  [[nodiscard]] std::byte free_fill() const noexcept { return fill_; }
+  [[nodiscard]] const std::byte* bytes(Offset at) const noexcept { return first_ + at; }
+  void copy(Offset to, Offset from, Size size) noexcept {
+    std::memcpy(first_ + to, first_ + from, size);
+    crash_point();
+  }
+  // The back of a live block, where there is one: the size again, and a check of it under the key.
+  [[nodiscard]] trailer_t trailer(Block block) const noexcept {
+    return read<trailer_t>(block.end() - sizeof(trailer_t));
+  }
+  [[nodiscard]] trailer_t trailer_for(Block block, Size size) const noexcept {
+    return {size, sealer_.check(block.end(), size)};
+  }
+  void write_trailer(Block block, Size size) noexcept {
+    write(block.end() - sizeof(trailer_t), trailer_for(block, size));
+  }
+  // All sixteen bytes at the front, whatever they mean; to put back what was there.
+  [[nodiscard]] header_t save(Offset start) const noexcept { return header(start); }
+  void restore(Offset start, const header_t& saved) noexcept { write(start, saved); }
+
+  // The lowest start in `free` at which a block for `request` has its payload aligned and fits.
+  [[nodiscard]] std::optional<Offset> place(Block free, const Request& request) const noexcept {
+    const Address payload = real(layout.payload_of(free.start));
+    const Offset start = free.start + (round_up(payload, request.align) - payload);
+    if (start > free.end() || free.end() - start < request.extent) return std::nullopt;
+    return start;
+  }
+  [[nodiscard]] bool is_aligned(Offset payload, Size align) const noexcept {
+    return (real(payload) & (align - 1)) == 0;
+  }
+
+ private:
+  // The heap may look at, and write, what is out of bounds for everybody else (redzone.hpp).
+  template <typename Value>
+  [[nodiscard]] GLASSHEAP_NO_ASAN Value read(Offset at) const noexcept {
+    Value value{};
+    std::memcpy(&value, first_ + at, sizeof value);
+    return value;
+  }
+  template <typename Value>
+  GLASSHEAP_NO_ASAN void write(Offset at, const Value& value) noexcept {
+    std::memcpy(first_ + at, &value, sizeof value);
+    crash_point();
+  }
+  [[nodiscard]] Address real(Offset at) const noexcept {
+    return reinterpret_cast<Address>(first_) + at;
+  }
+
+  std::byte* first_;
+  Size size_;
+  std::uint32_t magic_;
+  std::byte fill_;
+  Sealer sealer_;
+};
+
+}  // namespace glassheap

@@ -1,0 +1,41 @@
+#include "block/block_map.hpp"
+
+#include <algorithm>
+
+namespace glassheap {
+
+BlockMap::BlockMap(Size region_size, ArrayArena arena)
+    : arena_(arena),
+      top_(region_size),
+      region_size_(region_size),
+      words_(Bitmap::words_for(granule(region_size))),
+      storage_(arena_.take<Bitmap::Word>(2 * words_)),
+      starts_(storage_.get(), granule(region_size)),
+      free_(storage_.get() + words_, granule(region_size)) {
+  if (arena_.is_shared()) empty_ = arena_.take<Bitmap::Word>(words_);
+}
+
+Size BlockMap::largest_free() const noexcept {
+  Size largest = 0;
+  for (Offset at = free_from(0); at != nowhere; at = free_from(at + granule_size))
+    largest = std::max(largest, block_at(at).extent);
+  return largest;
+}
+
+void BlockMap::clear() noexcept {
+  glassheap::clear(storage_, 2 * words_);
+  top_ = region_size_;
+  live_ = free_below_top_ = 0;
+  if (arena_.is_shared()) {
+    glassheap::clear(empty_, words_);
+  } else {
+    empty_.reset();
+  }
+}
+
+void BlockMap::note_empty(Offset start) noexcept {
+  if (empty_ == nullptr) empty_ = make_zeroed<Bitmap::Word>(words_);
+  if (empty_ != nullptr) Bitmap::set(empty_.get(), granule(start));
+}
+
+}  // namespace glassheap

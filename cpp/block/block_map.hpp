@@ -1,0 +1,262 @@
+// block_map.hpp: where blocks start, and which of them are free, kept outside the blocks.
+//
+// Bytes inside the region can be overwritten by whoever was given some of them. This map cannot: it
+// lies elsewhere. So it is the authority. A pointer is a block's only if the map says that a block
+// starts there; a size in a header, or a link in a node, is believed only where the map agrees.
+//
+// Structure: two bits per granule, "a block starts here" and "that block is free", each a Bitmap.
+// Apart from them the start of the top, the free block that ends where the region ends: allocations
+// are cut from it, and come back to it, more than from any other, and it is known without a look at
+// a bit.
+//
+//     | live | free | live | live | top ..................... |
+//     1      1      1      1      1 = top_                    region_size     starts
+//     0      1      0      0      0                                           free
+//
+// Invariants: the first granule of the region starts a block; a block reaches to the next start, or
+// to the end of the region; free is a subset of starts, without the top. top_ is the region's size
+// if the last block is live. Cost: O(log64 n) a call, unless it says more; 1/64 of the region's
+// size, and 1/63 of that for the summaries.
+#pragma once
+
+#include "base/bitmap.hpp"
+#include "base/zeroed_array.hpp"
+#include "glassheap/types.hpp"
+
+namespace glassheap {
+
+class BlockMap {
+ public:
+  // A map without blocks, for a region of `region_size` bytes. Throws std::bad_alloc if and only if
+  // there is no memory for it. In lent memory it is what an earlier map left there, until cleared.
+  explicit BlockMap(Size region_size, ArrayArena arena = {});
+
+  // Where the arrays of this heap come from, for the policy's too.
+  [[nodiscard]] ArrayArena& arena() const noexcept { return arena_; }
+  // Each number that is kept beside the bits.
+  template <typename Visit>
+  void visit_state(Visit visit) noexcept {
+    visit(top_);
+    visit(live_);
+    visit(free_below_top_);
+  }
+
+  // --- Looking. Every place is the offset of a granule in the region. ----------------------------
+
+  [[nodiscard]] bool free_at(Offset at) const noexcept {
+    return at == top_ || free_.test(granule(at));
+  }
+  [[nodiscard]] bool live_at(Offset at) const noexcept {
+    return starts_.test(granule(at)) && !free_at(at);
+  }
+
+  // The block that starts at `start`, where one does.
+  [[nodiscard]] Block block_at(Offset start) const noexcept {
+    if (start == top_) return top();
+    const std::size_t next = starts_.next(granule(start) + 1);
+    return {start, (next == Bitmap::none ? region_size_ : offset(next)) - start};
+  }
+  // The block that holds the byte at `at`, which lies in the region.
+  [[nodiscard]] Block block_around(Offset at) const noexcept {
+    return block_at(offset(starts_.prev(granule(at))));
+  }
+  // The free block that ends where the region ends; no block where the last one is live.
+  [[nodiscard]] Block top() const noexcept { return {top_, region_size_ - top_}; }
+
+  // The free block that begins, or ends, exactly at `at`; no block where there is none.
+  [[nodiscard]] Block free_starting_at(Offset at) const noexcept {
+    if (at == top_) return top();
+    return free_.test(granule(at)) ? block_at(at) : Block{};
+  }
+  [[nodiscard]] Block free_ending_at(Offset at) const noexcept {
+    if (at == 0) return {};
+    const Offset left = offset(starts_.prev(granule(at) - 1));
+    return free_at(left) ? Block{left, at - left} : Block{};
+  }
+
+  // The start of the nearest free block below `at`, or at or above `from`; or nowhere.
+  [[nodiscard]] Offset free_before(Offset at) const noexcept {
+    if (at > top_) return top_;
+    return at == 0 ? nowhere : offset(free_.prev(granule(at) - 1));
+  }
+  [[nodiscard]] Offset free_from(Offset from) const noexcept {
+    const std::size_t next = from < top_ ? free_.next(granule(from)) : Bitmap::none;
+    if (next != Bitmap::none) return offset(next);
+    return from <= top_ && top_ != region_size_ ? top_ : nowhere;
+  }
+
+  // The region in chunks of 64 granules, one word of the map each; for what is kept by the chunk.
+  [[nodiscard]] static constexpr std::size_t chunk_of(Offset at) noexcept {
+    return granule(at) / chunk_granules;
+  }
+  [[nodiscard]] std::size_t chunks() const noexcept {
+    return chunk_of(region_size_ - granule_size) + 1;
+  }
+  // A bit for each granule of a chunk at which a free block starts that is not the top.
+  [[nodiscard]] Bitmap::Word free_word(std::size_t chunk) const noexcept {
+    return free_.word(chunk);
+  }
+  // The block of the lowest of some of these bits; and that of the highest of all.
+  [[nodiscard]] Block block_of_bit(std::size_t chunk, Bitmap::Word bits) const noexcept {
+    return block_at(
+        offset(chunk * chunk_granules + static_cast<std::size_t>(std::countr_zero(bits))));
+  }
+  [[nodiscard]] Block last_free_in(std::size_t chunk) const noexcept {
+    return block_of_bit(chunk, std::bit_floor(free_word(chunk)));
+  }
+
+  // The end of the highest live block; 0 if there is none.
+  [[nodiscard]] Offset used() const noexcept {
+    Offset end = top_;
+    for (Block last = free_ending_at(end); last; last = free_ending_at(end)) end = last.start;
+    return end;
+  }
+
+  // The extent of the largest free block, 0 if there is none; O(n) in them.
+  [[nodiscard, gnu::cold]] Size largest_free() const noexcept;
+
+  [[nodiscard]] Size own_memory() const noexcept {
+    return (empty_ == nullptr ? 2 : 3) * words_ * sizeof(Bitmap::Word);
+  }
+  // 64 granules' bits each, the lowest first: where blocks start, and which of those are free.
+  [[nodiscard]] Bitmap::Word starts_word(std::size_t chunk) const noexcept {
+    return starts_.word(chunk);
+  }
+  [[nodiscard]] Size region_size() const noexcept { return region_size_; }
+  [[nodiscard]] Size live_blocks() const noexcept { return live_; }
+  [[nodiscard]] Size free_blocks() const noexcept {
+    return free_below_top_ + (top_ == region_size_ ? 0 : 1);
+  }
+  [[nodiscard]] Size blocks() const noexcept { return live_blocks() + free_blocks(); }
+
+  // --- Changing. Each leaves the borders of all other blocks as they are. ------------------------
+
+  // The free, or live, block becomes live, or free.
+  void make_live(Block block) noexcept {
+    ++live_;
+    forget_free(block);
+  }
+  void make_free(Block block) noexcept {
+    --live_;
+    note_free(block);
+  }
+  // A block where none started: cut from what was before it.
+  void add_live(Block block) noexcept {
+    ++live_;
+    starts_.set(granule(block.start));
+  }
+  void add_free(Block block) noexcept {
+    starts_.set(granule(block.start));
+    note_free(block);
+  }
+  // A block that becomes part of the one before it.
+  void drop_live(Block block) noexcept {
+    --live_;
+    starts_.clear(granule(block.start));
+  }
+  void drop_free(Block block) noexcept {
+    starts_.clear(granule(block.start));
+    forget_free(block);
+  }
+  // The free block now reaches as far as its neighbour did.
+  void extend_free(Block block, Block whole) noexcept {
+    if (whole.end() != region_size_) return;
+    forget_free(block);
+    note_free(whole);
+  }
+  void clear() noexcept;
+
+  // The map of just these blocks: visit(put) calls put(block, free) for each, in address order.
+  // Each word is written at most once. So where a block starts, and whether it is free, is never
+  // said otherwise on the way if it was said before and is to be said again.
+  template <typename Visit>
+  void rebuild(Visit visit) noexcept {
+    Rewriting now{*this};
+    visit([&now](Block block, bool free) { now.put(block, free); });
+    now.write_up_to(chunks());
+    starts_.sum_up();
+    free_.sum_up();
+  }
+
+  // A block without payload has its address where the next block starts. Once it is merged into the
+  // block before it, only a note tells a second free of it from a pointer at that next block's
+  // front. The notes take their memory, half a bit map, when the first is made: that one free asks
+  // the system for memory, under the heap's lock. It cannot fail for it: without memory no note is
+  // made, and such a pointer is refused as an interior one.
+  void note_empty(Offset start) noexcept;
+  [[nodiscard]] bool was_empty(Offset at) const noexcept {
+    return empty_ != nullptr && Bitmap::test(empty_.get(), granule(at));
+  }
+
+ private:
+  static constexpr std::size_t chunk_granules = 64;
+
+  // The two words of one chunk after the other.
+  struct Rewriting {
+    explicit Rewriting(BlockMap& rewritten) noexcept : map(rewritten) {
+      map.top_ = map.region_size_;
+      map.live_ = map.free_below_top_ = 0;
+    }
+    void put(Block block, bool is_free) noexcept {
+      write_up_to(chunk_of(block.start));
+      const Bitmap::Word bit = Bitmap::Word{1} << granule(block.start) % chunk_granules;
+      starts |= bit;
+      if (!is_free) {
+        ++map.live_;
+      } else if (block.end() == map.region_size_) {
+        map.top_ = block.start;
+      } else {
+        free |= bit;
+        ++map.free_below_top_;
+      }
+    }
+    void write_up_to(std::size_t next) noexcept {
+      for (; chunk < next; ++chunk, starts = free = 0) {
+        map.starts_.assign(chunk, starts);
+        map.free_.assign(chunk, free);
+      }
+    }
+
+    BlockMap& map;
+    std::size_t chunk = 0;
+    Bitmap::Word starts = 0;
+    Bitmap::Word free = 0;
+  };
+
+  [[nodiscard]] static constexpr std::size_t granule(Offset at) noexcept {
+    return static_cast<std::size_t>(at / granule_size);
+  }
+  [[nodiscard]] static constexpr Offset offset(std::size_t granule) noexcept {
+    return granule == Bitmap::none ? nowhere : granule * granule_size;
+  }
+
+  void note_free(Block block) noexcept {
+    if (block.end() == region_size_) {
+      top_ = block.start;
+    } else {
+      free_.set(granule(block.start));
+      ++free_below_top_;
+    }
+  }
+  void forget_free(Block block) noexcept {
+    if (block.start == top_) {
+      top_ = region_size_;
+    } else {
+      free_.clear(granule(block.start));
+      --free_below_top_;
+    }
+  }
+
+  mutable ArrayArena arena_;
+  Offset top_;
+  Size region_size_;
+  std::size_t words_;  // of either bitmap
+  ZeroedArray<Bitmap::Word> storage_;
+  Bitmap starts_;
+  Bitmap free_;
+  ZeroedArray<Bitmap::Word> empty_;  // none until a note is made
+  Size live_ = 0;
+  Size free_below_top_ = 0;
+};
+
+}  // namespace glassheap

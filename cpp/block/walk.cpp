@@ -1,0 +1,57 @@
+#include "block/walk.hpp"
+
+namespace glassheap {
+
+namespace {
+
+// What a live block says of its size; beyond any block where it keeps none.
+Size claimed(const BlockBytes& bytes, Block block) noexcept {
+  if (bytes.layout.has_headers()) return bytes.header(block.start).size;
+  return bytes.layout.has_redzones() ? bytes.trailer(block).size : nowhere;
+}
+
+}  // namespace
+
+BlockView view_block(const BlockBytes& bytes, const BlockMap& map, Block block) noexcept {
+  const Size offer = bytes.layout.on_offer(block.extent);
+  if (map.free_at(block.start)) return {block, offer, false, 0};
+  const Size size = claimed(bytes, block);
+  const bool sane = bytes.layout.fills(size, block.extent);
+  const bool numbered = bytes.layout.has_headers();
+  return {block, sane ? size : offer, true,
+          numbered ? bytes.header(block.start).serial : std::uint16_t{0}};
+}
+
+std::vector<BlockView> view_all(const BlockBytes& bytes, const BlockMap& map) {
+  std::vector<BlockView> sights;
+  sights.reserve(map.blocks());
+  for (const Block block : Walk(map)) sights.push_back(view_block(bytes, map, block));
+  return sights;
+}
+
+void clear_fronts(BlockBytes& bytes, const BlockMap& map, bool whole_blocks) noexcept {
+  for (const Block block : Walk(map)) {
+    const bool whole = whole_blocks && !map.free_at(block.start);  // what is free is zero already
+    bytes.fill(block.start, whole ? block.extent : granule_size);
+  }
+}
+
+Size available_bytes(const BlockBytes& bytes, const BlockMap& map) noexcept {
+  Size sum = 0;
+  for (Offset at = map.free_from(0); at != nowhere; at = map.free_from(at + granule_size))
+    sum += bytes.layout.on_offer(map.block_at(at).extent);
+  return sum;
+}
+
+LiveSums live_sums(const BlockBytes& bytes, const BlockMap& map) noexcept {
+  LiveSums sums;
+  for (const Block block : Walk(map)) {
+    const BlockView view = view_block(bytes, map, block);
+    if (!view.live) continue;
+    sums.requested += view.size;
+    sums.taken += block.extent;
+  }
+  return sums;
+}
+
+}  // namespace glassheap

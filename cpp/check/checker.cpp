@@ -1,0 +1,96 @@
+#include "check/checker.hpp"
+
+#include "block/walk.hpp"
+
+namespace glassheap {
+namespace {
+
+Fault broken(FaultKind kind, Rule rule, Offset start, std::uint64_t expected,
+             std::uint64_t found) noexcept {
+  return {.kind = kind, .rule = rule, .offset = start, .expected = expected, .found = found};
+}
+
+// True if `found` is as expected; otherwise `fault` says which rule is broken.
+bool holds(Rule rule, FaultKind kind, Offset start, std::uint64_t expected, std::uint64_t found,
+           Fault& fault) noexcept {
+  if (found != expected) fault = broken(kind, rule, start, expected, found);
+  return found == expected;
+}
+
+}  // namespace
+
+// Whether a block that started here has been freed, as far as can be told: it is free, or had no
+// payload and was merged. Of any other block that was merged, its payload lies in free memory.
+bool Checker::was_freed(Offset start) const noexcept {
+  if (map_.free_at(start)) return true;
+  return map_.was_empty(start) && map_.free_at(map_.block_around(start).start);
+}
+
+bool Checker::find(Offset payload, LiveBlock& found, Fault& fault) const noexcept {
+  return find_inline(payload, found, fault);
+}
+
+Fault Checker::misplaced(Offset payload) const noexcept {
+  const Offset start = bytes_.layout.start_of(payload);
+  if (payload % granule_size == 0 && start < bytes_.size() && was_freed(start))
+    return {.kind = FaultKind::double_free};
+  if (payload >= bytes_.size()) return {.kind = FaultKind::foreign_pointer};
+  if (payload % granule_size != 0) return {.kind = FaultKind::misaligned_pointer};
+  const Offset owner = map_.block_around(payload).start;
+  if (map_.free_at(owner)) return {.kind = FaultKind::double_free};
+  return {.kind = FaultKind::interior_pointer, .owner = bytes_.layout.payload_of(owner)};
+}
+
+bool Checker::explain(Offset start, Fault& fault) const noexcept {
+  const Block block = map_.block_at(start);
+  const header_t header = bytes_.header(block.start);
+  if (!holds(Rule::magic, FaultKind::bad_magic, block.start, bytes_.magic(), header.magic, fault))
+    return false;
+  const Rule rule = bytes_.layout.fills(header.size, block.extent) ? Rule::seal : Rule::size;
+  const bool seal = rule == Rule::seal;
+  fault = broken(FaultKind::header_corrupted, rule, block.start,
+                 seal ? bytes_.seal(block.start, header) : on_offer(block),
+                 seal ? header.seal : header.size);
+  return false;
+}
+
+bool Checker::sound(Block block, Fault& fault) const noexcept {
+  LiveBlock live{block, on_offer(block), 0};
+  if (bytes_.layout.has_headers()) {
+    const header_t header = bytes_.header(block.start);
+    if (!is_sound(block, header)) return explain(block.start, fault);
+    live.size = header.size;
+  }
+  return redzone_holds(live, fault);
+}
+
+bool Checker::fill_holds(Block free, Fault& fault) const noexcept {
+  return !bytes_.layout.has_redzones() ||
+         redzone::fill_holds(bytes_, free.start + granule_size, free.end(), fault);
+}
+
+bool Checker::node(Offset start, Offset next, Offset prev, Fault& fault) const noexcept {
+  constexpr auto kind = FaultKind::free_list_corrupted;
+  const node_t node = bytes_.node(start);
+  const Size offer = on_offer(map_.block_at(start));
+  return holds(Rule::node_size, kind, start, offer, node.size, fault) &&
+         holds(Rule::next, kind, start, link_to(next), node.next, fault) &&
+         holds(Rule::prev, kind, start, link_to(prev), node.prev, fault);
+}
+
+void Checker::inspect(Findings& findings, bool none_touch) const {
+  if (!map_.live_at(0) && !map_.free_at(0))
+    findings.push_back(broken(FaultKind::header_corrupted, Rule::coverage, 0, 1, 0));
+  bool after_free = false;
+  for (const Block block : Walk(map_)) {
+    const bool free = map_.free_at(block.start);
+    Fault fault;
+    if (free ? !fill_holds(block, fault) : !sound(block, fault)) findings.push_back(fault);
+    if (none_touch && free && after_free)
+      findings.push_back(
+          broken(FaultKind::free_list_corrupted, Rule::neighbours, block.start, 0, 1));
+    after_free = free;
+  }
+}
+
+}  // namespace glassheap

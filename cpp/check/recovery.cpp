@@ -1,0 +1,168 @@
+#include "check/recovery.hpp"
+
+namespace glassheap {
+namespace {
+
+// The stretch in flight, if it is one; whatever a damaged image says, it lies in the region.
+Block span_of(const Intent& in_flight, Size region) noexcept {
+  const bool whole = in_flight.start % granule_size == 0 && in_flight.end % granule_size == 0;
+  if (!whole || in_flight.end > region || in_flight.start >= in_flight.end) return {};
+  return {in_flight.start, in_flight.end - in_flight.start};
+}
+
+// What was to be kept of it, and the rest.
+void add_stretch(RecoveredBlocks& recovered, Block range, const Intent& in_flight) {
+  const bool keeps = in_flight.keep % granule_size == 0 && in_flight.keep <= range.extent;
+  const Size keep = keeps ? in_flight.keep : 0;
+  if (keep != 0) recovered.parts.push_back({{range.start, keep}, false, true, in_flight.size});
+  recovered.orphan = {range.start + keep, range.extent - keep};
+  if (recovered.orphan) recovered.parts.push_back({recovered.orphan, false, false, 0});
+}
+
+// The offsets at which a chunk's blocks start, lowest first.
+template <typename Visit>
+void for_starts(const BlockMap& map, Visit visit) {
+  for (std::size_t chunk = 0; chunk < map.chunks(); ++chunk) {
+    for (auto bits = map.starts_word(chunk); bits != 0; bits &= bits - 1) {
+      const auto bit = static_cast<Offset>(std::countr_zero(bits));
+      visit((chunk * 64 + bit) * granule_size, (map.free_word(chunk) >> bit & 1) != 0);
+    }
+  }
+}
+
+// A block reaches to the next one, or to the end.
+void close_last(RecoveredBlocks& recovered, Offset end) noexcept {
+  if (recovered.parts.empty()) return;
+  RecoveredBlocks::Part& last = recovered.parts.back();
+  if (last.block.extent == 0) last.block.extent = end - last.block.start;
+}
+
+Fault broken(Rule rule, Offset at) noexcept {
+  return {.kind = FaultKind::header_corrupted, .rule = rule, .offset = at};
+}
+
+}  // namespace
+
+RecoveredBlocks read_recovered_blocks(const BlockMap& map, const Intent& in_flight) {
+  RecoveredBlocks recovered;
+  recovered.parts.reserve(map.blocks() < map.region_size() / granule_size ? map.blocks() + 2 : 2);
+  const Block range = span_of(in_flight, map.region_size());
+  const Offset top = range ? in_flight.top : map.top().start;
+  bool pending = static_cast<bool>(range);
+  for_starts(map, [&](Offset at, bool free) {
+    if (pending && at >= range.start) {
+      close_last(recovered, range.start);
+      add_stretch(recovered, range, in_flight);
+      pending = false;
+    }
+    if (range && at >= range.start && at < range.end()) return;
+    close_last(recovered, at);
+    recovered.parts.push_back({{at, 0}, free, false, 0});
+  });
+  if (pending) {
+    close_last(recovered, range.start);
+    add_stretch(recovered, range, in_flight);
+  }
+  // The top has no bit of its own: it is the last block, where there was a top at all.
+  RecoveredBlocks::Part* const last = recovered.parts.empty() ? nullptr : &recovered.parts.back();
+  if (last != nullptr && last->block.extent == 0) {
+    last->free = last->free || (top < map.region_size() && last->block.start <= top);
+    close_last(recovered, map.region_size());
+  }
+  return recovered;
+}
+
+namespace {
+
+void write_front(BlockBytes& bytes, const RecoveredBlocks::Part& part) noexcept {
+  if (bytes.layout.has_headers()) {
+    const std::uint16_t serial = bytes.header(part.block.start).serial;
+    bytes.write_header(part.block.start, part.size, serial);
+  }
+  if (bytes.layout.has_redzones()) redzone::raise(bytes, part.block, part.size);
+}
+
+}  // namespace
+
+void RecoveredBlocks::apply_to(BlockBytes& bytes, BlockMap& map) const noexcept {
+  map.rebuild([this](auto put) {
+    for (const Part& part : parts) put(part.block, part.free);
+  });
+  for (const Part& part : parts) {
+    if (part.resized) write_front(bytes, part);
+  }
+}
+
+bool RecoveredBlocks::have_sound_headers(const Checker& checker, Fault& fault) const noexcept {
+  return std::ranges::all_of(parts, [&](const Part& part) {
+    return part.free || part.block == orphan || checker.sound(part.block, fault);
+  });
+}
+
+namespace {
+
+// The live block that starts at `at`, by its header; none if that is not sound.
+Block live_by_header(const BlockBytes& bytes, Offset at) noexcept {
+  const header_t header = bytes.header(at);
+  if (header.magic != bytes.magic() || header.size > bytes.size()) return {};
+  const Block block{at, bytes.layout.extent_for(header.size)};
+  if (block.end() > bytes.size() || header.seal != bytes.seal(at, header)) return {};
+  return block;
+}
+
+void add_free(RecoveredBlocks& recovered, const Layout& layout, Block gap) {
+  while (gap) {
+    const Block part = layout.powers_of_two ? first_piece(gap) : gap;
+    recovered.parts.push_back({part, true, false, 0});
+    gap = {part.end(), gap.extent - part.extent};
+  }
+}
+
+}  // namespace
+
+RecoveredBlocks search_headers(const BlockBytes& bytes) {
+  RecoveredBlocks recovered;
+  Offset free_from = 0;
+  for (Offset at = 0; at < bytes.size();) {
+    const Block live = live_by_header(bytes, at);
+    if (live) {
+      add_free(recovered, bytes.layout, {free_from, at - free_from});
+      recovered.parts.push_back({live, false, false, 0});
+      free_from = live.end();
+    }
+    at = live ? live.end() : at + granule_size;
+  }
+  add_free(recovered, bytes.layout, {free_from, bytes.size() - free_from});
+  return recovered;
+}
+
+namespace {
+
+// Where every block is a power of two large; a free one also stands where such a one may.
+bool halving_makes(const RecoveredBlocks::Part& part) noexcept {
+  return part.free ? part.block == first_piece(part.block) : std::has_single_bit(part.block.extent);
+}
+
+}  // namespace
+
+bool RecoveredBlocks::is_consistent(const Layout& layout, Size region, bool none_touch,
+                                    Fault& fault) const noexcept {
+  Offset at = 0;
+  bool after_free = false;
+  for (const Part& part : parts) {
+    const bool touches = none_touch && part.free && after_free;
+    const bool fits = !layout.powers_of_two || part.block == orphan || halving_makes(part);
+    const bool within = part.block.extent <= region - at;
+    if (part.block.start != at || !part.block || !within || touches || !fits) {
+      fault = broken(touches ? Rule::neighbours : Rule::coverage, at);
+      return false;
+    }
+    at = part.block.end();
+    after_free = part.free;
+  }
+  if (at == region) return true;
+  fault = broken(Rule::coverage, at);
+  return false;
+}
+
+}  // namespace glassheap

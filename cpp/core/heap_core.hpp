@@ -1,0 +1,426 @@
+// heap_core.hpp: malloc and free, whatever the policy.
+//
+//     allocate   = find_free, vet    |  cut, write the header
+//     release    = judge, vet        |  give back, coalesce
+//     reallocate = judge, vet        |  shrink, or grow into the right neighbour, or move
+//
+// Left of the bar everything is computed and checked, and nothing is written; right of it nothing
+// can fail. A call that is refused therefore leaves the region and the block map as they were.
+//
+// allocate and release are flattened, but where they walk a list: all that they call becomes part
+// of them, which takes a fifth off a pair of calls. What is rare is kept out of line by a cold or
+// noinline of its own.
+#pragma once
+
+#include "check/recovery.hpp"
+#include "core/core_interface.hpp"
+#include "core/undo_log.hpp"
+#include "space/buddies.hpp"
+#include "space/list_pass.hpp"
+#include "space/neighbours.hpp"
+
+namespace glassheap {
+
+// How the free blocks of a policy become one.
+template <Policy P, Coalescing coalescing>
+struct SpaceFor {
+  using Type = NeighbourSpace<P>;
+};
+template <Policy P>
+struct SpaceFor<P, Coalescing::buddies> {
+  using Type = BuddySpace<P>;
+};
+template <Policy P>
+struct SpaceFor<P, Coalescing::list_pass> {
+  using Type = ListPassSpace<P>;
+};
+
+template <Policy P>
+class HeapCore final : public CoreInterface {
+ public:
+  // A core that is to be seeded, or to load a state.
+  template <typename... PolicySettings>
+  HeapCore(std::span<std::byte> region, const CoreSettings& settings, const Sharing& sharing,
+           const PolicySettings&... of_policy)
+      : bytes_(region, layout_for(settings, sharing), settings.magic, fill_for(settings),
+               sharing.key),
+        map_(region.size(), sharing.arena),
+        checker_(bytes_, map_),
+        space_(bytes_, map_, of_policy...),
+        zero_on_free_(settings.zero_on_free),
+        wipes_(settings.zero_on_free || settings.redzones),
+        intent_(sharing.intent) {}
+
+  [[gnu::cold]] void seed() noexcept override {
+    if (watches()) redzone::fill(bytes_, {0, bytes_.size()});
+    map_.clear();
+    space_.seed();
+  }
+  [[gnu::cold]] bool rebuild(const Intent& in_flight, Fault& fault) override {
+    return rebuild(read_recovered_blocks(map_, in_flight), fault);
+  }
+  [[gnu::cold]] bool salvage(Fault& fault) override {
+    return bytes_.layout.has_headers() && rebuild(search_headers(bytes_), fault);
+  }
+  [[nodiscard]] std::size_t arena_bytes() const noexcept override { return map_.arena().taken(); }
+
+  [[gnu::flatten]] Block allocate(Size size, Size align, Fault& fault) noexcept override {
+    const Split split = walks ? plan(size, align, fault) : plan_inline(size, align, fault);
+    if (!split) return {};
+    ++counters_.mallocs;
+    return walks ? take(split, size) : take_inline(split, size);
+  }
+
+  [[gnu::flatten]] bool release(Offset payload, Fault& fault) noexcept override {
+    LiveBlock freed;
+    if (walks ? !checker_.find(payload, freed, fault)
+              : !checker_.find_inline(payload, freed, fault))
+      return false;
+    const Release release = space_.plan_release(freed.block);
+    if (checking && !space_.vet(release, fault)) return false;
+    ++counters_.frees;
+    counters_.subtract(freed.size, freed.block);
+    coalesce_inline(freed.block, release);
+    return true;
+  }
+
+  Block reallocate(Offset payload, Size size, Size align, Fault& fault) noexcept override {
+    LiveBlock live;
+    if (!checker_.find(payload, live, fault)) return {};
+    const Block now = fits_in_place(live.block, size, align) ? resize(live, size, fault)
+                                                             : move(live, size, align, fault);
+    if (now) ++counters_.reallocs;
+    return now;
+  }
+
+  bool allocate_many(std::span<const Size> sizes, std::span<Offset> payloads, std::size_t& refused,
+                     Fault& fault) override {
+    const State before{counters_, serial_};
+    BatchUndoLog undo_log(bytes_, map_, space_);
+    refused = 0;
+    try {
+      for (; refused < sizes.size(); ++refused) {
+        const Split split = plan(sizes[refused], granule_size, fault);
+        if (!split) break;
+        undo_log.note(refused, split);
+        payloads[refused] = payload_of(take(split, sizes[refused]));
+      }
+    } catch (const std::bad_alloc&) {
+      undo(undo_log, payloads.first(refused), before);
+      throw;
+    }
+    if (refused < sizes.size()) {
+      undo(undo_log, payloads.first(refused), before);
+      return false;
+    }
+    counters_.mallocs += sizes.size();
+    return true;
+  }
+
+  bool release_many(std::span<const Offset> payloads, std::size_t& refused,
+                    Fault& fault) noexcept override {
+    if (!all_sound(payloads, refused, fault) ||
+        !all_distinct(map_, bytes_.layout, payloads, refused, fault))
+      return false;
+    LiveBlock freed;
+    for (const Offset payload : payloads) {
+      if (!checker_.find(payload, freed, fault)) continue;
+      give_back(freed);
+      ++counters_.frees;
+    }
+    return true;
+  }
+
+  [[nodiscard]] bool find(Offset payload, LiveBlock& live, Fault& fault) const noexcept override {
+    return checker_.find(payload, live, fault);
+  }
+
+  [[gnu::cold]] void reset() noexcept override {
+    begin_intent(Block{0, bytes_.size()});
+    if (!watches()) clear_fronts(bytes_, map_, zero_on_free_);  // else all is filled
+    counters_.requested = counters_.taken = 0;
+    seed();
+  }
+
+  [[nodiscard, gnu::cold]] Findings inspect() const override {
+    Findings findings;
+    checker_.inspect(findings, space_.coalesces_all());
+    space_.policy().inspect(findings);
+    if (findings.empty()) inspect_counters(findings);
+    drop_repetitions(findings);
+    return findings;
+  }
+
+  [[nodiscard]] std::vector<BlockView> walk() const override { return view_all(bytes_, map_); }
+  [[nodiscard]] BlockView view_at(Offset at) const noexcept override {
+    return view_block(bytes_, map_, map_.block_around(at));
+  }
+
+  [[nodiscard, gnu::cold]] std::vector<Block> free_list() const override {
+    std::vector<Block> list;
+    list.reserve(map_.free_blocks());
+    space_.policy().list([&list](Block block) { list.push_back(block); });
+    return list;
+  }
+
+  [[nodiscard]] Size largest() const noexcept override { return space_.policy().largest(); }
+  [[nodiscard]] Size own_memory() const noexcept override {
+    return sizeof *this + map_.own_memory() + space_.policy().own_memory();
+  }
+  [[nodiscard]] Size available() const noexcept override {
+    const Layout& layout = bytes_.layout;
+    if (layout.front + layout.back > granule_size) return available_bytes(bytes_, map_);
+    return bytes_.size() - counters_.taken - map_.free_blocks() * (layout.front + layout.back);
+  }
+  [[nodiscard]] const Layout& layout() const noexcept override { return bytes_.layout; }
+  [[nodiscard]] const BlockMap& map() const noexcept override { return map_; }
+  [[nodiscard]] const Counters& counters() const noexcept override { return counters_; }
+
+ private:
+  // Where a call walks a list, nothing is gained by putting all of it in one place.
+  static constexpr bool walks = P::coalescing == Coalescing::list_pass;
+
+  using FreeSpace = typename SpaceFor<P, P::coalescing>::Type;
+  using Release = typename FreeSpace::Release;
+  using BatchUndoLog = UndoLog<FreeSpace, typename P::Mark>;
+
+  struct State {
+    Counters counters;
+    std::uint16_t serial = 0;
+  };
+
+  [[nodiscard]] static constexpr Layout layout_for(const CoreSettings& settings,
+                                                   const Sharing& sharing) noexcept {
+    return {.front = settings.headers ? granule_size : 0,
+            .back = settings.redzones ? granule_size : 0,
+            .powers_of_two = P::coalescing == Coalescing::buddies,
+            .shared = sharing.intent != nullptr};
+  }
+  [[nodiscard]] static constexpr std::byte fill_for(const CoreSettings& settings) noexcept {
+    const bool filled = settings.redzones && !settings.zero_on_free;
+    return std::byte{filled ? std::uint8_t{GLASSHEAP_FREED} : std::uint8_t{0}};
+  }
+
+  std::size_t state_fields(StateFields& list) noexcept override {
+    std::size_t count = 0;
+    const auto add = [&](auto& number) { list[count++] = {&number, sizeof number}; };
+    map_.visit_state(add);
+    space_.visit_state(add);
+    add(counters_);
+    add(serial_);
+    return count;
+  }
+
+  // --- Left of the bar: these only read. --------------------------------------------------------
+
+  [[nodiscard]] Size extent_for(Size size) const noexcept { return bytes_.layout.extent_for(size); }
+  [[nodiscard]] Offset payload_of(Block block) const noexcept {
+    return bytes_.layout.payload_of(block.start);
+  }
+
+  [[nodiscard]] Block find_free(Size size, Size align, Fault& fault) noexcept {
+    Block block;
+    if (size <= largest_region) block = space_.policy().find_free({extent_for(size), align}, fault);
+    if (!block && !fault) refuse(size, align, fault);
+    return block;
+  }
+
+  // The vetted split that serves a request; none if it is refused.
+  [[nodiscard]] Split plan_inline(Size size, Size align, Fault& fault) noexcept {
+    const Block from = find_free(size, align, fault);
+    if (!from) return {};
+    const Split split = plan_split(bytes_, from, {extent_for(size), align});
+    if ((checking && !space_.vet(split, fault)) || (watches() && !vet_fill(split, fault)))
+      return {};
+    return split;
+  }
+  [[nodiscard, gnu::noinline]] Split plan(Size size, Size align, Fault& fault) noexcept {
+    return plan_inline(size, align, fault);
+  }
+
+  // Whether free memory and the bytes behind payloads are watched.
+  [[nodiscard]] bool watches() const noexcept { return bytes_.layout.has_redzones(); }
+
+  // Whether what is handed out, or written over, is as it was filled.
+  [[nodiscard]] bool vet_fill(const Split& split, Fault& fault) const noexcept {
+    return redzone::fill_holds(bytes_, split.from, split.taken.end(), split.rest, fault);
+  }
+
+  // Whether a block may be freed, or the end of one that the map does not know yet.
+  [[nodiscard, gnu::noinline]] bool vet_release(Block block, Fault& fault) const noexcept {
+    return space_.vet(space_.plan_release(block), fault);
+  }
+
+  [[gnu::cold, gnu::noinline]] void refuse(Size size, Size align, Fault& fault) noexcept {
+    ++counters_.failures;
+    fault.kind = FaultKind::out_of_memory;
+    fault.shortage.requested = size;
+    fault.shortage.align = align;
+  }
+
+  [[nodiscard]] bool fits_in_place(Block block, Size size, Size align) const noexcept {
+    if (size > largest_region || !bytes_.is_aligned(payload_of(block), align)) return false;
+    const Size extent = extent_for(size);
+    if (extent <= block.extent) return true;
+    return extent <= block.extent + map_.free_starting_at(block.end()).extent &&
+           FreeSpace::may_stand(block.start, extent);
+  }
+
+  [[nodiscard]] bool all_sound(std::span<const Offset> payloads, std::size_t& refused,
+                               Fault& fault) const noexcept {
+    LiveBlock live;
+    for (refused = 0; refused < payloads.size(); ++refused) {
+      if (!checker_.find(payloads[refused], live, fault) || !vet_release(live.block, fault))
+        return false;
+    }
+    refused = 0;
+    return payloads.size() < 2 || space_.vet_batch(fault);
+  }
+
+  // Only where the headers are sound: their sizes are what is summed.
+  void inspect_counters(Findings& findings) const {
+    const auto [requested, taken] = live_sums(bytes_, map_);
+    if (requested == counters_.requested && taken == counters_.taken) return;
+    findings.push_back({.kind = FaultKind::header_corrupted,
+                        .rule = Rule::counters,
+                        .expected = counters_.requested,
+                        .found = requested});
+  }
+
+  // --- Right of the bar: these write, and cannot fail. ------------------------------------------
+
+  // Notes what the next stores will change, where somebody else may have to make it whole.
+  void begin_intent(Block range, Size keep = 0, Size size = 0) noexcept {
+    if (intent_ != nullptr) intent_->begin(range, map_.top().start, keep, size);
+  }
+  void begin_intent(const Release& release) noexcept {
+    if (intent_ != nullptr) begin_intent(space_.changed_range(release));
+  }
+
+  Block take_inline(const Split& split, Size size) noexcept {
+    begin_intent(split.from);
+    space_.apply(split);
+    space_.on_allocate(split.taken);
+    bytes_.write_header(split.taken.start, size, ++serial_);
+    if (watches()) redzone::raise(bytes_, split.taken, size);
+    counters_.add(counted(size, split.taken), split.taken);
+    return split.taken;
+  }
+  [[gnu::noinline]] Block take(const Split& split, Size size) noexcept {
+    return take_inline(split, size);
+  }
+
+  // What a live block counts for: where it keeps no size, nobody knows later what was asked for.
+  [[nodiscard]] Size counted(Size size, Block block) const noexcept {
+    return bytes_.layout.keeps_sizes() ? size : block.extent;
+  }
+
+  void give_back(const LiveBlock& freed) noexcept {
+    counters_.subtract(freed.size, freed.block);
+    coalesce(freed.block);
+  }
+  void coalesce_inline(Block block, const Release& release) noexcept {
+    begin_intent(release);
+    wipe(block);
+    space_.apply(release);
+  }
+  [[gnu::noinline]] void coalesce(Block block) noexcept {
+    coalesce_inline(block, space_.plan_release(block));
+  }
+
+  void wipe(Block block) noexcept {
+    if (wipes_) redzone::fill(bytes_, block);
+  }
+
+  // --- Another size: each first vets what it will do. -------------------------------------------
+
+  Block resize(const LiveBlock& live, Size size, Fault& fault) noexcept {
+    const Block now{live.block.start, extent_for(size)};
+    if (now.extent < live.block.extent) return shrink(live, now, size, fault);
+    if (now.extent > live.block.extent && !grow(live.block, now, size, fault)) return {};
+    if (now.extent == live.block.extent) begin_intent(now, now.extent, size);
+    rewrite(live, now, size);
+    return now;
+  }
+
+  void rewrite(const LiveBlock& live, Block now, Size size) noexcept {
+    if (bytes_.layout.has_headers()) bytes_.write_header(now.start, size, live.serial);
+    if (watches()) redzone::move(bytes_, live.block, now, size);
+    counters_.subtract(live.size, live.block);
+    counters_.add(counted(size, now), now);
+  }
+
+  // The end of the block becomes a block of its own, and is freed.
+  Block shrink(const LiveBlock& live, Block now, Size size, Fault& fault) noexcept {
+    const Block tail{now.end(), live.block.end() - now.end()};
+    if (!vet_release(tail, fault)) return {};
+    begin_intent(live.block, now.extent, size);
+    rewrite(live, now, size);
+    map_.add_live(tail);
+    coalesce(tail);
+    return now;
+  }
+
+  // The border between the block and its free right neighbour moves up.
+  bool grow(Block was, Block now, Size size, Fault& fault) noexcept {
+    const Block right = map_.free_starting_at(was.end());
+    const Size more = now.extent - was.extent;
+    const Block rest{right.start + more, right.extent - more};
+    if (!space_.vet_growth(right, more, fault)) return false;
+    if (watches() && !redzone::fill_holds(bytes_, right, now.end(), rest, fault)) return false;
+    begin_intent({was.start, was.extent + right.extent}, now.extent, size);
+    space_.grow(right, more);
+    return true;
+  }
+
+  // Once the new block has been cut, what surrounds the old one may be another free block, or none.
+  Block move(const LiveBlock& live, Size size, Size align, Fault& fault) noexcept {
+    if (!vet_release(live.block, fault) || !space_.vet_alone(live.block, fault)) return {};
+    const Split split = plan(size, align, fault);
+    if (!split || !space_.vet_after(split, live.block, fault)) return {};
+    counters_.subtract(live.size, live.block);  // before the new one counts: no peak of both
+    const Block now = take(split, size);
+    bytes_.copy(payload_of(now), payload_of(live.block), std::min(size, live.size));
+    coalesce(live.block);
+    return now;
+  }
+
+  // --- After a death. ---------------------------------------------------------------------------
+
+  [[gnu::cold]] bool rebuild(const RecoveredBlocks& recovered, Fault& fault) noexcept {
+    if (!recovered.is_consistent(bytes_.layout, bytes_.size(), space_.coalesces_all(), fault))
+      return false;
+    recovered.apply_to(bytes_, map_);
+    space_.rebuild_index();
+    if (!recovered.have_sound_headers(checker_, fault)) return false;
+    if (recovered.orphan) coalesce(recovered.orphan);
+    count_anew();
+    return true;
+  }
+  void count_anew() noexcept {
+    const LiveSums sums = live_sums(bytes_, map_);
+    counters_.requested = sums.requested;
+    counters_.taken = sums.taken;
+  }
+
+  [[gnu::cold]] void undo(BatchUndoLog& undo_log, std::span<const Offset> payloads,
+                          const State& before) noexcept {
+    const std::uint64_t failures = counters_.failures;
+    undo_log.undo(payloads, [this](Block range) { begin_intent(range); });
+    counters_ = before.counters;
+    counters_.failures = failures;
+    serial_ = before.serial;
+  }
+
+  BlockBytes bytes_;
+  BlockMap map_;
+  Checker checker_;
+  FreeSpace space_;
+  Counters counters_;
+  std::uint16_t serial_ = 0;
+  bool zero_on_free_;
+  bool wipes_;            // a block that is freed: zero_on_free_, or watches()
+  IntentRecord* intent_;  // null in a heap that nobody shares
+};
+
+}  // namespace glassheap

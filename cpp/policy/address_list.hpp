@@ -1,0 +1,128 @@
+// address_list.hpp: the free blocks in one list, in address order, and an index beside it.
+//
+// What the four classic fits share. The list lies in the free blocks (links.hpp), so that anyone
+// who looks at the region sees it; the index lies outside, and finds a block without walking. The
+// list's order is the block map's: the block that precedes another in the list is the nearest free
+// one below it, and so a freed block finds its place by the map.
+//
+// An Index has add(block), remove(block), replace(old, now), clear(), largest(), visit_state(visit)
+// and own_memory(), for all free blocks but the top: the free block that ends the region has the
+// highest address, and is cut and grows more than any other, so it stands apart and changes no
+// index.
+//
+// Invariant. head and tail are the lowest and the highest free block of the map; each node's size
+// is what its block offers, its next the next free block of the map, its prev the previous one.
+// Cost. O(log n) a call.
+#pragma once
+
+#include "block/links.hpp"
+#include "policy/policy.hpp"
+
+namespace glassheap {
+
+template <typename Self, typename Index>
+class AddressList : public PolicyBase<Self> {
+ public:
+  AddressList(BlockBytes& bytes, const BlockMap& map)
+      : PolicyBase<Self>(bytes, map), index_(map), links_(bytes, map) {}
+
+  void clear() noexcept {
+    ends_ = {};
+    index_.clear();
+  }
+
+  // The list keeps the place of a block that is cut or grows; so only its own node is written, and
+  // those that link to it.
+  [[nodiscard]] bool vet(Block block, Fault& fault) const noexcept {
+    return links_.is_sound(ends_, block) || explain(block.start, fault);
+  }
+  [[nodiscard]] bool vet_replace(Block old, Block /*now*/, Fault& fault) const noexcept {
+    return vet(old, fault);
+  }
+  [[nodiscard]] bool vet_insert(Block block, Fault& fault) const noexcept {
+    const Offset before = before_in_list(block.start);
+    const Offset near = before != nowhere ? before : ends_.first();
+    return near == nowhere || vet(map_.block_at(near), fault);
+  }
+  [[nodiscard, gnu::noinline]] bool vet_beside(Block block, Fault& fault) const noexcept {
+    return links_.vet_beside(ends_, block, fault);
+  }
+
+  void insert(Block block) noexcept {
+    const Offset prev = before_in_list(block.start);
+    links_.put(ends_, block, prev, prev == nowhere ? ends_.first() : links_.next(prev));
+    if (!this->is_top(block)) index_.add(block);
+  }
+  void erase(Block block) noexcept {
+    links_.erase(ends_, block);
+    if (!this->is_top(block)) index_.remove(block);
+  }
+  void replace(Block old, Block now) noexcept {
+    links_.replace(ends_, old, now);
+    if (this->is_top(now)) {
+      if (!this->is_top(old)) index_.remove(old);
+    } else if (this->is_top(old)) {
+      index_.add(now);
+    } else {
+      index_.replace(old, now);
+    }
+  }
+
+  [[nodiscard]] Size largest() const noexcept {
+    return std::max(index_.largest(), map_.top().extent);
+  }
+  template <typename Visit>
+  void list(Visit visit) const {
+    links_.walk(ends_, visit);
+  }
+  void inspect(Findings& findings) const {
+    if (ends_.first() != map_.free_from(0)) findings.push_back(broken_head());
+    for (Offset at = map_.free_from(0); at != nowhere; at = after(at)) {
+      Fault fault;
+      if (!agrees_with_map(at, fault)) findings.push_back(fault);
+    }
+  }
+  template <typename Visit>
+  void visit_state(Visit visit) noexcept {
+    visit(ends_);
+    index_.visit_state(visit);
+  }
+  [[nodiscard]] Size own_memory() const noexcept { return index_.own_memory(); }
+
+ protected:
+  using PolicyBase<Self>::bytes_;
+  using PolicyBase<Self>::map_;
+
+  Index index_;
+
+ private:
+  [[nodiscard]] Offset after(Offset at) const noexcept { return map_.free_from(at + granule_size); }
+
+  // The free block in front of a place; without asking the map where there cannot be one.
+  [[nodiscard]] Offset before_in_list(Offset at) const noexcept {
+    return ends_.empty() || at <= ends_.first() ? nowhere : map_.free_before(at);
+  }
+
+  [[nodiscard]] bool agrees_with_map(Offset at, Fault& fault) const noexcept {
+    return Checker(bytes_, map_).node(at, after(at), map_.free_before(at), fault);
+  }
+  // Some node near `at` is not as the map has it: says which. Returns false, for its callers.
+  [[gnu::cold, gnu::noinline]] bool explain(Offset at, Fault& fault) const noexcept {
+    for (const Offset node : {at, map_.free_before(at), after(at)}) {
+      if (node != nowhere && !agrees_with_map(node, fault)) return false;
+    }
+    fault = broken_head();
+    return false;
+  }
+  [[nodiscard]] Fault broken_head() const noexcept {
+    return {.kind = FaultKind::free_list_corrupted,
+            .rule = Rule::head,
+            .expected = link_to(map_.free_from(0)),
+            .found = ends_.head};
+  }
+
+  Links<Top::listed> links_;
+  ListEnds ends_;
+};
+
+}  // namespace glassheap

@@ -1,0 +1,42 @@
+// best_fit.hpp: the smallest free block that fits.
+//
+// Problem. Leave large blocks whole by taking, of all that can hold a request, the one that is
+// nearest to it; of equals the lowest. The remainders are small, and some are too small to be of
+// use ever again; all in all it fragments about as little as first fit does (Wilson, Johnstone,
+// Neely and Boles 1995).
+//
+// Structure. The list in address order, to be seen (address_list.hpp), and an index by size
+// (size_index.hpp). The top is compared with what the index gives.
+//
+// Invariant. The index has every free block but the top, at its size.
+// Cost. malloc and free O(log n); a malloc with align > 16 may pass blocks that are not aligned.
+#pragma once
+
+#include "policy/size_index.hpp"
+
+namespace glassheap {
+
+class BestFit : public SizeFit<BestFit> {
+ public:
+  static constexpr PolicyDescription description{
+      .name = "best_fit",
+      .summary = "the smallest block that fits, and the lowest of equals",
+      .cost = "malloc and free O(log n)",
+      .source = "D. E. Knuth, The Art of Computer Programming, volume 1, section 2.5"};
+
+  using SizeFit::SizeFit;
+
+  [[nodiscard]] Block find_free(const Request& request, Fault& /*fault*/) const noexcept {
+    const Block top = top_for(request);
+    const Size limit = top ? top.extent : nowhere;  // what is larger than the top is no better
+    Size extent = index_.smallest(request.extent);
+    for (; extent != 0 && extent <= limit; extent = index_.smallest(extent + granule_size)) {
+      if (const Block block = lowest_of_size(extent, request)) return block;
+    }
+    return top;
+  }
+};
+
+static_assert(Policy<BestFit>);
+
+}  // namespace glassheap

@@ -1,0 +1,236 @@
+// bins.hpp: many lists of free blocks, one for each class of sizes, and a bit for each that has
+// any.
+//
+//     occupied   0  1  0  0  1  1 ...            bit i: bin i has a block
+//     bins       -  |  -  |  |  ...
+//                   32    80 96                  lists that lie in the free blocks (links.hpp)
+//                   32       96
+//
+// The smallest bin from some size upwards that has a block is found by looking at bits. Newcomers
+// stand at the front of their bin: what was freed last is still in the cache.
+//
+// Binned is what the policies with bins share. Each says by bin_of(extent) which bin a free block
+// is in; the larger the extent, the higher the bin, or the same; and by `top` whether the top is in
+// one.
+#pragma once
+
+#include "block/links.hpp"
+#include "policy/policy.hpp"
+
+namespace glassheap {
+
+// The number of a size class: one for each number of granules below 2^exact, then 16 a doubling.
+//
+//     granules   1  2  3 ... 63 | 64..67  68..71 ... 124..127 | 128..135 ...      for exact = 6
+//     class      1  2  3 ... 63 | 64      65     ... 79       | 80
+[[nodiscard]] constexpr std::size_t size_class(Size extent, int exact) noexcept {
+  const Size granules = extent / granule_size;
+  if (granules >> exact == 0) return granules;
+  const int doubling = static_cast<int>(std::bit_width(granules)) - 1;
+  const auto below = (std::size_t{1} << exact) + static_cast<std::size_t>(doubling - exact) * 16;
+  return below + (granules >> (doubling - 4) & 15);
+}
+
+// Which bins have a block: few enough for one summary of all their words, kept without a branch.
+class Occupied {
+ public:
+  static constexpr std::size_t none = Bitmap::none;
+
+  void set(std::size_t bin) noexcept {
+    // A bin is below 64 * words, whatever the extent. NOLINTNEXTLINE(clang-analyzer-*)
+    words_[bin / 64] |= std::uint64_t{1} << (bin % 64);
+    summary_ |= 1U << (bin / 64);
+  }
+  void clear(std::size_t bin) noexcept {
+    const std::uint64_t left = words_[bin / 64] &= ~(std::uint64_t{1} << (bin % 64));
+    summary_ &= ~((left == 0 ? 1U : 0U) << (bin / 64));
+  }
+  // The lowest from `bin` upwards, below 64 * words; and the highest of all.
+  [[nodiscard]] std::size_t next(std::size_t bin) const noexcept {
+    const std::uint64_t here = words_[bin / 64] >> (bin % 64);
+    if (here != 0) return bin + static_cast<std::size_t>(std::countr_zero(here));
+    const std::uint32_t above = summary_ & ~1U << (bin / 64);
+    if (above == 0) return none;
+    const auto word = static_cast<std::size_t>(std::countr_zero(above));
+    return word * 64 + static_cast<std::size_t>(std::countr_zero(words_[word]));
+  }
+  [[nodiscard]] std::size_t last() const noexcept {
+    if (summary_ == 0) return none;
+    const auto word = static_cast<std::size_t>(std::bit_width(summary_)) - 1;
+    return word * 64 + static_cast<std::size_t>(std::bit_width(words_[word])) - 1;
+  }
+
+ private:
+  static constexpr std::size_t words = 9;  // 63 exact bins and 16 for each of 27 doublings
+  std::uint64_t words_[words] = {};
+  std::uint32_t summary_ = 0;
+};
+
+template <Top top>
+class Bins {
+ public:
+  static constexpr std::size_t none = Occupied::none;
+
+  // `count` empty bins. Throws std::bad_alloc if and only if there is no memory for them.
+  // `same` says whether two free blocks are in the same one.
+  Bins(BlockBytes& bytes, const BlockMap& map, std::size_t count, SameList same)
+      : map_(map),
+        links_(bytes, map, same),
+        count_(count),
+        ends_(map.arena().take<ListEnds>(count)) {
+    if (!map.arena().is_borrowed()) clear();
+  }
+
+  void clear() noexcept {
+    std::fill_n(ends_.get(), count_, ListEnds{});
+    occupied_ = {};
+  }
+
+  [[nodiscard]] std::size_t next(std::size_t bin) const noexcept { return occupied_.next(bin); }
+  [[nodiscard]] std::size_t last() const noexcept { return occupied_.last(); }
+  [[nodiscard]] Block front(std::size_t bin) const noexcept { return block_at(ends_[bin].first()); }
+  [[nodiscard]] Block behind(Block block) const noexcept {
+    return block_at(links_.next(block.start));
+  }
+
+  [[nodiscard]] bool vet(std::size_t bin, Block block, Fault& fault) const noexcept {
+    return links_.vet(ends_[bin], block, fault);
+  }
+  [[nodiscard]] bool vet_beside(std::size_t bin, Block block, Fault& fault) const noexcept {
+    return links_.vet_beside(ends_[bin], block, fault);
+  }
+  [[nodiscard]] bool vet_push(std::size_t bin, Fault& fault) const noexcept {
+    return links_.vet_end(ends_[bin], ends_[bin].head, fault);
+  }
+
+  void push(std::size_t bin, Block block) noexcept {
+    occupied_.set(bin);
+    links_.push_front(ends_[bin], block);
+  }
+  void erase(std::size_t bin, Block block) noexcept {
+    links_.erase(ends_[bin], block);
+    if (ends_[bin].empty()) occupied_.clear(bin);
+  }
+  // Puts back between its neighbours a block whose node still names them.
+  void relink(std::size_t bin, Block block) noexcept {
+    occupied_.set(bin);
+    links_.relink(ends_[bin], block);
+  }
+
+  template <typename Visit>
+  void walk(Visit visit) const {
+    for (std::size_t bin = next(0); bin != none; bin = next(bin + 1)) walk(bin, visit);
+  }
+  template <typename Visit>
+  // Most walk for what they visit. NOLINTNEXTLINE(modernize-use-nodiscard)
+  bool walk(std::size_t bin, Visit visit) const {
+    return links_.walk(ends_[bin], visit);
+  }
+
+  [[nodiscard]] Size own_memory() const noexcept { return count_ * sizeof(ListEnds); }
+  template <typename Visit>
+  void visit_state(Visit visit) noexcept {
+    visit(occupied_);
+  }
+
+ private:
+  [[nodiscard]] Block block_at(Offset at) const noexcept {
+    return at == nowhere ? Block{} : map_.block_at(at);
+  }
+
+  const BlockMap& map_;
+  Links<top> links_;
+  std::size_t count_;
+  ZeroedArray<ListEnds> ends_;
+  Occupied occupied_;
+};
+
+template <typename Self, Top top>
+class Binned : public PolicyBase<Self> {
+ public:
+  Binned(BlockBytes& bytes, const BlockMap& map)
+      : PolicyBase<Self>(bytes, map),
+        bins_(bytes, map, Self::bin_of(map.region_size()) + 1, share_bin) {}
+
+  void clear() noexcept { bins_.clear(); }
+  void insert(Block block) noexcept { bins_.push(Self::bin_of(block.extent), block); }
+  void erase(Block block) noexcept { bins_.erase(Self::bin_of(block.extent), block); }
+  void restore(Block from, const typename PolicyBase<Self>::Mark& /*before*/) noexcept {
+    bins_.relink(Self::bin_of(from.extent), from);
+  }
+
+  [[nodiscard]] bool vet(Block block, Fault& fault) const noexcept {
+    return bins_.vet(Self::bin_of(block.extent), block, fault);
+  }
+  [[nodiscard]] bool vet_insert(Block block, Fault& fault) const noexcept {
+    return bins_.vet_push(Self::bin_of(block.extent), fault);
+  }
+  [[nodiscard]] bool vet_any_insert(Fault& fault) const noexcept {
+    std::size_t bin = bins_.next(0);
+    while (bin != none && bins_.vet_push(bin, fault)) bin = bins_.next(bin + 1);
+    return bin == none;
+  }
+  [[nodiscard, gnu::noinline]] bool vet_beside(Block block, Fault& fault) const noexcept {
+    return bins_.vet_beside(Self::bin_of(block.extent), block, fault);
+  }
+
+  // It is in the highest bin, unless a node there was written over: then only the map knows.
+  [[nodiscard]] Size largest() const noexcept {
+    const std::size_t bin = bins_.last();
+    if (bin == none) return 0;
+    Size largest = 0;
+    const bool whole =
+        bins_.walk(bin, [&](Block block) { largest = std::max(largest, block.extent); });
+    return whole ? largest : this->map_.largest_free();
+  }
+  template <typename Visit>
+  void list(Visit visit) const {
+    bins_.walk(visit);
+  }
+  // Every node by itself; and if those are sound, whether each is in its bin.
+  void inspect(Findings& findings) const {
+    const std::size_t before = findings.size();
+    PolicyBase<Self>::inspect(findings);
+    Size listed = 0;
+    this->self().list([&](Block) { ++listed; });
+    if (findings.size() == before && listed != this->map_.free_blocks())
+      findings.push_back(unlisted(this->map_.free_blocks(), listed));
+  }
+  [[nodiscard]] Size own_memory() const noexcept { return bins_.own_memory(); }
+  template <typename Visit>
+  void visit_state(Visit visit) noexcept {
+    bins_.visit_state(visit);
+  }
+
+ protected:
+  [[nodiscard]] static bool share_bin(Block a, Block b) noexcept {
+    return Self::bin_of(a.extent) == Self::bin_of(b.extent);
+  }
+
+  // The smallest of the first `looks` blocks of a bin that can serve the request; none if none can.
+  [[nodiscard]] Block smallest_in(std::size_t bin, const Request& request, std::size_t looks,
+                                  Fault& fault) const noexcept {
+    Block best;
+    for (Block block = bins_.front(bin); block; block = bins_.behind(block)) {
+      if (this->serves(block, request) && (!best || block.extent < best.extent)) best = block;
+      if (best.extent == request.extent || --looks == 0) break;
+      if (!bins_.vet(bin, block, fault)) return {};
+    }
+    return best;
+  }
+  // The same in the lowest bin from `bin` upwards that has one.
+  [[nodiscard, gnu::noinline]] Block smallest_from(std::size_t bin, const Request& request,
+                                                   std::size_t looks, Fault& fault) const noexcept {
+    for (bin = bins_.next(bin); bin != none && !fault; bin = bins_.next(bin + 1)) {
+      if (const Block block = smallest_in(bin, request, looks, fault)) return block;
+    }
+    return {};
+  }
+
+  static constexpr std::size_t none = Bins<top>::none;
+  static constexpr std::size_t all = none;  // as many looks as there are blocks
+
+  Bins<top> bins_;
+};
+
+}  // namespace glassheap

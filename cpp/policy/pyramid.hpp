@@ -1,0 +1,135 @@
+// pyramid.hpp: a row of numbers, and above it summaries of sixteen, of sixteen sixteens, and so on.
+//
+//     level 2   |                 s |                     one number a group of 256
+//     level 1   | s           s ... |                     one number a group of 16
+//     level 0   | n n n .. n  n ... |                     the row
+//
+// To find the first number of the row with some property, the way down takes at each level the
+// first of sixteen children that has it, which one comparison of all sixteen tells. What the
+// numbers are, how they are summed up and which property is asked for, says Summary:
+//
+//     Number                  an integer of 32 or 64 bits; 0 says nothing
+//     combine(a, b)           the summary of two: the larger one, or all bits of both
+//     of(group)               the summary of sixteen
+//     rests_on(sum, number)   whether `sum`, of a group, may be another without this number of it
+//     matching(group, query)  bit i says whether group[i], of sixteen, has the property; a group's
+//                             summary has it if and only if one of the group has
+//
+// Invariant. Each number above the row is the summary of the sixteen below it.
+// Cost. Finding O(log16 n); changing mostly O(1), at most O(log16 n); 1/15 more than the row.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <limits>
+#include <utility>
+
+#include "base/config.hpp"
+#include "base/zeroed_array.hpp"
+#include "glassheap/types.hpp"
+
+namespace glassheap {
+
+template <typename Summary>
+class Pyramid {
+ public:
+  using Number = typename Summary::Number;
+  static constexpr std::size_t none = std::numeric_limits<std::size_t>::max();
+  static constexpr std::size_t fan_out = 16;
+
+  // A row of `count` zeros, at least one. Throws std::bad_alloc if and only if there is no memory.
+  explicit Pyramid(std::size_t count, ArrayArena&& arena = {}) : Pyramid(count, arena) {}
+  Pyramid(std::size_t count, ArrayArena& arena) {
+    do {
+      widths_[depth_] = round_up(count, fan_out);
+      size_ += widths_[depth_++];
+      count = (count + fan_out - 1) / fan_out;
+    } while (count > 1);
+    storage_ = arena.take<Number>(size_);
+    Number* level = storage_.get();
+    for (std::size_t i = 0; i < depth_; level += widths_[i++]) levels_[i] = level;
+  }
+
+  void clear() noexcept { glassheap::clear(storage_, size_); }
+  [[nodiscard]] Size own_memory() const noexcept { return size_ * sizeof(Number); }
+
+  [[nodiscard]] Number operator[](std::size_t i) const noexcept { return levels_[0][i]; }
+  // The summary of the whole row.
+  [[nodiscard]] Number all() const noexcept { return summary(depth_ - 1, 0); }
+
+  // Combines number i with `value`, or makes it `value`, which says no more than it did; and then
+  // those above it, up to the first that stays as it is.
+  void include(std::size_t i, Number value) noexcept {
+    for (std::size_t level = 0; level < depth_; ++level, i /= fan_out) {
+      Number& number = levels_[level][i];
+      const Number now = Summary::combine(number, value);
+      if (now == number) return;
+      number = now;
+      crash_point();
+    }
+  }
+  void set(std::size_t i, Number value) noexcept {
+    for (std::size_t level = 0; level < depth_; ++level) {
+      const Number before = std::exchange(levels_[level][i], value);
+      crash_point();
+      i /= fan_out;
+      if (level + 1 < depth_ && !Summary::rests_on(levels_[level + 1][i], before)) return;
+      value = summary(level, i);
+      if (level + 1 < depth_ && levels_[level + 1][i] == value) return;
+    }
+  }
+
+  // The first number of the row that matches, or none; or the first from i upwards.
+  template <typename Query>
+  [[nodiscard]] std::size_t first(Query query) const noexcept {
+    return descend(depth_ - 1, 0, query);
+  }
+  // Up, until some group has one on this side; then down to it.
+  template <typename Query>
+  [[nodiscard]] std::size_t next(std::size_t i, Query query) const noexcept {
+    for (std::size_t level = 0; level < depth_ && i < widths_[level]; ++level) {
+      const std::size_t group = i / fan_out;
+      const unsigned hits = matching(level, group, query) >> (i % fan_out) << (i % fan_out);
+      if (hits != 0) {
+        const std::size_t hit = group * fan_out + lowest(hits);
+        return level == 0 ? hit : descend(level - 1, hit, query);
+      }
+      i = group + 1;
+    }
+    return none;
+  }
+
+ private:
+  static constexpr std::size_t most_levels = 8;  // for 2^32 numbers
+
+  [[nodiscard]] static std::size_t lowest(unsigned bits) noexcept {
+    return static_cast<std::size_t>(std::countr_zero(bits));
+  }
+  template <typename Query>
+  [[nodiscard]] unsigned matching(std::size_t level, std::size_t group,
+                                  Query query) const noexcept {
+    return Summary::matching(levels_[level] + group * fan_out, query);
+  }
+  [[nodiscard]] Number summary(std::size_t level, std::size_t group) const noexcept {
+    return Summary::of(levels_[level] + group * fan_out);
+  }
+  template <typename Query>
+  [[nodiscard]] std::size_t descend(std::size_t level, std::size_t group,
+                                    Query query) const noexcept {
+    for (;; --level) {
+      const unsigned hits = matching(level, group, query);
+      if (hits == 0) return none;
+      group = group * fan_out + lowest(hits);
+      if (level == 0) return group;
+    }
+  }
+
+  std::size_t depth_ = 0;
+  std::size_t size_ = 0;                           // numbers in all
+  std::array<std::size_t, most_levels> widths_{};  // numbers of each level, in whole groups
+  ZeroedArray<Number> storage_;
+  std::array<Number*, most_levels> levels_{};
+};
+
+}  // namespace glassheap

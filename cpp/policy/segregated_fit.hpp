@@ -1,0 +1,88 @@
+// segregated_fit.hpp: nearly the best fit, at once.
+//
+// Problem. Best fit wastes little, but keeps its free blocks sorted. Most requests are small, and
+// of few sizes: a list for each size needs no order within.
+//
+// Structure. Exact bins, one for each extent below 1 KiB; above, 16 bins a doubling (bins.hpp). A
+// small request takes the front of its own bin, which fits without a rest, or of the next bin that
+// has any. A large one looks at up to 8 blocks of its own bin and takes the smallest that fits, and
+// only then goes up. (Rounding the request up instead, as TLSF does, saves the look and loses
+// memory.) The top stands apart: it serves what no bin can, and so is cut last.
+//
+//     bins   16 | 32 | 48 | ... | 1008 | 1024..1087 | 1088..1151 | ...          top
+//
+// Invariant. Each free block but the top is in the bin of its extent, where its node says so.
+// Cost. malloc and free O(1). A request that nothing seems to serve looks at all that may before it
+// is refused.
+#pragma once
+
+#include "policy/bins.hpp"
+
+namespace glassheap {
+
+class SegregatedFit : public Binned<SegregatedFit, Top::excluded> {
+ public:
+  static constexpr PolicyDescription description{
+      .name = "segregated_fit",
+      .summary = "nearly the smallest that fits, from bins by size",
+      .cost = "malloc and free O(1)",
+      .source = "D. Lea, A Memory Allocator, 1996; C. Weinstock, thesis, CMU 1976 (quick fit)"};
+
+  [[nodiscard]] static constexpr std::size_t bin_of(Size extent) noexcept {
+    return size_class(extent, exact);
+  }
+
+  using Binned::Binned;
+
+  void insert(Block block) noexcept {
+    if (is_top(block)) {
+      write_node(block);
+    } else {
+      Binned::insert(block);
+    }
+  }
+  void erase(Block block) noexcept {
+    if (!is_top(block)) Binned::erase(block);
+  }
+  void restore(Block from, const Mark& before) noexcept {
+    if (!is_top(from)) Binned::restore(from, before);
+  }
+  [[nodiscard]] bool vet(Block block, Fault& fault) const noexcept {
+    return is_top(block) ? PolicyBase::vet(block, fault) : Binned::vet(block, fault);
+  }
+  [[nodiscard]] bool vet_insert(Block block, Fault& fault) const noexcept {
+    return is_top(block) || Binned::vet_insert(block, fault);
+  }
+  [[nodiscard]] bool vet_beside(Block block, Fault& fault) const noexcept {
+    return is_top(block) || Binned::vet_beside(block, fault);
+  }
+
+  [[nodiscard]] Block find_free(const Request& request, Fault& fault) const noexcept {
+    const std::size_t bin = bin_of(request.extent);
+    if (request.align == granule_size && bin < exact_bins) {
+      const std::size_t fit = bins_.next(bin);
+      if (fit < exact_bins) return bins_.front(fit);
+    }
+    if (const Block block = smallest_from(bin, request, looks, fault)) return block;
+    if (fault || serves(map_.top(), request)) return fault ? Block{} : map_.top();
+    return smallest_from(bin, request, all, fault);
+  }
+
+  [[nodiscard]] Size largest() const noexcept {
+    return std::max(Binned::largest(), map_.top().extent);
+  }
+  template <typename Visit>
+  void list(Visit visit) const {
+    Binned::list(visit);
+    if (map_.top() && is_sound(map_.top())) visit(map_.top());
+  }
+
+ private:
+  static constexpr int exact = 6;  // bins are exact below 2^6 granules
+  static constexpr std::size_t exact_bins = std::size_t{1} << exact;
+  static constexpr std::size_t looks = 8;
+};
+
+static_assert(Policy<SegregatedFit>);
+
+}  // namespace glassheap

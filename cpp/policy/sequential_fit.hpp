@@ -1,0 +1,160 @@
+// sequential_fit.hpp: the free list of the textbook, walked: any fit, any order of the list.
+//
+// Problem. To see what the rules of a textbook do in real bytes, one for one. Three fits, five
+// orders of the list, coalescing or none: thirty heaps, and each hands out the addresses that the
+// free-space chapter of Operating Systems: Three Easy Pieces gives for it. It is the definition of
+// first, best and worst fit; the policies of these names must agree with it.
+//
+// Structure. One list (links.hpp), and nothing else.
+//
+//     find     in list order: the first block that fits; or the smallest, or the largest, and of
+//              equals the one that stands earlier
+//     cut      the low end is taken, the rest keeps the place, and nothing is sorted
+//     free     to the front, or to the back, or to the back and the whole list sorted, stably
+//     join     one pass in list order: a block and the one behind it in the list, where that one
+//              starts where it ends. Complete in address order, and only there
+//
+// Invariant. Every free block is in the list, where its node says so.
+// Cost. malloc and free O(n). A freed block is sorted in as a card is into a hand, from behind;
+// each block that was cut or has grown since it was sorted may take as long again.
+#pragma once
+
+#include "block/links.hpp"
+#include "glassheap/options.hpp"
+#include "policy/policy.hpp"
+
+namespace glassheap {
+
+// The rules of one such heap.
+struct Sequence {
+  Fit fit = Fit::first;
+  Order order = Order::address;
+  bool coalesce = true;
+};
+
+class SequentialFit : public PolicyBase<SequentialFit> {
+ public:
+  static constexpr PolicyDescription description{
+      .name = "sequential_fit",
+      .summary = "first, best or worst fit over a plain list, exactly as in OSTEP",
+      .cost = "malloc and free O(n)",
+      .source = "R. and A. Arpaci-Dusseau, Operating Systems: Three Easy Pieces, chapter 17"};
+  static constexpr Coalescing coalescing = Coalescing::list_pass;
+
+  SequentialFit(BlockBytes& bytes, const BlockMap& map, Sequence sequence) noexcept
+      : PolicyBase(bytes, map), links_(bytes, map), sequence_(sequence) {}
+
+  void clear() noexcept { ends_ = {}; }
+  template <typename Visit>
+  void visit_state(Visit visit) noexcept {
+    visit(ends_);
+  }
+
+  [[nodiscard]] Block find_free(const Request& request, Fault& fault) const noexcept {
+    Block best;
+    for (Block block = first(); block; block = behind(block)) {
+      if (!vet(block, fault)) return {};
+      if (serves(block, request) && (!best || is_better(block.extent, best.extent))) best = block;
+      if (best && sequence_.fit == Fit::first) break;
+    }
+    return best;
+  }
+  [[nodiscard]] Size largest() const noexcept { return map_.largest_free(); }
+
+  [[nodiscard]] bool vet(Block block, Fault& fault) const noexcept {
+    return links_.vet(ends_, block, fault);
+  }
+  // A freed block may come to stand anywhere, and be joined with any other: all are vetted.
+  [[nodiscard]] bool vet_insert(Block /*block*/, Fault& fault) const noexcept {
+    for (Block block = first(); block; block = behind(block)) {
+      if (!vet(block, fault)) return false;
+    }
+    return true;
+  }
+  [[nodiscard]] bool vet_replace(Block old, Block /*now*/, Fault& fault) const noexcept {
+    return vet(old, fault);
+  }
+
+  void insert(Block block) noexcept {
+    if (sequence_.order == Order::front) {
+      links_.push_front(ends_, block);
+      return;
+    }
+    links_.push_back(ends_, block);
+    if (sequence_.order != Order::back) sort();
+  }
+  void erase(Block block) noexcept { links_.erase(ends_, block); }
+  void replace(Block old, Block now) noexcept { links_.replace(ends_, old, now); }
+  void insert_behind(Block before, Block block) noexcept {
+    links_.put(ends_, block, before.start, links_.next(before.start));
+  }
+  void restore(Block from, const Mark& /*before*/) noexcept { links_.relink(ends_, from); }
+
+  // What the pass that joins goes along; and whether it is to be made.
+  [[nodiscard]] bool coalesces() const noexcept { return sequence_.coalesce; }
+  [[nodiscard]] bool coalesces_all() const noexcept {
+    return sequence_.coalesce && sequence_.order == Order::address;
+  }
+  [[nodiscard]] Block first() const noexcept { return block_at(ends_.first()); }
+  [[nodiscard]] Block behind(Block block) const noexcept {
+    return block_at(links_.next(block.start));
+  }
+
+  template <typename Visit>
+  void list(Visit visit) const {
+    links_.walk(ends_, visit);
+  }
+  void inspect(Findings& findings) const {
+    const std::size_t before = findings.size();
+    PolicyBase::inspect(findings);
+    Size listed = 0;
+    list([&](Block) { ++listed; });
+    if (findings.size() == before && listed != map_.free_blocks())
+      findings.push_back(unlisted(map_.free_blocks(), listed));
+  }
+
+ private:
+  [[nodiscard]] Block block_at(Offset at) const noexcept {
+    return at == nowhere ? Block{} : map_.block_at(at);
+  }
+
+  [[nodiscard]] bool is_better(Size extent, Size than) const noexcept {
+    return sequence_.fit == Fit::best ? extent < than : extent > than;
+  }
+
+  // Whether `later` must stand before `earlier`.
+  [[nodiscard]] bool is_unsorted(Block earlier, Block later) const noexcept {
+    switch (sequence_.order) {
+      case Order::address:
+        return earlier.start > later.start;
+      case Order::size_up:
+        return earlier.extent > later.extent;
+      case Order::size_down:
+        return earlier.extent < later.extent;
+      default:
+        return false;
+    }
+  }
+  // Takes each block that stands too far behind to its place among those before it.
+  [[gnu::noinline]] void sort() noexcept {
+    for (Block block = first(); block;) {
+      const Block next = behind(block);
+      Offset before = links_.prev(block.start);
+      while (before != nowhere && is_unsorted(map_.block_at(before), block))
+        before = links_.prev(before);
+      if (before != links_.prev(block.start)) move_behind(block, before);
+      block = next;
+    }
+  }
+  void move_behind(Block block, Offset before) noexcept {
+    links_.erase(ends_, block);
+    const Offset next = before == nowhere ? ends_.first() : links_.next(before);
+    links_.put(ends_, block, before, next);
+  }
+
+  Links<Top::listed> links_;
+  ListEnds ends_;
+  Sequence sequence_;
+};
+
+}  // namespace glassheap

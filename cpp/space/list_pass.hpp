@@ -1,0 +1,60 @@
+// list_order.hpp: a block that is freed goes into the list; then one pass in list order joins each
+// block with the one behind it in the list, where that one starts where it ends. Or none does.
+//
+// Only in address order does that find all blocks that touch.
+#pragma once
+
+#include "space/space.hpp"
+
+namespace glassheap {
+
+template <Policy P>
+class ListPassSpace : public Space<P> {
+ public:
+  using Space<P>::Space;
+  using Space<P>::vet;
+  using Space<P>::apply;
+
+  struct Release {
+    Block block;
+  };
+  // What giving it back may change, but for merges that touch nothing of it.
+  [[nodiscard]] Block changed_range(const Release& release) const noexcept {
+    return policy_.coalesces() ? this->with_free_around(release.block) : release.block;
+  }
+  [[nodiscard]] Release plan_release(Block block) const noexcept { return {block}; }
+
+  [[nodiscard]] bool vet(const Release& release, Fault& fault) const noexcept {
+    return policy_.vet_insert(release.block, fault);
+  }
+  void apply(const Release& release) noexcept {
+    map_.make_free(release.block);
+    policy_.insert(release.block);
+    if (policy_.coalesces()) join_all();
+  }
+
+  // Whether no two free blocks touch.
+  [[nodiscard]] bool coalesces_all() const noexcept { return policy_.coalesces_all(); }
+
+ private:
+  using Space<P>::map_;
+  using Space<P>::policy_;
+
+  void join_all() noexcept {
+    for (Block left = policy_.first(); left;) {
+      const Block right = policy_.behind(left);
+      left = right && right.start == left.end() ? join(left, right) : right;
+    }
+  }
+  Block join(Block left, Block right) noexcept {
+    const Block whole{left.start, left.extent + right.extent};
+    map_.drop_free(right);
+    policy_.erase(right);
+    map_.extend_free(left, whole);
+    policy_.replace(left, whole);
+    this->retire(right);
+    return whole;
+  }
+};
+
+}  // namespace glassheap

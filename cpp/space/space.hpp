@@ -1,0 +1,191 @@
+// space.hpp: the free space of a region: cutting blocks from it, and giving them back.
+//
+// Three things know which blocks are free: the block map, the nodes in the region, and the policy.
+// What is done to one must be done to all; here it is done, in steps of two kinds:
+//
+//     plan   what a call would do; reads only
+//     vet    whether every node is sound that the plan reads or writes; reads only
+//     apply  does it, and cannot fail
+//
+// In each step of apply the block map is brought up to date first; then the policy is told, which
+// may ask the map, and still finds the nodes of blocks that are no more; and last the fronts of
+// those are scrubbed.
+//
+// This file has what all heaps share. How free blocks become one again is of three kinds, a file
+// each: neighbours.hpp, buddies.hpp, list_order.hpp.
+#pragma once
+
+#include "policy/policy.hpp"
+
+namespace glassheap {
+
+// What a block is cut from, and what is left of that: `rest`, and in front, where the payload must
+// be aligned, `gap`.
+//
+//     | from ................... |
+//     | gap | taken | rest ..... |
+struct Split {
+  Block from, gap, taken, rest;
+
+  [[nodiscard]] explicit operator bool() const noexcept { return static_cast<bool>(from); }
+};
+
+// `from` can serve the request.
+[[nodiscard]] inline Split plan_split(const BlockBytes& bytes, Block from,
+                                      const Request& request) noexcept {
+  const bool flush = request.align == granule_size;
+  const Block taken{flush ? from.start : bytes.place(from, request).value_or(from.start),
+                    request.extent};
+  return {
+      from, {from.start, taken.start - from.start}, taken, {taken.end(), from.end() - taken.end()}};
+}
+
+template <Policy P>
+class Space {
+ public:
+  template <typename... Settings>
+  Space(BlockBytes& bytes, BlockMap& map, const Settings&... settings)
+      : bytes_(bytes), map_(map), policy_(bytes, map, settings...) {}
+
+  [[nodiscard]] const P& policy() const noexcept { return policy_; }
+
+  // The map is empty; then everything is one free block.
+  void seed() noexcept {
+    const Block whole{0, bytes_.size()};
+    policy_.clear();
+    map_.add_free(whole);
+    policy_.insert(whole);
+  }
+
+  // The map has all its blocks; then the policy is told of the free ones.
+  void rebuild_index() noexcept {
+    policy_.clear();
+    for (Offset at = map_.free_from(0); at != nowhere; at = map_.free_from(at + granule_size))
+      policy_.insert(map_.block_at(at));
+  }
+  template <typename Visit>
+  void visit_state(Visit visit) noexcept {
+    policy_.visit_state(visit);
+  }
+
+  [[nodiscard]] bool vet(const Split& split, Fault& fault) const noexcept {
+    if (split.gap) return vet_gap(split, fault);
+    return split.rest ? policy_.vet_replace(split.from, split.rest, fault)
+                      : policy_.vet(split.from, fault);
+  }
+  void apply(const Split& split) noexcept {
+    if (split.gap) {
+      apply_gap(split);
+      return;
+    }
+    map_.make_live(split.taken);
+    if (split.rest) map_.add_free(split.rest);
+    put_in_place_of(split.from, split.rest);
+  }
+  void on_allocate(Block block) noexcept { policy_.on_allocate(block); }
+
+  // Whether a block may become free where no free block touches it.
+  [[nodiscard]] bool vet_alone(Block block, Fault& fault) const noexcept {
+    return policy_.vet_insert(block, fault);
+  }
+
+  // Whether blocks, each of which may be released, may be released together: together they may make
+  // a whole of another size than any of them would.
+  [[nodiscard]] bool vet_batch(Fault& fault) const noexcept {
+    return policy_.vet_any_insert(fault);
+  }
+
+  // Whether a block that may be released by itself may be released once the cut has been made.
+  // Where that takes from a free block beside it, it may come to be a part of one of another size;
+  // and where it takes a free block whole, other nodes come to stand beside it in the list.
+  [[nodiscard]] bool vet_after(const Split& split, Block block, Fault& fault) const noexcept {
+    const bool touches = split.from.end() == block.start || block.end() == split.from.start;
+    return policy_.vet_beside(split.from, fault) && (!touches || policy_.vet_any_insert(fault));
+  }
+
+  // A live block grows by `more` bytes of `right`, the free block behind it.
+  [[nodiscard]] bool vet_growth(Block right, Size more, Fault& fault) const noexcept {
+    const Block rest = without(right, more);
+    return rest ? policy_.vet_replace(right, rest, fault) : policy_.vet(right, fault);
+  }
+  void grow(Block right, Size more) noexcept {
+    const Block rest = without(right, more);
+    map_.drop_free(right);
+    if (rest) map_.add_free(rest);
+    put_in_place_of(right, rest);
+    bytes_.scrub(right.start);
+  }
+  // Whether a block of `extent` bytes may stand at `start`.
+  [[nodiscard]] static constexpr bool may_stand(Offset /*start*/, Size /*extent*/) noexcept {
+    return true;
+  }
+
+  // visit(piece) for each free block that what is left of a cut becomes.
+  template <typename Visit>
+  static void visit_pieces(Block span, Visit visit) {
+    if (span) visit(span);
+  }
+
+  // Takes a cut back. The front of `from` has the bytes that it had; `mark` was the policy's then.
+  [[nodiscard]] typename P::Mark mark() const noexcept { return policy_.mark(); }
+  void undo(const Split& split, const typename P::Mark& mark) noexcept {
+    if (split.rest) {
+      map_.drop_free(split.rest);
+      policy_.erase(split.rest);
+    }
+    map_.make_free(split.from);
+    policy_.restore(split.from, mark);
+  }
+
+ protected:
+  // The block, and all free ones that stand beside it without a gap.
+  [[nodiscard]] Block with_free_around(Block block) const noexcept {
+    for (Block left = map_.free_ending_at(block.start); left;
+         left = map_.free_ending_at(left.start))
+      block = {left.start, left.extent + block.extent};
+    for (Block right = map_.free_starting_at(block.end()); right;
+         right = map_.free_starting_at(right.end()))
+      block.extent += right.extent;
+    return block;
+  }
+
+  [[nodiscard]] static Block without(Block block, Size low_end) noexcept {
+    return {block.start + low_end, block.extent - low_end};
+  }
+
+  void put_in_place_of(Block from, Block rest) noexcept {
+    if (rest) {
+      policy_.replace(from, rest);
+    } else {
+      policy_.erase(from);
+    }
+  }
+
+  // The front of a block that is no more, inside a free one.
+  void retire(Block block) noexcept {
+    bytes_.scrub(block.start);
+    if (block.extent == bytes_.layout.front) map_.note_empty(block.start);
+  }
+
+  BlockBytes& bytes_;
+  BlockMap& map_;
+  P policy_;
+
+ private:
+  // By value and out of line: a cut with a gap is rare, and all others stay in registers.
+  [[nodiscard, gnu::noinline]] bool vet_gap(Split split, Fault& fault) const noexcept {
+    return policy_.vet_replace(split.from, split.gap, fault) &&
+           (!split.rest || policy_.vet_insert(split.rest, fault));
+  }
+  [[gnu::noinline]] void apply_gap(Split split) noexcept {
+    map_.make_live(split.from);
+    map_.make_free(split.gap);
+    map_.add_live(split.taken);
+    policy_.replace(split.from, split.gap);
+    if (!split.rest) return;
+    map_.add_free(split.rest);
+    policy_.insert_behind(split.gap, split.rest);
+  }
+};
+
+}  // namespace glassheap
