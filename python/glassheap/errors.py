@@ -4,8 +4,6 @@ Each message is a sentence or two: what was wrong, where, what was expected, wha
 in it can be read off the exception, as the attributes named below.
 """
 
-from __future__ import annotations
-
 __all__ = [
     "AttachError",
     "AttachTimeout",

@@ -1,7 +1,7 @@
-"""The figures of a heap, by their standard names. All in bytes, but the counts and the ratios.
+"""Statistics of a heap, by their standard names. All in bytes, except the counts and the ratios.
 
-In the terms of the literature: `requested` is live(t); `used` is used(t), what a heap that grows
-from its lowest address needs to have; peak_requested / peak_used is the peak utilisation of the
+In the terms of the literature: `requested` is live(t); `used` is used(t), the size that a heap
+needs which grows from its lowest address; peak_requested / peak_used is the peak utilisation of the
 CS:APP malloc lab; external fragmentation is 1 - L/F, with L the largest free block and F the sum.
 """
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class HeapStats:
-    """One look at a heap's counters, taken at once."""
+    """The counters of a heap at one moment."""
 
     size: int
     """Bytes in the region."""
@@ -29,24 +29,23 @@ class HeapStats:
     largest_free: int
     """Bytes on offer in the largest free block."""
     overhead: int
-    """Bytes of live blocks that nobody asked for: headers and rounding."""
+    """Bytes of live blocks beyond those asked for: headers and rounding."""
     peak_requested: int
-    """The highest that `requested` has been since the heap was opened."""
+    """The maximum of `requested` since the heap was opened."""
     peak_used: int
-    """The highest that `used` has been since the heap was opened."""
+    """The maximum of `used` since the heap was opened."""
     mallocs: int
     """Blocks allocated, one by one or many at once."""
     frees: int
     """Blocks freed, one by one or many at once."""
     reallocs: int
-    """Blocks given another size by realloc, in place or moved."""
+    """Blocks resized by realloc, in place or moved."""
     failures: int
     """Requests that no free block could serve."""
     external_fragmentation: float
     """1 - largest_free / available; 0 when nothing is available."""
     recovered: int = 0
-    """How often a process died in the middle of a call, and another made the heap whole; 0 but for
-    a shared heap."""
+    """Recoveries after a process died inside a call; always 0 in a heap that is not shared."""
 
     @property
     def peak_utilisation(self) -> float:

@@ -161,6 +161,17 @@ def test_a_file_is_there_again_after_a_restart(tmp_path: Path) -> None:
     assert path.exists()
 
 
+def test_a_name_or_a_path_need_not_be_utf_8(name: str, tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"heap-\xff")
+    with SharedHeap.create(size=4096, path=path) as heap:
+        assert heap.path == str(path)
+        assert pickle.loads(pickle.dumps(heap)) is heap
+    said(FileNotFoundError, repr(str(path)), lambda: SharedHeap.attach(path=path))
+    odd = name + os.fsdecode(b"\xff")
+    with SharedHeap.create(odd, 4096) as heap:
+        assert (heap.name, odd in segments()) == (odd, True)
+
+
 def make_file(path: str, pipe: Connection) -> None:
     heap = SharedHeap.create(size=1 << 16, path=path)
     addresses = heap.malloc_many([100] * 20)
@@ -653,6 +664,7 @@ BAD_CALLS: dict[str, tuple[type[BaseException], str, Callable[[], object]]] = {
     "base": (TypeError, "no option 'base'", lambda: SharedHeap.create(size=4096, base=0)),  # type: ignore[call-arg]
     "a fit": (ValueError, "", lambda: SharedHeap.create(size=4096, fit="best")),
     "timeout": (ValueError, "timeout", lambda: SharedHeap.create(size=4096, timeout=-1)),
+    "no number": (TypeError, "timeout", lambda: SharedHeap.attach("a", timeout="1")),  # type: ignore[arg-type]
     "nan": (ValueError, "timeout", lambda: SharedHeap.attach("a", timeout=float("nan"))),
     "dots": (ValueError, "neither '.' nor '..'", lambda: SharedHeap.create("..", 4096)),
 }
