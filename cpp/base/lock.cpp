@@ -1,4 +1,4 @@
-#include "glassheap/lock.hpp"
+#include "base/lock.hpp"
 
 #include <pthread.h>
 

@@ -92,8 +92,6 @@ struct Request {
 // The keyed check in a header. Sixteen bits of a multiply-and-fold of everything that the header
 // says and of the place where it says it, under a key that is drawn for each heap: a header that
 // was copied, replayed or made up fits with a chance of 1 in 65,536.
-using Key = std::array<std::uint64_t, 2>;
-
 class Sealer {
  public:
   Sealer();  // draws a key from the system's random numbers, or makes one up if there are none

@@ -7,6 +7,7 @@
 // granule.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 
@@ -15,6 +16,8 @@ namespace glassheap {
 using Size = std::uint64_t;     // bytes
 using Offset = std::uint64_t;   // bytes from the first byte of the region
 using Address = std::uint64_t;  // bytes from the heap's base; 0 is no payload's address
+
+using Key = std::array<std::uint64_t, 2>;  // random bits: of a seal, or of a segment's identity
 
 inline constexpr Size granule_size = 16;
 inline constexpr Size largest_region = ((Size{1} << 32) - 1) * granule_size;

@@ -9,7 +9,7 @@
 #include <set>
 
 #include "effort.hpp"
-#include "glassheap/region.hpp"
+#include "base/region.hpp"
 #include "policy/buddy.hpp"
 #include "policy/segregated_fit.hpp"
 #include "policy/tlsf.hpp"

@@ -7,6 +7,7 @@
 
 #include <limits>
 
+#include "check/checker.hpp"
 #include "rig.hpp"
 
 namespace glassheap {

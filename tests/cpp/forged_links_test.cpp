@@ -11,6 +11,7 @@
 #include <random>
 
 #include "damage.hpp"
+#include "block/block.hpp"
 #include "effort.hpp"
 #include "watchdog.hpp"
 

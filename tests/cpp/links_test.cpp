@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "effort.hpp"
-#include "glassheap/region.hpp"
+#include "base/region.hpp"
 #include "printing.hpp"
 
 namespace glassheap {

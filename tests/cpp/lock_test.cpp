@@ -1,7 +1,7 @@
 // The lock: one owner at a time, a thread that comes twice is refused, and so is a signal handler
 // that interrupted a call of the heap that it calls.
 
-#include "glassheap/lock.hpp"
+#include "base/lock.hpp"
 
 #include <gtest/gtest.h>
 #include <sys/time.h>

@@ -1,6 +1,6 @@
 // The region: as large as asked for, where it was asked for, zero, and fenced in on both sides.
 
-#include "glassheap/region.hpp"
+#include "base/region.hpp"
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "glassheap/heap.hpp"
+#include "glassheap/layout.h"
 #include "printing.hpp"
 #include "variants.hpp"
 

@@ -17,6 +17,7 @@
 
 #include <string>
 
+#include "glassheap/layout.h"
 #include "input.hpp"
 #include "shadow.hpp"
 
