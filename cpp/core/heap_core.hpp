@@ -65,8 +65,9 @@ class HeapCore final : public CoreInterface {
   [[nodiscard]] std::size_t arena_bytes() const noexcept override { return map_.arena().taken(); }
 
   [[gnu::flatten]] Block allocate(Size size, Size align, Fault& fault) noexcept override {
-    const Split split = walks ? plan(size, align, fault) : plan_inline(size, align, fault);
-    if (!split) return {};
+    Split split;
+    if (walks ? !plan(size, align, split, fault) : !plan_inline(size, align, split, fault))
+      return {};
     ++counters_.mallocs;
     return walks ? take(split, size) : take_inline(split, size);
   }
@@ -100,8 +101,8 @@ class HeapCore final : public CoreInterface {
     refused = 0;
     try {
       for (; refused < sizes.size(); ++refused) {
-        const Split split = plan(sizes[refused], granule_size, fault);
-        if (!split) break;
+        Split split;
+        if (!plan(sizes[refused], granule_size, split, fault)) break;
         undo_log.note(refused, split);
         payloads[refused] = payload_of(take(split, sizes[refused]));
       }
@@ -225,17 +226,16 @@ class HeapCore final : public CoreInterface {
     return block;
   }
 
-  // The vetted split that serves a request; none if it is refused.
-  [[nodiscard]] Split plan_inline(Size size, Size align, Fault& fault) noexcept {
+  // Plans the split that serves a request. Returns true if every node that it uses is sound.
+  [[nodiscard]] bool plan_inline(Size size, Size align, Split& split, Fault& fault) noexcept {
     const Block from = find_free(size, align, fault);
-    if (!from) return {};
-    const Split split = plan_split(bytes_, from, {extent_for(size), align});
-    if ((checking && !space_.vet(split, fault)) || (watches() && !vet_fill(split, fault)))
-      return {};
-    return split;
+    if (!from) return false;
+    split = plan_split(bytes_, from, {extent_for(size), align});
+    return (!checking || space_.vet(split, fault)) && (!watches() || vet_fill(split, fault));
   }
-  [[nodiscard, gnu::noinline]] Split plan(Size size, Size align, Fault& fault) noexcept {
-    return plan_inline(size, align, fault);
+  [[nodiscard, gnu::noinline]] bool plan(Size size, Size align, Split& split,
+                                         Fault& fault) noexcept {
+    return plan_inline(size, align, split, fault);
   }
 
   // Whether free memory and the bytes behind payloads are watched.
@@ -376,8 +376,8 @@ class HeapCore final : public CoreInterface {
   // Once the new block has been cut, what surrounds the old one may be another free block, or none.
   Block move(const LiveBlock& live, Size size, Size align, Fault& fault) noexcept {
     if (!vet_release(live.block, fault) || !space_.vet_alone(live.block, fault)) return {};
-    const Split split = plan(size, align, fault);
-    if (!split || !space_.vet_after(split, live.block, fault)) return {};
+    Split split;
+    if (!plan(size, align, split, fault) || !space_.vet_after(split, live.block, fault)) return {};
     counters_.subtract(live.size, live.block);  // before the new one counts: no peak of both
     const Block now = take(split, size);
     bytes_.copy(payload_of(now), payload_of(live.block), std::min(size, live.size));

@@ -7,40 +7,38 @@ namespace glassheap {
 // --- Handles. ----------------------------------------------------------------------------------
 
 bool Heap::acquire(Size size, Size align, Handle& handle, Fault& fault) noexcept {
-  return state_->write(fault, [&](CoreInterface& core) {
-    if (!state_->addresses.check_align(align, fault)) return false;
-    const Block block = core.allocate(size, align, fault);
+  return state_->write(fault, [&](HeapState& heap) {
+    if (!heap.addresses.check_align(align, fault)) return false;
+    const Block block = heap.core->allocate(size, align, fault);
     LiveBlock live;
-    if (!block || !core.find(state_->addresses.payload_of(block), live, fault)) {
-      state_->complete(fault, 0);
-      return false;
-    }
-    handle = {state_->hand_out(block, 0, fault), size, state_->shared.epoch, live.serial};
+    if (!block || !heap.core->find(heap.addresses.payload_of(block), live, fault))
+      return heap.refuse(fault, 0);
+    handle = {heap.hand_out(block, 0, fault), size, heap.shared.epoch, live.serial};
     return true;
   });
 }
 
 bool Heap::handle_of(Address payload, Handle& handle, Fault& fault) noexcept {
-  return state_->read(fault, [&](CoreInterface&) {
+  return state_->read(fault, [&](HeapState& heap) {
     LiveBlock live;
-    if (!state_->find(payload, live, fault)) return false;
-    handle = {payload, live.size, state_->shared.epoch, live.serial};
+    if (!heap.find(payload, live, fault)) return false;
+    handle = {payload, live.size, heap.shared.epoch, live.serial};
     return true;
   });
 }
 
 bool Heap::release(const Handle& handle, Fault& fault) noexcept {
-  return state_->write(fault, [&](CoreInterface&) {
+  return state_->write(fault, [&](HeapState& heap) {
     LiveBlock live;
-    return state_->find(handle, live, fault) &&
-           state_->release(state_->addresses.offset_of(handle.address), fault);
+    return heap.find(handle, live, fault) &&
+           heap.release(heap.addresses.offset_of(handle.address), fault);
   });
 }
 
 bool Heap::is_current(const Handle& handle, Fault& fault) noexcept {
-  return state_->read(fault, [&](CoreInterface&) {
+  return state_->read(fault, [&](HeapState& heap) {
     LiveBlock live;
-    return state_->find(handle, live, fault);
+    return heap.find(handle, live, fault);
   });
 }
 
@@ -58,23 +56,23 @@ bool pin_block(HeapState& heap, const LiveBlock& live, Heap::Pinned& pinned) {
 }  // namespace
 
 bool Heap::pin(Address payload, Pinned& pinned, Fault& fault) {
-  return state_->read(fault, [&](CoreInterface&) {
+  return state_->read(fault, [&](HeapState& heap) {
     LiveBlock live;
-    return state_->find(payload, live, fault) && pin_block(*state_, live, pinned);
+    return heap.find(payload, live, fault) && pin_block(heap, live, pinned);
   });
 }
 
 bool Heap::pin(const Handle& handle, Pinned& pinned, Fault& fault) {
-  return state_->read(fault, [&](CoreInterface&) {
+  return state_->read(fault, [&](HeapState& heap) {
     LiveBlock live;
-    return state_->find(handle, live, fault) && pin_block(*state_, live, pinned);
+    return heap.find(handle, live, fault) && pin_block(heap, live, pinned);
   });
 }
 
 bool Heap::pin_region(Pinned& pinned, Fault& fault) noexcept {
-  return state_->read(fault, [&](CoreInterface&) {
-    state_->pins.add_region();
-    pinned = {whole_region, state_->region.data(), state_->region.size()};
+  return state_->read(fault, [&](HeapState& heap) {
+    heap.pins.add_region();
+    pinned = {whole_region, heap.region.data(), heap.region.size()};
     return true;
   });
 }
@@ -90,17 +88,17 @@ void Heap::unpin(Offset payload) noexcept {
 }
 
 Address Heap::realloc_pinned(Address payload, Size size, Size align, Fault& fault) noexcept {
-  return state_->write(fault, [&](CoreInterface& core) -> Address {
-    if (!state_->addresses.check_align(align, fault)) return 0;
-    const Offset old = state_->addresses.offset_of(payload);
+  return state_->write(fault, [&](HeapState& heap) -> Address {
+    if (!heap.addresses.check_align(align, fault)) return 0;
+    const Offset old = heap.addresses.offset_of(payload);
     Block block;
-    if (state_->pins.count(old) != 1) {
+    if (heap.pins.count(old) != 1) {
       fault.kind = FaultKind::pinned;
     } else {
-      block = core.reallocate(old, size, align, fault);
+      block = heap.core->reallocate(old, size, align, fault);
     }
-    if (block) state_->pins.move(old, state_->addresses.payload_of(block));
-    return state_->hand_over(old, block, fault);
+    if (block) heap.pins.move(old, heap.addresses.payload_of(block));
+    return heap.hand_over(old, block, fault);
   });
 }
 

@@ -59,17 +59,16 @@ Heap::Heap(std::unique_ptr<HeapState> state) noexcept : state_(std::move(state))
 Heap::~Heap() = default;
 
 bool Heap::reset(Fault& fault) noexcept {
-  return state_->read(fault, [&](CoreInterface& core) {
-    if (state_->pins.any_block()) {
-      fault = {.kind = FaultKind::pinned,
-               .address = state_->addresses.address_of(state_->pins.first())};
+  return state_->read(fault, [&](HeapState& heap) {
+    if (heap.pins.any_block()) {
+      fault = {.kind = FaultKind::pinned, .address = heap.addresses.address_of(heap.pins.first())};
       return false;
     }
-    core.reset();
-    state_->region.write_sentinel();
-    if (state_->hooks != nullptr) state_->hooks->on_reset();
-    state_->shared.damaged = false;
-    ++state_->shared.epoch;
+    heap.core->reset();
+    heap.region.write_sentinel();
+    if (heap.hooks != nullptr) heap.hooks->on_reset();
+    heap.shared.damaged = false;
+    ++heap.shared.epoch;
     return true;
   });
 }
@@ -107,62 +106,62 @@ const Options& Heap::options() const noexcept { return state_->options; }
 // --- Blocks by address. ------------------------------------------------------------------------
 
 Address Heap::malloc(Size size, Size align, Fault& fault) noexcept {
-  return state_->write(fault, [&](CoreInterface& core) -> Address {
-    if (!state_->addresses.check_align(align, fault)) return 0;
-    return state_->hand_out(core.allocate(size, align, fault), 0, fault);
+  return state_->write(fault, [&](HeapState& heap) -> Address {
+    if (!heap.addresses.check_align(align, fault)) return 0;
+    return heap.hand_out(heap.core->allocate(size, align, fault), 0, fault);
   });
 }
 
 Address Heap::calloc(Size count, Size size, Fault& fault) noexcept {
-  return state_->write(fault, [&](CoreInterface& core) -> Address {
+  return state_->write(fault, [&](HeapState& heap) -> Address {
     Size total = 0;
     if (__builtin_mul_overflow(count, size, &total)) total = std::numeric_limits<Size>::max();
-    const Block block = core.allocate(total, granule_size, fault);
+    const Block block = heap.core->allocate(total, granule_size, fault);
     if (block) {
-      const Addressing& addresses = state_->addresses;
-      std::memset(addresses.data(addresses.payload_of(block)), 0, state_->usable(block, total));
+      const Addressing& addresses = heap.addresses;
+      std::memset(addresses.data(addresses.payload_of(block)), 0, heap.usable(block, total));
     }
-    return state_->hand_out(block, 0, fault);
+    return heap.hand_out(block, 0, fault);
   });
 }
 
 Address Heap::realloc(Address payload, Size size, Size align, Fault& fault) noexcept {
   if (payload == 0) return malloc(size, align, fault);
-  return state_->write(fault, [&](CoreInterface& core) -> Address {
-    if (!state_->addresses.check_align(align, fault)) return 0;
-    const Offset old = state_->addresses.offset_of(payload);
+  return state_->write(fault, [&](HeapState& heap) -> Address {
+    if (!heap.addresses.check_align(align, fault)) return 0;
+    const Offset old = heap.addresses.offset_of(payload);
     Block block;
-    if (state_->check_unpinned(old, fault)) block = core.reallocate(old, size, align, fault);
-    return state_->hand_over(old, block, fault);
+    if (heap.check_unpinned(old, fault)) block = heap.core->reallocate(old, size, align, fault);
+    return heap.hand_over(old, block, fault);
   });
 }
 
 bool Heap::free(Address payload, Fault& fault) noexcept {
-  return state_->write(fault, [&](CoreInterface&) {
-    return payload == 0 || state_->release(state_->addresses.offset_of(payload), fault);
+  return state_->write(fault, [&](HeapState& heap) {
+    return payload == 0 || heap.release(heap.addresses.offset_of(payload), fault);
   });
 }
 
 Size Heap::usable_size(Address payload, Fault& fault) noexcept {
-  return state_->read(fault, [&](CoreInterface&) -> Size {
+  return state_->read(fault, [&](HeapState& heap) -> Size {
     LiveBlock live;
-    return state_->find(payload, live, fault) ? state_->usable(live.block, live.size) : 0;
+    return heap.find(payload, live, fault) ? heap.usable(live.block, live.size) : 0;
   });
 }
 
 // --- Batches. ----------------------------------------------------------------------------------
 
 bool Heap::malloc_many(std::span<const Size> sizes, std::span<Address> addresses, Fault& fault) {
-  return state_->write(fault, [&](CoreInterface& core) {
+  return state_->write(fault, [&](HeapState& heap) {
     std::size_t refused = 0;
-    if (!core.allocate_many(sizes, addresses, refused, fault)) {
-      state_->complete(fault, 0);
+    if (!heap.core->allocate_many(sizes, addresses, refused, fault)) {
+      heap.refuse(fault, 0);
       fault.index = refused;
       return false;
     }
     for (Address& address : addresses) {
-      if (state_->hooks != nullptr) state_->hooks->on_allocate(address);
-      address = state_->addresses.address_of(address);
+      if (heap.hooks != nullptr) heap.hooks->on_allocate(address);
+      address = heap.addresses.address_of(address);
     }
     return true;
   });
@@ -172,16 +171,16 @@ bool Heap::free_many(std::span<Address> addresses, Fault& fault) {
   const auto dropped = std::ranges::remove(addresses, Address{0});
   const std::span<Offset> payloads = addresses.first(addresses.size() - dropped.size());
   for (Offset& payload : payloads) payload = state_->addresses.offset_of(payload);
-  return state_->write(fault, [&](CoreInterface& core) {
+  return state_->write(fault, [&](HeapState& heap) {
     std::size_t refused = 0;
-    while (refused < payloads.size() && state_->check_unpinned(payloads[refused], fault)) ++refused;
-    if (fault || !core.release_many(payloads, refused, fault)) {
-      state_->complete(fault, state_->addresses.address_of(payloads[refused]));
+    while (refused < payloads.size() && heap.check_unpinned(payloads[refused], fault)) ++refused;
+    if (fault || !heap.core->release_many(payloads, refused, fault)) {
+      heap.refuse(fault, heap.addresses.address_of(payloads[refused]));
       fault.index = refused;
       return false;
     }
     for (const Offset payload : payloads) {
-      if (state_->hooks != nullptr) state_->hooks->on_free(payload);
+      if (heap.hooks != nullptr) heap.hooks->on_free(payload);
     }
     return true;
   });

@@ -11,17 +11,9 @@ HeapState::HeapState(const Options& wanted, Region bytes, std::unique_ptr<CoreIn
       core(std::move(made)),
       hooks(std::move(events)) {}
 
-void ScopedAccess::enter() noexcept {
-  refusal_ = heap_.hooks->on_enter(*heap_.core, heap_.shared);
-  entered_ = refusal_ == FaultKind::none;
-}
-
-void ScopedAccess::leave() noexcept { heap_.hooks->on_leave(*heap_.core, heap_.shared); }
-
 bool HeapState::find(Address payload, LiveBlock& live, Fault& fault) noexcept {
   if (core->find(addresses.offset_of(payload), live, fault)) return true;
-  complete(fault, payload);
-  return false;
+  return refuse(fault, payload);
 }
 
 // A handle is stale for every reason that would refuse its address, but for corruption.
@@ -30,18 +22,7 @@ bool HeapState::find(const Handle& handle, LiveBlock& live, Fault& fault) noexce
       handle.epoch == shared.epoch && core->find(addresses.offset_of(handle.address), live, fault);
   if (found && live.serial == handle.serial) return true;
   if (!is_corruption(fault.kind)) fault = {.kind = FaultKind::stale_handle};
-  complete(fault, handle.address);
-  return false;
-}
-
-Address HeapState::hand_out(Block block, Address payload, Fault& fault) noexcept {
-  if (!block) [[unlikely]] {
-    complete(fault, payload);
-    return 0;
-  }
-  if (hooks != nullptr) [[unlikely]]
-    hooks->on_allocate(addresses.payload_of(block));
-  return addresses.payload_address(block);
+  return refuse(fault, handle.address);
 }
 
 Address HeapState::hand_over(Offset old, Block block, Fault& fault) noexcept {
@@ -49,17 +30,7 @@ Address HeapState::hand_over(Offset old, Block block, Fault& fault) noexcept {
   return hand_out(block, addresses.address_of(old), fault);
 }
 
-bool HeapState::release(Offset payload, Fault& fault) noexcept {
-  if (!check_unpinned(payload, fault) || !core->release(payload, fault)) [[unlikely]] {
-    complete(fault, addresses.address_of(payload));
-    return false;
-  }
-  if (hooks != nullptr) [[unlikely]]
-    hooks->on_free(payload);
-  return true;
-}
-
-void HeapState::complete(Fault& fault, Address payload) noexcept {
+bool HeapState::refuse(Fault& fault, Address payload) noexcept {
   if (fault.kind == FaultKind::foreign_pointer && addresses.is_inside_unused(payload))
     fault.kind = FaultKind::misaligned_pointer;
   fault.address = payload;
@@ -71,6 +42,7 @@ void HeapState::complete(Fault& fault, Address payload) noexcept {
     fault.shortage.largest = on_offer(core->largest());
     fault.shortage.free_blocks = core->map().free_blocks();
   }
+  return false;
 }
 
 BlockInfo HeapState::info(const BlockView& view) const noexcept {

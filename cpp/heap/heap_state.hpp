@@ -26,11 +26,11 @@ struct HeapState {
   HeapState(const Options& options, Region region, std::unique_ptr<CoreInterface> core,
             std::unique_ptr<SharingHooks> hooks);
 
-  // Runs `call(core)`, and returns its result; a zero of its type where the call is refused.
+  // Runs `call(*this)`, and returns its result; a zero of its type where the call is refused.
   template <typename Call>
-  std::invoke_result_t<Call, CoreInterface&> read(Fault& fault, Call call);
+  std::invoke_result_t<Call, HeapState&> read(Fault& fault, Call call);
   template <typename Call>
-  std::invoke_result_t<Call, CoreInterface&> write(Fault& fault, Call call);
+  std::invoke_result_t<Call, HeapState&> write(Fault& fault, Call call);
 
   [[nodiscard]] bool check_unpinned(Offset payload, Fault& fault) const noexcept {
     if (!pins.contains(payload)) [[likely]]
@@ -44,14 +44,26 @@ struct HeapState {
 
   // The address of a block that the core has just allocated; 0, and a complete fault, if it has
   // not. `payload` is the pointer to blame.
-  Address hand_out(Block block, Address payload, Fault& fault) noexcept;
+  Address hand_out(Block block, Address payload, Fault& fault) noexcept {
+    if (!block) [[unlikely]]
+      return refuse(fault, payload), 0;
+    if (hooks != nullptr) [[unlikely]]
+      hooks->on_allocate(addresses.payload_of(block));
+    return addresses.payload_address(block);
+  }
   // The same for the block that the one at `old` has become.
   Address hand_over(Offset old, Block block, Fault& fault) noexcept;
   // Releases the block with this payload unless it is pinned; otherwise `fault` is complete.
-  bool release(Offset payload, Fault& fault) noexcept;
-  // Adds the caller's side of a refusal: addresses, and the reasons of a shortage. Corruption makes
-  // the heap damaged.
-  void complete(Fault& fault, Address payload) noexcept;
+  bool release(Offset payload, Fault& fault) noexcept {
+    if (!check_unpinned(payload, fault) || !core->release(payload, fault)) [[unlikely]]
+      return refuse(fault, addresses.address_of(payload));
+    if (hooks != nullptr) [[unlikely]]
+      hooks->on_free(payload);
+    return true;
+  }
+  // Completes a fault with the caller's side of it: addresses, and what a shortage is made of.
+  // Corruption makes the heap damaged. Returns false.
+  [[gnu::cold, gnu::noinline]] bool refuse(Fault& fault, Address payload) noexcept;
 
   [[nodiscard]] Size on_offer(Size extent) const noexcept {
     return core->layout().on_offer(extent);
@@ -105,8 +117,12 @@ class ScopedAccess {
   }
 
  private:
-  void enter() noexcept;
-  void leave() noexcept;
+  // Inline, so that the four fields below stay in registers.
+  void enter() noexcept {
+    refusal_ = heap_.hooks->on_enter(*heap_.core, heap_.shared);
+    entered_ = refusal_ == FaultKind::none;
+  }
+  void leave() noexcept { heap_.hooks->on_leave(*heap_.core, heap_.shared); }
 
   Guard guard_;
   HeapState& heap_;
@@ -115,17 +131,17 @@ class ScopedAccess {
 };
 
 template <typename Call>
-std::invoke_result_t<Call, CoreInterface&> HeapState::read(Fault& fault, Call call) {
+std::invoke_result_t<Call, HeapState&> HeapState::read(Fault& fault, Call call) {
   const ScopedAccess access(*this);
   if (!access.check_readable(fault)) return {};
-  return call(*core);
+  return call(*this);
 }
 
 template <typename Call>
-std::invoke_result_t<Call, CoreInterface&> HeapState::write(Fault& fault, Call call) {
+std::invoke_result_t<Call, HeapState&> HeapState::write(Fault& fault, Call call) {
   const ScopedAccess access(*this);
   if (!access.check_writable(fault)) return {};
-  return call(*core);
+  return call(*this);
 }
 
 }  // namespace glassheap

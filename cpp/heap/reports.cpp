@@ -10,19 +10,19 @@ double Stats::external_fragmentation() const noexcept {
 }
 
 bool Heap::contains(Address payload, Fault& fault) noexcept {
-  return state_->read(fault, [&](CoreInterface& core) {
+  return state_->read(fault, [&](HeapState& heap) {
     Fault ignored;  // any reason is a no
     LiveBlock live;
-    return core.find(state_->addresses.offset_of(payload), live, ignored);
+    return heap.core->find(heap.addresses.offset_of(payload), live, ignored);
   });
 }
 
 std::vector<FreeBlock> Heap::free_list(Fault& fault) {
-  return state_->read(fault, [&](CoreInterface& core) {
+  return state_->read(fault, [&](HeapState& heap) {
     std::vector<FreeBlock> list;
-    list.reserve(core.map().free_blocks());
-    for (const Block block : core.free_list())
-      list.push_back({state_->addresses.address_of(block.start), state_->on_offer(block.extent)});
+    list.reserve(heap.core->map().free_blocks());
+    for (const Block block : heap.core->free_list())
+      list.push_back({heap.addresses.address_of(block.start), heap.on_offer(block.extent)});
     return list;
   });
 }
@@ -37,10 +37,10 @@ std::string Heap::free_list_line(Fault& fault) {
 }
 
 std::vector<BlockInfo> Heap::walk(Fault& fault) {
-  return state_->read(fault, [&](CoreInterface& core) {
+  return state_->read(fault, [&](HeapState& heap) {
     std::vector<BlockInfo> infos;
-    infos.reserve(core.map().blocks());
-    for (const BlockView& view : core.walk()) infos.push_back(state_->info(view));
+    infos.reserve(heap.core->map().blocks());
+    for (const BlockView& view : heap.core->walk()) infos.push_back(heap.info(view));
     return infos;
   });
 }
@@ -68,30 +68,30 @@ BlockInfo culprit_of(const Fault& finding, const HeapState& heap) noexcept {
 }  // namespace
 
 Findings Heap::check(Fault& fault, std::vector<BlockInfo>* culprits) {
-  return state_->read(fault, [&](CoreInterface& core) {
-    Findings findings = core.inspect();
-    check_sentinel(state_->region, findings);
-    if (!findings.empty()) state_->shared.damaged = true;
+  return state_->read(fault, [&](HeapState& heap) {
+    Findings findings = heap.core->inspect();
+    check_sentinel(heap.region, findings);
+    if (!findings.empty()) heap.shared.damaged = true;
     for (Fault& finding : findings) {
-      if (culprits != nullptr) culprits->push_back(culprit_of(finding, *state_));
-      finding.offset += state_->addresses.unused();
+      if (culprits != nullptr) culprits->push_back(culprit_of(finding, heap));
+      finding.offset += heap.addresses.unused();
     }
     return findings;
   });
 }
 
 Stats Heap::stats(Fault& fault) {
-  return state_->read(fault, [&](CoreInterface& core) -> Stats {
-    const BlockMap& map = core.map();
-    const Counters& counters = core.counters();
-    const Addressing& addresses = state_->addresses;
+  return state_->read(fault, [&](HeapState& heap) -> Stats {
+    const BlockMap& map = heap.core->map();
+    const Counters& counters = heap.core->counters();
+    const Addressing& addresses = heap.addresses;
     return {.size = addresses.size(),
             .live_blocks = map.live_blocks(),
             .free_blocks = map.free_blocks(),
             .requested = counters.requested,
             .used = addresses.from_first_byte(map.used()),
-            .available = core.available(),
-            .largest_free = state_->on_offer(core.largest()),
+            .available = heap.core->available(),
+            .largest_free = heap.on_offer(heap.core->largest()),
             .overhead = counters.taken - counters.requested,
             .peak_requested = counters.peak_requested,
             .peak_used = addresses.from_first_byte(counters.peak_used),
@@ -99,26 +99,25 @@ Stats Heap::stats(Fault& fault) {
             .frees = counters.frees,
             .reallocs = counters.reallocs,
             .failures = counters.failures,
-            .recovered = state_->hooks == nullptr ? 0 : state_->hooks->recovered()};
+            .recovered = heap.hooks == nullptr ? 0 : heap.hooks->recovered()};
   });
 }
 
 Size Heap::available_memory(Fault& fault) noexcept {
-  return state_->read(fault, [](CoreInterface& core) { return core.available(); });
+  return state_->read(fault, [&](HeapState& heap) { return heap.core->available(); });
 }
 
 Size Heap::largest_free(Fault& fault) noexcept {
-  return state_->read(fault, [&](CoreInterface& core) { return state_->on_offer(core.largest()); });
+  return state_->read(fault, [&](HeapState& heap) { return heap.on_offer(heap.core->largest()); });
 }
 
 Size Heap::live_blocks(Fault& fault) noexcept {
-  return state_->read(fault, [](CoreInterface& core) { return core.map().live_blocks(); });
+  return state_->read(fault, [&](HeapState& heap) { return heap.core->map().live_blocks(); });
 }
 
 Size Heap::own_memory(Fault& fault) noexcept {
-  return state_->read(fault, [this](CoreInterface& core) {
-    return sizeof *this + sizeof *state_ + core.own_memory();
-  });
+  return state_->read(
+      fault, [&](HeapState& heap) { return sizeof *this + sizeof heap + heap.core->own_memory(); });
 }
 
 }  // namespace glassheap

@@ -8,18 +8,18 @@
 namespace glassheap {
 
 bool SharedHeap::share(const Handle& handle, Fault& fault) noexcept {
-  return state().write(fault, [&](CoreInterface&) {
+  return state().write(fault, [&](HeapState& heap) {
     LiveBlock live;
-    return state().find(handle, live, fault) &&
-           attachment_.add_ref(state().addresses.offset_of(handle.address), fault);
+    return heap.find(handle, live, fault) &&
+           attachment_.add_ref(heap.addresses.offset_of(handle.address), fault);
   });
 }
 
 bool SharedHeap::transfer_ref(const Handle& handle, std::uint8_t from, Fault& fault) noexcept {
-  return state().write(fault, [&](CoreInterface&) {
+  return state().write(fault, [&](HeapState& heap) {
     LiveBlock live;
-    if (!state().find(handle, live, fault)) return false;
-    const Offset payload = state().addresses.offset_of(handle.address);
+    if (!heap.find(handle, live, fault)) return false;
+    const Offset payload = heap.addresses.offset_of(handle.address);
     if (!attachment_.add_ref(payload, fault)) return false;
     static_cast<void>(attachment_.drop_ref(payload, from));  // this process holds it already
     return true;
@@ -28,14 +28,14 @@ bool SharedHeap::transfer_ref(const Handle& handle, std::uint8_t from, Fault& fa
 
 bool SharedHeap::drop_ref(const Handle& handle, bool& freed, Fault& fault) noexcept {
   freed = false;
-  return state().write(fault, [&](CoreInterface& core) {
+  return state().write(fault, [&](HeapState& heap) {
     LiveBlock live;
-    if (!state().find(handle, live, fault)) return false;
-    const Offset payload = state().addresses.offset_of(handle.address);
+    if (!heap.find(handle, live, fault)) return false;
+    const Offset payload = heap.addresses.offset_of(handle.address);
     if (attachment_.drop_ref(payload, number())) return true;
-    freed = state().check_unpinned(payload, fault) && core.release(payload, fault);
+    freed = heap.check_unpinned(payload, fault) && heap.core->release(payload, fault);
     if (freed) return true;
-    state().complete(fault, handle.address);
+    heap.refuse(fault, handle.address);
     Fault ignored;  // the entry that was dropped is free
     static_cast<void>(attachment_.add_ref(payload, ignored));
     return false;
@@ -43,18 +43,17 @@ bool SharedHeap::drop_ref(const Handle& handle, bool& freed, Fault& fault) noexc
 }
 
 std::size_t SharedHeap::reap(Fault& fault) noexcept {
-  return state().write(fault, [&](CoreInterface& core) {
+  return state().write(fault, [&](HeapState& heap) {
     std::size_t freed = 0;
     for (shared::Holder& holder : attachment_.block().holders) {
       const Offset payload = holder.payload - 1;
       if (holder.payload == 0 || attachment_.holder_is_alive(holder)) continue;
       Fault viewed;  // a view of this process keeps the block until the next reap
-      if (attachment_.holders_of(payload) == holder.count &&
-          !state().check_unpinned(payload, viewed))
+      if (attachment_.holders_of(payload) == holder.count && !heap.check_unpinned(payload, viewed))
         continue;
       attachment_.clear(holder);
       if (attachment_.is_held(payload)) continue;
-      freed += core.release(payload, fault) ? 1 : 0;
+      freed += heap.core->release(payload, fault) ? 1 : 0;
       if (fault) break;
     }
     return freed;
@@ -62,16 +61,15 @@ std::size_t SharedHeap::reap(Fault& fault) noexcept {
 }
 
 std::vector<OwnedBlock> SharedHeap::owners(Fault& fault) {
-  return state().read(fault, [&](CoreInterface& core) {
+  return state().read(fault, [&](HeapState& heap) {
     std::vector<OwnedBlock> owned;
-    for (const BlockView& view : core.walk()) {
+    for (const BlockView& view : heap.core->walk()) {
       if (!view.live) continue;
       const shared::Process process = attachment_.owner(view.block.start);
-      owned.push_back(
-          {.block = state().info(view),
-           .pid = process.pid,
-           .alive = shared::is_alive(process),
-           .holders = attachment_.holders_of(state().addresses.payload_of(view.block))});
+      owned.push_back({.block = heap.info(view),
+                       .pid = process.pid,
+                       .alive = shared::is_alive(process),
+                       .holders = attachment_.holders_of(heap.addresses.payload_of(view.block))});
     }
     return owned;
   });

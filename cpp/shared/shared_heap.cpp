@@ -159,7 +159,7 @@ std::optional<std::uint64_t> SharedHeap::generation(std::span<const std::byte> f
 // --- The segment as a whole. -------------------------------------------------------------------
 
 bool SharedHeap::copy_into(std::span<std::byte> bytes, Fault& fault) noexcept {
-  return state().read(fault, [&](CoreInterface&) {
+  return state().read(fault, [&](HeapState&) {
     const Segment& segment = attachment_.segment();
     if (bytes.size() < segment.size()) return shared::refuse_image("size", fault);
     std::memcpy(bytes.data(), segment.data(), segment.size());
@@ -170,7 +170,7 @@ bool SharedHeap::copy_into(std::span<std::byte> bytes, Fault& fault) noexcept {
 bool SharedHeap::unlink(Fault& fault) const { return Segment::remove(location_, fault); }
 
 bool SharedHeap::flush(Fault& fault) noexcept {
-  return state().read(fault, [&](CoreInterface&) { return attachment_.segment().flush(fault); });
+  return state().read(fault, [&](HeapState&) { return attachment_.segment().flush(fault); });
 }
 
 std::uint8_t SharedHeap::number() const noexcept { return attachment_.number(); }
