@@ -5,7 +5,7 @@
 namespace glassheap {
 namespace {
 
-constexpr std::size_t before = 1;  // words that stay zero, in front of level 0 and behind it
+constexpr std::size_t before = 1;  // words that stay zero, in front of level 0 and after it
 constexpr std::size_t behind = 2;
 
 constexpr std::size_t words_of_level(std::size_t bits) noexcept { return (bits + 63) / 64; }
@@ -21,7 +21,7 @@ std::size_t Bitmap::words_for(std::size_t bits) noexcept {
   return total;
 }
 
-// There is always a first summary, however few words it sums up.
+// There is always a first summary, even of a single word.
 Bitmap::Bitmap(Word* words, std::size_t bits) noexcept : bits_(bits) {
   levels_[depth_++] = words + before;
   words += before + words_of_level(bits) + behind;
@@ -64,7 +64,7 @@ void Bitmap::sum_up() noexcept {
   }
 }
 
-// Up, until a summary says that there is something on this side; then down to it.
+// Climbs until a summary has a bit on this side, then descends to the member.
 std::size_t Bitmap::next_word(std::size_t word) const noexcept {
   std::size_t width = words_of_level(bits_);
   for (std::size_t level = 1, i = word; level < depth_ && i < width; ++level) {

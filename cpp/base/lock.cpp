@@ -6,8 +6,8 @@
 
 namespace glassheap {
 
-// All locks of the process. Order: the list's own mutex first, then any heap's lock; nobody who is
-// inside a heap opens or drops one.
+// Every lock of the process. Lock order: the list's own mutex, then any heap's lock. A thread never
+// opens or destroys a heap while it holds a heap's lock.
 class LockList {
  public:
   static LockList& instance() {
@@ -31,7 +31,8 @@ class LockList {
  private:
   LockList() { pthread_atfork(lock_all, unlock_all, unlock_all_in_child); }
 
-  // A thread that forks inside a heap, in a signal handler, has that one's lock, and keeps it.
+  // A signal handler may fork while its thread is inside a heap: lock() returns false for that
+  // heap, and its lock stays held.
   static void lock_all() {
     instance().mutex_.lock();
     for (Lock* lock = instance().first_; lock != nullptr; lock = lock->next_)

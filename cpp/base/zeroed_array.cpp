@@ -8,7 +8,7 @@
 namespace glassheap {
 namespace {
 
-// From here on an array has pages of its own: they can be given back one by one.
+// An array of this size or more has its own pages: they can be given back one by one.
 constexpr std::size_t least_mapped = std::size_t{256} << 10;
 
 }  // namespace
@@ -32,7 +32,7 @@ void ArrayDeleter::operator()(void* memory) const noexcept {
 
 namespace {
 
-// What is zero already is not written to: what is lent may be pages that nobody has touched.
+// Writes to no word that is zero already: borrowed memory may be pages that are still untouched.
 void wipe(void* memory, std::size_t bytes) noexcept {
   auto* const words = static_cast<std::uint64_t*>(memory);
   for (std::size_t i = 0; i < bytes / sizeof *words; ++i) {
@@ -42,7 +42,7 @@ void wipe(void* memory, std::size_t bytes) noexcept {
 
 }  // namespace
 
-// Linux promises zeros where private pages were given back, other systems only that they may be.
+// On Linux private pages read as zeros once they are given back; other systems do not promise it.
 void zero_again(void* memory, std::size_t bytes, const ArrayDeleter& how) noexcept {
 #ifdef __linux__
   if (how.mapped != 0 && madvise(memory, how.mapped, MADV_DONTNEED) == 0) return;

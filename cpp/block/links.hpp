@@ -1,16 +1,15 @@
-// links.hpp: doubly linked lists that lie in the free blocks themselves.
+// links.hpp: doubly linked lists that are stored in the free blocks themselves.
 //
-// node_t.next and node_t.prev are the granules of a block's neighbours in its list. A list is known
-// by its two ends, which stand outside the region:
+// node_t.next and node_t.prev are the granules of a block's neighbours in its list. A list is
+// identified by its two ends, which are kept outside the region:
 //
 //     head ->| 96 | next |..|   (live)   | 32 | next |..|   (live)   | 3824 | nil |....|<- tail
 //            <------------- prev is the same chain the other way ------------>
 //
-// The bytes of a free block may have been written by whoever had it before; so a node is checked
-// before it is believed. A sound node offers what the block map says; its next is a free block that
-// links back, but for the tail, which has none; and so for prev. Whoever walks from an end, and
-// takes each step only from a sound node, ends: a node that came twice would have two prevs, or the
-// head one.
+// A program may write to a block after it is freed; so a node is checked before it is trusted. A
+// sound node has the size that the block map implies; its next is a free block that links back, or
+// nil in the tail; and likewise its prev. A walk from an end that continues only from sound nodes
+// terminates: a node that is reached twice would have two prevs, or the head would have one.
 //
 // Cost: O(1) a call.
 #pragma once
@@ -29,7 +28,7 @@ struct ListEnds {
   [[nodiscard]] bool empty() const noexcept { return head == GLASSHEAP_NIL; }
 };
 
-// Fewer free blocks are in a list than there are.
+// The fault of a list that has fewer blocks than the map has free ones.
 [[nodiscard]] inline Fault unlisted(Size blocks, Size listed) noexcept {
   return {.kind = FaultKind::free_list_corrupted,
           .rule = Rule::listed,
@@ -37,10 +36,10 @@ struct ListEnds {
           .found = listed};
 }
 
-// Whether the top, the free block that ends the region, is in the lists or stands apart from them.
+// Whether the top, the free block that ends the region, is in a list or kept apart from all lists.
 enum class Top : bool { listed, excluded };
 
-// Whether two free blocks are in the same list, where there are several.
+// True if two free blocks are in the same list, for a policy with several lists.
 using SameList = bool (*)(Block, Block) noexcept;
 
 template <Top top>
@@ -54,9 +53,9 @@ class Links {
   [[nodiscard]] Offset next(Offset at) const noexcept { return linked(bytes_.node(at).next); }
   [[nodiscard]] Offset prev(Offset at) const noexcept { return linked(bytes_.node(at).prev); }
 
-  // --- Looking. ---------------------------------------------------------------------------------
+  // --- Queries. ---------------------------------------------------------------------------------
 
-  // Whether the node of the free block `block`, of this list, is sound.
+  // True if the node of `block`, a free block of this list, is sound.
   [[nodiscard]] bool is_sound(const ListEnds& ends, Block block) const noexcept {
     const node_t node = bytes_.node(block.start);
     const std::uint32_t self = link_to(block.start);
@@ -69,20 +68,19 @@ class Links {
   [[nodiscard]] bool vet(const ListEnds& ends, Block block, Fault& fault) const noexcept {
     return is_sound(ends, block) || explain(ends, block, fault);
   }
-  // Whether the nodes on either side of a sound one are sound: they come together when it is
-  // erased.
+  // True if the nodes on either side of a sound one are sound: erasing it links them to each other.
   [[nodiscard]] bool vet_beside(const ListEnds& ends, Block block, Fault& fault) const noexcept {
     const node_t node = bytes_.node(block.start);
     return vet_end(ends, node.prev, fault) && vet_end(ends, node.next, fault);
   }
-  // Whether another block may be linked in at either end.
+  // True if `end` is nil, or links to a sound node: another block may be linked in beside it.
   [[nodiscard]] bool vet_end(const ListEnds& ends, std::uint32_t end, Fault& fault) const noexcept {
     return end == GLASSHEAP_NIL || vet(ends, map_.block_at(linked(end)), fault);
   }
 
-  // visit(block) from the head on, as far as the list is sound. Whether that is all of it.
+  // Calls visit(block) from the head on, up to the first unsound node. True if there is none.
   template <typename Visit>
-  // Most walk for what they visit. NOLINTNEXTLINE(modernize-use-nodiscard)
+  // Most callers need only the visits. NOLINTNEXTLINE(modernize-use-nodiscard)
   bool walk(const ListEnds& ends, Visit visit) const {
     for (Offset at = ends.first(); at != nowhere; at = next(at)) {
       const Block block = map_.block_at(at);
@@ -92,7 +90,7 @@ class Links {
     return true;
   }
 
-  // --- Changing. Every node that is read here has been vetted. ----------------------------------
+  // --- Updates. Every node that is read here has been vetted. -----------------------------------
 
   void put(ListEnds& ends, Block block, Offset prev, Offset next) noexcept {
     bytes_.write_node(block, next, prev);
@@ -110,11 +108,11 @@ class Links {
     const node_t node = bytes_.node(old.start);
     put(ends, now, linked(node.prev), linked(node.next));
   }
-  // Puts back between its neighbours a block whose node still names them.
+  // Puts an erased block back between its neighbours, to which its node still links.
   void relink(ListEnds& ends, Block block) noexcept { replace(ends, block, block); }
 
  private:
-  // The two ways along a list: the link that leads on, the one that leads back, and the ends.
+  // A direction along a list: the link that leads on, the one that leads back, and the two ends.
   struct Way {
     std::uint32_t node_t::* on;
     std::uint32_t node_t::* back;
@@ -131,7 +129,7 @@ class Links {
     return there != here && is_listed(there) && bytes_.node(linked(there)).*link == here;
   }
 
-  // What leads on from `prev`, or to the first block; and back from `next`, or to the last.
+  // Makes `prev` link to `next`; the list begins with `next` if `prev` is nowhere.
   void join(ListEnds& ends, Offset prev, Offset next) noexcept {
     if (prev == nowhere) {
       ends.head = link_to(next);
@@ -139,6 +137,7 @@ class Links {
       bytes_.set_next(prev, next);
     }
   }
+  // Makes `next` link back to `prev`; the list ends with `prev` if `next` is nowhere.
   void join_back(ListEnds& ends, Offset prev, Offset next) noexcept {
     if (next == nowhere) {
       ends.tail = link_to(prev);
@@ -147,8 +146,8 @@ class Links {
     }
   }
 
-  // Which field of which node is wrong, where that of `block` is not sound. Returns false, for its
-  // callers.
+  // Finds the wrong field of the wrong node, given that `block` is not sound. Always returns false,
+  // for its callers to return.
   [[gnu::cold, gnu::noinline]] bool explain(const ListEnds& ends, Block block,
                                             Fault& fault) const noexcept {
     const node_t node = bytes_.node(block.start);
@@ -173,9 +172,9 @@ class Links {
     return self == way.to ? there == GLASSHEAP_NIL : leads_back(there, self, way.back);
   }
 
-  // The link of the node at `at` does not lead where it should, or the one there does not lead
-  // back. If nobody else claims that node, which is in this list, it is that one which was written
-  // over.
+  // The link of the node at `at` does not lead where it should, or its target does not link back.
+  // The target was overwritten if it is in this list and its own back link leads to no node that
+  // links to it; otherwise the node at `at` was.
   [[nodiscard]] Fault astray(Offset at, const Way& way) const noexcept {
     const std::uint32_t self = link_to(at);
     const std::uint32_t there = bytes_.node(at).*way.on;
@@ -188,7 +187,7 @@ class Links {
     }
     return broken(way.on_rule, at, link_to(linker(self, way.back)), there);
   }
-  // The free block that has `link` to `self`; nowhere if none has.
+  // The start of the free block whose `link` leads to `self`; nowhere if there is none.
   [[nodiscard]] Offset linker(std::uint32_t self, std::uint32_t node_t::* link) const noexcept {
     Offset at = map_.free_from(0);
     while (at != nowhere && (link_to(at) == self || bytes_.node(at).*link != self))

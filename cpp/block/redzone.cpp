@@ -5,7 +5,7 @@ namespace {
 
 constexpr std::byte fence{GLASSHEAP_REDZONE};
 
-// Not in a heap that processes share: what another one hands out, this one would not know of.
+// Not in a shared heap: this process does not see the allocations of another one.
 void put_out_of_bounds(const BlockBytes& bytes, Block block) noexcept {
   if (bytes.layout.has_redzones() && !bytes.layout.shared)
     poison(bytes.bytes(block.start), block.extent);
@@ -15,15 +15,15 @@ GLASSHEAP_NO_ASAN std::byte byte_at(const BlockBytes& bytes, Offset at) noexcept
   return *bytes.bytes(at);
 }
 
-// The place of the first byte in [from, to) that is not `expected`, or `to`. The heap may look at
-// what it has poisoned.
+// The offset of the first byte in [from, to) that is not `expected`, or `to`. The heap itself may
+// read bytes that it has poisoned.
 GLASSHEAP_NO_ASAN Offset first_other(const BlockBytes& bytes, Offset from, Offset to,
                                      std::byte expected) noexcept {
   while (from < to && *bytes.bytes(from) == expected) ++from;
   return from;
 }
 
-// The first byte of the trailer that is not as `expected` has it; its end if all are.
+// The offset of the first byte of the trailer that differs from `expected`, or the block's end.
 Offset first_other(const BlockBytes& bytes, Block block, const trailer_t& expected) noexcept {
   using Bytes = std::array<std::byte, sizeof(trailer_t)>;
   const auto wanted = std::bit_cast<Bytes>(expected);
@@ -59,8 +59,7 @@ void move(BlockBytes& bytes, Block old, Block block, Size size) noexcept {
   raise(bytes, block, size);
 }
 
-// Without headers the trailer is the only witness of the size, and is believed only if its check
-// is.
+// Without headers only the trailer stores the size, and it is trusted only if its check is right.
 bool holds(const BlockBytes& bytes, Block block, Size& size, Fault& fault) noexcept {
   const trailer_t trailer = bytes.trailer(block);
   const Offset at_trailer = block.end() - sizeof trailer;

@@ -4,7 +4,7 @@ namespace glassheap {
 
 namespace {
 
-// What a live block says of its size; beyond any block where it keeps none.
+// The size that a live block stores; larger than any block if the layout stores none.
 Size claimed(const BlockBytes& bytes, Block block) noexcept {
   if (bytes.layout.has_headers()) return bytes.header(block.start).size;
   return bytes.layout.has_redzones() ? bytes.trailer(block).size : nowhere;
@@ -31,7 +31,7 @@ std::vector<BlockView> view_all(const BlockBytes& bytes, const BlockMap& map) {
 
 void clear_fronts(BlockBytes& bytes, const BlockMap& map, bool whole_blocks) noexcept {
   for (const Block block : Walk(map)) {
-    const bool whole = whole_blocks && !map.free_at(block.start);  // what is free is zero already
+    const bool whole = whole_blocks && !map.free_at(block.start);  // free blocks are zeros already
     bytes.fill(block.start, whole ? block.extent : granule_size);
   }
 }

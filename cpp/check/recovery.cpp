@@ -3,14 +3,14 @@
 namespace glassheap {
 namespace {
 
-// The stretch in flight, if it is one; whatever a damaged image says, it lies in the region.
+// The recorded range if it is valid, otherwise no block: a damaged image may hold any numbers.
 Block span_of(const Intent& in_flight, Size region) noexcept {
   const bool whole = in_flight.start % granule_size == 0 && in_flight.end % granule_size == 0;
   if (!whole || in_flight.end > region || in_flight.start >= in_flight.end) return {};
   return {in_flight.start, in_flight.end - in_flight.start};
 }
 
-// What was to be kept of it, and the rest.
+// Adds the part of the range that was to be kept, and the rest as the orphan.
 void add_stretch(RecoveredBlocks& recovered, Block range, const Intent& in_flight) {
   const bool keeps = in_flight.keep % granule_size == 0 && in_flight.keep <= range.extent;
   const Size keep = keeps ? in_flight.keep : 0;
@@ -19,7 +19,7 @@ void add_stretch(RecoveredBlocks& recovered, Block range, const Intent& in_fligh
   if (recovered.orphan) recovered.parts.push_back({recovered.orphan, false, false, 0});
 }
 
-// The offsets at which a chunk's blocks start, lowest first.
+// Calls visit(offset, free) for the start of each block, the lowest first.
 template <typename Visit>
 void for_starts(const BlockMap& map, Visit visit) {
   for (std::size_t chunk = 0; chunk < map.chunks(); ++chunk) {
@@ -30,7 +30,7 @@ void for_starts(const BlockMap& map, Visit visit) {
   }
 }
 
-// A block reaches to the next one, or to the end.
+// Ends the last part at `end`: a block extends to the next start, or to the end of the region.
 void close_last(RecoveredBlocks& recovered, Offset end) noexcept {
   if (recovered.parts.empty()) return;
   RecoveredBlocks::Part& last = recovered.parts.back();
@@ -63,7 +63,7 @@ RecoveredBlocks read_recovered_blocks(const BlockMap& map, const Intent& in_flig
     close_last(recovered, range.start);
     add_stretch(recovered, range, in_flight);
   }
-  // The top has no bit of its own: it is the last block, where there was a top at all.
+  // The top has no free bit: it is the last block, if the heap had a top.
   RecoveredBlocks::Part* const last = recovered.parts.empty() ? nullptr : &recovered.parts.back();
   if (last != nullptr && last->block.extent == 0) {
     last->free = last->free || (top < map.region_size() && last->block.start <= top);
@@ -101,7 +101,7 @@ bool RecoveredBlocks::have_sound_headers(const Checker& checker, Fault& fault) c
 
 namespace {
 
-// The live block that starts at `at`, by its header; none if that is not sound.
+// The live block at `at` according to its header; no block if that is not sound.
 Block live_by_header(const BlockBytes& bytes, Offset at) noexcept {
   const header_t header = bytes.header(at);
   if (header.magic != bytes.magic() || header.size > bytes.size()) return {};
@@ -138,7 +138,7 @@ RecoveredBlocks search_headers(const BlockBytes& bytes) {
 
 namespace {
 
-// Where every block is a power of two large; a free one also stands where such a one may.
+// True if halving can yield the part: a power of two, which starts at a multiple of itself if free.
 bool halving_makes(const RecoveredBlocks::Part& part) noexcept {
   return part.free ? part.block == first_piece(part.block) : std::has_single_bit(part.block.extent);
 }

@@ -1,17 +1,17 @@
-// bins.hpp: many lists of free blocks, one for each class of sizes, and a bit for each that has
-// any.
+// bins.hpp: many lists of free blocks, one for each class of sizes, and a bit for each that is not
+// empty.
 //
-//     occupied   0  1  0  0  1  1 ...            bit i: bin i has a block
-//     bins       -  |  -  |  |  ...
-//                   32    80 96                  lists that lie in the free blocks (links.hpp)
-//                   32       96
+//     bin        0  1  2  3  4  5  6 ...
+//     occupied   0  0  1  0  0  1  1 ...         bit i: bin i has a block
+//     list       -  -  |  -  -  |  | ...
+//                      32       80 96            stored in the free blocks (links.hpp)
+//                      32          96
 //
-// The smallest bin from some size upwards that has a block is found by looking at bits. Newcomers
-// stand at the front of their bin: what was freed last is still in the cache.
+// The smallest bin from some size upwards that has a block is found by a search of the bits. A new
+// block goes to the front of its bin: the block that was freed last is still in the cache.
 //
-// Binned is what the policies with bins share. Each says by bin_of(extent) which bin a free block
-// is in; the larger the extent, the higher the bin, or the same; and by `top` whether the top is in
-// one.
+// Binned is the common part of the policies with bins. Each defines bin_of(extent), the bin of a
+// free block, which never falls as the extent grows; and `top`, whether the top is in a bin.
 #pragma once
 
 #include "block/links.hpp"
@@ -19,7 +19,7 @@
 
 namespace glassheap {
 
-// The number of a size class: one for each number of granules below 2^exact, then 16 a doubling.
+// The size class of an extent: one for each number of granules below 2^exact, then 16 a doubling.
 //
 //     granules   1  2  3 ... 63 | 64..67  68..71 ... 124..127 | 128..135 ...      for exact = 6
 //     class      1  2  3 ... 63 | 64      65     ... 79       | 80
@@ -31,7 +31,8 @@ namespace glassheap {
   return below + (granules >> (doubling - 4) & 15);
 }
 
-// Which bins have a block: few enough for one summary of all their words, kept without a branch.
+// The set of bins that have a block. They are few enough for one summary of all words, which is
+// updated without a branch.
 class Occupied {
  public:
   static constexpr std::size_t none = Bitmap::none;
@@ -45,7 +46,7 @@ class Occupied {
     const std::uint64_t left = words_[bin / 64] &= ~(std::uint64_t{1} << (bin % 64));
     summary_ &= ~((left == 0 ? 1U : 0U) << (bin / 64));
   }
-  // The lowest from `bin` upwards, below 64 * words; and the highest of all.
+  // The lowest member from `bin` upwards, which is below 64 * words; or none.
   [[nodiscard]] std::size_t next(std::size_t bin) const noexcept {
     const std::uint64_t here = words_[bin / 64] >> (bin % 64);
     if (here != 0) return bin + static_cast<std::size_t>(std::countr_zero(here));
@@ -54,6 +55,7 @@ class Occupied {
     const auto word = static_cast<std::size_t>(std::countr_zero(above));
     return word * 64 + static_cast<std::size_t>(std::countr_zero(words_[word]));
   }
+  // The highest member, or none.
   [[nodiscard]] std::size_t last() const noexcept {
     if (summary_ == 0) return none;
     const auto word = static_cast<std::size_t>(std::bit_width(summary_)) - 1;
@@ -72,7 +74,7 @@ class Bins {
   static constexpr std::size_t none = Occupied::none;
 
   // `count` empty bins. Throws std::bad_alloc if and only if there is no memory for them.
-  // `same` says whether two free blocks are in the same one.
+  // `same` returns true if two free blocks are in the same bin.
   Bins(BlockBytes& bytes, const BlockMap& map, std::size_t count, SameList same)
       : map_(map),
         links_(bytes, map, same),
@@ -111,7 +113,7 @@ class Bins {
     links_.erase(ends_[bin], block);
     if (ends_[bin].empty()) occupied_.clear(bin);
   }
-  // Puts back between its neighbours a block whose node still names them.
+  // Puts an erased block back between its neighbours, to which its node still links.
   void relink(std::size_t bin, Block block) noexcept {
     occupied_.set(bin);
     links_.relink(ends_[bin], block);
@@ -122,7 +124,7 @@ class Bins {
     for (std::size_t bin = next(0); bin != none; bin = next(bin + 1)) walk(bin, visit);
   }
   template <typename Visit>
-  // Most walk for what they visit. NOLINTNEXTLINE(modernize-use-nodiscard)
+  // Most callers need only the visits. NOLINTNEXTLINE(modernize-use-nodiscard)
   bool walk(std::size_t bin, Visit visit) const {
     return links_.walk(ends_[bin], visit);
   }
@@ -174,7 +176,7 @@ class Binned : public PolicyBase<Self> {
     return bins_.vet_beside(Self::bin_of(block.extent), block, fault);
   }
 
-  // It is in the highest bin, unless a node there was written over: then only the map knows.
+  // The largest block is in the highest bin. If a node there was overwritten, the map is searched.
   [[nodiscard]] Size largest() const noexcept {
     const std::size_t bin = bins_.last();
     if (bin == none) return 0;
@@ -187,7 +189,7 @@ class Binned : public PolicyBase<Self> {
   void list(Visit visit) const {
     bins_.walk(visit);
   }
-  // Every node by itself; and if those are sound, whether each is in its bin.
+  // Every node by itself; and if all are sound, that each is in its bin.
   void inspect(Findings& findings) const {
     const std::size_t before = findings.size();
     PolicyBase<Self>::inspect(findings);
@@ -207,7 +209,7 @@ class Binned : public PolicyBase<Self> {
     return Self::bin_of(a.extent) == Self::bin_of(b.extent);
   }
 
-  // The smallest of the first `looks` blocks of a bin that can serve the request; none if none can.
+  // The smallest that can serve the request among the first `looks` blocks of a bin, or no block.
   [[nodiscard]] Block smallest_in(std::size_t bin, const Request& request, std::size_t looks,
                                   Fault& fault) const noexcept {
     Block best;
@@ -218,7 +220,7 @@ class Binned : public PolicyBase<Self> {
     }
     return best;
   }
-  // The same in the lowest bin from `bin` upwards that has one.
+  // The same for the lowest bin from `bin` upwards that has such a block.
   [[nodiscard, gnu::noinline]] Block smallest_from(std::size_t bin, const Request& request,
                                                    std::size_t looks, Fault& fault) const noexcept {
     for (bin = bins_.next(bin); bin != none && !fault; bin = bins_.next(bin + 1)) {
@@ -228,7 +230,7 @@ class Binned : public PolicyBase<Self> {
   }
 
   static constexpr std::size_t none = Bins<top>::none;
-  static constexpr std::size_t all = none;  // as many looks as there are blocks
+  static constexpr std::size_t all = none;  // no limit to the looks
 
   Bins<top> bins_;
 };

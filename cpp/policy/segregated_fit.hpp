@@ -1,19 +1,20 @@
-// segregated_fit.hpp: nearly the best fit, at once.
+// segregated_fit.hpp: nearly the best fit, in constant time.
 //
 // Problem. Best fit wastes little, but keeps its free blocks sorted. Most requests are small, and
-// of few sizes: a list for each size needs no order within.
+// of few sizes: a list for each size needs no order within it.
 //
 // Structure. Exact bins, one for each extent below 1 KiB; above, 16 bins a doubling (bins.hpp). A
 // small request takes the front of its own bin, which fits without a rest, or of the next bin that
-// has any. A large one looks at up to 8 blocks of its own bin and takes the smallest that fits, and
-// only then goes up. (Rounding the request up instead, as TLSF does, saves the look and loses
-// memory.) The top stands apart: it serves what no bin can, and so is cut last.
+// is not empty. A large one looks at up to 8 blocks of its own bin and takes the smallest that
+// fits, and only then goes to higher bins. (Rounding the request up instead, as TLSF does, saves
+// the search and loses memory.) The top is in no bin: it serves the requests that no bin can, and
+// so is split last.
 //
 //     bins   16 | 32 | 48 | ... | 1008 | 1024..1087 | 1088..1151 | ...          top
 //
-// Invariant. Each free block but the top is in the bin of its extent, where its node says so.
-// Cost. malloc and free O(1). A request that nothing seems to serve looks at all that may before it
-// is refused.
+// Invariant. Each free block but the top is in the bin of its extent, at the place that its node
+// gives.
+// Cost. malloc and free O(1). Before a request is refused, every block that may serve it is tried.
 #pragma once
 
 #include "policy/bins.hpp"

@@ -1,21 +1,20 @@
-// buddies.hpp: every free block is a power of two large, starts at a multiple of that, and becomes
-// one with its buddy, the other half of the block that it was cut from, and so on upwards.
+// buddies.hpp: every free block is a power of two in size, starts at a multiple of its size, and
+// coalesces with its buddy, the other half of the block that it was split from, and so on upwards.
 //
 //     buddy of the block at `start` = start xor extent
 //
-// Whatever is not such a block becomes free in pieces that are. What is left of a block that was
-// cut, a region that is no power of two, a live block that stands for its alignment's sake where no
-// block of its size would:
+// Any other range becomes free in pieces of that kind: the rest of a split, a region whose size is
+// not a power of two, a live block that starts, for its alignment, where no block of its size may:
 //
-//     | 16 |    32    |         64          | 16 |     the pieces of 128 bytes from 48 on,
-//     48   64         96 is no multiple...             each the largest that may start there
+//     | 16 |         64          |    32    | 16 |        the pieces of 128 bytes from 48 on, each
+//     48   64                    128        160  176      the largest that may start there
 #pragma once
 
 #include "space/space.hpp"
 
 namespace glassheap {
 
-// The smallest block that holds `span` and that halving could have made.
+// The smallest block that contains `span` and that halving the region can yield.
 [[nodiscard]] constexpr Block enclosing(Block span) noexcept {
   Block block{span.start, std::bit_ceil(span.extent)};
   while ((block.start &= ~(block.extent - 1)) + block.extent < span.end()) block.extent *= 2;
@@ -81,14 +80,14 @@ class BuddySpace : public Space<P> {
   struct Release {
     Block block;
   };
-  // What giving it back may change.
+  // The range that the release may change.
   [[nodiscard]] Block changed_range(const Release& release) const noexcept {
     return this->with_free_around(release.block);
   }
   [[nodiscard]] Release plan_release(Block block) const noexcept { return {block}; }
 
-  // A block that no halving has made takes all free blocks around it into account: which of them
-  // its pieces will join depends on each other.
+  // A block that halving cannot yield is released in pieces. All free blocks within its enclosing
+  // block are vetted: which of them a piece coalesces with depends on the other pieces.
   [[nodiscard]] bool vet(const Release& release, Fault& fault) const noexcept {
     Block whole = enclosing(release.block);
     if (!vet_within(whole, fault)) return false;
@@ -102,19 +101,19 @@ class BuddySpace : public Space<P> {
   void apply(const Release& release) noexcept {
     for_pieces(release.block, [this](Block piece) { join(piece); });
   }
-  // Blocks that are freed together may make a whole of what none of them would alone, and so join
-  // with any free block there is.
+  // Blocks that are freed together may form a block that none of them would alone, and so coalesce
+  // with any free block.
   [[nodiscard]] bool vet_batch(Fault& fault) const noexcept {
     return vet_within({0, map_.region_size()}, fault);
   }
 
-  // The cut may take a block that this one would have been joined with on its way up, and that need
-  // not touch it: it then ends in another bin.
+  // The split may take a block that this one would have coalesced with on its way up, and that need
+  // not touch it: the result then goes to another bin.
   [[nodiscard]] bool vet_after(const Split& split, Block /*block*/, Fault& fault) const noexcept {
     return policy_.vet_beside(split.from, fault) && policy_.vet_any_insert(fault);
   }
 
-  // Whether no two free blocks touch.
+  // True if no two free blocks ever touch.
   [[nodiscard]] static bool coalesces_all() noexcept { return false; }
 
  private:
@@ -122,7 +121,7 @@ class BuddySpace : public Space<P> {
   using Space<P>::map_;
   using Space<P>::policy_;
 
-  // visit(piece) for each piece of a live block, which is then a live block by itself.
+  // Calls visit(piece) for each piece of a live block, when that is a live block of its own.
   template <typename Visit>
   void for_pieces(Block span, Visit visit) noexcept {
     while (span) {

@@ -1,4 +1,4 @@
-// neighbours.hpp: a block that is freed becomes one with the free blocks that touch it, at once.
+// neighbours.hpp: a freed block coalesces with the free blocks that touch it, at once.
 //
 //     (live) middle (live)     insert(middle)
 //     left   middle (live)     replace(left, left + middle)
@@ -19,14 +19,14 @@ class NeighbourSpace : public Space<P> {
   using Space<P>::vet;
   using Space<P>::apply;
 
-  // A block that becomes free, the free blocks that touch it, and all of them in one.
+  // A block to be freed, the free blocks that touch it, and the one that they become.
   struct Release {
     Block left, middle, right, whole;
 
     [[nodiscard]] bool between() const noexcept { return left && right; }
   };
 
-  // What giving it back changes.
+  // The range that the release changes.
   [[nodiscard]] static Block changed_range(const Release& release) noexcept {
     return release.whole;
   }
@@ -59,14 +59,14 @@ class NeighbourSpace : public Space<P> {
     if (right) this->retire(right);
   }
 
-  // Whether no two free blocks touch.
+  // True if no two free blocks ever touch.
   [[nodiscard]] static bool coalesces_all() noexcept { return true; }
 
  private:
   using Space<P>::map_;
   using Space<P>::policy_;
 
-  // The free block whose place the whole takes; none where nothing free touches the middle.
+  // The free block that `whole` replaces; no block if no free block touches the middle.
   [[nodiscard]] static Block replaced(const Release& release) noexcept {
     return release.left ? release.left : release.right;
   }
