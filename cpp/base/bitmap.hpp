@@ -55,7 +55,7 @@ class Bitmap {
     crash_point();
     Word& summary = levels_[1][word / word_bits];
     if (summary == 0) [[unlikely]]
-      announce(word / word_bits);
+      propagate_set(word / word_bits);
     summary |= bit(word);
   }
   // Removes i, which is a member.
@@ -66,36 +66,37 @@ class Bitmap {
     Word& summary = levels_[1][word / word_bits];
     summary &= ~(Word{left == 0} << (word % word_bits));
     if (summary == 0) [[unlikely]]
-      retract(word / word_bits);
+      propagate_clear(word / word_bits);
   }
 
   // Replaces 64 members, in one store, and in none if they stay the same. The summaries are stale
-  // until sum_up(), which rebuilds them from level 0 alone.
+  // until rebuild_summaries(), which reads level 0 alone.
   void assign(std::size_t word, Word members) noexcept {
     if (levels_[0][word] == members) return;
     levels_[0][word] = members;
     crash_point();
   }
-  void sum_up() noexcept;
+  void rebuild_summaries() noexcept;
 
   // The lowest member from i upwards, or none. i is at most the number of places.
   [[nodiscard]] std::size_t next(std::size_t i) const noexcept {
     const Word* const word = levels_[0] + i / word_bits;
     const std::size_t shift = i % word_bits;
     const Word from_here = word[0] >> shift | word[1] << 1 << (word_bits - 1 - shift);
-    return from_here != 0 ? i + lowest(from_here) : next_word(i / word_bits + 1);
+    return from_here != 0 ? i + lowest(from_here) : next_from_word(i / word_bits + 1);
   }
   // The highest member from i downwards, or none. i is in range.
   [[nodiscard]] std::size_t prev(std::size_t i) const noexcept {
     const Word* const word = levels_[0] + i / word_bits;
     const std::size_t shift = word_bits - 1 - i % word_bits;
     const Word up_to_here = word[0] << shift | word[-1] >> 1 >> (word_bits - 1 - shift);
-    return up_to_here != 0 ? i - (word_bits - 1 - highest(up_to_here)) : prev_word(i / word_bits);
+    return up_to_here != 0 ? i - (word_bits - 1 - highest(up_to_here))
+                           : prev_below_word(i / word_bits);
   }
 
  private:
   static constexpr std::size_t word_bits = 64;
-  static constexpr std::size_t most_levels = 6;
+  static constexpr std::size_t max_levels = 6;
 
   [[nodiscard]] static constexpr Word bit(std::size_t i) noexcept { return Word{1} << (i % 64); }
   [[nodiscard]] static constexpr std::size_t lowest(Word word) noexcept {
@@ -107,13 +108,13 @@ class Bitmap {
 
   // The slow paths. Set, or clear, the bits above a word of the first summary that has got its
   // first bit, or lost its last one.
-  void announce(std::size_t summary) noexcept;
-  void retract(std::size_t summary) noexcept;
+  void propagate_set(std::size_t summary) noexcept;
+  void propagate_clear(std::size_t summary) noexcept;
   // The nearest member in the words from `word` upwards, or below `word`; or none.
-  [[nodiscard]] std::size_t next_word(std::size_t word) const noexcept;
-  [[nodiscard]] std::size_t prev_word(std::size_t word) const noexcept;
+  [[nodiscard]] std::size_t next_from_word(std::size_t word) const noexcept;
+  [[nodiscard]] std::size_t prev_below_word(std::size_t word) const noexcept;
 
-  std::array<Word*, most_levels> levels_{};
+  std::array<Word*, max_levels> levels_{};
   std::size_t depth_ = 0;
   std::size_t bits_ = 0;
 };

@@ -27,9 +27,9 @@ namespace glassheap {
 
 class Lock {
  public:
-  // `shared`: more than one thread may use the heap. Without it, locking only detects a second
-  // entry by the same thread.
-  explicit Lock(bool shared);
+  // `multithreaded`: more than one thread may use the heap. Without it, locking only detects a
+  // second entry by the same thread.
+  explicit Lock(bool multithreaded);
   ~Lock();
   Lock(const Lock&) = delete;
   Lock& operator=(const Lock&) = delete;
@@ -39,20 +39,20 @@ class Lock {
     const Thread self = this_thread();
     if (owner_.load(std::memory_order_relaxed) == self) [[unlikely]]
       return false;
-    if (is_uncontended() && owner_.load(std::memory_order_relaxed) == nobody) {
+    if (is_uncontended() && owner_.load(std::memory_order_relaxed) == no_thread) {
       owner_.store(self, std::memory_order_relaxed);
     } else {
       acquire_contended(self);
     }
     return true;
   }
-  void unlock() noexcept { owner_.store(nobody, std::memory_order_release); }
+  void unlock() noexcept { owner_.store(no_thread, std::memory_order_release); }
 
  private:
-  friend class LockList;
+  friend class LockRegistry;
   using Thread = std::uintptr_t;
-  static constexpr Thread nobody = 0;
-  static constexpr int looks_before_yield = 64;
+  static constexpr Thread no_thread = 0;
+  static constexpr int spins_before_yield = 64;
 
   // A number that no other running thread has.
   [[nodiscard]] static Thread this_thread() noexcept {
@@ -65,29 +65,29 @@ class Lock {
   }
   [[nodiscard]] bool is_uncontended() const noexcept {
 #if __has_include(<sys/single_threaded.h>)
-    return !shared_ || __libc_single_threaded != 0;
+    return !multithreaded_ || __libc_single_threaded != 0;
 #else
-    return !shared_;
+    return !multithreaded_;
 #endif
   }
 
   void acquire_contended(Thread self) noexcept {
-    Thread found = nobody;
+    Thread found = no_thread;
     while (!owner_.compare_exchange_weak(found, self, std::memory_order_acquire)) {
       wait();
-      found = nobody;
+      found = no_thread;
     }
   }
   // Only reads while the lock is held, so that waiting threads leave the cache line to its owner.
   void wait() const noexcept {
-    for (int looks = 0; owner_.load(std::memory_order_relaxed) != nobody; ++looks) {
-      if (looks >= looks_before_yield) std::this_thread::yield();
+    for (int spins = 0; owner_.load(std::memory_order_relaxed) != no_thread; ++spins) {
+      if (spins >= spins_before_yield) std::this_thread::yield();
     }
   }
 
-  std::atomic<Thread> owner_{nobody};
-  bool shared_;
-  bool held_over_fork_ = false;
+  std::atomic<Thread> owner_{no_thread};
+  bool multithreaded_;
+  bool locked_for_fork_ = false;
   Lock* next_ = nullptr;  // in the list of all locks
   Lock* prev_ = nullptr;
 };

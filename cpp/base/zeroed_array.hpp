@@ -18,10 +18,10 @@
 
 namespace glassheap {
 
-// Releases an array: unmaps it if it has its own pages, `mapped` bytes of them; frees it if that is
+// Releases an array: unmaps it if it has its own pages, `mapped_bytes` of them; frees it if that is
 // 0; leaves it alone if it is borrowed.
 struct ArrayDeleter {
-  std::size_t mapped = 0;
+  std::size_t mapped_bytes = 0;
   bool borrowed = false;
   void operator()(void* memory) const noexcept;
 };
@@ -30,21 +30,22 @@ struct ArrayDeleter {
 template <typename Item>
 using ZeroedArray = std::unique_ptr<Item[], ArrayDeleter>;
 
-[[nodiscard]] void* allocate_zeroed(std::size_t bytes, std::size_t& mapped) noexcept;
-void zero_again(void* memory, std::size_t bytes, const ArrayDeleter& how) noexcept;
+[[nodiscard]] void* allocate_zeroed(std::size_t bytes, std::size_t& mapped_bytes) noexcept;
+void reset_to_zero(void* memory, std::size_t bytes, const ArrayDeleter& deleter) noexcept;
 
 // An array of `count` zeros; null if and only if there is no memory.
 template <typename Item>
 [[nodiscard]] ZeroedArray<Item> make_zeroed(std::size_t count) noexcept {
-  ArrayDeleter how;
-  auto* const memory = static_cast<Item*>(allocate_zeroed(count * sizeof(Item), how.mapped));
-  return ZeroedArray<Item>(memory, how);
+  ArrayDeleter deleter;
+  auto* const memory =
+      static_cast<Item*>(allocate_zeroed(count * sizeof(Item), deleter.mapped_bytes));
+  return ZeroedArray<Item>(memory, deleter);
 }
 
 // Sets all `count` items to zero; they take no more memory than a new array.
 template <typename Item>
-void clear(ZeroedArray<Item>& numbers, std::size_t count) noexcept {
-  zero_again(numbers.get(), count * sizeof(Item), numbers.get_deleter());
+void clear(ZeroedArray<Item>& array, std::size_t count) noexcept {
+  reset_to_zero(array.get(), count * sizeof(Item), array.get_deleter());
 }
 
 // The source of one heap's arrays.
@@ -57,9 +58,9 @@ class ArrayArena {
   // An arena that measures how many bytes the arrays of a shared heap take: here they have their
   // own memory, and are never touched.
   [[nodiscard]] static ArrayArena to_measure() noexcept {
-    ArrayArena memory;
-    memory.shared_ = true;
-    return memory;
+    ArrayArena arena;
+    arena.shared_ = true;
+    return arena;
   }
 
   [[nodiscard]] bool is_borrowed() const noexcept { return next_ != nullptr; }
@@ -74,9 +75,9 @@ class ArrayArena {
   [[nodiscard]] ZeroedArray<Item> take(std::size_t count) {
     const std::size_t bytes = (count * sizeof(Item) + 63) / 64 * 64;
     taken_ += bytes;
-    ZeroedArray<Item> numbers = is_borrowed() ? borrow<Item>(bytes) : make_zeroed<Item>(count);
-    if (numbers == nullptr) throw std::bad_alloc();
-    return numbers;
+    ZeroedArray<Item> array = is_borrowed() ? borrow<Item>(bytes) : make_zeroed<Item>(count);
+    if (array == nullptr) throw std::bad_alloc();
+    return array;
   }
 
  private:

@@ -120,9 +120,9 @@ class Sealer {
 // The region's bytes, read and written as fronts and backs of blocks and as payloads.
 class BlockBytes {
  public:
-  BlockBytes(std::span<std::byte> region, Layout how, std::uint32_t magic,
+  BlockBytes(std::span<std::byte> region, Layout block_layout, std::uint32_t magic,
              std::byte fill = std::byte{0}, const Key* key = nullptr)
-      : layout(how),
+      : layout(block_layout),
         first_(region.data()),
         size_(region.size()),
         magic_(magic),
@@ -197,13 +197,13 @@ class BlockBytes {
 
   // The lowest start in `free` at which a block for `request` fits with its payload aligned.
   [[nodiscard]] std::optional<Offset> place(Block free, const Request& request) const noexcept {
-    const Address payload = real(layout.payload_of(free.start));
+    const Address payload = real_address(layout.payload_of(free.start));
     const Offset start = free.start + (round_up(payload, request.align) - payload);
     if (start > free.end() || free.end() - start < request.extent) return std::nullopt;
     return start;
   }
   [[nodiscard]] bool is_aligned(Offset payload, Size align) const noexcept {
-    return (real(payload) & (align - 1)) == 0;
+    return (real_address(payload) & (align - 1)) == 0;
   }
 
  private:
@@ -219,7 +219,7 @@ class BlockBytes {
     std::memcpy(first_ + at, &value, sizeof value);
     crash_point();
   }
-  [[nodiscard]] Address real(Offset at) const noexcept {
+  [[nodiscard]] Address real_address(Offset at) const noexcept {
     return reinterpret_cast<Address>(first_) + at;
   }
 

@@ -117,7 +117,7 @@ class BlockMap {
   [[nodiscard, gnu::cold]] Size largest_free() const noexcept;
 
   [[nodiscard]] Size own_memory() const noexcept {
-    return (empty_ == nullptr ? 2 : 3) * words_ * sizeof(Bitmap::Word);
+    return (tombstones_ == nullptr ? 2 : 3) * words_ * sizeof(Bitmap::Word);
   }
   // A bit for each granule of a chunk at which a block starts, the lowest granule first.
   [[nodiscard]] Bitmap::Word starts_word(std::size_t chunk) const noexcept {
@@ -135,12 +135,12 @@ class BlockMap {
   // A free block becomes live.
   void make_live(Block block) noexcept {
     ++live_;
-    forget_free(block);
+    unmark_free(block);
   }
   // A live block becomes free.
   void make_free(Block block) noexcept {
     --live_;
-    note_free(block);
+    mark_free(block);
   }
   // Adds a block that is split off the end of the one before it.
   void add_live(Block block) noexcept {
@@ -149,7 +149,7 @@ class BlockMap {
   }
   void add_free(Block block) noexcept {
     starts_.set(granule(block.start));
-    note_free(block);
+    mark_free(block);
   }
   // Removes a block that merges into the one before it.
   void drop_live(Block block) noexcept {
@@ -158,13 +158,13 @@ class BlockMap {
   }
   void drop_free(Block block) noexcept {
     starts_.clear(granule(block.start));
-    forget_free(block);
+    unmark_free(block);
   }
   // The free block `block` has been extended to `whole`, over the block after it.
   void extend_free(Block block, Block whole) noexcept {
     if (whole.end() != region_size_) return;
-    forget_free(block);
-    note_free(whole);
+    unmark_free(block);
+    mark_free(whole);
   }
   void clear() noexcept;
 
@@ -173,11 +173,11 @@ class BlockMap {
   // different in between.
   template <typename Visit>
   void rebuild(Visit visit) noexcept {
-    Rewriting now{*this};
-    visit([&now](Block block, bool free) { now.put(block, free); });
-    now.write_up_to(chunks());
-    starts_.sum_up();
-    free_.sum_up();
+    Rebuilder rebuilder{*this};
+    visit([&rebuilder](Block block, bool free) { rebuilder.put(block, free); });
+    rebuilder.write_up_to(chunks());
+    starts_.rebuild_summaries();
+    free_.rebuild_summaries();
   }
 
   // Tombstones. The address of a block without payload is the start of the next block. Once it is
@@ -185,17 +185,17 @@ class BlockMap {
   // the next block's front. The bits, half a block map, are allocated with the first tombstone:
   // that one free() asks the system for memory, under the heap's lock. It cannot fail for lack of
   // it: without memory no tombstone is set, and such a pointer is refused as an interior one.
-  void note_empty(Offset start) noexcept;
-  [[nodiscard]] bool was_empty(Offset at) const noexcept {
-    return empty_ != nullptr && Bitmap::test(empty_.get(), granule(at));
+  void set_tombstone(Offset start) noexcept;
+  [[nodiscard]] bool has_tombstone(Offset at) const noexcept {
+    return tombstones_ != nullptr && Bitmap::test(tombstones_.get(), granule(at));
   }
 
  private:
   static constexpr std::size_t chunk_granules = 64;
 
   // Collects and writes the two words of each chunk in turn.
-  struct Rewriting {
-    explicit Rewriting(BlockMap& rewritten) noexcept : map(rewritten) {
+  struct Rebuilder {
+    explicit Rebuilder(BlockMap& target) noexcept : map(target) {
       map.top_ = map.region_size_;
       map.live_ = map.free_below_top_ = 0;
     }
@@ -232,7 +232,7 @@ class BlockMap {
     return granule == Bitmap::none ? nowhere : granule * granule_size;
   }
 
-  void note_free(Block block) noexcept {
+  void mark_free(Block block) noexcept {
     if (block.end() == region_size_) {
       top_ = block.start;
     } else {
@@ -240,7 +240,7 @@ class BlockMap {
       ++free_below_top_;
     }
   }
-  void forget_free(Block block) noexcept {
+  void unmark_free(Block block) noexcept {
     if (block.start == top_) {
       top_ = region_size_;
     } else {
@@ -256,7 +256,7 @@ class BlockMap {
   ZeroedArray<Bitmap::Word> storage_;
   Bitmap starts_;
   Bitmap free_;
-  ZeroedArray<Bitmap::Word> empty_;  // null until the first tombstone
+  ZeroedArray<Bitmap::Word> tombstones_;  // null until the first tombstone
   Size live_ = 0;
   Size free_below_top_ = 0;
 };

@@ -61,21 +61,23 @@ class Links {
     const std::uint32_t self = link_to(block.start);
     return node.size == bytes_.layout.on_offer(block.extent) &&
            (ends.tail == self ? node.next == GLASSHEAP_NIL
-                              : leads_back(node.next, self, &node_t::prev)) &&
+                              : links_back(node.next, self, &node_t::prev)) &&
            (ends.head == self ? node.prev == GLASSHEAP_NIL
-                              : leads_back(node.prev, self, &node_t::next));
+                              : links_back(node.prev, self, &node_t::next));
   }
   [[nodiscard]] bool vet(const ListEnds& ends, Block block, Fault& fault) const noexcept {
     return is_sound(ends, block) || explain(ends, block, fault);
   }
   // True if the nodes on either side of a sound one are sound: erasing it links them to each other.
-  [[nodiscard]] bool vet_beside(const ListEnds& ends, Block block, Fault& fault) const noexcept {
+  [[nodiscard]] bool vet_list_neighbours(const ListEnds& ends, Block block,
+                                         Fault& fault) const noexcept {
     const node_t node = bytes_.node(block.start);
-    return vet_end(ends, node.prev, fault) && vet_end(ends, node.next, fault);
+    return vet_linked(ends, node.prev, fault) && vet_linked(ends, node.next, fault);
   }
-  // True if `end` is nil, or links to a sound node: another block may be linked in beside it.
-  [[nodiscard]] bool vet_end(const ListEnds& ends, std::uint32_t end, Fault& fault) const noexcept {
-    return end == GLASSHEAP_NIL || vet(ends, map_.block_at(linked(end)), fault);
+  // True if `link` is nil, or leads to a sound node: another block may be linked in beside it.
+  [[nodiscard]] bool vet_linked(const ListEnds& ends, std::uint32_t link,
+                                Fault& fault) const noexcept {
+    return link == GLASSHEAP_NIL || vet(ends, map_.block_at(linked(link)), fault);
   }
 
   // Calls visit(block) from the head on, up to the first unsound node. True if there is none.
@@ -92,45 +94,49 @@ class Links {
 
   // --- Updates. Every node that is read here has been vetted. -----------------------------------
 
-  void put(ListEnds& ends, Block block, Offset prev, Offset next) noexcept {
+  void insert(ListEnds& ends, Block block, Offset prev, Offset next) noexcept {
     bytes_.write_node(block, next, prev);
-    join(ends, prev, block.start);
-    join_back(ends, block.start, next);
+    connect_next(ends, prev, block.start);
+    connect_prev(ends, block.start, next);
   }
-  void push_front(ListEnds& ends, Block block) noexcept { put(ends, block, nowhere, ends.first()); }
-  void push_back(ListEnds& ends, Block block) noexcept { put(ends, block, ends.last(), nowhere); }
+  void push_front(ListEnds& ends, Block block) noexcept {
+    insert(ends, block, nowhere, ends.first());
+  }
+  void push_back(ListEnds& ends, Block block) noexcept {
+    insert(ends, block, ends.last(), nowhere);
+  }
   void erase(ListEnds& ends, Block block) noexcept {
     const node_t node = bytes_.node(block.start);
-    join(ends, linked(node.prev), linked(node.next));
-    join_back(ends, linked(node.prev), linked(node.next));
+    connect_next(ends, linked(node.prev), linked(node.next));
+    connect_prev(ends, linked(node.prev), linked(node.next));
   }
   void replace(ListEnds& ends, Block old, Block now) noexcept {
     const node_t node = bytes_.node(old.start);
-    put(ends, now, linked(node.prev), linked(node.next));
+    insert(ends, now, linked(node.prev), linked(node.next));
   }
   // Puts an erased block back between its neighbours, to which its node still links.
   void relink(ListEnds& ends, Block block) noexcept { replace(ends, block, block); }
 
  private:
-  // A direction along a list: the link that leads on, the one that leads back, and the two ends.
-  struct Way {
-    std::uint32_t node_t::* on;
-    std::uint32_t node_t::* back;
-    Rule on_rule, back_rule;
-    std::uint32_t from, to;
+  // A direction along a list: its link, the link back, and the first and last node.
+  struct Direction {
+    std::uint32_t node_t::* link;
+    std::uint32_t node_t::* back_link;
+    Rule rule, back_rule;
+    std::uint32_t first, last;
   };
 
   [[nodiscard]] bool is_listed(std::uint32_t link) const noexcept {
     const Offset at = linked(link);
     return at < bytes_.size() && map_.free_at(at) && (top == Top::listed || at != map_.top().start);
   }
-  [[nodiscard]] bool leads_back(std::uint32_t there, std::uint32_t here,
+  [[nodiscard]] bool links_back(std::uint32_t target, std::uint32_t source,
                                 std::uint32_t node_t::* link) const noexcept {
-    return there != here && is_listed(there) && bytes_.node(linked(there)).*link == here;
+    return target != source && is_listed(target) && bytes_.node(linked(target)).*link == source;
   }
 
   // Makes `prev` link to `next`; the list begins with `next` if `prev` is nowhere.
-  void join(ListEnds& ends, Offset prev, Offset next) noexcept {
+  void connect_next(ListEnds& ends, Offset prev, Offset next) noexcept {
     if (prev == nowhere) {
       ends.head = link_to(next);
     } else {
@@ -138,7 +144,7 @@ class Links {
     }
   }
   // Makes `next` link back to `prev`; the list ends with `prev` if `next` is nowhere.
-  void join_back(ListEnds& ends, Offset prev, Offset next) noexcept {
+  void connect_prev(ListEnds& ends, Offset prev, Offset next) noexcept {
     if (next == nowhere) {
       ends.tail = link_to(prev);
     } else {
@@ -154,41 +160,42 @@ class Links {
     const Size offer = bytes_.layout.on_offer(block.extent);
     if (node.size != offer)
       fault = broken(Rule::node_size, block.start, offer, node.size);
-    else if (leads_right(block, forward(ends)))
-      fault = astray(block.start, backward(ends));
+    else if (is_link_sound(block, forward(ends)))
+      fault = broken_link(block.start, backward(ends));
     else
-      fault = astray(block.start, forward(ends));
+      fault = broken_link(block.start, forward(ends));
     return false;
   }
-  [[nodiscard]] static Way forward(const ListEnds& ends) noexcept {
+  [[nodiscard]] static Direction forward(const ListEnds& ends) noexcept {
     return {&node_t::next, &node_t::prev, Rule::next, Rule::prev, ends.head, ends.tail};
   }
-  [[nodiscard]] static Way backward(const ListEnds& ends) noexcept {
+  [[nodiscard]] static Direction backward(const ListEnds& ends) noexcept {
     return {&node_t::prev, &node_t::next, Rule::prev, Rule::next, ends.tail, ends.head};
   }
-  [[nodiscard]] bool leads_right(Block block, const Way& way) const noexcept {
-    const std::uint32_t there = bytes_.node(block.start).*way.on;
+  [[nodiscard]] bool is_link_sound(Block block, const Direction& direction) const noexcept {
+    const std::uint32_t target = bytes_.node(block.start).*direction.link;
     const std::uint32_t self = link_to(block.start);
-    return self == way.to ? there == GLASSHEAP_NIL : leads_back(there, self, way.back);
+    return self == direction.last ? target == GLASSHEAP_NIL
+                                  : links_back(target, self, direction.back_link);
   }
 
   // The link of the node at `at` does not lead where it should, or its target does not link back.
   // The target was overwritten if it is in this list and its own back link leads to no node that
   // links to it; otherwise the node at `at` was.
-  [[nodiscard]] Fault astray(Offset at, const Way& way) const noexcept {
+  [[nodiscard]] Fault broken_link(Offset at, const Direction& direction) const noexcept {
     const std::uint32_t self = link_to(at);
-    const std::uint32_t there = bytes_.node(at).*way.on;
-    if (self == way.to) return broken(way.on_rule, at, GLASSHEAP_NIL, there);
-    if (there != self && there != way.from && is_listed(there) &&
-        same_list_(map_.block_at(at), map_.block_at(linked(there)))) {
-      const std::uint32_t claimant = bytes_.node(linked(there)).*way.back;
-      if (!leads_back(claimant, there, way.on))
-        return broken(way.back_rule, linked(there), self, claimant);
+    const std::uint32_t target = bytes_.node(at).*direction.link;
+    if (self == direction.last) return broken(direction.rule, at, GLASSHEAP_NIL, target);
+    if (target != self && target != direction.first && is_listed(target) &&
+        same_list_(map_.block_at(at), map_.block_at(linked(target)))) {
+      const std::uint32_t back_target = bytes_.node(linked(target)).*direction.back_link;
+      if (!links_back(back_target, target, direction.link))
+        return broken(direction.back_rule, linked(target), self, back_target);
     }
-    return broken(way.on_rule, at, link_to(linker(self, way.back)), there);
+    return broken(direction.rule, at, link_to(linking_to(self, direction.back_link)), target);
   }
   // The start of the free block whose `link` leads to `self`; nowhere if there is none.
-  [[nodiscard]] Offset linker(std::uint32_t self, std::uint32_t node_t::* link) const noexcept {
+  [[nodiscard]] Offset linking_to(std::uint32_t self, std::uint32_t node_t::* link) const noexcept {
     Offset at = map_.free_from(0);
     while (at != nowhere && (link_to(at) == self || bytes_.node(at).*link != self))
       at = map_.free_from(at + granule_size);

@@ -24,9 +24,9 @@ struct RecoveredBlocks {
   std::vector<Part> parts;  // in address order
   Block orphan;             // a part without an owner, to be freed; or none
 
-  // True if the parts cover the region and the free ones are valid in `layout`; with `none_touch`,
-  // only if no two free parts touch as well.
-  [[nodiscard]] bool is_consistent(const Layout& layout, Size region, bool none_touch,
+  // True if the parts cover the region and the free ones are valid in `layout`; and no two of those
+  // touch, if the heap `coalesces_all`.
+  [[nodiscard]] bool is_consistent(const Layout& layout, Size region, bool coalesces_all,
                                    Fault& fault) const noexcept;
   // Rebuilds the map; a block that was being resized gets its header and redzone. A process that is
   // killed meanwhile leaves a map that can be read again: nothing outside the range changes.

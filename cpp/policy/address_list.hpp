@@ -40,17 +40,17 @@ class AddressList : public PolicyBase<Self> {
     return vet(old, fault);
   }
   [[nodiscard]] bool vet_insert(Block block, Fault& fault) const noexcept {
-    const Offset before = before_in_list(block.start);
-    const Offset near = before != nowhere ? before : ends_.first();
-    return near == nowhere || vet(map_.block_at(near), fault);
+    const Offset before = predecessor(block.start);
+    const Offset neighbour = before != nowhere ? before : ends_.first();
+    return neighbour == nowhere || vet(map_.block_at(neighbour), fault);
   }
-  [[nodiscard, gnu::noinline]] bool vet_beside(Block block, Fault& fault) const noexcept {
-    return links_.vet_beside(ends_, block, fault);
+  [[nodiscard, gnu::noinline]] bool vet_list_neighbours(Block block, Fault& fault) const noexcept {
+    return links_.vet_list_neighbours(ends_, block, fault);
   }
 
   void insert(Block block) noexcept {
-    const Offset prev = before_in_list(block.start);
-    links_.put(ends_, block, prev, prev == nowhere ? ends_.first() : links_.next(prev));
+    const Offset prev = predecessor(block.start);
+    links_.insert(ends_, block, prev, prev == nowhere ? ends_.first() : links_.next(prev));
     if (!this->is_top(block)) index_.add(block);
   }
   void erase(Block block) noexcept {
@@ -99,7 +99,7 @@ class AddressList : public PolicyBase<Self> {
   [[nodiscard]] Offset after(Offset at) const noexcept { return map_.free_from(at + granule_size); }
 
   // The nearest free block below `at`, or nowhere; without a query to the map if there can be none.
-  [[nodiscard]] Offset before_in_list(Offset at) const noexcept {
+  [[nodiscard]] Offset predecessor(Offset at) const noexcept {
     return ends_.empty() || at <= ends_.first() ? nowhere : map_.free_before(at);
   }
 

@@ -26,7 +26,7 @@
 
 namespace glassheap {
 
-class Buddy : public Binned<Buddy, Top::listed> {
+class Buddy : public BinnedPolicy<Buddy, Top::listed> {
  public:
   static constexpr PolicyDescription description{
       .name = "buddy",
@@ -40,12 +40,12 @@ class Buddy : public Binned<Buddy, Top::listed> {
     return static_cast<std::size_t>(std::bit_width(extent / granule_size)) - 1;
   }
 
-  using Binned::Binned;
+  using BinnedPolicy::BinnedPolicy;
 
   [[nodiscard]] Block find_free(const Request& request, Fault& fault) const noexcept {
     if (request.extent > map_.region_size()) return {};
-    const std::size_t looks = request.align == granule_size ? 1 : all;
-    return smallest_from(bin_of(request.extent), request, looks, fault);
+    const std::size_t limit = request.align == granule_size ? 1 : unlimited;
+    return smallest_from(bin_of(request.extent), request, limit, fault);
   }
 };
 

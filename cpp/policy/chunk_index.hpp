@@ -29,10 +29,10 @@ namespace glassheap {
 
 // Summary: the larger of two extents, in granules. Query: at least so many. Signed, because SSE2
 // compares signed numbers.
-struct Maxima {
+struct MaxSummary {
   using Number = std::int32_t;
   [[nodiscard]] static Number combine(Number a, Number b) noexcept { return a > b ? a : b; }
-  [[nodiscard]] static bool rests_on(Number sum, Number number) noexcept { return sum == number; }
+  [[nodiscard]] static bool depends_on(Number sum, Number number) noexcept { return sum == number; }
 
   [[nodiscard]] static Number of(const Number* group) noexcept {
 #ifdef __SSE2__
@@ -83,11 +83,11 @@ class ChunkIndex {
 
   // A free block, not the top. The map already has the one to add, no longer the one to remove.
   void add(Block block) noexcept {
-    maxima_.include(BlockMap::chunk_of(block.start), number(block.extent));
+    maxima_.include(BlockMap::chunk_of(block.start), granules(block.extent));
   }
   [[gnu::noinline]] void remove(Block block) noexcept {
     const std::size_t chunk = BlockMap::chunk_of(block.start);
-    if (number(block.extent) == maxima_[chunk]) maxima_.set(chunk, largest_in(chunk));
+    if (granules(block.extent) == maxima_[chunk]) maxima_.set(chunk, largest_in(chunk));
   }
 
   void replace(Block old, Block now) noexcept {
@@ -99,30 +99,30 @@ class ChunkIndex {
   // The lowest free block other than the top that starts at `from` or above and has at least
   // `extent` bytes; no block if there is none.
   [[nodiscard, gnu::noinline]] Block first(Offset from, Size extent) const noexcept {
-    if (from == 0) return first_at(maxima_.first(number(extent)), extent);
+    if (from == 0) return first_from_chunk(maxima_.first(granules(extent)), extent);
     if (from >= map_.region_size()) return {};
     const std::size_t here = BlockMap::chunk_of(from);
     if (const Block block = first_in(here, from, extent)) return block;
-    return first_at(maxima_.next(here + 1, number(extent)), extent);
+    return first_from_chunk(maxima_.next(here + 1, granules(extent)), extent);
   }
 
   // The extent of the largest free block other than the top; 0 if there is none.
   [[nodiscard]] Size largest() const noexcept {
     const Number most = maxima_.all();
-    return most != largest_number ? static_cast<Size>(most) * granule_size : largest_by_walking();
+    return most != max_granules ? static_cast<Size>(most) * granule_size : largest_by_walking();
   }
 
  private:
-  using Number = Maxima::Number;
-  static constexpr Number largest_number = std::numeric_limits<Number>::max();
+  using Number = MaxSummary::Number;
+  static constexpr Number max_granules = std::numeric_limits<Number>::max();
 
-  [[nodiscard]] static constexpr Number number(Size extent) noexcept {
-    return static_cast<Number>(std::min(extent / granule_size, Size{largest_number}));
+  [[nodiscard]] static constexpr Number granules(Size extent) noexcept {
+    return static_cast<Number>(std::min(extent / granule_size, Size{max_granules}));
   }
 
   // The lowest from `chunk` upwards; `chunk` is large enough according to its number, or none.
-  [[nodiscard]] Block first_at(std::size_t chunk, Size extent) const noexcept {
-    for (; chunk != Pyramid<Maxima>::none; chunk = maxima_.next(chunk + 1, number(extent))) {
+  [[nodiscard]] Block first_from_chunk(std::size_t chunk, Size extent) const noexcept {
+    for (; chunk != Pyramid<MaxSummary>::none; chunk = maxima_.next(chunk + 1, granules(extent))) {
       if (const Block block = first_in(chunk, 0, extent)) return block;
     }
     return {};
@@ -138,7 +138,7 @@ class ChunkIndex {
   [[nodiscard]] Number largest_in(std::size_t chunk) const noexcept {
     Number largest = 0;
     for (auto bits = map_.free_word(chunk); bits != 0; bits &= bits - 1)
-      largest = std::max(largest, number(map_.block_of_bit(chunk, bits).extent));
+      largest = std::max(largest, granules(map_.block_of_bit(chunk, bits).extent));
     return largest;
   }
   [[gnu::cold, nodiscard]] Size largest_by_walking() const noexcept {
@@ -150,7 +150,7 @@ class ChunkIndex {
   }
 
   const BlockMap& map_;
-  Pyramid<Maxima> maxima_;
+  Pyramid<MaxSummary> maxima_;
 };
 
 // The search by address, for first fit and next fit.

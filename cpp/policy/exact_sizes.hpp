@@ -27,10 +27,10 @@
 namespace glassheap {
 
 // Summary: all bits of two words. Query: one bit, by its number.
-struct Unions {
+struct OrSummary {
   using Number = std::uint64_t;
   [[nodiscard]] static Number combine(Number a, Number b) noexcept { return a | b; }
-  [[nodiscard]] static bool rests_on(Number /*sum*/, Number /*number*/) noexcept { return true; }
+  [[nodiscard]] static bool depends_on(Number /*sum*/, Number /*number*/) noexcept { return true; }
   [[nodiscard]] static Number of(const Number* group) noexcept {
     Number all = 0;
     for (unsigned i = 0; i < 16; ++i) all |= group[i];
@@ -68,12 +68,11 @@ class ExactSizes {
   // A free block below the limit, not the top. The map already has the one to add, no longer the
   // one to remove.
   [[gnu::noinline]] void add(Block block) noexcept {
-    sizes_.include(stretch_of(block.start), bit(block.extent));
+    sizes_.include(pair_of(block.start), bit(block.extent));
   }
   [[gnu::noinline]] void remove(Block block) noexcept {
-    const std::size_t stretch = stretch_of(block.start);
-    if (!first_in(stretch, 0, block.extent))
-      sizes_.set(stretch, sizes_[stretch] & ~bit(block.extent));
+    const std::size_t pair = pair_of(block.start);
+    if (!first_in(pair, 0, block.extent)) sizes_.set(pair, sizes_[pair] & ~bit(block.extent));
   }
 
   // The smallest existing extent of at least `extent` bytes, the largest existing one, and the
@@ -93,14 +92,14 @@ class ExactSizes {
   [[nodiscard, gnu::noinline]] Block first(Offset from, Size extent) const noexcept {
     if (from >= map_.region_size()) return {};
     const auto number = static_cast<unsigned>(granules(extent));
-    const std::size_t here = stretch_of(from);
+    const std::size_t here = pair_of(from);
     if (const Block block = first_in(here, from, extent)) return block;
     const std::size_t next = sizes_.next(here + 1, number);
-    return next == Pyramid<Unions>::none ? Block{} : first_in(next, 0, extent);
+    return next == Pyramid<OrSummary>::none ? Block{} : first_in(next, 0, extent);
   }
 
  private:
-  [[nodiscard]] static constexpr std::size_t stretch_of(Offset at) noexcept {
+  [[nodiscard]] static constexpr std::size_t pair_of(Offset at) noexcept {
     return BlockMap::chunk_of(at) / 2;
   }
   [[nodiscard]] static constexpr Size granules(Size extent) noexcept {
@@ -114,9 +113,9 @@ class ExactSizes {
     return sizes == 0 ? 0 : static_cast<Size>(63 - std::countl_zero(sizes)) * granule_size;
   }
 
-  [[nodiscard]] Block first_in(std::size_t stretch, Offset from, Size extent) const noexcept {
-    const std::size_t end = std::min(2 * stretch + 2, map_.chunks());
-    for (std::size_t chunk = 2 * stretch; chunk < end; ++chunk) {
+  [[nodiscard]] Block first_in(std::size_t pair, Offset from, Size extent) const noexcept {
+    const std::size_t end = std::min(2 * pair + 2, map_.chunks());
+    for (std::size_t chunk = 2 * pair; chunk < end; ++chunk) {
       for (auto bits = map_.free_word(chunk); bits != 0; bits &= bits - 1) {
         const Block block = map_.block_of_bit(chunk, bits);
         if (block.extent == extent && block.start >= from) return block;
@@ -126,7 +125,7 @@ class ExactSizes {
   }
 
   const BlockMap& map_;
-  Pyramid<Unions> sizes_;
+  Pyramid<OrSummary> sizes_;
 };
 
 }  // namespace glassheap

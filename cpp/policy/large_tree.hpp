@@ -37,16 +37,16 @@ class LargeTree {
   [[gnu::noinline]] void add(Block block) noexcept {
     const Link self = link_of(block);
     Link* at = &root_;
-    while (*at != nil && rank(*at) > rank(self)) at = step(*at, block);
-    Link below = std::exchange(*at, self);
+    while (*at != nil && rank(*at) > rank(self)) at = child_towards(*at, block);
+    Link subtree = std::exchange(*at, self);
     Link* smaller = &nodes_[self].left;
     Link* larger = &nodes_[self].right;
-    while (below != nil) {
-      const bool is_smaller = precedes(block_of(below), block);
+    while (subtree != nil) {
+      const bool is_smaller = precedes(block_of(subtree), block);
       Link*& side = is_smaller ? smaller : larger;
-      *side = below;
-      side = is_smaller ? &nodes_[below].right : &nodes_[below].left;
-      below = *side;
+      *side = subtree;
+      side = is_smaller ? &nodes_[subtree].right : &nodes_[subtree].left;
+      subtree = *side;
     }
     *smaller = *larger = nil;
   }
@@ -55,7 +55,7 @@ class LargeTree {
   [[gnu::noinline]] void remove(Block block) noexcept {
     const Link self = link_of(block);
     Link* at = &root_;
-    while (*at != self) at = step(*at, block);
+    while (*at != self) at = child_towards(*at, block);
     auto [smaller, larger] = nodes_[self];
     while (smaller != nil && larger != nil) {
       const bool smaller_is_upper = rank(smaller) > rank(larger);
@@ -120,7 +120,7 @@ class LargeTree {
   }
   // The large block of a chunk is the last that starts in it: it extends beyond the chunk.
   [[nodiscard]] Block block_of(Link link) const noexcept { return map_.last_free_in(link); }
-  [[nodiscard]] Link* step(Link at, Block towards) noexcept {
+  [[nodiscard]] Link* child_towards(Link at, Block towards) noexcept {
     return precedes(block_of(at), towards) ? &nodes_[at].right : &nodes_[at].left;
   }
 

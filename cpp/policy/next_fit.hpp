@@ -49,13 +49,13 @@ class NextFit : public AddressFit<NextFit> {
   }
 
   [[nodiscard]] Block find_free(const Request& request, Fault& /*fault*/) const noexcept {
-    const Block ahead = lowest(start(), request);
+    const Block ahead = lowest(search_start(), request);
     return ahead ? ahead : lowest(0, request);
   }
 
  private:
   // The start of the search: the free block that contains the rover, or else the rover itself.
-  [[nodiscard]] Offset start() const noexcept {
+  [[nodiscard]] Offset search_start() const noexcept {
     if (rover_ >= map_.region_size()) return 0;
     const Offset block = map_.block_around(rover_).start;
     return map_.free_at(block) ? block : rover_;

@@ -21,11 +21,11 @@
 //     vet_insert(block)      true if `block` may be inserted: every node that will link to it is
 //                            sound
 //     vet_any_insert()       the same, for a block of any size in place of one that may be inserted
-//     vet_beside(block)      true if another may be inserted once `block`, vetted, has been erased:
-//                            the nodes beside it are sound
+//     vet_list_neighbours(b) true if another block may be inserted once `b`, vetted, has been
+//                            erased: the nodes beside it in the list are sound
 //     vet_replace(old, now)  vet(old) and vet_insert(now) at once
 //     replace(old, now)      the free block `old` was split or has grown, and is `now`
-//     insert_behind(b, now)  `now` has become free, and comes after `b` in the list
+//     insert_after(b, now)   `now` has become free, and comes after `b` in the list
 //     on_allocate(block)     `block` has been allocated
 //     mark(), restore(...)   undo an allocation: see below
 //     list(visit)            visit(block) for the free blocks in list order, as far as it is sound
@@ -64,7 +64,7 @@ class PolicyBase {
     self().erase(old);
     self().insert(now);
   }
-  void insert_behind(Block /*before*/, Block block) noexcept { self().insert(block); }
+  void insert_after(Block /*before*/, Block block) noexcept { self().insert(block); }
   void on_allocate(Block /*block*/) noexcept {}
 
   // Undo. mark() is called before an allocation; restore(from, mark) puts the free block `from`
@@ -78,7 +78,9 @@ class PolicyBase {
   }
   [[nodiscard]] bool vet_insert(Block /*block*/, Fault& /*fault*/) const noexcept { return true; }
   [[nodiscard]] bool vet_any_insert(Fault& /*fault*/) const noexcept { return true; }
-  [[nodiscard]] bool vet_beside(Block /*block*/, Fault& /*fault*/) const noexcept { return true; }
+  [[nodiscard]] bool vet_list_neighbours(Block /*block*/, Fault& /*fault*/) const noexcept {
+    return true;
+  }
   [[nodiscard]] bool vet_replace(Block old, Block now, Fault& fault) const noexcept {
     return self().vet(old, fault) && self().vet_insert(now, fault);
   }
@@ -128,28 +130,28 @@ class PolicyBase {
 
 template <typename P>
 concept Policy =
-    requires(P policy, const P& seen, Block block, const Request& request, Fault& fault,
+    requires(P policy, const P& const_policy, Block block, const Request& request, Fault& fault,
              Findings& findings, void (*visit)(Block), const typename P::Mark& mark) {
       { P::description } -> std::convertible_to<const PolicyDescription&>;
       { P::coalescing } -> std::convertible_to<Coalescing>;
       { policy.clear() } noexcept;
-      { seen.find_free(request, fault) } noexcept -> std::same_as<Block>;
+      { const_policy.find_free(request, fault) } noexcept -> std::same_as<Block>;
       { policy.insert(block) } noexcept;
       { policy.erase(block) } noexcept;
-      { seen.largest() } noexcept -> std::same_as<Size>;
-      { seen.vet(block, fault) } noexcept -> std::same_as<bool>;
-      { seen.vet_insert(block, fault) } noexcept -> std::same_as<bool>;
-      { seen.vet_any_insert(fault) } noexcept -> std::same_as<bool>;
-      { seen.vet_beside(block, fault) } noexcept -> std::same_as<bool>;
-      { seen.vet_replace(block, block, fault) } noexcept -> std::same_as<bool>;
+      { const_policy.largest() } noexcept -> std::same_as<Size>;
+      { const_policy.vet(block, fault) } noexcept -> std::same_as<bool>;
+      { const_policy.vet_insert(block, fault) } noexcept -> std::same_as<bool>;
+      { const_policy.vet_any_insert(fault) } noexcept -> std::same_as<bool>;
+      { const_policy.vet_list_neighbours(block, fault) } noexcept -> std::same_as<bool>;
+      { const_policy.vet_replace(block, block, fault) } noexcept -> std::same_as<bool>;
       { policy.replace(block, block) } noexcept;
-      { policy.insert_behind(block, block) } noexcept;
+      { policy.insert_after(block, block) } noexcept;
       { policy.on_allocate(block) } noexcept;
-      { seen.mark() } noexcept -> std::same_as<typename P::Mark>;
+      { const_policy.mark() } noexcept -> std::same_as<typename P::Mark>;
       { policy.restore(block, mark) } noexcept;
-      { seen.own_memory() } noexcept -> std::same_as<Size>;
-      seen.list(visit);
-      seen.inspect(findings);
+      { const_policy.own_memory() } noexcept -> std::same_as<Size>;
+      const_policy.list(visit);
+      const_policy.inspect(findings);
     };
 
 }  // namespace glassheap

@@ -11,7 +11,7 @@
 //     Number                  an integer of 32 or 64 bits; 0 is neutral
 //     combine(a, b)           the summary of two: the larger one, or all bits of both
 //     of(group)               the summary of sixteen
-//     rests_on(sum, number)   true if `sum`, of a group, might differ without this number of it
+//     depends_on(sum, number) true if `sum`, of a group, might differ without this number of it
 //     matching(group, query)  bit i is set if group[i], of sixteen, has the property; a group's
 //                             summary has it if and only if one of the group has
 //
@@ -76,7 +76,7 @@ class Pyramid {
       const Number before = std::exchange(levels_[level][i], value);
       crash_point();
       i /= fan_out;
-      if (level + 1 < depth_ && !Summary::rests_on(levels_[level + 1][i], before)) return;
+      if (level + 1 < depth_ && !Summary::depends_on(levels_[level + 1][i], before)) return;
       value = summary(level, i);
       if (level + 1 < depth_ && levels_[level + 1][i] == value) return;
     }
@@ -103,7 +103,7 @@ class Pyramid {
   }
 
  private:
-  static constexpr std::size_t most_levels = 8;  // for 2^32 numbers
+  static constexpr std::size_t max_levels = 8;  // for 2^32 numbers
 
   [[nodiscard]] static std::size_t lowest(unsigned bits) noexcept {
     return static_cast<std::size_t>(std::countr_zero(bits));
@@ -128,10 +128,10 @@ class Pyramid {
   }
 
   std::size_t depth_ = 0;
-  std::size_t size_ = 0;                           // numbers in all
-  std::array<std::size_t, most_levels> widths_{};  // numbers of each level, in whole groups
+  std::size_t size_ = 0;                          // numbers in all
+  std::array<std::size_t, max_levels> widths_{};  // numbers of each level, in whole groups
   ZeroedArray<Number> storage_;
-  std::array<Number*, most_levels> levels_{};
+  std::array<Number*, max_levels> levels_{};
 };
 
 }  // namespace glassheap

@@ -52,7 +52,7 @@ class SequentialFit : public PolicyBase<SequentialFit> {
 
   [[nodiscard]] Block find_free(const Request& request, Fault& fault) const noexcept {
     Block best;
-    for (Block block = first(); block; block = behind(block)) {
+    for (Block block = first(); block; block = after(block)) {
       if (!vet(block, fault)) return {};
       if (serves(block, request) && (!best || is_better(block.extent, best.extent))) best = block;
       if (best && sequence_.fit == Fit::first) break;
@@ -66,7 +66,7 @@ class SequentialFit : public PolicyBase<SequentialFit> {
   }
   // A freed block may go anywhere in the list, and merge with any other block: all are vetted.
   [[nodiscard]] bool vet_insert(Block /*block*/, Fault& fault) const noexcept {
-    for (Block block = first(); block; block = behind(block)) {
+    for (Block block = first(); block; block = after(block)) {
       if (!vet(block, fault)) return false;
     }
     return true;
@@ -85,8 +85,8 @@ class SequentialFit : public PolicyBase<SequentialFit> {
   }
   void erase(Block block) noexcept { links_.erase(ends_, block); }
   void replace(Block old, Block now) noexcept { links_.replace(ends_, old, now); }
-  void insert_behind(Block before, Block block) noexcept {
-    links_.put(ends_, block, before.start, links_.next(before.start));
+  void insert_after(Block before, Block block) noexcept {
+    links_.insert(ends_, block, before.start, links_.next(before.start));
   }
   void restore(Block from, const Mark& /*before*/) noexcept { links_.relink(ends_, from); }
 
@@ -96,7 +96,7 @@ class SequentialFit : public PolicyBase<SequentialFit> {
     return sequence_.coalesce && sequence_.order == Order::address;
   }
   [[nodiscard]] Block first() const noexcept { return block_at(ends_.first()); }
-  [[nodiscard]] Block behind(Block block) const noexcept {
+  [[nodiscard]] Block after(Block block) const noexcept {
     return block_at(links_.next(block.start));
   }
 
@@ -123,7 +123,7 @@ class SequentialFit : public PolicyBase<SequentialFit> {
   }
 
   // True if `later` must come before `earlier`.
-  [[nodiscard]] bool is_unsorted(Block earlier, Block later) const noexcept {
+  [[nodiscard]] bool is_out_of_order(Block earlier, Block later) const noexcept {
     switch (sequence_.order) {
       case Order::address:
         return earlier.start > later.start;
@@ -138,18 +138,18 @@ class SequentialFit : public PolicyBase<SequentialFit> {
   // Insertion sort: moves each block that is too far back to its place among those before it.
   [[gnu::noinline]] void sort() noexcept {
     for (Block block = first(); block;) {
-      const Block next = behind(block);
+      const Block next = after(block);
       Offset before = links_.prev(block.start);
-      while (before != nowhere && is_unsorted(map_.block_at(before), block))
+      while (before != nowhere && is_out_of_order(map_.block_at(before), block))
         before = links_.prev(before);
-      if (before != links_.prev(block.start)) move_behind(block, before);
+      if (before != links_.prev(block.start)) move_after(block, before);
       block = next;
     }
   }
-  void move_behind(Block block, Offset before) noexcept {
+  void move_after(Block block, Offset before) noexcept {
     links_.erase(ends_, block);
     const Offset next = before == nowhere ? ends_.first() : links_.next(before);
-    links_.put(ends_, block, before, next);
+    links_.insert(ends_, block, before, next);
   }
 
   Links<Top::listed> links_;

@@ -19,7 +19,7 @@
 
 namespace glassheap {
 
-class Tlsf : public Binned<Tlsf, Top::listed> {
+class Tlsf : public BinnedPolicy<Tlsf, Top::listed> {
  public:
   static constexpr PolicyDescription description{
       .name = "tlsf",
@@ -31,23 +31,23 @@ class Tlsf : public Binned<Tlsf, Top::listed> {
     return size_class(extent, exact);
   }
 
-  using Binned::Binned;
+  using BinnedPolicy::BinnedPolicy;
 
   // Any block with room for the largest gap that the alignment can need serves the request.
   [[nodiscard]] Block find_free(const Request& request, Fault& fault) const noexcept {
-    const Size enough = rounded_up(request.extent + request.align - granule_size);
+    const Size enough = round_up_to_class(request.extent + request.align - granule_size);
     if (enough <= map_.region_size()) {
       const Block block = smallest_from(bin_of(enough), request, 1, fault);
       if (block || fault) return block;
     }
-    return smallest_from(bin_of(request.extent), request, all, fault);
+    return smallest_from(bin_of(request.extent), request, unlimited, fault);
   }
 
  private:
   static constexpr int exact = 4;  // classes are exact below 2^4 granules; above, 2^4 a doubling
 
   // The least extent of the first class in which every block has at least `extent` bytes.
-  [[nodiscard]] static constexpr Size rounded_up(Size extent) noexcept {
+  [[nodiscard]] static constexpr Size round_up_to_class(Size extent) noexcept {
     const Size power = std::bit_floor(extent);
     return power < granule_size << exact ? extent : round_up(extent, power >> exact);
   }

@@ -50,7 +50,7 @@ class BuddySpace : public Space<P> {
     while (span) {
       const Block piece = first_piece(span);
       visit(piece);
-      span = Space<P>::without(span, piece.extent);
+      span = Space<P>::without_front(span, piece.extent);
     }
   }
   void undo(const Split& split, const typename P::Mark& mark) noexcept {
@@ -63,10 +63,10 @@ class BuddySpace : public Space<P> {
   }
 
   [[nodiscard]] bool vet_growth(Block right, Size more, Fault& fault) const noexcept {
-    return policy_.vet(right, fault) && vet_pieces(this->without(right, more), fault);
+    return policy_.vet(right, fault) && vet_pieces(this->without_front(right, more), fault);
   }
   void grow(Block right, Size more) noexcept {
-    const Block rest = this->without(right, more);
+    const Block rest = this->without_front(right, more);
     map_.drop_free(right);
     policy_.erase(right);
     if (rest) map_.add_live(rest);
@@ -93,13 +93,13 @@ class BuddySpace : public Space<P> {
     if (!vet_within(whole, fault)) return false;
     for (Block buddy = free_buddy(whole); buddy; buddy = free_buddy(whole)) {
       if (!policy_.vet(buddy, fault)) return false;
-      whole = both(whole, buddy);
+      whole = merged(whole, buddy);
     }
     return release.block == first_piece(release.block) ? policy_.vet_insert(whole, fault)
                                                        : vet_up_to(whole.extent, fault);
   }
   void apply(const Release& release) noexcept {
-    for_pieces(release.block, [this](Block piece) { join(piece); });
+    for_pieces(release.block, [this](Block piece) { coalesce(piece); });
   }
   // Blocks that are freed together may form a block that none of them would alone, and so coalesce
   // with any free block.
@@ -110,7 +110,7 @@ class BuddySpace : public Space<P> {
   // The split may take a block that this one would have coalesced with on its way up, and that need
   // not touch it: the result then goes to another bin.
   [[nodiscard]] bool vet_after(const Split& split, Block /*block*/, Fault& fault) const noexcept {
-    return policy_.vet_beside(split.from, fault) && policy_.vet_any_insert(fault);
+    return policy_.vet_list_neighbours(split.from, fault) && policy_.vet_any_insert(fault);
   }
 
   // True if no two free blocks ever touch.
@@ -126,7 +126,7 @@ class BuddySpace : public Space<P> {
   void for_pieces(Block span, Visit visit) noexcept {
     while (span) {
       const Block piece = first_piece(span);
-      span = this->without(span, piece.extent);
+      span = this->without_front(span, piece.extent);
       if (span) map_.add_live(span);
       visit(piece);
     }
@@ -135,12 +135,12 @@ class BuddySpace : public Space<P> {
     map_.make_free(piece);
     policy_.insert(piece);
   }
-  [[gnu::noinline]] void join(Block whole) noexcept {
+  [[gnu::noinline]] void coalesce(Block whole) noexcept {
     map_.make_free(whole);
     for (Block buddy = free_buddy(whole); buddy; buddy = free_buddy(whole)) {
       policy_.erase(buddy);
       const auto& [left, right] = std::minmax(whole, buddy, starts_before);
-      const Block now = both(left, right);
+      const Block now = merged(left, right);
       map_.drop_free(right);
       map_.extend_free(left, now);
       this->retire(right);
@@ -152,7 +152,7 @@ class BuddySpace : public Space<P> {
   [[nodiscard]] static bool starts_before(const Block& a, const Block& b) noexcept {
     return a.start < b.start;
   }
-  [[nodiscard]] static Block both(Block a, Block b) noexcept {
+  [[nodiscard]] static Block merged(Block a, Block b) noexcept {
     return {std::min(a.start, b.start), a.extent + b.extent};
   }
   [[nodiscard]] Block free_buddy(Block block) const noexcept {

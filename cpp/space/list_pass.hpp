@@ -30,7 +30,7 @@ class ListPassSpace : public Space<P> {
   void apply(const Release& release) noexcept {
     map_.make_free(release.block);
     policy_.insert(release.block);
-    if (policy_.coalesces()) join_all();
+    if (policy_.coalesces()) coalesce_in_list_order();
   }
 
   // True if no two free blocks ever touch.
@@ -40,13 +40,13 @@ class ListPassSpace : public Space<P> {
   using Space<P>::map_;
   using Space<P>::policy_;
 
-  void join_all() noexcept {
+  void coalesce_in_list_order() noexcept {
     for (Block left = policy_.first(); left;) {
-      const Block right = policy_.behind(left);
-      left = right && right.start == left.end() ? join(left, right) : right;
+      const Block right = policy_.after(left);
+      left = right && right.start == left.end() ? merge(left, right) : right;
     }
   }
-  Block join(Block left, Block right) noexcept {
+  Block merge(Block left, Block right) noexcept {
     const Block whole{left.start, left.extent + right.extent};
     map_.drop_free(right);
     policy_.erase(right);

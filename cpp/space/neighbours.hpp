@@ -23,7 +23,7 @@ class NeighbourSpace : public Space<P> {
   struct Release {
     Block left, middle, right, whole;
 
-    [[nodiscard]] bool between() const noexcept { return left && right; }
+    [[nodiscard]] bool has_both() const noexcept { return left && right; }
   };
 
   // The range that the release changes.
@@ -42,19 +42,19 @@ class NeighbourSpace : public Space<P> {
     const Block old = replaced(release);
     if (!old) return policy_.vet_insert(release.middle, fault);
     return policy_.vet_replace(old, release.whole, fault) &&
-           (!release.between() || policy_.vet(release.right, fault));
+           (!release.has_both() || policy_.vet(release.right, fault));
   }
   void apply(const Release& release) noexcept {
     const auto& [left, middle, right, whole] = release;
     if (right) map_.drop_free(right);
-    if (release.between()) policy_.erase(right);
+    if (release.has_both()) policy_.erase(right);
     if (left) {
       map_.drop_live(middle);
       map_.extend_free(left, whole);
     } else {
       map_.make_free(whole);
     }
-    put_in_place_of(replaced(release), whole);
+    replace_or_insert(replaced(release), whole);
     if (left) this->retire(middle);
     if (right) this->retire(right);
   }
@@ -70,7 +70,7 @@ class NeighbourSpace : public Space<P> {
   [[nodiscard]] static Block replaced(const Release& release) noexcept {
     return release.left ? release.left : release.right;
   }
-  void put_in_place_of(Block old, Block whole) noexcept {
+  void replace_or_insert(Block old, Block whole) noexcept {
     if (old) {
       policy_.replace(old, whole);
     } else {

@@ -79,7 +79,7 @@ class Space {
     }
     map_.make_live(split.taken);
     if (split.rest) map_.add_free(split.rest);
-    put_in_place_of(split.from, split.rest);
+    replace_or_erase(split.from, split.rest);
   }
   void on_allocate(Block block) noexcept { policy_.on_allocate(block); }
 
@@ -99,19 +99,20 @@ class Space {
   // split takes a whole free block, it may get other neighbours in the list.
   [[nodiscard]] bool vet_after(const Split& split, Block block, Fault& fault) const noexcept {
     const bool touches = split.from.end() == block.start || block.end() == split.from.start;
-    return policy_.vet_beside(split.from, fault) && (!touches || policy_.vet_any_insert(fault));
+    return policy_.vet_list_neighbours(split.from, fault) &&
+           (!touches || policy_.vet_any_insert(fault));
   }
 
   // A live block grows by `more` bytes of `right`, the free block after it.
   [[nodiscard]] bool vet_growth(Block right, Size more, Fault& fault) const noexcept {
-    const Block rest = without(right, more);
+    const Block rest = without_front(right, more);
     return rest ? policy_.vet_replace(right, rest, fault) : policy_.vet(right, fault);
   }
   void grow(Block right, Size more) noexcept {
-    const Block rest = without(right, more);
+    const Block rest = without_front(right, more);
     map_.drop_free(right);
     if (rest) map_.add_free(rest);
-    put_in_place_of(right, rest);
+    replace_or_erase(right, rest);
     bytes_.scrub(right.start);
   }
   // True if a block of `extent` bytes may start at `start`.
@@ -148,11 +149,11 @@ class Space {
     return block;
   }
 
-  [[nodiscard]] static Block without(Block block, Size low_end) noexcept {
+  [[nodiscard]] static Block without_front(Block block, Size low_end) noexcept {
     return {block.start + low_end, block.extent - low_end};
   }
 
-  void put_in_place_of(Block from, Block rest) noexcept {
+  void replace_or_erase(Block from, Block rest) noexcept {
     if (rest) {
       policy_.replace(from, rest);
     } else {
@@ -163,7 +164,7 @@ class Space {
   // Erases the front of a block that was merged into a free one.
   void retire(Block block) noexcept {
     bytes_.scrub(block.start);
-    if (block.extent == bytes_.layout.front) map_.note_empty(block.start);
+    if (block.extent == bytes_.layout.front) map_.set_tombstone(block.start);
   }
 
   BlockBytes& bytes_;
@@ -183,7 +184,7 @@ class Space {
     policy_.replace(split.from, split.gap);
     if (!split.rest) return;
     map_.add_free(split.rest);
-    policy_.insert_behind(split.gap, split.rest);
+    policy_.insert_after(split.gap, split.rest);
   }
 };
 
