@@ -44,20 +44,20 @@ TEST(SizeClass, NeverGoesDown) {
 
 // Every policy's highest bin is one that the set of occupied ones has room for.
 TEST(SizeClass, OfTheLargestRegionFits) {
-  Occupied occupied;
+  BinMap occupied;
   for (const std::size_t bin : {SegregatedFit::bin_of(largest_region), Tlsf::bin_of(largest_region),
                                 Buddy::bin_of(largest_region)}) {
     occupied.set(bin);
     EXPECT_EQ(occupied.next(bin), bin);
     occupied.clear(bin);
-    EXPECT_EQ(occupied.last(), Occupied::none);
+    EXPECT_EQ(occupied.last(), BinMap::none);
   }
 }
 
 TEST(OccupiedBins, AgreeWithASet) {
   constexpr std::size_t count = 9 * 64;
   std::mt19937 random(1);
-  Occupied occupied;
+  BinMap occupied;
   std::set<std::size_t> members;
   for (int change = 0; change < effort(20000, 2000); ++change) {
     const std::size_t bin = random() % (change % 2 == 0 ? count : 80);
@@ -67,10 +67,10 @@ TEST(OccupiedBins, AgreeWithASet) {
       members.insert(bin);
       occupied.set(bin);
     }
-    ASSERT_EQ(occupied.last(), members.empty() ? Occupied::none : *members.rbegin());
+    ASSERT_EQ(occupied.last(), members.empty() ? BinMap::none : *members.rbegin());
     for (const std::size_t from : {std::size_t{0}, bin, random() % count, count - 1}) {
       const auto next = members.lower_bound(from);
-      ASSERT_EQ(occupied.next(from), next == members.end() ? Occupied::none : *next) << from;
+      ASSERT_EQ(occupied.next(from), next == members.end() ? BinMap::none : *next) << from;
     }
   }
 }
@@ -103,8 +103,8 @@ TEST_F(BinsTest, ABinGivesLastWhatItWasGivenFirst) {
   for (const Offset at : {32U, 64U, 96U}) bins_.push(3, freed(at));
   EXPECT_EQ(in_bin(3), (std::vector<Offset>{96, 64, 32}));
   EXPECT_EQ(bins_.front(3), (Block{96, 16}));
-  EXPECT_EQ(bins_.behind({96, 16}), (Block{64, 16}));
-  EXPECT_FALSE(bins_.behind({32, 16}));
+  EXPECT_EQ(bins_.after({96, 16}), (Block{64, 16}));
+  EXPECT_FALSE(bins_.after({32, 16}));
   bins_.erase(3, {64, 16});
   EXPECT_EQ(in_bin(3), (std::vector<Offset>{96, 32}));
 }

@@ -171,11 +171,12 @@ TEST(BlockMap, KnowsItsLastBlockThroughCutsAndJoins) {
 // What is noted of an empty block stays when the block is gone, until everything is.
 TEST(BlockMap, RemembersWhereEmptyBlocksWere) {
   BlockMap map(100 * g);
-  EXPECT_FALSE(map.was_empty(0));
-  for (Offset at = 0; at < 100 * g; at += 7 * g) map.note_empty(at);
-  for (Offset at = 0; at < 100 * g; at += g) EXPECT_EQ(map.was_empty(at), at % (7 * g) == 0) << at;
+  EXPECT_FALSE(map.has_tombstone(0));
+  for (Offset at = 0; at < 100 * g; at += 7 * g) map.set_tombstone(at);
+  for (Offset at = 0; at < 100 * g; at += g)
+    EXPECT_EQ(map.has_tombstone(at), at % (7 * g) == 0) << at;
   map.clear();
-  for (Offset at = 0; at < 100 * g; at += g) EXPECT_FALSE(map.was_empty(at)) << at;
+  for (Offset at = 0; at < 100 * g; at += g) EXPECT_FALSE(map.has_tombstone(at)) << at;
 }
 
 TEST(BlockMap, IsEmptyAfterClear) {

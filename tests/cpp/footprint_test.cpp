@@ -65,7 +65,7 @@ TEST(FootprintOfTheBlockMap, IsGivenBackWhenItIsCleared) {
 
 TEST(FootprintOfAPyramid, IsGivenBackWhenItIsCleared) {
   constexpr std::size_t count = std::size_t{8} << 20;
-  Pyramid<Maxima> maxima(count);
+  Pyramid<MaxSummary> maxima(count);
   const Size before = resident();
   for (std::size_t i = 0; i < count; i += 1024) maxima.include(i, 1);
   if (before != 0) {
@@ -73,12 +73,12 @@ TEST(FootprintOfAPyramid, IsGivenBackWhenItIsCleared) {
   }
   maxima.clear();
   EXPECT_LT(more_than(before), 8 * mib);
-  EXPECT_EQ(maxima.first(1), Pyramid<Maxima>::none);
+  EXPECT_EQ(maxima.first(1), Pyramid<MaxSummary>::none);
 }
 
 // Too little for pages of its own: zeros all the same.
 TEST(FootprintOfAPyramid, IsZeroAgainWhenItIsSmall) {
-  Pyramid<Maxima> maxima(1000);
+  Pyramid<MaxSummary> maxima(1000);
   maxima.include(999, 5);
   maxima.clear();
   EXPECT_EQ(maxima.all(), 0);
