@@ -8,8 +8,8 @@
 #include <random>
 #include <set>
 
-#include "effort.hpp"
 #include "base/region.hpp"
+#include "effort.hpp"
 #include "policy/buddy.hpp"
 #include "policy/segregated_fit.hpp"
 #include "policy/tlsf.hpp"

@@ -9,8 +9,8 @@
 #include <set>
 #include <vector>
 
-#include "effort.hpp"
 #include "base/region.hpp"
+#include "effort.hpp"
 
 namespace glassheap {
 namespace {

@@ -10,8 +10,8 @@
 #include <new>
 #include <random>
 
-#include "damage.hpp"
 #include "block/block.hpp"
+#include "damage.hpp"
 #include "effort.hpp"
 #include "watchdog.hpp"
 

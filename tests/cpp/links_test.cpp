@@ -9,8 +9,8 @@
 #include <random>
 #include <vector>
 
-#include "effort.hpp"
 #include "base/region.hpp"
+#include "effort.hpp"
 #include "printing.hpp"
 
 namespace glassheap {
