@@ -7,12 +7,18 @@ chance. `--hypothesis-profile=search` draws other examples, and many more of the
 from __future__ import annotations
 
 import gc
+import uuid
 from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 import glassheap
 from fault_fixture import BASES, KINDS, Kind, PreparedHeap, prepared_heap
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 if find_spec("hypothesis"):  # the wheel is also tested where there is nothing but pytest
     from hypothesis import HealthCheck, settings
@@ -69,3 +75,11 @@ def any_prepared(request: pytest.FixtureRequest) -> PreparedHeap:
     """The same page for every policy, with and without headers."""
     kind: Kind = request.param
     return kind.prepared()
+
+
+@pytest.fixture
+def segment_name() -> Iterator[str]:
+    """A name that no segment of shared memory has; a segment with it is removed after the test."""
+    name = f"glassheap-test-{uuid.uuid4().hex}"
+    yield name
+    Path("/dev/shm", name).unlink(missing_ok=True)
