@@ -212,10 +212,10 @@ def test_the_documented_arguments_are_those_of_the_functions(heap: glassheap.Hea
     functions: list[Callable[..., Any]] = [glassheap.numpy.array, glassheap.numpy.copy]
     for function in functions:
         name = function.__name__
-        told = str(getattr(glassheap.Heap, name).__doc__).splitlines()[0]
-        assert told.startswith(f"{name}(self, ")
+        signature = str(getattr(glassheap.Heap, name).__doc__).splitlines()[0]
+        assert signature.startswith(f"{name}(self, ")
         _, *names = inspect.signature(function).parameters
-        places = [told.index(name) for name in names]
+        places = [signature.index(name) for name in names]
         assert places == sorted(places)
     with pytest.raises(TypeError, match="shape"):
         heap.array()  # type: ignore[call-arg]
