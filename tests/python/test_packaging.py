@@ -107,7 +107,7 @@ def test_only_extras_have_dependencies() -> None:
 def test_the_only_entry_point_is_the_command() -> None:
     """An entry point in the group cmake.root would add the package to every CMake search."""
     found = {(point.group, point.name, point.value) for point in metadata().entry_points}
-    assert found == {("console_scripts", "glassheap", "glassheap.__main__:main")}
+    assert found == {("console_scripts", "glassheap", "glassheap.cli:main")}
 
 
 def test_the_command_and_the_module_print_the_same() -> None:
