@@ -1,4 +1,4 @@
-"""What each allocator notices of the same misuse: runs it all, and writes the table.
+"""Run the same misuse on each allocator, and write the table of detected faults.
 
     python tests/benchmarks/misuse/table.py              print the table
     python tests/benchmarks/misuse/table.py --write      put it into docs/safety.md, between marks
