@@ -24,14 +24,14 @@ def run_to_end(bar: Bar) -> None:
 def test_a_bar_is_drawn_on_a_terminal_after_the_delay() -> None:
     pytest.importorskip("rich")
     terminal = Terminal()
-    run_to_end(Bar("replaying", file=terminal, patience=0))
+    run_to_end(Bar("replaying", file=terminal, delay=0))
     assert "replaying" in terminal.getvalue()
 
 
 def test_no_bar_is_drawn_in_a_short_replay_or_to_a_file() -> None:
     terminal, file = Terminal(), io.StringIO()
-    run_to_end(Bar("replaying", file=terminal, patience=60))
-    run_to_end(Bar("replaying", file=file, patience=0))
+    run_to_end(Bar("replaying", file=terminal, delay=60))
+    run_to_end(Bar("replaying", file=file, delay=0))
     assert terminal.getvalue() == file.getvalue() == ""
 
 
@@ -39,5 +39,5 @@ def test_without_rich_there_is_no_bar_and_no_error(monkeypatch: pytest.MonkeyPat
     for name in ("rich", "rich.console", "rich.progress"):
         monkeypatch.setitem(sys.modules, name, None)
     terminal = Terminal()
-    run_to_end(Bar("replaying", file=terminal, patience=0))
+    run_to_end(Bar("replaying", file=terminal, delay=0))
     assert terminal.getvalue() == ""

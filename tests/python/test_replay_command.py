@@ -109,7 +109,7 @@ def test_a_trace_that_frees_memory_it_does_not_hold_is_replayed_and_reported() -
     assert "operations              2\n" in done.stdout
     assert done.stdout.count("note") == 2
     never, before = done.stderr.splitlines()
-    assert never.startswith("glassheap: standard input: free of something never allocated")
+    assert never.startswith("glassheap: standard input: free of a block never allocated")
     assert never.endswith("2 times, first on line 2")
     assert before.endswith("freed before, skipped: line 5")
 
