@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 import glassheap
-from bench import Bench, make_bench
+from fault_fixture import PreparedHeap as Bench
+from fault_fixture import prepared_heap as make_bench
 from heap_probes import assert_sentences, overwrite
 
 if TYPE_CHECKING:

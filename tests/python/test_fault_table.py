@@ -21,16 +21,14 @@ from unittest.mock import ANY
 import pytest
 
 import glassheap
-from bench import (
-    CHANGES,
-    GROUNDS,
-    OF_A_SIZE,
-    OF_AN_ADDRESS,
-    OF_AN_ALIGNMENT,
-    WATCHED_GROUNDS,
-    Bench,
-    Ground,
-)
+from fault_fixture import ADDRESS_CALLS as OF_AN_ADDRESS
+from fault_fixture import ALIGNMENT_CALLS as OF_AN_ALIGNMENT
+from fault_fixture import CONFIGURATIONS as GROUNDS
+from fault_fixture import DEBUG_CONFIGURATIONS as WATCHED_GROUNDS
+from fault_fixture import MUTATING_CALLS as CHANGES
+from fault_fixture import SIZE_CALLS as OF_A_SIZE
+from fault_fixture import Configuration as Ground
+from fault_fixture import PreparedHeap as Bench
 from heap_probes import (
     BACK,
     FRONT,

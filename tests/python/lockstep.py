@@ -1,6 +1,6 @@
-"""A heap and the model of it: every call is made to both, and all that can be seen is compared.
+"""A heap and its model in lockstep: every call is made on both, and their states are compared.
 
-What each answers, the free list in its order, every block, and the two sums, after each call.
+After each call the results, the free list in its order, every block and the two sums must be equal.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Answer = TypeVar("Answer")
 
 
 class Setting(NamedTuple):
-    """A policy, and what the model calls the same."""
+    """A policy with its options, and the same in the model's terms."""
 
     policy: str
     fit: Fit
@@ -31,14 +31,14 @@ class Setting(NamedTuple):
     base: int = 4096
 
     def heap(self, size: int) -> glassheap.Heap:
-        """A heap of this kind over `size` bytes."""
+        """A heap with this setting and `size` bytes."""
         options = {"policy": self.policy, "headers": self.headers, "base": self.base}
         if self.policy == "sequential_fit":
             options |= {"fit": self.fit, "order": self.order, "coalesce": self.coalesce}
         return glassheap.Heap(size, **options)  # type: ignore[arg-type]
 
     def model(self, size: int) -> ModelHeap:
-        """The model of such a heap."""
+        """The model of that heap."""
         return ModelHeap(
             size,
             base=self.base,
@@ -49,11 +49,12 @@ class Setting(NamedTuple):
         )
 
     def __str__(self) -> str:
-        """As the id of a test."""
-        how = [self.policy, "headers" if self.headers else f"bare-{self.base}"]
+        """The id of a test."""
+        words = [self.policy, "headers" if self.headers else f"no-headers-{self.base}"]
         if self.policy == "sequential_fit":
-            how[1:1] = [self.fit, self.order, "joins" if self.coalesce else "never-joins"]
-        return "-".join(how)
+            coalescing = "coalescing" if self.coalesce else "no-coalescing"
+            words[1:1] = [self.fit, self.order, coalescing]
+        return "-".join(words)
 
 
 FIT_OF: dict[str, Fit] = {
@@ -62,10 +63,10 @@ FIT_OF: dict[str, Fit] = {
     "best_fit": "best",
     "worst_fit": "worst",
 }
-"""The policies that are a fit in address order with full coalescing."""
+"""The policies that are one fit, in address order and with full coalescing."""
 
 LAYOUTS = [(True, 0), (False, 0), (False, 4096)]
-"""Headers, and what addresses count from; only without headers does that change the layout."""
+"""Headers and base; the base changes the layout only without headers."""
 
 CLASSIC = [
     Setting(name, fit, headers=h, base=b) for name, fit in FIT_OF.items() for h, b in LAYOUTS
@@ -78,11 +79,11 @@ SEQUENTIAL = [
     for coalesce in (True, False)
     for headers, base in LAYOUTS
 ]
-"""All that a sequential_fit can be told."""
+"""Every setting of sequential_fit."""
 
 
-class Twins:
-    """The two heaps; `live` has the addresses that both gave, the oldest first."""
+class Lockstep:
+    """The heap and its model; `live` holds the live addresses of both, the oldest first."""
 
     def __init__(self, setting: Setting, size: int) -> None:
         self.heap = setting.heap(size)
@@ -91,16 +92,16 @@ class Twins:
         self.compare()
 
     def malloc(self, size: int, align: int = 16) -> None:
-        """Allocate, or fail, in both."""
-        address = answer(lambda: self.heap.malloc(size, align=align))
+        """Allocate in both, or fail in both."""
+        address = result_or_none(lambda: self.heap.malloc(size, align=align))
         assert address == self.model.malloc(size, align=align)
         if address is not None:
             self.live.append(address)
         self.compare()
 
     def malloc_many(self, sizes: Sequence[int]) -> None:
-        """A batch is as many single calls, or none at all."""
-        addresses = answer(lambda: self.heap.malloc_many(sizes))
+        """Allocate a batch; the model does so by single calls, all or none."""
+        addresses = result_or_none(lambda: self.heap.malloc_many(sizes))
         before = copy.deepcopy(self.model)
         expected = [self.model.malloc(size) for size in sizes]
         if addresses is None:
@@ -112,23 +113,23 @@ class Twins:
         self.compare()
 
     def realloc(self, pick: int, size: int, align: int = 16) -> None:
-        """Give a live block another size."""
+        """Resize a live block in both."""
         place = pick % len(self.live)
-        now = answer(lambda: self.heap.realloc(self.live[place], size, align=align))
+        now = result_or_none(lambda: self.heap.realloc(self.live[place], size, align=align))
         assert now == self.model.realloc(self.live[place], size, align=align)
         if now is not None:
             self.live[place] = now
         self.compare()
 
     def free(self, pick: int) -> None:
-        """Free a live block."""
+        """Free a live block in both."""
         address = self.live.pop(pick % len(self.live))
         self.heap.free(address)
         assert self.model.free(address)
         self.compare()
 
     def compare(self) -> None:
-        """All that can be seen of both."""
+        """Assert that heap and model have the same blocks, free list and sums."""
         header, chunks = self.model.header, self.model.list.chunks
         offered = [sz - header for _, sz in chunks]
         assert self.heap.free_list() == [(addr, sz - header) for addr, sz in chunks]
@@ -138,8 +139,8 @@ class Twins:
         assert self.heap.largest_free() == max(offered, default=0)
 
 
-def answer(call: Callable[[], Answer]) -> Answer | None:
-    """What the call answers; None if there is no room."""
+def result_or_none(call: Callable[[], Answer]) -> Answer | None:
+    """The result of the call; None if it raises OutOfMemory."""
     try:
         return call()
     except glassheap.OutOfMemory:

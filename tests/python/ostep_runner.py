@@ -1,4 +1,4 @@
-"""Runs `glassheap ostep` in the tests' own process, and takes apart what it prints."""
+"""Run `glassheap ostep` in the tests' own process and parse its output."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Ostep:
         self.capsys = capsys
 
     def __call__(self, *arguments: str) -> str:
-        """What a run without mistakes prints."""
+        """The output of a run that must succeed."""
         assert main(["ostep", *arguments]) == 0
         printed = self.capsys.readouterr()
         assert printed.err == ""
@@ -29,8 +29,8 @@ class Ostep:
         _, *steps = self(*arguments).rstrip("\n").split("\n\n")
         return [step.split("\n") for step in steps]
 
-    def mistake(self, *arguments: str) -> str:
-        """The sentence that a mistake is answered with."""
+    def usage_error(self, *arguments: str) -> str:
+        """The message of a run that must end with a usage error."""
         assert main(["ostep", *arguments]) == 2
         printed = self.capsys.readouterr()
         assert printed.out == ""
