@@ -145,10 +145,6 @@ class Configuration(NamedTuple):
         """A prepared heap of this configuration, of about a page."""
         return prepare(self.heap(4096))
 
-    def bench(self) -> PreparedHeap:
-        """The same by the name in test_fault_table.py."""
-        return self.prepared()
-
     def __str__(self) -> str:
         """The id of a test."""
         layout = "headers" if self.headers else "no headers"
