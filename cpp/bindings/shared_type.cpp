@@ -25,8 +25,8 @@ SharedHeap& heap_in(Self self) {
 }
 
 // Where a heap is, of three arguments of which at most one may be given.
-shared::Place place_of(const py::object& name, const py::object& path, const py::object& buffer) {
-  shared::Place place;
+SegmentLocation place_of(const py::object& name, const py::object& path, const py::object& buffer) {
+  SegmentLocation place;
   if ((name.is_none() ? 0 : 1) + (path.is_none() ? 0 : 1) + (buffer.is_none() ? 0 : 1) > 1)
     throw py::type_error("a shared heap has a name, a path or a buffer: give one of them.");
   if (!path.is_none()) {
@@ -44,21 +44,21 @@ shared::Place place_of(const py::object& name, const py::object& path, const py:
   return place;
 }
 
-[[noreturn]] void raise_system_error(const Fault& fault, const shared::Place& place) {
+[[noreturn]] void raise_system_error(const Fault& fault, const SegmentLocation& place) {
   const py::object error = in_python("system_error")(fault.found, place.name, place.path);
   PyErr_SetObject(py::type::of(error).ptr(), error.ptr());
   throw py::error_already_set();
 }
 
-void raise_unshared(const Fault& fault, const Options& options, const shared::Place& place) {
+void raise_unshared(const Fault& fault, const Options& options, const SegmentLocation& place) {
   if (fault.kind == FaultKind::system_error) raise_system_error(fault, place);
   raise_unopened(fault, options, py::none());
 }
 
-SharedHeap::Opening opening(const shared::Place& place, double timeout) {
+SharedHeap::Opening opening(const SegmentLocation& place, double timeout) {
   if (!(timeout >= 0)) throw py::value_error("timeout is a number of seconds from 0 upwards.");
   SharedHeap::Opening how;
-  how.place = place;
+  how.location = place;
   how.timeout = timeout;
   return how;
 }
@@ -72,7 +72,7 @@ py::object registered(std::unique_ptr<SharedHeap> heap, bool creator) {
 py::object create(const py::object& name, const py::object& size, const py::object& path,
                   const py::object& buffer, double timeout, const py::kwargs& given) {
   Options options = read_options(given, options_taken);
-  const shared::Place place = place_of(name, path, buffer);
+  const SegmentLocation place = place_of(name, path, buffer);
   if (size.is_none() == (place.data == nullptr))
     throw py::type_error("a shared heap needs its size in bytes, unless a buffer has one.");
   if (!size.is_none()) options.size = read_bytes(size, "size");
@@ -86,7 +86,7 @@ py::object create(const py::object& name, const py::object& size, const py::obje
   return registered(std::move(heap), true);
 }
 
-py::object attach_to(const shared::Place& place, const py::object& policy,
+py::object attach_to(const SegmentLocation& place, const py::object& policy,
                      const SharedHeap::Opening& how) {
   const std::string wanted = policy.is_none() ? "" : py::str(policy).cast<std::string>();
   Fault fault;
@@ -103,13 +103,13 @@ py::object attach(const py::object& name, const py::object& path, const py::obje
                   const py::object& policy, double timeout) {
   if (name.is_none() && path.is_none() && buffer.is_none())
     throw py::type_error("attach needs a name, a path or a buffer.");
-  const shared::Place place = place_of(name, path, buffer);
+  const SegmentLocation place = place_of(name, path, buffer);
   return attach_to(place, policy, opening(place, timeout));
 }
 
 // Of a copy of an image, which is this process's own.
 py::object attach_copy(const py::object& buffer, bool salvage) {
-  const shared::Place place = place_of(py::none(), py::none(), buffer);
+  const SegmentLocation place = place_of(py::none(), py::none(), buffer);
   SharedHeap::Opening how = opening(place, 0);
   how.copy = true;
   how.salvage = salvage;
@@ -125,7 +125,7 @@ py::tuple read_image(const py::object& buffer) {
   raise_if(fault);
   return py::make_tuple(
       image.recovered,
-      py::make_tuple(image.in_flight.start, image.in_flight.end, image.in_flight.keep), image.users,
+      py::make_tuple(image.in_flight_start, image.in_flight_end, image.in_flight_keep), image.users,
       image.live);
 }
 
@@ -139,7 +139,7 @@ void calling(Self self, Call call) {
   SharedHeap& heap = heap_in(self);
   Fault fault;
   call(heap, fault);
-  if (fault.kind == FaultKind::system_error) raise_system_error(fault, heap.place());
+  if (fault.kind == FaultKind::system_error) raise_system_error(fault, heap.location());
   raise_if(fault);
 }
 
@@ -148,7 +148,7 @@ py::object block_at(Self self, const py::object& given) {
   if (!read_address(given.ptr(), address)) throw py::error_already_set();
   Fault fault;
   Handle handle;
-  heap_in(self).hold(address, handle, fault);
+  heap_in(self).handle_of(address, handle, fault);
   raise_if(fault, given.ptr());
   return py::reinterpret_steal<py::object>(make_block(self, handle, Ownership::none));
 }
@@ -267,14 +267,14 @@ void add_travelling(Class& type) {
       .def_property_readonly(
           "name",
           [](Self self) {
-            const std::string& name = heap_in(self).place().name;
+            const std::string& name = heap_in(self).location().name;
             return name.empty() ? py::object(py::none()) : py::object(py::str(name));
           },
           "The segment's name in shared memory; None for a file or a buffer.")
       .def_property_readonly(
           "path",
           [](Self self) {
-            const std::string& path = heap_in(self).place().path;
+            const std::string& path = heap_in(self).location().path;
             return path.empty() ? py::object(py::none()) : py::object(py::str(path));
           },
           "The file's path, or None.")

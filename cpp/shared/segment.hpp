@@ -2,31 +2,22 @@
 #pragma once
 
 #include <memory>
-#include <string>
 
 #include "glassheap/fault.hpp"
+#include "glassheap/options.hpp"
 
 namespace glassheap::shared {
-
-// Where a segment is: a name in the system's shared memory, or a file's path, or memory that is
-// mapped already, and kept so by `keeper`.
-struct Place {
-  std::string name;
-  std::string path;
-  std::byte* data = nullptr;
-  Size size = 0;
-  std::shared_ptr<void> keeper;
-};
 
 class Segment {
  public:
   // A new segment of `bytes` zeros; refused (system_error) where there is one already, or no room.
-  [[nodiscard]] static std::unique_ptr<Segment> create(const Place& place, Size bytes,
+  [[nodiscard]] static std::unique_ptr<Segment> create(const SegmentLocation& location, Size bytes,
                                                        Fault& fault);
   // One that is there; as many bytes of it as there are, at least `least`.
-  [[nodiscard]] static std::unique_ptr<Segment> open(const Place& place, Size least, Fault& fault);
+  [[nodiscard]] static std::unique_ptr<Segment> open(const SegmentLocation& location, Size least,
+                                                     Fault& fault);
   // Takes the name, or the file, away; who has the segment keeps it. Refused where it is gone.
-  [[nodiscard]] static bool remove(const Place& place, Fault& fault);
+  [[nodiscard]] static bool remove(const SegmentLocation& location, Fault& fault);
 
   Segment(const Segment&) = delete;
   Segment& operator=(const Segment&) = delete;

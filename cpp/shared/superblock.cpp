@@ -44,6 +44,14 @@ std::uint64_t checksum(const FixedFields& fixed) noexcept {
   return sum;
 }
 
+Superblock& superblock_of(const Segment& segment) noexcept {
+  return *std::launder(reinterpret_cast<Superblock*>(segment.data()));
+}
+
+bool is_published(const Superblock& block) noexcept {
+  return block.published.load(std::memory_order_acquire) == 1;
+}
+
 FixedFields lay_out(const Options& options, Size arrays) {
   FixedFields fixed;
   fixed.magic = magic;

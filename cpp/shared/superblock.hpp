@@ -18,6 +18,7 @@
 
 #include "core/core_interface.hpp"
 #include "glassheap/options.hpp"
+#include "shared/segment.hpp"
 
 namespace glassheap::shared {
 
@@ -81,6 +82,9 @@ struct Superblock {
   Holder holders[most_holders];
   std::uint64_t file = 0;  // which one this is; 0 if that is not known. A copy lies in another
 };
+
+[[nodiscard]] Superblock& superblock_of(const Segment& segment) noexcept;
+[[nodiscard]] bool is_published(const Superblock& block) noexcept;
 
 // What a heap with these options is in a segment: where everything lies.
 [[nodiscard]] FixedFields lay_out(const Options& options, Size arrays);

@@ -1,6 +1,7 @@
 // options.hpp: how a heap is to be opened.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -40,6 +41,16 @@ struct Options {
 
   [[nodiscard]] Size unused() const noexcept { return !headers && base == 0 ? granule_size : 0; }
   [[nodiscard]] Size least_size() const noexcept { return unused() + granule_size; }
+};
+
+// Where the segment of a shared heap is: a name in the system's shared memory, the path of a file, or
+// memory that is mapped already, which `keeper` keeps mapped.
+struct SegmentLocation {
+  std::string name;
+  std::string path;
+  std::byte* data = nullptr;
+  Size size = 0;  // bytes at data
+  std::shared_ptr<void> keeper;
 };
 
 // A placement policy for a reader: its name, what it picks, what malloc and free cost, its source.

@@ -1,6 +1,6 @@
-"""The names of the placement policies, for those who prefer an enumeration to a string.
+"""The names of the placement policies as an enumeration, an alternative to strings.
 
-`glassheap.policies()` says of each what it does, what it costs and where it is from.
+`glassheap.policies()` describes each policy: its choice of block, its cost and its source.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from enum import Enum
 
 
 class Policy(str, Enum):
-    """A placement policy. Each is equal to its name, and `Heap` takes either."""
+    """A placement policy. A member is equal to its name, and `Heap` accepts either."""
 
     FIRST_FIT = "first_fit"
     NEXT_FIT = "next_fit"
@@ -21,5 +21,5 @@ class Policy(str, Enum):
     SEQUENTIAL_FIT = "sequential_fit"
 
     def __str__(self) -> str:
-        """The name itself."""
+        """The name."""
         return self.value

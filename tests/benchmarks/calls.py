@@ -1,4 +1,4 @@
-"""What a call from Python costs: glassheap beside other ways to the same thing, in one run.
+"""The cost of calls from Python: glassheap beside other ways to do the same, in one run.
 
     python tests/benchmarks/calls.py
     python tests/benchmarks/calls.py --wheel FILE --traces DIR --markdown docs/benchmarks.md

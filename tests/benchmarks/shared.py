@@ -1,15 +1,15 @@
-"""What sharing costs: SharedHeap beside Heap, multiprocessing.heap, SharedMemory and pickle.
+"""The cost of sharing: SharedHeap beside Heap, multiprocessing.heap, SharedMemory and pickle.
 
     python tests/benchmarks/shared.py
     python tests/benchmarks/shared.py --markdown docs/benchmarks-shared.md
 
-    a pair          malloc + free of one block of 64 bytes, nobody else inside
+    a pair          malloc + free of one block of 64 bytes, uncontended
     pieces          a block beside a segment of SharedMemory, and an array in either
     passing         100 MB to a worker of a pool and back (--megabytes)
     a crowd         four processes at once: the longest single operation (--crowd SECONDS)
     a million       live blocks in one segment (--blocks)
 
-How it measures, what a bar is and what the exit status says is told in calls.py.
+calls.py describes the method, the bars and the exit status.
 """
 
 from __future__ import annotations
@@ -27,17 +27,18 @@ if TYPE_CHECKING:
     from measuring.results import Section
 
 INTRODUCTION = """\
-# What sharing costs
+# Cost of sharing
 
-A heap that processes share, beside a private one and beside what the standard library has, all
-measured in one run. This page is written by the benchmark itself:
+A shared heap, beside a private one and the means of the standard library, all measured in one run.
+The benchmark writes this page itself:
 
     {command}
 
-Contenders take turns, in {rounds} rounds; a figure is the median of the rounds, beside it stand the
-least and the most of them, and a ratio is the median of the rounds' ratios. Calls are timed in
-processor time, what crosses processes by the wall clock. How a shared heap works is in
-[shared.md](shared.md), what a call costs in a private one in [benchmarks.md](benchmarks.md).
+Contenders take turns, in {rounds} rounds. A figure is the median of the rounds, with their minimum
+and maximum beside it. A ratio is the median of the rounds' ratios. Calls within one process are
+timed in processor time, everything that crosses processes by the wall clock. Shared heaps are
+described in [shared.md](shared.md), the cost of calls in a private heap in
+[benchmarks.md](benchmarks.md).
 """
 
 
@@ -101,7 +102,7 @@ def build_parser() -> argparse.ArgumentParser:
     from measuring.command import duration, round_count
 
     parser = argparse.ArgumentParser(
-        prog="shared.py", description="What sharing costs: SharedHeap beside other ways."
+        prog="shared.py", description="The cost of sharing: SharedHeap beside other ways."
     )
     add = parser.add_argument
     add("--rounds", type=round_count, default=15, metavar="N", help="turns of each (5 or more; 15)")

@@ -8,7 +8,7 @@
 #include <random>
 #include <set>
 
-#include "glassheap/region.hpp"
+#include "base/region.hpp"
 #include "policy/buddy.hpp"
 #include "policy/segregated_fit.hpp"
 #include "policy/tlsf.hpp"
@@ -44,20 +44,20 @@ TEST(SizeClass, NeverGoesDown) {
 
 // The set of occupied bins has room for the highest bin of each policy.
 TEST(SizeClass, OfTheLargestRegionFits) {
-  Occupied occupied;
+  BinMap occupied;
   for (const std::size_t bin : {SegregatedFit::bin_of(largest_region), Tlsf::bin_of(largest_region),
                                 Buddy::bin_of(largest_region)}) {
     occupied.set(bin);
     EXPECT_EQ(occupied.next(bin), bin);
     occupied.clear(bin);
-    EXPECT_EQ(occupied.last(), Occupied::none);
+    EXPECT_EQ(occupied.last(), BinMap::none);
   }
 }
 
-TEST(OccupiedBins, AgreeWithASet) {
+TEST(BinMap, AgreesWithASet) {
   constexpr std::size_t count = 9 * 64;
   std::mt19937 random(1);
-  Occupied occupied;
+  BinMap occupied;
   std::set<std::size_t> members;
   for (int change = 0; change < scaled(20000, 2000); ++change) {
     const std::size_t bin = random() % (change % 2 == 0 ? count : 80);
@@ -67,10 +67,10 @@ TEST(OccupiedBins, AgreeWithASet) {
       members.insert(bin);
       occupied.set(bin);
     }
-    ASSERT_EQ(occupied.last(), members.empty() ? Occupied::none : *members.rbegin());
+    ASSERT_EQ(occupied.last(), members.empty() ? BinMap::none : *members.rbegin());
     for (const std::size_t from : {std::size_t{0}, bin, random() % count, count - 1}) {
       const auto next = members.lower_bound(from);
-      ASSERT_EQ(occupied.next(from), next == members.end() ? Occupied::none : *next) << from;
+      ASSERT_EQ(occupied.next(from), next == members.end() ? BinMap::none : *next) << from;
     }
   }
 }
@@ -103,8 +103,8 @@ TEST_F(BinsTest, ABinIsLastInFirstOut) {
   for (const Offset at : {32U, 64U, 96U}) bins_.push(3, freed(at));
   EXPECT_EQ(in_bin(3), (std::vector<Offset>{96, 64, 32}));
   EXPECT_EQ(bins_.front(3), (Block{96, 16}));
-  EXPECT_EQ(bins_.behind({96, 16}), (Block{64, 16}));
-  EXPECT_FALSE(bins_.behind({32, 16}));
+  EXPECT_EQ(bins_.after({96, 16}), (Block{64, 16}));
+  EXPECT_FALSE(bins_.after({32, 16}));
   bins_.erase(3, {64, 16});
   EXPECT_EQ(in_bin(3), (std::vector<Offset>{96, 32}));
 }

@@ -9,7 +9,7 @@
 #include <set>
 #include <vector>
 
-#include "glassheap/region.hpp"
+#include "base/region.hpp"
 #include "scale.hpp"
 
 namespace glassheap {

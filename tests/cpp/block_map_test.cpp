@@ -168,15 +168,15 @@ TEST(BlockMap, KnowsItsLastBlockThroughSplitsAndMerges) {
   }
 }
 
-// The note of an empty block outlives the block, and is removed by clear() alone.
+// The tombstone of an empty block outlives the block, and is removed by clear() alone.
 TEST(BlockMap, RemembersWhereEmptyBlocksWere) {
   BlockMap map(100 * granule);
-  EXPECT_FALSE(map.was_empty(0));
-  for (Offset at = 0; at < 100 * granule; at += 7 * granule) map.note_empty(at);
+  EXPECT_FALSE(map.has_tombstone(0));
+  for (Offset at = 0; at < 100 * granule; at += 7 * granule) map.set_tombstone(at);
   for (Offset at = 0; at < 100 * granule; at += granule)
-    EXPECT_EQ(map.was_empty(at), at % (7 * granule) == 0) << at;
+    EXPECT_EQ(map.has_tombstone(at), at % (7 * granule) == 0) << at;
   map.clear();
-  for (Offset at = 0; at < 100 * granule; at += granule) EXPECT_FALSE(map.was_empty(at)) << at;
+  for (Offset at = 0; at < 100 * granule; at += granule) EXPECT_FALSE(map.has_tombstone(at)) << at;
 }
 
 TEST(BlockMap, IsEmptyAfterClear) {

@@ -10,7 +10,7 @@
 #include <random>
 #include <set>
 
-#include "glassheap/region.hpp"
+#include "base/region.hpp"
 #include "printing.hpp"
 
 namespace glassheap {

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "glassheap/shared_heap.hpp"
+#include "shared/superblock.hpp"
 #include "variants.hpp"
 
 namespace glassheap {
@@ -38,15 +39,15 @@ class SharedBytes {
   SharedBytes& operator=(const SharedBytes&) = delete;
 
   [[nodiscard]] std::byte* data() const { return data_; }
-  [[nodiscard]] shared::Place place() const {
-    shared::Place place;
+  [[nodiscard]] SegmentLocation place() const {
+    SegmentLocation place;
     place.data = data_;
     place.size = size_;
     return place;
   }
   [[nodiscard]] SharedHeap::Opening opening(double timeout = 10) const {
     SharedHeap::Opening opening;
-    opening.place = place();
+    opening.location = place();
     opening.timeout = timeout;
     return opening;
   }

@@ -65,7 +65,7 @@ TEST(FootprintOfTheBlockMap, IsReturnedByClear) {
 
 TEST(FootprintOfAPyramid, IsReturnedByClear) {
   constexpr std::size_t count = std::size_t{8} << 20;
-  Pyramid<Maxima> maxima(count);
+  Pyramid<MaxSummary> maxima(count);
   const Size before = resident();
   for (std::size_t i = 0; i < count; i += 1024) maxima.include(i, 1);
   if (before != 0) {
@@ -73,12 +73,12 @@ TEST(FootprintOfAPyramid, IsReturnedByClear) {
   }
   maxima.clear();
   EXPECT_LT(growth_since(before), 8 * mib);
-  EXPECT_EQ(maxima.first(1), Pyramid<Maxima>::none);
+  EXPECT_EQ(maxima.first(1), Pyramid<MaxSummary>::none);
 }
 
 // An array that is too small for pages of its own is zero again as well.
 TEST(FootprintOfAPyramid, IsZeroAgainIfSmall) {
-  Pyramid<Maxima> maxima(1000);
+  Pyramid<MaxSummary> maxima(1000);
   maxima.include(999, 5);
   maxima.clear();
   EXPECT_EQ(maxima.all(), 0);

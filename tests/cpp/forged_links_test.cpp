@@ -10,6 +10,7 @@
 #include <new>
 #include <random>
 
+#include "block/block.hpp"
 #include "damaged_heap.hpp"
 #include "scale.hpp"
 #include "watchdog.hpp"

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "glassheap/heap.hpp"
+#include "glassheap/layout.h"
 #include "printing.hpp"
 #include "variants.hpp"
 

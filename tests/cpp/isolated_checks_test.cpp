@@ -7,6 +7,7 @@
 
 #include <limits>
 
+#include "check/checker.hpp"
 #include "heap_fixture.hpp"
 
 namespace glassheap {

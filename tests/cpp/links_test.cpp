@@ -9,7 +9,7 @@
 #include <random>
 #include <vector>
 
-#include "glassheap/region.hpp"
+#include "base/region.hpp"
 #include "printing.hpp"
 #include "scale.hpp"
 
@@ -76,7 +76,7 @@ TEST_F(LinksTest, AgreeWithAVectorThroughEveryKindOfChange) {
       const Offset prev = place > 0 ? list[place - 1].start : nowhere;
       const Block block = any_of(rest);
       list.insert(list.begin() + place, block);
-      links_.put(ends_, block, prev, next);
+      links_.insert(ends_, block, prev, next);
     } else if (place < std::ssize(list) && (choice == 3 || rest.empty())) {
       rest.push_back(list[place]);
       links_.erase(ends_, list[place]);

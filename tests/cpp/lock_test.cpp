@@ -1,7 +1,7 @@
 // The lock: one owner at a time. A thread that locks it twice is refused, and so is a signal
 // handler that calls the heap whose call it has interrupted.
 
-#include "glassheap/lock.hpp"
+#include "base/lock.hpp"
 
 #include <gtest/gtest.h>
 #include <sys/time.h>

@@ -20,7 +20,7 @@ template <typename Summary>
 class CheckedPyramid {
  public:
   using Number = typename Summary::Number;
-  using Query = std::conditional_t<std::is_same_v<Summary, Unions>, unsigned, Number>;
+  using Query = std::conditional_t<std::is_same_v<Summary, OrSummary>, unsigned, Number>;
 
   explicit CheckedPyramid(std::size_t count) : row_(count), pyramid_(count) {}
 
@@ -68,8 +68,8 @@ class CheckedPyramid {
 
 constexpr std::size_t widths[] = {1, 2, 15, 16, 17, 31, 32, 255, 256, 257, 4095, 4097, 5000};
 
-int random_number(std::mt19937& random, Maxima) { return static_cast<int>(random() % 1000); }
-std::uint64_t random_number(std::mt19937& random, Unions) {
+int random_number(std::mt19937& random, MaxSummary) { return static_cast<int>(random() % 1000); }
+std::uint64_t random_number(std::mt19937& random, OrSummary) {
   return std::uint64_t{1} << random() % 64;
 }
 // Returns a number that includes no more than the given one.
@@ -79,12 +79,14 @@ int weaken(std::mt19937& random, int number) {
 std::uint64_t weaken(std::mt19937& random, std::uint64_t bits) {
   return bits & (std::uint64_t{random()} << 32 | random());
 }
-int random_query(std::mt19937& random, Maxima) { return 1 + static_cast<int>(random() % 1000); }
-unsigned random_query(std::mt19937& random, Unions) { return static_cast<unsigned>(random() % 64); }
+int random_query(std::mt19937& random, MaxSummary) { return 1 + static_cast<int>(random() % 1000); }
+unsigned random_query(std::mt19937& random, OrSummary) {
+  return static_cast<unsigned>(random() % 64);
+}
 
 template <typename Summary>
 class PyramidOf : public ::testing::Test {};
-using Summaries = ::testing::Types<Maxima, Unions>;
+using Summaries = ::testing::Types<MaxSummary, OrSummary>;
 TYPED_TEST_SUITE(PyramidOf, Summaries);
 
 TYPED_TEST(PyramidOf, AgreesWithARow) {
@@ -110,7 +112,7 @@ TYPED_TEST(PyramidOf, FindsOneNumberFromEveryPlace) {
     for (std::size_t i = 0; i < width; ++i) {
       checked.include(i, 1);
       const auto query = static_cast<typename CheckedPyramid<TypeParam>::Query>(
-          std::is_same_v<TypeParam, Maxima> ? 1 : 0);
+          std::is_same_v<TypeParam, MaxSummary> ? 1 : 0);
       for (std::size_t from = 0; from < width; ++from)
         ASSERT_NO_FATAL_FAILURE(checked.expect_same_from(from, query));
       checked.set(i, 0);
@@ -123,7 +125,7 @@ TYPED_TEST(PyramidOf, FindsNothingBehindTheRow) {
     Pyramid<TypeParam> pyramid(width);
     for (std::size_t i = 0; i < width; ++i) pyramid.include(i, 1);
     const auto query = static_cast<typename CheckedPyramid<TypeParam>::Query>(
-        std::is_same_v<TypeParam, Maxima> ? 1 : 0);
+        std::is_same_v<TypeParam, MaxSummary> ? 1 : 0);
     EXPECT_EQ(pyramid.next(width, query), Pyramid<TypeParam>::none) << width;
   }
 }
@@ -141,23 +143,23 @@ TYPED_TEST(PyramidOf, IsEmptyAfterClear) {
 }
 
 // The numbers that an SSE2 comparison could mistake for a negative one or for a neighbour.
-TEST(PyramidOfMaxima, FindsANumberByItsExactValue) {
+TEST(MaxPyramid, FindsANumberByItsExactValue) {
   for (const int number : {1, 2, 127, 128, 32767, 32768, 65535, 65536, 0x7FFFFFFE}) {
     for (std::size_t place = 0; place < 16; ++place) {
-      Pyramid<Maxima> pyramid(16);
+      Pyramid<MaxSummary> pyramid(16);
       pyramid.include(place, number);
       EXPECT_EQ(pyramid.first(number), place);
-      EXPECT_EQ(pyramid.first(number + 1), Pyramid<Maxima>::none);
+      EXPECT_EQ(pyramid.first(number + 1), Pyramid<MaxSummary>::none);
     }
   }
 }
 
-TEST(PyramidOfUnions, FindsEveryBit) {
+TEST(OrPyramid, FindsEveryBit) {
   for (unsigned bit = 0; bit < 64; ++bit) {
-    Pyramid<Unions> pyramid(40);
+    Pyramid<OrSummary> pyramid(40);
     pyramid.include(37, std::uint64_t{1} << bit);
     for (unsigned asked = 0; asked < 64; ++asked)
-      EXPECT_EQ(pyramid.first(asked), asked == bit ? 37 : Pyramid<Unions>::none);
+      EXPECT_EQ(pyramid.first(asked), asked == bit ? 37 : Pyramid<OrSummary>::none);
   }
 }
 

@@ -1,7 +1,7 @@
 // The region: of the requested size, aligned as requested, zero, and with guard pages on both
 // sides.
 
-#include "glassheap/region.hpp"
+#include "base/region.hpp"
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>

@@ -6,6 +6,7 @@
 
 #include <vector>
 
+#include "base/region.hpp"
 #include "printing.hpp"
 
 namespace glassheap {

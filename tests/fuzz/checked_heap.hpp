@@ -20,6 +20,7 @@
 #include <span>
 #include <utility>
 
+#include "glassheap/layout.h"
 #include "oracle.hpp"
 #include "poisoned_gap.hpp"
 

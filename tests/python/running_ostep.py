@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from glassheap.__main__ import main
+from glassheap.cli import main
 
 if TYPE_CHECKING:
     import pytest

@@ -61,10 +61,10 @@ def line_with(text: str, words: str) -> str:
         ("Merge on both sides", FRESH),
         ("Two holes", "Free(48)->Free(128)->Free(3808)"),
         ("The lowest address that fits", "Free(0)->Free(3808)"),
-        ("All back", FRESH),
+        ("Free all", FRESH),
         ("Refill", "(none)"),
-        ("Room enough, but in pieces", "->".join(["Free(48)"] * 6)),
-        ("Misuse, named and survived", FRESH),
+        ("External fragmentation", "->".join(["Free(48)"] * 6)),
+        ("Misuse is detected", FRESH),
         ("Reset", FRESH),
     ],
 )
@@ -78,12 +78,12 @@ def test_a_step_leads_to_the_free_list_that_its_remark_promises(
     ("title", "errors"),
     [
         ("Refill", ["OutOfMemory"]),
-        ("Room enough, but in pieces", ["OutOfMemory"]),
+        ("External fragmentation", ["OutOfMemory"]),
         (
-            "Misuse, named and survived",
+            "Misuse is detected",
             ["InteriorPointer", "MisalignedPointer", "ForeignPointer", "DoubleFree"],
         ),
-        ("A header overwritten", ["BadMagic", "HeapDamaged"]),
+        ("An overwritten header", ["BadMagic", "HeapDamaged"]),
     ],
 )
 def test_a_step_meets_the_errors_that_it_is_about(
@@ -98,7 +98,7 @@ def test_no_other_step_meets_an_error(tour: dict[str, str]) -> None:
 
 
 def test_the_damage_is_seen_in_the_map(tour: dict[str, str]) -> None:
-    assert cells(tour["A header overwritten"].splitlines()).startswith("!▒▒▒▒○")
+    assert cells(tour["An overwritten header"].splitlines()).startswith("!▒▒▒▒○")
 
 
 def test_the_dump_shows_what_was_written(tour: dict[str, str]) -> None:
@@ -120,14 +120,14 @@ def test_the_fullest_moment_is_the_first_at_which_the_peak_is_reached(tmp_path: 
     file = tmp_path / "small.script"
     file.write_text("a 0 10\na 1 20\nr 0 30\nf 1\na 2 20\nf 2\nf 0\n")
     trace = traces.read(file)
-    assert program.fullest(trace) == 3
+    assert program.peak_operations(trace) == 3
     assert len(program.first(trace, 3)) == 3
 
 
 def test_a_trace_without_operations_has_no_fullest_moment(tmp_path: Path) -> None:
     file = tmp_path / "empty.script"
     file.write_text("# nothing\na 0 10\n")
-    assert program.fullest(program.first(traces.read(file), 0)) == 0
+    assert program.peak_operations(program.first(traces.read(file), 0)) == 0
 
 
 @pytest.mark.parametrize("width", [40, 64, 120])
@@ -166,5 +166,5 @@ def test_an_installation_without_recordings_says_so(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(program, "RECORDINGS", tmp_path)
-    with pytest.raises(FileNotFoundError, match="holds no recorded program"):
+    with pytest.raises(FileNotFoundError, match="contains no recorded program"):
         demo.run(file=io.StringIO())

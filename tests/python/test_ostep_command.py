@@ -145,9 +145,9 @@ def test_only_allocations_are_drawn_at_a_hundred_percent_and_frees_wait_for_bloc
 @pytest.mark.parametrize(
     ("text", "phrase"),
     [
-        ("+10,10,-0", "entry 2 of the list, '10', is no operation; expected +SIZE or -NUMBER"),
-        ("+10,+x", "entry 2 of the list, '+x', is no operation"),
-        ("10", "entry 1 of the list, '10', is no operation"),
+        ("+10,10,-0", "entry 2 of the list, '10', is not an operation; expected +SIZE or -NUMBER"),
+        ("+10,+x", "entry 2 of the list, '+x', is not an operation"),
+        ("10", "entry 1 of the list, '10', is not an operation"),
         ("+10,,-0", "entry 2 of the list is empty"),
         ("+10,", "entry 2 of the list is empty"),
         (",", "entry 1 of the list is empty"),
@@ -160,7 +160,7 @@ def test_only_allocations_are_drawn_at_a_hundred_percent_and_frees_wait_for_bloc
         ("+1,a\nb", r"entry 2 of the list, 'a\nb'"),
         ("+1,+٣", "entry 2 of the list"),
         (f"+{2**63}", "expected a number up to 9223372036854775807"),
-        ("+" + "9" * 5000, "...', is no operation; expected a number up to"),
+        ("+" + "9" * 5000, "...', is not an operation; expected a number up to"),
     ],
 )
 def test_a_malformed_list_says_which_entry(ostep: Ostep, text: str, phrase: str) -> None:
@@ -171,18 +171,18 @@ def test_a_malformed_list_says_which_entry(ostep: Ostep, text: str, phrase: str)
 @pytest.mark.parametrize(
     ("arguments", "phrase"),
     [
-        (["-S", "-1"], "-S/--size: '-1' will not do; expected 0 or more"),
-        (["-S", "ten"], "-S/--size: 'ten' will not do; expected a whole number"),
+        (["-S", "-1"], "-S/--size: '-1' is invalid; expected 0 or more"),
+        (["-S", "ten"], "-S/--size: 'ten' is invalid; expected a whole number"),
         (["-S", "9" * 5000], "expected a whole number"),
         (["-S", hex(2**63)], "expected a whole number up to 9223372036854775807"),
-        (["-S", "08"], "'08' will not do"),
+        (["-S", "08"], "'08' is invalid"),
         (["-b", "-1"], "-b/--baseAddr: '-1'"),
         (["-H", "-1"], "-H/--headerSize: '-1'"),
-        (["-a", "0"], "-a/--alignment: '0' will not do; expected 1 or more, or -1 for no"),
+        (["-a", "0"], "-a/--alignment: '0' is invalid; expected 1 or more, or -1 for no"),
         (["-a", "-2"], "-a/--alignment: '-2'"),
         (["-n", "-1"], "-n/--numOps"),
         (["-r", "-1"], "-r/--range"),
-        (["-P", "0"], "-P/--percentAlloc: '0' will not do; expected 1 or more"),
+        (["-P", "0"], "-P/--percentAlloc: '0' is invalid; expected 1 or more"),
         (["-p", "NEXT"], "-p/--policy: invalid choice: 'NEXT'"),
         (["-l", "SORTED"], "-l/--listOrder: invalid choice: 'SORTED'"),
         (["-A"], "-A/--allocList: expected one argument"),

@@ -97,7 +97,7 @@ def check_allocation(
     assert [(int(look[2]), int(look[3])) for look in looks] == before[:searched]
     chosen = [int(look[2]) for look in looks if look[4] == "chosen"]
     assert chosen == ([] if block == -1 else [block])
-    assert ("elements are not looked at" in "".join(said)) == (len(before) - searched > 1)
+    assert ("elements are not searched" in "".join(said)) == (len(before) - searched > 1)
     assert said[-1].startswith("  fails") == (block == -1)
     if block == -1:
         assert before == after
@@ -132,7 +132,7 @@ def check_free(
                 "needs 12 bytes: asked for 5, rounded up to 8, a multiple of 4, and 4 of header",
                 "[0] addr:1000 sz:12  chosen: the smallest that is large enough, an exact fit",
                 "[1] addr:1024 sz:12  refused: large enough, but [0] has the same size and "
-                "stands earlier",
+                "is earlier in the list",
                 "[2] addr:1048 sz:52  refused: large enough, but [0] is smaller",
                 "takes the whole of [0], which leaves the list",
             ],
@@ -151,7 +151,7 @@ def check_free(
             [
                 "needs 2 bytes: asked for 2",
                 "[0] addr:1000 sz:6  chosen: the first that is large enough",
-                "the search ends here: 1 element is not looked at",
+                "the search ends here: 1 element is not searched",
                 "splits [0]: takes 2 bytes at 1000; addr:1002 sz:4 stays at its place in the list",
             ],
         ),
@@ -161,7 +161,7 @@ def check_free(
                 "needs 5 bytes: asked for 5",
                 "[0] addr:1000 sz:4  refused: 1 byte too small",
                 "[1] addr:1008 sz:4  refused: 1 byte too small",
-                "fails, no element is large enough (though all together have 8 bytes): "
+                "fails, because no element is large enough (though all together have 8 bytes): "
                 "returns -1; nothing has changed",
             ],
         ),
@@ -169,7 +169,7 @@ def check_free(
             ["-S", "4", "-A", "+4,+5"],
             [
                 "needs 5 bytes: asked for 5",
-                "fails, since the list is empty: returns -1; nothing has changed",
+                "fails, because the list is empty: returns -1; nothing has changed",
             ],
         ),
         (
@@ -177,14 +177,14 @@ def check_free(
             [
                 "needs 11 bytes: asked for 3, and 8 of header",
                 "[0] addr:1000 sz:8  refused: 3 bytes too small",
-                "fails, no element is large enough (all together have 8 bytes): returns -1, "
-                "shown as 7 because the header is added to it; nothing has changed",
+                "fails, because no element is large enough (all together have 8 bytes): "
+                "returns -1, printed as 7 because the header is added to it; nothing has changed",
             ],
         ),
         (
             ["-A", "+4,+4,-0"],
             [
-                "gives back addr:1000 sz:4",
+                "frees addr:1000 sz:4",
                 "the list is sorted by address, which puts it at place [0] of 2",
                 "coalescing is off: nothing is merged",
             ],
@@ -192,7 +192,7 @@ def check_free(
         (
             ["-C", "-A", "+4,+4,-0,-1"],
             [
-                "gives back addr:1004 sz:4",
+                "frees addr:1004 sz:4",
                 "the list is sorted by address, which puts it at place [1] of 3",
                 "merges addr:1000 sz:4 + addr:1004 sz:4 + addr:1008 sz:92 = addr:1000 sz:100",
             ],
@@ -200,32 +200,32 @@ def check_free(
         (
             ["-C", "-l", "INSERT-FRONT", "-S", "8", "-A", "+4,+4,-0,-1"],
             [
-                "gives back addr:1004 sz:4",
+                "frees addr:1004 sz:4",
                 "it goes to the front of the list, which is place [0] of 2",
                 "merges nothing: no element ends where the next one in the list begins",
-                "does not merge addr:1000 sz:4 and addr:1004 sz:4, which touch: the first does not "
-                "stand just before the second in the list",
+                "does not merge addr:1000 sz:4 and addr:1004 sz:4, which are adjacent: the first "
+                "is not directly before the second in the list",
             ],
         ),
         (
             ["-l", "SIZESORT+", "-p", "FIRST", "-S", "20", "-A", "+4,+6,+10,-0,-1,+5,-2"],
             [
-                "gives back addr:1010 sz:10",
+                "frees addr:1010 sz:10",
                 "the list is sorted by size, smallest first, which puts it at place [2] of 3; "
-                "elements that have been cut since the last sort change places too",
+                "elements split since the last sort change places too",
                 "coalescing is off: nothing is merged",
             ],
         ),
         (["-A", "+4,-0,-0"], ["ptr[0] was freed before; returns -1, and nothing has changed"]),
         (
             ["-S", "4", "-A", "+9,+4,-0"],
-            ["ptr[0] is no block: its allocation failed; returns -1, and nothing has changed"],
+            ["ptr[0] has no block: its allocation failed; returns -1, and nothing has changed"],
         ),
         (
             ["-l", "INSERT-BACK", "-p", "FIRST", "-S", "4", "-A", "+4,-0,+4,-0"],
             [
-                "ptr[0] was freed before, and its address was handed out again: what is given "
-                "back, addr:1000 sz:4, is the block of ptr[1]",
+                "ptr[0] was freed before, and its address was reused: this frees addr:1000 sz:4, "
+                "the block of ptr[1]",
                 "it goes to the back of the list, which is place [0] of 1",
                 "coalescing is off: nothing is merged",
             ],

@@ -107,7 +107,7 @@ def test_only_extras_require_anything() -> None:
 def test_the_one_entry_point_is_the_command() -> None:
     """Above all none in the group cmake.root, which would put us in everybody's CMake search."""
     found = {(point.group, point.name, point.value) for point in metadata().entry_points}
-    assert found == {("console_scripts", "glassheap", "glassheap.__main__:main")}
+    assert found == {("console_scripts", "glassheap", "glassheap.cli:main")}
 
 
 def test_the_command_is_the_module() -> None:

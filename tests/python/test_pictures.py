@@ -88,7 +88,7 @@ def test_the_cells_of_a_large_region_add_up_to_the_walk(seed: int, cell: int) ->
     with glassheap.Heap(BIG // 16) as heap:
         churn(heap, seed, mean=700)
         live = sum(info.extent for info in heap.walk() if info.live)
-        assert sum(scale.fill(scale.take(heap), cell)) == live
+        assert sum(scale.fill(scale.capture(heap), cell)) == live
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=str)
@@ -107,7 +107,7 @@ def test_a_cell_is_to_scale_in_every_policy_with_headers_and_without(kind: Kind)
 def test_the_totals_add_up_in_every_policy_with_headers_and_without(kind: Kind) -> None:
     with kind.heap(5008) as heap:
         churn(heap, 2, rounds=120, mean=150)
-        sums, seen = totals.of(scale.take(heap)), letters(heap)
+        sums, seen = totals.of(scale.capture(heap)), letters(heap)
         assert (sums.requested, sums.headers) == (seen.count("p"), seen.count("h"))
         assert (sums.rounding, sums.unused) == (seen.count("r"), seen.count("u"))
         assert sums.free == seen.count("n") + seen.count("f")
@@ -131,7 +131,7 @@ def test_the_rounding_of_buddies_is_drawn_as_rounding() -> None:
 def test_the_totals_are_those_of_the_walk_and_add_up(seed: int) -> None:
     with glassheap.Heap(9600) as heap:
         churn(heap, seed)
-        sums, seen = totals.of(scale.take(heap)), letters(heap)
+        sums, seen = totals.of(scale.capture(heap)), letters(heap)
         assert sums.requested == seen.count("p") == heap.stats().requested
         assert (sums.headers, sums.rounding) == (seen.count("h"), seen.count("r"))
         assert sums.requested + sums.headers + sums.rounding + sums.free == heap.size
@@ -159,7 +159,7 @@ def test_a_sentence_that_fits_into_the_width_is_not_broken() -> None:
     """Not even where long addresses make a wide margin."""
     with glassheap.Heap(BIG, base=0x7F0000000000) as heap:
         lines = [line.strip() for line in shown(heap, width=80)]
-        for sentence in totals.of(scale.take(heap)).sentences():
+        for sentence in totals.of(scale.capture(heap)).sentences():
             assert sentence in lines
 
 

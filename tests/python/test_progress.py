@@ -21,17 +21,17 @@ def drawn(bar: Bar) -> None:
     bar.close()
 
 
-def test_a_bar_is_drawn_on_a_terminal_once_patience_ends() -> None:
+def test_a_bar_is_drawn_on_a_terminal_after_its_delay() -> None:
     pytest.importorskip("rich")
     terminal = Terminal()
-    drawn(Bar("replaying", file=terminal, patience=0))
+    drawn(Bar("replaying", file=terminal, delay=0))
     assert "replaying" in terminal.getvalue()
 
 
 def test_no_bar_is_drawn_in_a_short_replay_or_where_nobody_looks() -> None:
     short, blind = Terminal(), io.StringIO()
-    drawn(Bar("replaying", file=short, patience=60))
-    drawn(Bar("replaying", file=blind, patience=0))
+    drawn(Bar("replaying", file=short, delay=60))
+    drawn(Bar("replaying", file=blind, delay=0))
     assert short.getvalue() == blind.getvalue() == ""
 
 
@@ -39,5 +39,5 @@ def test_without_rich_there_is_no_bar_and_no_complaint(monkeypatch: pytest.Monke
     for name in ("rich", "rich.console", "rich.progress"):
         monkeypatch.setitem(sys.modules, name, None)
     terminal = Terminal()
-    drawn(Bar("replaying", file=terminal, patience=0))
+    drawn(Bar("replaying", file=terminal, delay=0))
     assert terminal.getvalue() == ""

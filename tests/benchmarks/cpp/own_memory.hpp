@@ -1,6 +1,6 @@
 // own_memory.hpp: the memory of a heap outside its region: the block map, and the policy's index.
 //
-// It is measured on a heap that was just opened; the notes of empty blocks, which are allocated
+// It is measured on a heap that was just opened; the tombstones of empty blocks, which are allocated
 // later, are not included.
 #pragma once
 

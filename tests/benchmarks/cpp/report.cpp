@@ -13,20 +13,20 @@ using Row = std::vector<std::string>;
 
 constexpr std::size_t line_width = 100;
 
-constexpr const char* introduction = R"(# What placement costs
+constexpr const char* introduction = R"(# Cost of placement
 
-How fast each policy places blocks, with headers and without, beside other allocators, and how much
-memory it takes: recorded programs and synthetic loads, played by a C++ program through
-`glassheap::Heap`, the door that Python goes in by, with all checks on. This page is written by the
-program itself. In a clone, this builds it, runs it, and writes this page again:
+Time and memory of each policy, with headers and without, beside other allocators: recorded programs
+and synthetic loads, played by a C++ program through `glassheap::Heap`, the interface under the
+Python bindings, with all checks on. The program writes this page itself. In a clone, this command
+builds the program, runs it, and writes the page again:
 
     tests/benchmarks/run --traces FOLDER
 
-Every turn is a process of its own, under the same rules for everybody: a load fills the heap, plays
-until the heap has settled, and only then plays against the clock, in processor time. Contenders
-take turns in rounds; a figure is the median of the rounds, beside it stand the least and the most
-of them, and a ratio is the median of the rounds' ratios. The files in `tests/benchmarks/cpp` say
-the rest.
+Every turn is a process of its own, under the same rules for all contenders: a load fills the heap,
+runs until the heap has settled, and only then runs against the clock, in processor time. Contenders
+take turns in rounds. A figure is the median of the rounds, with their minimum and maximum in
+brackets. A ratio is the median of the rounds' ratios. The files in `tests/benchmarks/cpp` have the
+details.
 )";
 
 std::string formatted(const char* format, double value) {
@@ -157,7 +157,7 @@ std::string text(const Section& section) {
 
 std::string markdown(const Report& report) {
   std::string page = introduction;
-  page.append("\nThese figures are of `").append(report.command).append("`, on:\n\n");
+  page.append("\nMeasured by `").append(report.command).append("`, on:\n\n");
   for (const auto& [name, value] : report.facts)
     page.append("- ").append(name).append(": ").append(value).append("\n");
   page.append("\n").append(markdown(bar_section(report.bars)));

@@ -29,12 +29,11 @@ std::string cell(const Entry* entry) {
 
 const char* about(const std::string& group) {
   if (group == trace_group)
-    return "A trace is played in a circle; what its program left behind is freed at its end. The "
-           "region is twice what its blocks take at the fullest moment, and 64 KiB.";
+    return "A trace is played in a loop. Blocks that its program never freed are freed at its end. "
+           "The region is twice the peak of its blocks, plus 64 KiB.";
   if (group == lifo_group) return "malloc(64) and free, on a heap that is otherwise empty.";
   return "N live blocks; a pair frees one at random and allocates a new one. The clock starts "
-         "after 2 N pairs. The region is twice what the blocks take at the fullest moment, and 64 "
-         "KiB.";
+         "after 2 N pairs. The region is twice the peak of the blocks, plus 64 KiB.";
 }
 
 std::vector<WorkloadSpec> workloads_of(const Plan& plan, const std::string& group) {
@@ -56,7 +55,7 @@ std::string larger_regions(const Plan& plan, const std::vector<WorkloadSpec>& wo
       list += (list.empty() ? "" : "; ") + contender.name + " on " + workload.label + ": " + times;
     }
   }
-  return list.empty() ? "" : "Refused in that region, and given a larger one: " + list + ".";
+  return list.empty() ? "" : "Refused in that region, and run in a larger one: " + list + ".";
 }
 
 Section group_section(const std::string& group, const Plan& plan, const Results& results) {
@@ -152,11 +151,11 @@ std::vector<WorkloadSpec> workload_specs(const std::vector<std::string>& traces,
 
 Section contender_section(const std::vector<Contender>& contenders) {
   Section section{
-      .title = "Who takes part",
+      .title = "Contenders",
       .notes =
-          {"Those of glassheap are locked and check every pointer. std::pmr and "
-           "Boost.Interprocess are used without a lock; they have no realloc: there a block is "
-           "moved, as it is in dlmalloc where it cannot grow in place."},
+          {"The contenders of glassheap lock, and check every pointer. std::pmr and "
+           "Boost.Interprocess run without a lock. They have no realloc: a block is moved instead, "
+           "as in dlmalloc where it cannot grow in place."},
       .columns = {"name", "version", "memory comes from"}};
   for (const Contender& contender : contenders) {
     const std::string missing = "MISSING (Debian: " + contender.package + ")";
@@ -176,7 +175,7 @@ std::vector<Section> group_sections(const Plan& plan, const Results& results) {
 
 Section growth_section(const Plan& plan, const Results& results) {
   Section section{
-      .title = "How the cost of a churn grows",
+      .title = "Growth of the cost of a churn",
       .notes = {"The exponent k of N^k, fitted to N = 100, 1,000 and 10,000: 0 is flat, 1 linear."},
       .columns = {"by", "16 to 512 bytes", "log-normal"}};
   for (const Contender& contender : plan.contenders) {
@@ -188,9 +187,9 @@ Section growth_section(const Plan& plan, const Results& results) {
 
 Section ratio_section(const Plan& plan, const Results& results) {
   Section section{
-      .title = "Side by side",
-      .notes = {"How many times the other's time, all with headers. Against a walk that did not "
-                "settle, the ratio is a lower bound."},
+      .title = "Ratios",
+      .notes = {"The first contender's time over the second's, all with headers. Where a walk did "
+                "not settle, the ratio is a lower bound."},
       .columns = {"load", heading(walked), heading(against_dlmalloc), heading(against_tlsf)}};
   for (const WorkloadSpec& workload : plan.workloads) {
     const std::string group = workload.group.substr(0, workload.group.find(':'));

@@ -91,10 +91,10 @@ Section table(const std::vector<Contender>& contenders, const std::vector<std::s
               const Figures& figures) {
   Section section{
       .title = "Peak utilisation",
-      .notes = {"The payload at the fullest moment, as a part of the smallest region that was "
-                "found to serve the trace and of what the heap keeps outside of it; in brackets: "
-                "of the region alone. The search ends at a thousandth of the payload or 4 KiB; "
-                "sequential_fit has first_fit's addresses, so first_fit's figures."},
+      .notes = {"The peak payload, as a share of the smallest region found to serve the trace plus "
+                "the heap's memory outside it; in brackets, as a share of the region alone. The "
+                "search ends at a thousandth of the payload or 4 KiB. sequential_fit has the "
+                "addresses of first_fit, and so its figures."},
       .columns = {"policy"}};
   for (const std::string& trace : traces) section.columns.push_back(trace_name(trace));
   for (const Contender& contender : contenders) {

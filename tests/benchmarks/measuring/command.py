@@ -97,7 +97,7 @@ def build_parser() -> argparse.ArgumentParser:
     """The arguments, with their help."""
     parser = argparse.ArgumentParser(
         prog="calls.py",
-        description="What a call from Python costs: glassheap beside other ways to the same thing.",
+        description="The cost of calls from Python: glassheap beside other ways to do the same.",
     )
     add = parser.add_argument
     add("--rounds", type=round_count, default=15, metavar="N", help="turns of each (5 or more; 15)")

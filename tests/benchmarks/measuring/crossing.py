@@ -48,7 +48,7 @@ def measure_passing(rounds: int, megabytes: int) -> Section:
     faster = ratio(times[PICKLED], times[TRAVELS])
     return Section(
         title=f"{megabytes} MB to a worker of a pool and back",
-        notes=["The worker touches the first byte and returns what it was given."],
+        notes=["The worker writes the first byte and returns its argument."],
         columns=["how", "ms", "all rounds"],
         rows=[[name, middle(taken), spread(taken)] for name, taken in times.items()],
         bars=[Bar("a block, against pickling it", "at least", 100, "times as fast", faster)],
@@ -82,7 +82,7 @@ def measure_crowd(seconds: float) -> Section:
     longest = max(longest for _, longest in done) / 1e6
     return Section(
         title=f"{PROCESSES} processes at once in one heap, for {number(seconds)} seconds",
-        notes=["Each operation was timed by itself, waits included."]
+        notes=["Each operation was timed individually, waits included."]
         + ([] if sound else ["The heap was NOT SOUND at the end."]),
         columns=["process", "operations", "longest, ms"],
         rows=[

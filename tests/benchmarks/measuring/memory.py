@@ -73,7 +73,7 @@ def measure(rounds: int, _seconds: float) -> Section:
     taken = race_of_calls(calls, rounds)
     return Section(
         title=title,
-        notes=[f"Bytes of one live block of {BLOCK} bytes, among {COUNT:,}; the last row: in all."],
+        notes=[f"Bytes per live block of {BLOCK} bytes, among {COUNT:,}. The last row is a total."],
         columns=columns,
         rows=[[name, middle(sizes), spread(sizes)] for name, sizes in taken.items()],
         samples=taken,

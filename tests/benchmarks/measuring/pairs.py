@@ -22,7 +22,7 @@ def measure(rounds: int, seconds: float) -> Section:
     loop = times.pop(EMPTY_LOOP.name)
     return Section(
         title=f"malloc and free of {BLOCK} bytes, from Python",
-        notes=[f"The loop's own time, {middle(loop)} ns, has been taken off every row.", *notes],
+        notes=[f"The empty loop takes {middle(loop)} ns, subtracted from every row.", *notes],
         columns=["by", "ns a pair", "all rounds", "times glassheap's"],
         rows=[row(name, taken, times[OWN]) for name, taken in times.items()],
         bars=[bar(peer, times.get(peer.name), times[OWN]) for peer in PEERS if has_bar(peer)],

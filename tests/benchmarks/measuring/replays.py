@@ -65,7 +65,7 @@ def read(file: Path, name: str) -> Trace | str:
     try:
         return traces.read(file, name)
     except traces.TraceError as error:
-        return f"Passed over: {error}."
+        return f"Skipped: {error}."
 
 
 def is_named_as_trace(path: Path) -> bool:

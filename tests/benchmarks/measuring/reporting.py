@@ -13,19 +13,19 @@ if TYPE_CHECKING:
 BARS = "The bars"
 
 INTRODUCTION = """\
-# What a call costs
+# Cost of calls from Python
 
-How long the calls from Python take, beside other ways to the same thing, all measured in one run.
-This page is written by the benchmark itself:
+The time of calls from Python, beside other ways to do the same, all measured in one run. The
+benchmark writes this page itself:
 
     {command}
 
-Contenders take turns, in {rounds} rounds; a figure is the median of the rounds, beside it stand the
-least and the most of them, and a ratio is the median of the rounds' ratios. Calls are timed in
-processor time, the start of the interpreter by the wall clock. Every contender of a pair has one
-block at a time, in a heap that is otherwise empty, which is the best case for all of them alike.
-`python tests/benchmarks/calls.py --help` and the files beside it say the rest. What it
-costs to place a block, policy by policy, is in [benchmarks-placement.md](benchmarks-placement.md).
+Contenders take turns, in {rounds} rounds. A figure is the median of the rounds, with their minimum
+and maximum beside it. A ratio is the median of the rounds' ratios. Calls are timed in processor
+time, the start of the interpreter by the wall clock. Every contender of a pair has one block at a
+time, in a heap that is otherwise empty: the best case for all of them alike.
+`python tests/benchmarks/calls.py --help` and the files beside it have the details. The cost of
+placement, by policy, is in [benchmarks-placement.md](benchmarks-placement.md).
 """
 
 

@@ -48,8 +48,8 @@ def measure_pairs(rounds: int, seconds: float) -> Section:
     added = median(differences(times[SHARED], times[PRIVATE]))
     faster = ratio(times[STANDARD], times[SHARED])
     return Section(
-        title=f"malloc and free of {BLOCK} bytes, nobody else inside",
-        notes=[f"The loop's own time, {middle(loop)} ns, has been taken off every row."],
+        title=f"malloc and free of {BLOCK} bytes, uncontended",
+        notes=[f"The empty loop takes {middle(loop)} ns, subtracted from every row."],
         columns=["by", "ns a pair", "all rounds"],
         rows=rows(times),
         bars=[
@@ -70,7 +70,7 @@ def measure_pieces(rounds: int, seconds: float) -> Section:
     block = ratio(times[SEGMENT], times[ONE_BLOCK])
     array = ratio(times[SEGMENT_ARRAY], times[BLOCK_ARRAY]) if numpy else None
     return Section(
-        title=f"{PIECE:,} bytes that other processes can see, made and taken away",
+        title=f"{PIECE:,} bytes visible to other processes, created and removed",
         notes=[] if numpy else ["Not measured: arrays, because NumPy is not installed."],
         columns=["what", "ns", "all rounds"],
         rows=rows(times),

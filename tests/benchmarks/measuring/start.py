@@ -39,7 +39,7 @@ def measure(rounds: int, _seconds: float) -> Section:
     rows = [[f"python -c '{code}'", middle(times[code]), spread(times[code])] for code in calls]
     return Section(
         title="The start of the interpreter",
-        notes=[f"Each was started {rounds * STARTS_A_ROUND} times."],
+        notes=[f"Each command was started {rounds * STARTS_A_ROUND} times."],
         columns=["what", "ms", "all rounds"],
         rows=[*rows, ["the import adds", middle(added), spread(added)]],
         bars=[Bar("import glassheap, added to the start", "at most", MOST, "ms", median(added))],

@@ -21,7 +21,7 @@ def measure(wheel: Path | None) -> Section:
     size = None if wheel is None else wheel.stat().st_size
     return Section(
         title="The wheel",
-        notes=[] if wheel else ["Not measured: name one with --wheel FILE."],
+        notes=[] if wheel else ["Not measured: no wheel was given with --wheel FILE."],
         columns=["file", "bytes", "unpacked"],
         rows=[] if wheel is None else [total(wheel), *heaviest(wheel)],
         bars=[Bar("the wheel", "under", MOST, "bytes", size)],

@@ -1,4 +1,4 @@
-"""Run the same misuse on each allocator, and make a table of what each one detects.
+"""Run the same misuse on each allocator, and write the table of detected faults.
 
     python tests/benchmarks/misuse/table.py              print the table
     python tests/benchmarks/misuse/table.py --write      put it into docs/safety.md, between marks

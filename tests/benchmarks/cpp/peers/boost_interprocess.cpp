@@ -9,7 +9,7 @@
 #include <boost/version.hpp>
 #include <new>
 
-#include "glassheap/region.hpp"
+#include "base/region.hpp"
 #include "peers.hpp"
 
 namespace bench {

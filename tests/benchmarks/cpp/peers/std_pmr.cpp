@@ -8,7 +8,7 @@
 #include <memory_resource>
 #include <new>
 
-#include "glassheap/region.hpp"
+#include "base/region.hpp"
 #include "peers.hpp"
 
 namespace bench {

@@ -9,7 +9,7 @@
 #include <optional>
 #include <stdexcept>
 
-#include "glassheap/region.hpp"
+#include "base/region.hpp"
 #include "peers.hpp"
 
 namespace bench {
