@@ -1,5 +1,5 @@
-// Size classes and bins: the numbers against their definition, the set of occupied bins against
-// std::set, and the order in which a bin gives its blocks.
+// Size classes and bins: the class numbers against their definition, the set of occupied bins
+// against std::set, and the order of the blocks in a bin.
 
 #include "policy/bins.hpp"
 
@@ -9,11 +9,11 @@
 #include <set>
 
 #include "base/region.hpp"
-#include "effort.hpp"
 #include "policy/buddy.hpp"
 #include "policy/segregated_fit.hpp"
 #include "policy/tlsf.hpp"
 #include "printing.hpp"
+#include "scale.hpp"
 
 namespace glassheap {
 namespace {
@@ -42,7 +42,7 @@ TEST(SizeClass, NeverGoesDown) {
   }
 }
 
-// Every policy's highest bin is one that the set of occupied ones has room for.
+// The set of occupied bins has room for the highest bin of each policy.
 TEST(SizeClass, OfTheLargestRegionFits) {
   BinMap occupied;
   for (const std::size_t bin : {SegregatedFit::bin_of(largest_region), Tlsf::bin_of(largest_region),
@@ -54,12 +54,12 @@ TEST(SizeClass, OfTheLargestRegionFits) {
   }
 }
 
-TEST(OccupiedBins, AgreeWithASet) {
+TEST(BinMap, AgreesWithASet) {
   constexpr std::size_t count = 9 * 64;
   std::mt19937 random(1);
   BinMap occupied;
   std::set<std::size_t> members;
-  for (int change = 0; change < effort(20000, 2000); ++change) {
+  for (int change = 0; change < scaled(20000, 2000); ++change) {
     const std::size_t bin = random() % (change % 2 == 0 ? count : 80);
     if (members.erase(bin) == 1) {
       occupied.clear(bin);
@@ -99,7 +99,7 @@ class BinsTest : public ::testing::Test {
   Bins<Top::listed> bins_{bytes_, map_, 10, [](Block, Block) noexcept { return true; }};
 };
 
-TEST_F(BinsTest, ABinGivesLastWhatItWasGivenFirst) {
+TEST_F(BinsTest, ABinIsLastInFirstOut) {
   for (const Offset at : {32U, 64U, 96U}) bins_.push(3, freed(at));
   EXPECT_EQ(in_bin(3), (std::vector<Offset>{96, 64, 32}));
   EXPECT_EQ(bins_.front(3), (Block{96, 16}));
@@ -109,7 +109,7 @@ TEST_F(BinsTest, ABinGivesLastWhatItWasGivenFirst) {
   EXPECT_EQ(in_bin(3), (std::vector<Offset>{96, 32}));
 }
 
-TEST_F(BinsTest, ABinIsOccupiedFromItsFirstBlockToItsLast) {
+TEST_F(BinsTest, ABinIsOccupiedWhileItHasBlocks) {
   bins_.push(2, freed(32));
   bins_.push(7, freed(64));
   bins_.push(7, freed(96));

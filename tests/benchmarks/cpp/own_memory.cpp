@@ -9,7 +9,7 @@ namespace bench {
 namespace {
 
 constexpr std::array<Size, 4> regions{4096, Size{64} << 10, Size{1} << 20, Size{64} << 20};
-constexpr Size from = Size{1} << 20;  // the bar is about regions of this size and up
+constexpr Size from = Size{1} << 20;  // the bar is for regions of at least this size
 
 Size own(const Contender& contender, Size region) {
   return OurHeap(options_for(contender.policy, contender.headers, region)).own_memory();
@@ -23,7 +23,7 @@ std::string cell(Size bytes, Size region) {
   return percent(share(bytes, region)) + " (" + number(static_cast<double>(bytes)) + ")";
 }
 
-// What the page of 4,096 bytes that is everybody's first heap needs, at least.
+// A note on the smallest amount that a heap of 4,096 bytes, the default size, needs.
 std::string about_a_page(const std::optional<Size>& least) {
   const std::string head = "Bytes in brackets, for a heap that was just opened.";
   if (!least) return head;

@@ -35,7 +35,7 @@ std::string formatted(const char* format, double value) {
   return buffer.data();
 }
 
-// 1234567 as 1,234,567.
+// Formats 1234567 as 1,234,567.
 std::string grouped(double value) {
   std::string digits = formatted("%.0f", value);
   for (std::size_t place = digits.size(); place > 3 && digits[place - 4] != '-';) {
@@ -45,7 +45,7 @@ std::string grouped(double value) {
   return digits;
 }
 
-// The words of a paragraph on lines of at most `line_width` characters, where they can be cut.
+// The words of a paragraph on lines of at most `line_width` characters; a longer word has its own.
 std::string wrapped(const std::string& paragraph) {
   std::istringstream words(paragraph);
   std::string lines;
@@ -59,7 +59,7 @@ std::string wrapped(const std::string& paragraph) {
   return lines;
 }
 
-// Characters on the terminal of the longest cell in each column.
+// The length of the longest cell in each column.
 std::vector<std::size_t> widths(const std::vector<Row>& rows) {
   std::vector<std::size_t> found(rows.front().size());
   for (const Row& row : rows) {
@@ -68,7 +68,7 @@ std::vector<std::size_t> widths(const std::vector<Row>& rows) {
   return found;
 }
 
-// The first column from the left, the others from the right.
+// The first column is aligned left, the others right.
 std::string aligned(const Row& row, const std::vector<std::size_t>& widths) {
   std::string line = row[0];
   line.append(widths[0] - row[0].size(), ' ');

@@ -1,9 +1,10 @@
-// rig.hpp: a heap under test, and how tests talk to it.
+// heap_fixture.hpp: a heap under test, and the calls that tests make on it.
 //
 // Every call of a Heap fills in a Fault. A test expects a call either to succeed, and then there is
 // no fault; or to be refused, and then nothing has changed: no byte of the region, no block, no
-// place in the list, no counter but the failures. Rig's calls expect the first, Rig::refused
-// expects the second, so each refusal in each test is also a test of that promise.
+// position in the free list, and no counter except `failures`. The calls of HeapFixture expect
+// success; HeapFixture::refused expects a refusal and compares the heap before and after. So each
+// refusal in each test also tests that promise.
 #pragma once
 
 #include <cstring>
@@ -17,7 +18,7 @@
 
 namespace glassheap {
 
-// The region's bytes, also those that a watched heap has put out of bounds.
+// The region's bytes, including those that a heap with debug checks poisons for AddressSanitizer.
 [[gnu::no_sanitize_address]] inline std::vector<std::byte> bytes_of(const Heap& heap) {
   std::vector<std::byte> bytes(heap.size());
   const auto* const first = std::bit_cast<const volatile std::byte*>(heap.address());
@@ -25,44 +26,44 @@ namespace glassheap {
   return bytes;
 }
 
-// All that a refused call leaves as it was.
+// The state that a refused call must not change.
 class Snapshot {
  public:
   explicit Snapshot(Heap& heap) : bytes_(bytes_of(heap)) {
     Fault fault;
-    infos_ = heap.walk(fault);
-    list_ = heap.free_list(fault);
+    blocks_ = heap.walk(fault);
+    free_list_ = heap.free_list(fault);
     stats_ = heap.stats(fault);
     stats_.failures = 0;
   }
 
   [[nodiscard]] bool operator==(const Snapshot& other) const {
-    return bytes_ == other.bytes_ && infos_ == other.infos_ && list_ == other.list_ &&
+    return bytes_ == other.bytes_ && blocks_ == other.blocks_ && free_list_ == other.free_list_ &&
            same(stats_, other.stats_);
   }
 
   friend void PrintTo(const Snapshot& state, std::ostream* out) {
-    *out << state.infos_.size() << " blocks, " << state.stats_.requested << " bytes requested, "
+    *out << state.blocks_.size() << " blocks, " << state.stats_.requested << " bytes requested, "
          << state.stats_.mallocs << " mallocs, " << state.stats_.frees << " frees, bytes";
     for (const std::byte byte : state.bytes_) *out << ' ' << std::to_integer<int>(byte);
   }
 
  private:
-  // Counts and sums are all that it has: no padding.
+  // memcmp compares padding too, and Stats has none.
   static_assert(std::has_unique_object_representations_v<Stats>);
   static bool same(const Stats& a, const Stats& b) {
     return std::memcmp(&a, &b, sizeof(Stats)) == 0;
   }
 
   std::vector<std::byte> bytes_;
-  std::vector<BlockInfo> infos_;
-  std::vector<FreeBlock> list_;
+  std::vector<BlockInfo> blocks_;
+  std::vector<FreeBlock> free_list_;
   Stats stats_;
 };
 
-class Rig {
+class HeapFixture {
  public:
-  explicit Rig(const Options& options) {
+  explicit HeapFixture(const Options& options) {
     Fault fault;
     heap_ = Heap::open(options, fault);
     if (!heap_) throw std::runtime_error(sentence(fault));
@@ -72,7 +73,7 @@ class Rig {
   Heap* operator->() const { return heap_.get(); }
   Heap& operator*() const { return *heap_; }
 
-  // What `call`, a function of a Fault&, returns. It is to succeed.
+  // Returns the result of `call`, a function of a Fault&. Expects it to succeed.
   template <typename Call>
   auto granted(Call call) {
     Fault fault;
@@ -81,7 +82,8 @@ class Rig {
     return result;
   }
 
-  // Why `call`, a function of a Fault&, is refused. It is to change nothing.
+  // Returns the Fault of `call`, a function of a Fault&. Expects it to be refused and to change
+  // nothing.
   template <typename Call>
   Fault refused(Call call) {
     const Snapshot before(*heap_);
@@ -92,7 +94,7 @@ class Rig {
     return fault;
   }
 
-  // Calls that are to succeed.
+  // Calls that are expected to succeed.
   Address malloc(Size size, Size align = granule_size) {
     return granted([&](Fault& fault) { return heap_->malloc(size, align, fault); });
   }
@@ -114,7 +116,7 @@ class Rig {
   std::vector<FreeBlock> free_list() {
     return granted([&](Fault& fault) { return heap_->free_list(fault); });
   }
-  // The list of the fresh heap.
+  // The free list of the fresh heap.
   [[nodiscard]] const std::vector<FreeBlock>& first_list() const { return first_list_; }
   std::vector<BlockInfo> walk() {
     return granted([&](Fault& fault) { return heap_->walk(fault); });
@@ -126,7 +128,7 @@ class Rig {
     return granted([&](Fault& fault) { return heap_->check(fault); });
   }
 
-  // Calls that are to be refused.
+  // Calls that are expected to be refused.
   Fault refused_malloc(Size size, Size align = granule_size) {
     return refused([&](Fault& fault) { EXPECT_EQ(heap_->malloc(size, align, fault), 0U); });
   }
@@ -138,7 +140,7 @@ class Rig {
     return refused([&](Fault& fault) { EXPECT_FALSE(heap_->free(payload, fault)); });
   }
 
-  // The block whose payload is at `payload`, as walk() shows it.
+  // The block whose payload is at `payload`, as walk() reports it.
   BlockInfo info(Address payload) {
     for (const BlockInfo& block : walk()) {
       if (block.address == payload) return block;
@@ -147,7 +149,7 @@ class Rig {
     return {};
   }
 
-  // The memory behind an address, and the region's first byte.
+  // The memory at a heap address, and the region's first byte.
   [[nodiscard]] std::byte* at(Address address) const {
     return region() + (address - heap_->base());
   }
@@ -158,24 +160,23 @@ class Rig {
   std::vector<FreeBlock> first_list_;
 };
 
-// Every block has been freed: they cover the region, and where the heap joins them all again it is
-// as it was at first.
-inline void expect_all_free(Rig& rig) {
+// Expects that every block is free, that the blocks cover the region, and, if the heap coalesces
+// fully, that its free list is that of a fresh heap.
+inline void expect_all_free(HeapFixture& heap) {
   Size covered = 0;
-  for (const BlockInfo& block : rig.walk()) {
+  for (const BlockInfo& block : heap.walk()) {
     EXPECT_FALSE(block.live) << block.start;
     covered += block.extent;
   }
-  EXPECT_EQ(covered, usable_region(rig->options()));
-  if (joins_back(rig->options())) {
-    EXPECT_EQ(rig.free_list(), rig.first_list());
+  EXPECT_EQ(covered, usable_region(heap->options()));
+  if (coalesces_fully(heap->options())) {
+    EXPECT_EQ(heap.free_list(), heap.first_list());
   }
-  EXPECT_TRUE(rig.check().empty());
+  EXPECT_TRUE(heap.check().empty());
 }
 
-// A contract that is written once and holds for every heap that can be asked for. A suite derives
-// from this, and is instantiated with ValuesIn(variants()), or with those that a predicate picks,
-// and by_name.
+// The fixture of a contract that holds for every kind of heap. A suite derives from this class and
+// is instantiated with by_name and ValuesIn(variants()), or ValuesIn(variants(predicate)).
 class EveryPolicy : public ::testing::TestWithParam<Variant> {
  protected:
   [[nodiscard]] static Options options(Size size = 4096) {
@@ -185,7 +186,7 @@ class EveryPolicy : public ::testing::TestWithParam<Variant> {
   }
   [[nodiscard]] static Size front() { return front_of(options()); }
   [[nodiscard]] static Size extent(Size size) { return extent_of(options(), size); }
-  [[nodiscard]] static Size shown(Size size) { return shown_size(options(), size); }
+  [[nodiscard]] static Size reported(Size size) { return reported_size(options(), size); }
 };
 
 [[nodiscard]] inline std::string by_name(const ::testing::TestParamInfo<Variant>& variant) {

@@ -1,7 +1,8 @@
-// effort.hpp: how much of a long test to run.
+// scale.hpp: the size of a long test, by the kind of build.
 //
-// Exhaustion and long random runs are sized for an optimised build. Under a sanitizer, or without
-// optimisation, the same test runs on a smaller scope, so that it ends in seconds there too.
+// Exhaustive tests and long random runs are sized for an optimised build. Under a sanitizer, or
+// without optimisation, the same test runs on a smaller scope, so that it ends in seconds there
+// too.
 #pragma once
 
 namespace glassheap {
@@ -18,8 +19,8 @@ inline constexpr bool slow_build = false;
 inline constexpr bool slow_build = false;
 #endif
 
-// `full` in an optimised build, `reduced` in a slow one.
-[[nodiscard]] constexpr int effort(int full, int reduced) noexcept {
+// Returns `full` in an optimised build, `reduced` in a slow one.
+[[nodiscard]] constexpr int scaled(int full, int reduced) noexcept {
   return slow_build ? reduced : full;
 }
 

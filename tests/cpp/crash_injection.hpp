@@ -1,8 +1,8 @@
-// crashing.hpp: a process that is killed between two stores of a call, and what is left of it.
+// crash_injection.hpp: kills a child process between two stores of a call on a shared heap.
 //
-// The program that includes this is linked with a library whose stores are followed by crash
-// points. A trial is: a fresh shared heap, some blocks in it, a child that makes a call and is
-// killed at its n-th store. n goes up until the call comes to its end.
+// The program that includes this header is linked with a library that has a crash point after each
+// store. One trial has a shared heap with some blocks in it, and a child that makes a call and is
+// killed at its n-th store. n increases until the call completes.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -22,10 +22,10 @@
 
 namespace glassheap {
 
-// The store at which this process ends; none while it is 0.
+// The number of stores until this process is killed; 0: it is not killed.
 extern std::uint64_t stores_left;
 
-// What both sides of a fork see.
+// Memory that is shared across a fork.
 class SharedBytes {
  public:
   explicit SharedBytes(std::size_t size) : size_(size) {
@@ -46,10 +46,10 @@ class SharedBytes {
     return place;
   }
   [[nodiscard]] SharedHeap::Opening opening(double timeout = 10) const {
-    SharedHeap::Opening how;
-    how.location = place();
-    how.timeout = timeout;
-    return how;
+    SharedHeap::Opening opening;
+    opening.location = place();
+    opening.timeout = timeout;
+    return opening;
   }
 
  private:
@@ -57,31 +57,31 @@ class SharedBytes {
   std::byte* data_ = nullptr;
 };
 
-// A segment for some pages of blocks.
+// The size of a segment with a few pages of blocks.
 inline constexpr Size page = shared::page;
-inline constexpr Size for_some_blocks = (sizeof(shared::Superblock) / page + 5) * page;
+inline constexpr Size segment_size = (sizeof(shared::Superblock) / page + 5) * page;
 
-[[nodiscard]] inline std::unique_ptr<SharedHeap> made_in(const SharedBytes& bytes,
-                                                         const Options& options) {
+[[nodiscard]] inline std::unique_ptr<SharedHeap> create_in(const SharedBytes& bytes,
+                                                           const Options& options) {
   Fault fault;
   auto heap = SharedHeap::create(options, bytes.opening(), fault);
   if (heap == nullptr) throw std::runtime_error(sentence(fault));
   return heap;
 }
 
-[[nodiscard]] inline std::unique_ptr<SharedHeap> attached_to(const SharedBytes& bytes) {
+[[nodiscard]] inline std::unique_ptr<SharedHeap> attach_to(const SharedBytes& bytes) {
   Fault fault;
   auto heap = SharedHeap::attach(bytes.opening(), "", fault);
   if (heap == nullptr) throw std::runtime_error(sentence(fault));
   return heap;
 }
 
-// How a child ended that did `work`: whether it was killed.
+// Runs `work` in a child process. Returns true if the child was killed, false if it completed.
 template <typename Work>
-[[nodiscard]] bool killed_in_a_child(Work work) {
+[[nodiscard]] bool killed_in_child(Work work) {
   const pid_t child = fork();
   if (child == 0) {
-    alarm(20);  // a child that waits for ever is ended, by another signal
+    alarm(20);  // ends a child that hangs, by another signal
     work();
     stores_left = 0;
     _exit(0);

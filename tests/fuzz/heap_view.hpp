@@ -1,9 +1,9 @@
-// sight.hpp: all that a heap shows of itself at one moment.
+// heap_view.hpp: everything that a heap reports at one moment.
 //
-// A call that is refused leaves it as it was, all but the count of failures; and what a call owes
-// its caller can be told from what stood where before it. The block map, from which walk() is made,
-// lies outside the region: so the blocks are to be believed in a heap whose bytes were written over
-// too.
+// A refused call changes nothing but the count of failures, so the views before and after it are
+// compared; and the correct result of a call follows from the view before it. walk() is made from
+// the block map, which lies outside the region: so the blocks of a view are reliable even if the
+// bytes of the region have been overwritten.
 #pragma once
 
 #include <cstdio>
@@ -17,7 +17,7 @@
 
 namespace glassheap::fuzzing {
 
-// ListEnds the program if the heap has broken a promise: that is what a fuzzer looks for.
+// Aborts if the heap has broken a promise: that is the result that a fuzzer searches for.
 inline void require(bool holds, const char* promise) {
   if (holds) [[likely]]
     return;
@@ -25,16 +25,16 @@ inline void require(bool holds, const char* promise) {
   std::abort();
 }
 
-// What a look gives. It is never refused.
-template <typename Look>
-auto seen(Look look) {
+// Returns the result of `query`, a function of a Fault&. A query of an open heap is never refused.
+template <typename Query>
+auto observe(Query query) {
   Fault fault;
-  auto result = look(fault);
-  require(!fault, "a look at an open heap is never refused");
+  auto result = query(fault);
+  require(!fault, "a query of an open heap is never refused");
   return result;
 }
 
-// What a driver reads and writes may be out of bounds: a watched heap poisons all but the payloads.
+// These two access bytes that a heap with debug checks has poisoned: all but the payloads.
 [[gnu::no_sanitize_address]] inline std::vector<std::byte> bytes_of(const Heap& heap) {
   using Word = std::uint64_t;
   std::vector<std::byte> bytes(heap.size());
@@ -43,20 +43,21 @@ auto seen(Look look) {
   for (Size i = 0; i < bytes.size() / sizeof(Word); ++i) copy[i] = words[i];
   return bytes;
 }
+// Returns true if the byte has changed.
 [[gnu::no_sanitize_address]] inline bool overwrite(std::byte& place, std::byte byte) {
   const bool changed = place != byte;
   place = byte;
   return changed;
 }
 
-struct Sight {
-  explicit Sight(Heap& heap)
+struct HeapView {
+  explicit HeapView(Heap& heap)
       : bytes(bytes_of(heap)),
-        blocks(seen([&](Fault& fault) { return heap.walk(fault); })),
-        list(seen([&](Fault& fault) { return heap.free_list(fault); })),
-        stats(seen([&](Fault& fault) { return heap.stats(fault); })) {}
+        blocks(observe([&](Fault& fault) { return heap.walk(fault); })),
+        free_list(observe([&](Fault& fault) { return heap.free_list(fault); })),
+        stats(observe([&](Fault& fault) { return heap.stats(fault); })) {}
 
-  // The block that holds `address`; none outside.
+  // The block that contains `address`; null outside the region.
   [[nodiscard]] const BlockInfo* block_at(Address address) const {
     for (const BlockInfo& block : blocks) {
       if (address - block.start < block.extent) return &block;
@@ -66,7 +67,7 @@ struct Sight {
 
   std::vector<std::byte> bytes;
   std::vector<BlockInfo> blocks;
-  std::vector<FreeBlock> list;
+  std::vector<FreeBlock> free_list;
   Stats stats;
 };
 
@@ -82,11 +83,11 @@ struct Sight {
   a.failures = b.failures = 0;
   return std::memcmp(&a, &b, sizeof a) == 0;
 }
-// What a refused call must not have changed.
-[[nodiscard]] inline bool same(const Sight& a, const Sight& b) {
+// Returns true if the views are equal, except for the count of failures.
+[[nodiscard]] inline bool same(const HeapView& a, const HeapView& b) {
   const auto equal = [](const auto& x, const auto& y) { return same(x, y); };
   return a.bytes == b.bytes && std::ranges::equal(a.blocks, b.blocks, equal) &&
-         std::ranges::equal(a.list, b.list, equal) && same_but_failures(a.stats, b.stats);
+         std::ranges::equal(a.free_list, b.free_list, equal) && same_but_failures(a.stats, b.stats);
 }
 
 }  // namespace glassheap::fuzzing

@@ -16,7 +16,7 @@ void add_ours(std::vector<Contender>& all, std::string_view policy, bool headers
                  .headers = headers});
 }
 
-// `peer` is null where its file was not compiled.
+// `peer` is null if its file was not compiled.
 Contender built_in(const char* name, Peer (*peer)(), const char* memory, const char* package) {
   return {.name = name,
           .peer = peer != nullptr ? peer() : Peer{},
@@ -38,7 +38,7 @@ std::string our_name(std::string_view policy, bool headers) {
   return std::string(policy) + (headers ? "" : "/headerless");
 }
 
-std::vector<Contender> roster() {
+std::vector<Contender> registry() {
   std::vector<Contender> all;
   for (const std::string_view policy : glassheap::policy_names()) {
     add_ours(all, policy, true);
