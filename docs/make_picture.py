@@ -31,7 +31,7 @@ def picture() -> str:
     with glassheap.Heap(4096, base=0) as heap:
         addresses = heap.malloc_many(SIZES)
         heap.free_many([addresses[index] for index in FREED])
-        return svg_map.draw(scale.take(heap), backdrop=CARD) + "\n"
+        return svg_map.draw(scale.capture(heap), backdrop=CARD) + "\n"
 
 
 def main() -> int:

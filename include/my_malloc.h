@@ -1,11 +1,11 @@
-/* my_malloc.h: one heap of one page for a whole program, in plain C99.
+/* my_malloc.h: the C99 interface: one heap of one page for the whole program.
  *
- *     int *p = my_malloc(100);     a header_t stands in the 16 bytes in front of p
- *     print_free_list();           Free(3952)
+ *     int *p = my_malloc(100);     the 16 bytes in front of p are its header_t
+ *     print_free_list();           prints Free(3952)
  *     my_free(p);
  *
- * The heap is made at first use: HEAP_SIZE bytes of private pages, guarded at both ends, cut by
- * first fit. Every function may be called from any thread.
+ * The heap is created at first use: HEAP_SIZE bytes of private pages, between two guard pages,
+ * allocated by first fit. Every function may be called from any thread.
  */
 #ifndef MY_MALLOC_H
 #define MY_MALLOC_H
@@ -23,36 +23,35 @@ extern "C" {
 #endif
 
 /* Allocates `size` bytes, 16-aligned, and returns the payload. Returns NULL if and only if no free
- * block can hold them, the heap was found corrupt, or the system gives no page. my_malloc(0) gives
+ * block can hold them, the heap was found corrupt, or the system has no page. my_malloc(0) returns
  * a distinct block. O(n) in the number of free blocks. */
 void* my_malloc(size_t size);
 
-/* Gives back the block whose payload starts at `payload`, and merges it with its free neighbours.
- * NULL does nothing. Anything else that is not the payload of a live block with a sound header
- * changes nothing: it is a fault. O(log n). */
+/* Frees the block whose payload starts at `payload`, and merges it with its free neighbours. NULL
+ * does nothing. Any other pointer that is not the payload of a live block with a sound header is a
+ * fault, and changes nothing. O(log n). */
 void my_free(void* payload);
 
-/* What is called at a fault: one sentence, without a line break, that says what was wrong and
- * where, and the pointer that was passed. my_free returns when the handler does. */
+/* A fault handler. `sentence` says in one line, without a line break, what was wrong and where;
+ * `payload` is the pointer that was passed. my_free returns when the handler returns. */
 typedef void (*my_malloc_fault_handler)(const char* sentence, void* payload);
 
-/* Installs `handler` and returns the one before it. NULL is the default: the sentence goes to
+/* Installs `handler`, and returns the previous one. NULL is the default: the sentence is printed to
  * stderr, and the program is aborted. */
 my_malloc_fault_handler my_malloc_on_fault(my_malloc_fault_handler handler);
 
-/* The sum of the sizes in the free list, in bytes: 4080 in a fresh heap. O(1). */
+/* Returns the sum of the sizes in the free list, in bytes: 4080 in a new heap. O(1). */
 size_t available_memory(void);
 
-/* Prints the sizes in the free list, in list order, as one line on stdout: Free(112)->Free(3824).
- * Without a free block: (none). O(n). */
+/* Prints the sizes in the free list to stdout, in list order, as one line: Free(112)->Free(3824).
+ * Prints (none) if there is no free block. O(n). */
 void print_free_list(void);
 
-/* Frees every block, whatever state the heap is in: it is as new. O(n). */
+/* Frees every block, whatever state the heap is in. The heap is then like a new one. O(n). */
 void reset_heap(void);
 
-/* The first node of the free list, and the one after a given node; NULL at the end. To read, never
- * to write; what they point to is a node until the next call of my_malloc, my_free or reset_heap.
- */
+/* Return the first node of the free list, and the node after `node`; NULL at the end of the list.
+ * The nodes are read-only, and valid until the next call of my_malloc, my_free or reset_heap. */
 const node_t* free_list_head(void);
 const node_t* free_list_next(const node_t* node);
 

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# What the machine must have before tests/run can begin: a compiler, a Python with all its parts,
-# GoogleTest. Whatever is missing is installed where that may be done without asking anybody;
-# otherwise a sentence says what to install. tests/run reads this file; it does nothing by itself.
+# The requirements of tests/run: a C++ compiler, a complete Python, GoogleTest. A missing package is
+# installed where that needs no password; otherwise a message says what to install. tests/run,
+# tests/fuzz/run and tests/benchmarks/run source this file, which only defines functions.
 
 compiler=${CXX:-c++}
 
@@ -9,7 +9,7 @@ complain() {
   printf 'tests/run: %s\n' "$*" >&2
 }
 
-# Installs system packages if it may do so without asking anybody; fails otherwise.
+# Installs system packages. Fails where that needs a password, or without apt-get.
 apt_install() {
   command -v apt-get >/dev/null || return 1
   local as_root=(env DEBIAN_FRONTEND=noninteractive)
@@ -25,8 +25,8 @@ apt_install() {
 
 need_compiler() {
   command -v "$compiler" >/dev/null && return
-  complain "There is no C++ compiler '$compiler'. Install one that knows C++20 (Debian: g++)," \
-    "or name one in CXX."
+  complain "There is no C++ compiler '$compiler'. Install one with C++20 (Debian: g++)," \
+    "or set CXX to one."
   return 1
 }
 
@@ -34,11 +34,11 @@ need_gtest() {
   need_compiler
   printf '#include <gtest/gtest.h>\n' | "$compiler" -x c++ -E - >/dev/null 2>&1 && return
   apt_install libgtest-dev && return
-  complain "GoogleTest is not installed; CMake will now try to download it. If that fails," \
+  complain "GoogleTest is not installed. CMake will try to download it. If that fails," \
     "install libgtest-dev (Debian, Ubuntu), gtest-devel (Fedora) or googletest (Homebrew)."
 }
 
-# Whether $1 is an interpreter of version $2, or any from 3.10 where $2 is empty.
+# True if $1 is a Python interpreter of version $2, or of any version from 3.10 on if $2 is empty.
 is_python() {
   "$1" - "$2" 2>/dev/null <<'PYTHON'
 import sys
@@ -58,11 +58,11 @@ find_python() {
     "$candidate" -c 'import sys; print(sys.executable)'
     return
   done
-  complain "There is no Python ${wanted:-3.10 or newer} here. Name one: tests/run --python PATH."
+  complain "Python ${wanted:-3.10 or newer} was not found. Choose one: tests/run --python PATH."
   return 1
 }
 
-# Debian keeps parts of Python in packages of their own.
+# Debian has parts of Python in separate packages.
 need_python_parts() {
   "$python" -c 'import ensurepip, venv' 2>/dev/null || apt_install "python$version-venv" || {
     complain "Python's venv module is missing. Install it (Debian: python$version-venv)."

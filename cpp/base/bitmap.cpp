@@ -5,15 +5,15 @@
 namespace glassheap {
 namespace {
 
-constexpr std::size_t before = 1;  // words that stay zero, in front of level 0 and behind it
-constexpr std::size_t behind = 2;
+constexpr std::size_t padding_before = 1;  // words that stay zero, in front of level 0 and after it
+constexpr std::size_t padding_after = 2;
 
 constexpr std::size_t words_of_level(std::size_t bits) noexcept { return (bits + 63) / 64; }
 
 }  // namespace
 
 std::size_t Bitmap::words_for(std::size_t bits) noexcept {
-  std::size_t total = before + words_of_level(bits) + behind;
+  std::size_t total = padding_before + words_of_level(bits) + padding_after;
   do {
     bits = words_of_level(bits);
     total += words_of_level(bits);
@@ -21,10 +21,10 @@ std::size_t Bitmap::words_for(std::size_t bits) noexcept {
   return total;
 }
 
-// There is always a first summary, however few words it sums up.
+// There is always a first summary, even of a single word.
 Bitmap::Bitmap(Word* words, std::size_t bits) noexcept : bits_(bits) {
-  levels_[depth_++] = words + before;
-  words += before + words_of_level(bits) + behind;
+  levels_[depth_++] = words + padding_before;
+  words += padding_before + words_of_level(bits) + padding_after;
   do {
     levels_[depth_++] = words;
     bits = words_of_level(bits);
@@ -32,16 +32,16 @@ Bitmap::Bitmap(Word* words, std::size_t bits) noexcept : bits_(bits) {
   } while (bits > 64);
 }
 
-void Bitmap::announce(std::size_t summary) noexcept {
+void Bitmap::propagate_set(std::size_t summary) noexcept {
   for (std::size_t level = 2, i = summary; level < depth_; ++level, i /= word_bits) {
     Word& above = levels_[level][i / word_bits];
-    const bool known_above = above != 0;
+    const bool had_bits = above != 0;
     above |= bit(i);
-    if (known_above) return;
+    if (had_bits) return;
   }
 }
 
-void Bitmap::retract(std::size_t summary) noexcept {
+void Bitmap::propagate_clear(std::size_t summary) noexcept {
   for (std::size_t level = 2, i = summary; level < depth_; ++level, i /= word_bits) {
     Word& above = levels_[level][i / word_bits];
     above &= ~bit(i);
@@ -49,10 +49,10 @@ void Bitmap::retract(std::size_t summary) noexcept {
   }
 }
 
-void Bitmap::sum_up() noexcept {
+void Bitmap::rebuild_summaries() noexcept {
   std::size_t below = words_of_level(bits_);
-  std::fill_n(levels_[0] - before, before, Word{0});
-  std::fill_n(levels_[0] + below, behind, Word{0});
+  std::fill_n(levels_[0] - padding_before, padding_before, Word{0});
+  std::fill_n(levels_[0] + below, padding_after, Word{0});
   for (std::size_t level = 1; level < depth_; ++level) {
     const std::size_t width = words_of_level(below);
     std::fill_n(levels_[level], width, Word{0});
@@ -64,8 +64,8 @@ void Bitmap::sum_up() noexcept {
   }
 }
 
-// Up, until a summary says that there is something on this side; then down to it.
-std::size_t Bitmap::next_word(std::size_t word) const noexcept {
+// Climbs until a summary has a bit on this side, then descends to the member.
+std::size_t Bitmap::next_from_word(std::size_t word) const noexcept {
   std::size_t width = words_of_level(bits_);
   for (std::size_t level = 1, i = word; level < depth_ && i < width; ++level) {
     const Word from_here = levels_[level][i / word_bits] >> (i % word_bits);
@@ -80,7 +80,7 @@ std::size_t Bitmap::next_word(std::size_t word) const noexcept {
   return none;
 }
 
-std::size_t Bitmap::prev_word(std::size_t word) const noexcept {
+std::size_t Bitmap::prev_below_word(std::size_t word) const noexcept {
   for (std::size_t level = 1, i = word; level < depth_ && i > 0; ++level, i /= word_bits) {
     const std::size_t last = i - 1;
     const Word up_to_here = levels_[level][last / word_bits] << (word_bits - 1 - last % word_bits);

@@ -1,10 +1,10 @@
-// config.hpp: the three ways in which a build of the heap differs from a release.
+// config.hpp: the build configuration of checks, poisoning and crash points.
 //
 //     -DGLASSHEAP_CHECKS=none    leaves out every check of malloc and free, to measure their cost
 //     AddressSanitizer           poisons the bytes that a program must not touch
 //     GLASSHEAP_CRASH_POINTS     lets a test end the process between any two stores
 //
-// In a release the checks are on, and poison() and crash_point() do nothing.
+// In a release build the checks are on, and poison() and crash_point() do nothing.
 #pragma once
 
 #include "glassheap/types.hpp"
@@ -24,8 +24,8 @@
 
 namespace glassheap {
 
-// False in a measuring build alone. Such a build has no seal, and believes every pointer, header
-// and node: it is never to be used.
+// False only in a build that measures the cost of the checks. Such a build has no seal and trusts
+// every pointer, header and node: never use it for anything else.
 #ifdef GLASSHEAP_WITHOUT_CHECKS
 inline constexpr bool checking = false;
 #else
@@ -39,7 +39,7 @@ inline void unpoison(const void* first, Size size) noexcept {
   ASAN_UNPOISON_MEMORY_REGION(first, size);
 }
 
-// Called after each store that another process may find as the last one of a killed process.
+// Called after each store that another process may find to be the last one of a killed process.
 #ifdef GLASSHEAP_CRASH_POINTS
 void crash_point() noexcept;  // defined by the test
 #else

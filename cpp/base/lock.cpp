@@ -1,4 +1,4 @@
-#include "glassheap/lock.hpp"
+#include "base/lock.hpp"
 
 #include <pthread.h>
 
@@ -6,40 +6,41 @@
 
 namespace glassheap {
 
-// All locks of the process. Order: the list's own mutex first, then any heap's lock; nobody who is
-// inside a heap opens or drops one.
-class LockList {
+// Every lock of the process. Lock order: the list's own mutex, then any heap's lock. A thread never
+// opens or destroys a heap while it holds a heap's lock.
+class LockRegistry {
  public:
-  static LockList& instance() {
-    static auto* const list = new LockList;  // never destroyed: heaps may outlive statics
-    return *list;
+  static LockRegistry& instance() {
+    static auto* const registry = new LockRegistry;  // never destroyed: heaps may outlive statics
+    return *registry;
   }
 
   void add(Lock& lock) {
     const std::lock_guard guard(mutex_);
-    lock.next_ = first_;
-    if (first_ != nullptr) first_->prev_ = &lock;
-    first_ = &lock;
+    lock.next_ = head_;
+    if (head_ != nullptr) head_->prev_ = &lock;
+    head_ = &lock;
   }
 
   void remove(const Lock& lock) {
     const std::lock_guard guard(mutex_);
-    (lock.prev_ != nullptr ? lock.prev_->next_ : first_) = lock.next_;
+    (lock.prev_ != nullptr ? lock.prev_->next_ : head_) = lock.next_;
     if (lock.next_ != nullptr) lock.next_->prev_ = lock.prev_;
   }
 
  private:
-  LockList() { pthread_atfork(lock_all, unlock_all, unlock_all_in_child); }
+  LockRegistry() { pthread_atfork(lock_all, unlock_all, unlock_all_in_child); }
 
-  // A thread that forks inside a heap, in a signal handler, has that one's lock, and keeps it.
+  // A signal handler may fork while its thread is inside a heap: lock() returns false for that
+  // heap, and its lock stays held.
   static void lock_all() {
     instance().mutex_.lock();
-    for (Lock* lock = instance().first_; lock != nullptr; lock = lock->next_)
-      lock->held_over_fork_ = lock->lock();
+    for (Lock* lock = instance().head_; lock != nullptr; lock = lock->next_)
+      lock->locked_for_fork_ = lock->lock();
   }
   static void unlock_all() {
-    for (Lock* lock = instance().first_; lock != nullptr; lock = lock->next_) {
-      if (lock->held_over_fork_) lock->unlock();
+    for (Lock* lock = instance().head_; lock != nullptr; lock = lock->next_) {
+      if (lock->locked_for_fork_) lock->unlock();
     }
     instance().mutex_.unlock();
   }
@@ -52,14 +53,16 @@ class LockList {
   friend unsigned fork_count() noexcept;
   std::atomic<unsigned> fork_count_{0};
   std::mutex mutex_;
-  Lock* first_ = nullptr;
+  Lock* head_ = nullptr;
 };
 
 unsigned fork_count() noexcept {
-  return LockList::instance().fork_count_.load(std::memory_order_relaxed);
+  return LockRegistry::instance().fork_count_.load(std::memory_order_relaxed);
 }
 
-Lock::Lock(bool shared) : shared_(shared) { LockList::instance().add(*this); }
-Lock::~Lock() { LockList::instance().remove(*this); }
+Lock::Lock(bool multithreaded) : multithreaded_(multithreaded) {
+  LockRegistry::instance().add(*this);
+}
+Lock::~Lock() { LockRegistry::instance().remove(*this); }
 
 }  // namespace glassheap

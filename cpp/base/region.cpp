@@ -1,13 +1,15 @@
-#include "glassheap/region.hpp"
+#include "base/region.hpp"
 
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
 #include <utility>
 
 #include "base/config.hpp"
+#include "glassheap/layout.h"
 
 namespace glassheap {
 namespace {
@@ -17,8 +19,8 @@ Size page_size() noexcept {
   return size;
 }
 
-// Asks for large pages where the system has them: a page fault can cost as much as ten allocations,
-// and a heap that places low fills what it opens. It may be refused, and nothing is lost.
+// Asks for large pages: a page fault can cost as much as ten allocations, and a heap that places low
+// fills what it opens. The system may refuse, at no loss.
 void prefer_large_pages([[maybe_unused]] void* first, [[maybe_unused]] Size size) noexcept {
 #ifdef MADV_HUGEPAGE
   constexpr Size large_page = Size{2} << 20;
@@ -28,8 +30,8 @@ void prefer_large_pages([[maybe_unused]] void* first, [[maybe_unused]] Size size
 
 }  // namespace
 
-// Reserves address space for the worst place of the region, picks the place, and opens just that:
-// whatever else was reserved stays without access, and so is the guard.
+// Reserves address space for the worst place of the region, picks the place, and opens just that.
+// All other reserved pages stay without access, as the guard pages do.
 Region Region::map(Size size, Size alignment, Address like) noexcept {
   const Size page = page_size();
   Region region;
@@ -52,11 +54,37 @@ Region Region::map(Size size, Size alignment, Address like) noexcept {
   return region;
 }
 
-Region Region::borrow(std::byte* data, Size size) noexcept {
+Region Region::borrow(std::span<std::byte> bytes, std::shared_ptr<void> keeper) noexcept {
   Region region;
-  region.data_ = data;
-  region.size_ = size;
+  region.data_ = bytes.data();
+  region.size_ = bytes.size();
+  region.keeper_ = std::move(keeper);
   return region;
+}
+
+Region Region::borrow_with_sentinel(std::span<std::byte> bytes,
+                                    std::shared_ptr<void> keeper) noexcept {
+  const auto first = std::bit_cast<Address>(bytes.data());
+  const Address from = round_up(first, granule_size);
+  const Address to = round_down(first + bytes.size(), granule_size);
+  const Size size = to > from + granule_size ? to - from - granule_size : 0;
+  if (size == 0) return {};
+  Region region = borrow(bytes.subspan(from - first, size), std::move(keeper));
+  region.has_sentinel_ = true;
+  return region;
+}
+
+void Region::write_sentinel() noexcept {
+  if (has_sentinel_) std::memset(data_ + size_, GLASSHEAP_REDZONE, granule_size);
+}
+
+std::optional<Offset> Region::changed_sentinel_byte() const noexcept {
+  if (!has_sentinel_) return std::nullopt;
+  const std::span sentinel(data_ + size_, granule_size);
+  const auto changed = std::ranges::find_if(
+      sentinel, [](std::byte byte) { return byte != std::byte{GLASSHEAP_REDZONE}; });
+  if (changed == sentinel.end()) return std::nullopt;
+  return size_ + static_cast<Offset>(changed - sentinel.begin());
 }
 
 Region::Region(Region&& other) noexcept { *this = std::move(other); }
@@ -66,6 +94,8 @@ Region& Region::operator=(Region&& other) noexcept {
   std::swap(size_, other.size_);
   std::swap(mapping_, other.mapping_);
   std::swap(mapped_, other.mapped_);
+  std::swap(keeper_, other.keeper_);
+  std::swap(has_sentinel_, other.has_sentinel_);
   return *this;
 }
 

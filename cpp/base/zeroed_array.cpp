@@ -8,14 +8,14 @@
 namespace glassheap {
 namespace {
 
-// From here on an array has pages of its own: they can be given back one by one.
-constexpr std::size_t least_mapped = std::size_t{256} << 10;
+// An array of this size or more has its own pages: they can be given back one by one.
+constexpr std::size_t mmap_threshold = std::size_t{256} << 10;
 
 }  // namespace
 
-void* allocate_zeroed(std::size_t bytes, std::size_t& mapped) noexcept {
-  mapped = bytes >= least_mapped ? bytes : 0;
-  if (mapped == 0) return std::calloc(bytes, 1);
+void* allocate_zeroed(std::size_t bytes, std::size_t& mapped_bytes) noexcept {
+  mapped_bytes = bytes >= mmap_threshold ? bytes : 0;
+  if (mapped_bytes == 0) return std::calloc(bytes, 1);
   void* const memory =
       mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   return memory == MAP_FAILED ? nullptr : memory;
@@ -23,17 +23,17 @@ void* allocate_zeroed(std::size_t bytes, std::size_t& mapped) noexcept {
 
 void ArrayDeleter::operator()(void* memory) const noexcept {
   if (borrowed) return;
-  if (mapped == 0) {
+  if (mapped_bytes == 0) {
     std::free(memory);
   } else {
-    munmap(memory, mapped);
+    munmap(memory, mapped_bytes);
   }
 }
 
 namespace {
 
-// What is zero already is not written to: what is lent may be pages that nobody has touched.
-void wipe(void* memory, std::size_t bytes) noexcept {
+// Writes to no word that is zero already: borrowed memory may be pages that are still untouched.
+void clear_nonzero_words(void* memory, std::size_t bytes) noexcept {
   auto* const words = static_cast<std::uint64_t*>(memory);
   for (std::size_t i = 0; i < bytes / sizeof *words; ++i) {
     if (words[i] != 0) words[i] = 0;
@@ -42,13 +42,14 @@ void wipe(void* memory, std::size_t bytes) noexcept {
 
 }  // namespace
 
-// Linux promises zeros where private pages were given back, other systems only that they may be.
-void zero_again(void* memory, std::size_t bytes, const ArrayDeleter& how) noexcept {
+// On Linux private pages read as zeros once they are given back; other systems do not promise it.
+void reset_to_zero(void* memory, std::size_t bytes, const ArrayDeleter& deleter) noexcept {
 #ifdef __linux__
-  if (how.mapped != 0 && madvise(memory, how.mapped, MADV_DONTNEED) == 0) return;
+  if (deleter.mapped_bytes != 0 && madvise(memory, deleter.mapped_bytes, MADV_DONTNEED) == 0)
+    return;
 #endif
-  if (how.borrowed) {
-    wipe(memory, (bytes + 63) / 64 * 64);
+  if (deleter.borrowed) {
+    clear_nonzero_words(memory, (bytes + 63) / 64 * 64);
     return;
   }
   std::memset(memory, 0, bytes);

@@ -1,13 +1,13 @@
-// zeros.hpp: memory outside the region, for what a heap knows of it.
+// zeroed_array.hpp: zeroed arrays outside the region, for a heap's own data.
 //
-// Zeroed memory that takes no page before it is written to: what is kept for a region of gigabytes
-// costs nothing until blocks stand there. Large arrays have pages of their own, from mmap; to make
-// those zero again is to give them back. Small ones are calloc's.
+// A page takes no memory before the first write to it: the arrays of a region of gigabytes cost
+// nothing until it has blocks. Large arrays have their own pages, from mmap; giving the pages back
+// makes them zero again. Small arrays come from calloc.
 //
-// Or it is lent: a heap that processes share keeps its arrays in what they share, one behind the
-// other, in an order that its policy and the region's size decide. So each process finds them.
+// An array can also be borrowed: a shared heap keeps its arrays in the shared memory, one after the
+// other, in an order that the policy and the region's size determine. So each process finds them.
 //
-//     | array | array ............ | array |          lent; each begins at a multiple of 64
+//     | array | array ............ | array |          borrowed: each starts at a multiple of 64
 #pragma once
 
 #include <cstddef>
@@ -18,63 +18,66 @@
 
 namespace glassheap {
 
-// How an array goes back: its bytes, if it has pages of its own, or 0; not at all, if it was lent.
+// Releases an array: unmaps it if it has its own pages, `mapped_bytes` of them; frees it if that is
+// 0; leaves it alone if it is borrowed.
 struct ArrayDeleter {
-  std::size_t mapped = 0;
+  std::size_t mapped_bytes = 0;
   bool borrowed = false;
   void operator()(void* memory) const noexcept;
 };
 
-// An array of plain numbers.
+// An array of trivial items.
 template <typename Item>
 using ZeroedArray = std::unique_ptr<Item[], ArrayDeleter>;
 
-[[nodiscard]] void* allocate_zeroed(std::size_t bytes, std::size_t& mapped) noexcept;
-void zero_again(void* memory, std::size_t bytes, const ArrayDeleter& how) noexcept;
+[[nodiscard]] void* allocate_zeroed(std::size_t bytes, std::size_t& mapped_bytes) noexcept;
+void reset_to_zero(void* memory, std::size_t bytes, const ArrayDeleter& deleter) noexcept;
 
-// `count` zeros; null if and only if there is no memory.
+// An array of `count` zeros; null if and only if there is no memory.
 template <typename Item>
 [[nodiscard]] ZeroedArray<Item> make_zeroed(std::size_t count) noexcept {
-  ArrayDeleter how;
-  auto* const memory = static_cast<Item*>(allocate_zeroed(count * sizeof(Item), how.mapped));
-  return ZeroedArray<Item>(memory, how);
+  ArrayDeleter deleter;
+  auto* const memory =
+      static_cast<Item*>(allocate_zeroed(count * sizeof(Item), deleter.mapped_bytes));
+  return ZeroedArray<Item>(memory, deleter);
 }
 
-// All `count` of them are zero again, and take no more memory than at first.
+// Sets all `count` items to zero; they take no more memory than a new array.
 template <typename Item>
-void clear(ZeroedArray<Item>& numbers, std::size_t count) noexcept {
-  zero_again(numbers.get(), count * sizeof(Item), numbers.get_deleter());
+void clear(ZeroedArray<Item>& array, std::size_t count) noexcept {
+  reset_to_zero(array.get(), count * sizeof(Item), array.get_deleter());
 }
 
-// Where the arrays of one heap come from.
+// The source of one heap's arrays.
 class ArrayArena {
  public:
-  ArrayArena() = default;  // each has its own
+  ArrayArena() = default;  // each array has its own memory
   explicit ArrayArena(std::span<std::byte> borrowed) noexcept
       : next_(borrowed.data()), left_(borrowed.size()), shared_(true) {}
 
-  // To find out how much an earlier or a later heap takes that is shared: its arrays have their own
-  // memory, and are never touched.
+  // An arena that measures how many bytes the arrays of a shared heap take: here they have their
+  // own memory, and are never touched.
   [[nodiscard]] static ArrayArena to_measure() noexcept {
-    ArrayArena memory;
-    memory.shared_ = true;
-    return memory;
+    ArrayArena arena;
+    arena.shared_ = true;
+    return arena;
   }
 
   [[nodiscard]] bool is_borrowed() const noexcept { return next_ != nullptr; }
-  // Whether all that may ever be needed is taken at first.
+  // True if every array that may ever be needed is taken at the start.
   [[nodiscard]] bool is_shared() const noexcept { return shared_; }
-  // Bytes that have been taken, or would have been of a span.
+  // Bytes taken so far, or that would have been taken from a span.
   [[nodiscard]] std::size_t taken() const noexcept { return taken_; }
 
-  // `count` numbers: zeros, or, lent, what is there. Throws std::bad_alloc if there is no memory.
+  // An array of `count` items: zeros, or the existing contents if it is borrowed. Throws
+  // std::bad_alloc if there is no memory.
   template <typename Item>
   [[nodiscard]] ZeroedArray<Item> take(std::size_t count) {
     const std::size_t bytes = (count * sizeof(Item) + 63) / 64 * 64;
     taken_ += bytes;
-    ZeroedArray<Item> numbers = is_borrowed() ? borrow<Item>(bytes) : make_zeroed<Item>(count);
-    if (numbers == nullptr) throw std::bad_alloc();
-    return numbers;
+    ZeroedArray<Item> array = is_borrowed() ? borrow<Item>(bytes) : make_zeroed<Item>(count);
+    if (array == nullptr) throw std::bad_alloc();
+    return array;
   }
 
  private:

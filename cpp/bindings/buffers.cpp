@@ -36,15 +36,15 @@ BorrowedBuffer borrow(const py::object& object) {
   return {bytes, std::shared_ptr<void>(held.release(), release)};
 }
 
-shared::Place place_in(const py::object& buffer) {
+SegmentLocation location_in(const py::object& buffer) {
   const BorrowedBuffer borrowed = borrow(buffer);
   if (reinterpret_cast<Address>(borrowed.bytes.data()) % 64 != 0)
     throw py::value_error("bytes that processes share begin at a multiple of 64, as in an mmap.");
-  shared::Place place;
-  place.data = borrowed.bytes.data();
-  place.size = borrowed.bytes.size();
-  place.keeper = borrowed.keeper;
-  return place;
+  SegmentLocation location;
+  location.data = borrowed.bytes.data();
+  location.size = borrowed.bytes.size();
+  location.keeper = borrowed.keeper;
+  return location;
 }
 
 }  // namespace glassheap::bindings

@@ -17,8 +17,8 @@ struct BorrowedBuffer {
 // contiguous, ValueError if it was released.
 BorrowedBuffer borrow(const py::object& object);
 
-// The buffer as the place of a shared heap. Throws ValueError if it does not begin at a multiple of
+// The buffer as the location of a shared heap. Throws ValueError if it does not begin at a multiple of
 // 64, and as borrow() does.
-shared::Place place_in(const py::object& buffer);
+SegmentLocation location_in(const py::object& buffer);
 
 }  // namespace glassheap::bindings

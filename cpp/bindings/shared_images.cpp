@@ -12,7 +12,7 @@ namespace {
 // the headers.
 std::unique_ptr<SharedHeap> attach_copy(const py::object& buffer, bool mend) {
   const SharedHeap::Opening how{
-      .place = place_in(buffer), .timeout = 0, .copy = true, .salvage = mend};
+      .location = location_in(buffer), .timeout = 0, .copy = true, .salvage = mend};
   Fault fault;
   std::unique_ptr<SharedHeap> heap;
   {
@@ -28,12 +28,12 @@ std::unique_ptr<SharedHeap> attach_copy(const py::object& buffer, bool mend) {
 py::tuple read_image(const py::object& buffer) {
   Image image;
   Fault fault;
-  SharedHeap::read(place_in(buffer), image, fault);
+  SharedHeap::read(location_in(buffer), image, fault);
   raise_if(fault);
-  const Intent& in_flight = image.in_flight;
-  return py::make_tuple(image.recovered,
-                        py::make_tuple(in_flight.start, in_flight.end, in_flight.keep), image.users,
-                        image.live);
+  return py::make_tuple(
+      image.recovered,
+      py::make_tuple(image.in_flight_start, image.in_flight_end, image.in_flight_keep), image.users,
+      image.live);
 }
 
 std::optional<std::uint64_t> image_generation(const py::bytes& front) {

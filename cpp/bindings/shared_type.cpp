@@ -47,9 +47,9 @@ py::object file_name(const std::string& name) {
 }
 
 // Python makes a FileExistsError, say, of an OSError with that number.
-[[noreturn]] void raise_system_error(const Fault& fault, const shared::Place& place) {
+[[noreturn]] void raise_system_error(const Fault& fault, const SegmentLocation& location) {
   const int error = static_cast<int>(fault.found);
-  const py::object where = file_name(place.path.empty() ? place.name : place.path);
+  const py::object where = file_name(location.path.empty() ? location.name : location.path);
   const py::str text(sentence_of(error));
   const py::tuple arguments =
       py::make_tuple(error, text.format(where, std::generic_category().message(error)), where);
@@ -58,8 +58,8 @@ py::object file_name(const std::string& name) {
   throw py::error_already_set();
 }
 
-void raise_if_refused(const Fault& fault, const shared::Place& place) {
-  if (fault.kind == FaultKind::system_error) raise_system_error(fault, place);
+void raise_if_refused(const Fault& fault, const SegmentLocation& location) {
+  if (fault.kind == FaultKind::system_error) raise_system_error(fault, location);
   raise_if(fault);
 }
 
@@ -74,24 +74,25 @@ double read_timeout(const py::object& timeout) {
 }
 
 // At most one is given: the strings are empty if not, the buffer is None.
-shared::Place place_of(const std::string& name, const std::string& path, const py::object& buffer) {
-  if (!buffer.is_none()) return place_in(buffer);
-  shared::Place place;
-  place.name = name;
-  place.path = path;
-  return place;
+SegmentLocation location_of(const std::string& name, const std::string& path,
+                            const py::object& buffer) {
+  if (!buffer.is_none()) return location_in(buffer);
+  SegmentLocation location;
+  location.name = name;
+  location.path = path;
+  return location;
 }
 
 // Opens a heap without the GIL: it may wait for another process.
 template <typename Open>
-std::unique_ptr<SharedHeap> open_in(const shared::Place& place, Open open) {
+std::unique_ptr<SharedHeap> open_in(const SegmentLocation& location, Open open) {
   Fault fault;
   std::unique_ptr<SharedHeap> heap;
   {
     const py::gil_scoped_release gil_released;
     heap = open(fault);
   }
-  raise_if_refused(fault, place);
+  raise_if_refused(fault, location);
   return heap;
 }
 
@@ -100,17 +101,19 @@ std::unique_ptr<SharedHeap> create(const std::string& name, const std::string& p
                                    const py::object& timeout, const py::dict& given) {
   Options options = read_options(given, OptionSet::shared_heap);
   if (!size.is_none()) options.size = require_size(size, "size");
-  const SharedHeap::Opening how{.place = place_of(name, path, buffer),
+  const SharedHeap::Opening how{.location = location_of(name, path, buffer),
                                 .timeout = read_timeout(timeout)};
-  return open_in(how.place, [&](Fault& fault) { return SharedHeap::create(options, how, fault); });
+  return open_in(how.location,
+                 [&](Fault& fault) { return SharedHeap::create(options, how, fault); });
 }
 
 std::unique_ptr<SharedHeap> attach(const std::string& name, const std::string& path,
                                    const py::object& buffer, const py::object& timeout,
                                    const std::string& policy) {
-  const SharedHeap::Opening how{.place = place_of(name, path, buffer),
+  const SharedHeap::Opening how{.location = location_of(name, path, buffer),
                                 .timeout = read_timeout(timeout)};
-  return open_in(how.place, [&](Fault& fault) { return SharedHeap::attach(how, policy, fault); });
+  return open_in(how.location,
+                 [&](Fault& fault) { return SharedHeap::attach(how, policy, fault); });
 }
 
 void add_functions(py::module_& module) {
@@ -132,7 +135,7 @@ auto call_heap(Self self, Call call) {
   SharedHeap& heap = heap_in(self);
   Fault fault;
   auto result = call(heap, fault);
-  raise_if_refused(fault, heap.place());
+  raise_if_refused(fault, heap.location());
   return result;
 }
 
@@ -170,7 +173,7 @@ py::object block_at(Self self, const py::object& given) {
   if (!read_address(given.ptr(), address)) throw py::error_already_set();
   Fault fault;
   Handle handle;
-  heap_in(self).hold(address, handle, fault);
+  heap_in(self).handle_of(address, handle, fault);
   raise_if(fault, given.ptr());
   return py::reinterpret_steal<py::object>(make_block(self, handle, Ownership::borrowed));
 }
@@ -233,12 +236,12 @@ py::tuple identity(Self self) {
   return py::make_tuple(key[0], key[1]);
 }
 
-void add_place(SharedHeapClass& type) {
+void add_location(SharedHeapClass& type) {
   type.def_property_readonly(
-          "name", [](Self self) { return name_or_none(heap_in(self).place().name); },
+          "name", [](Self self) { return name_or_none(heap_in(self).location().name); },
           "The segment's name in shared memory; None for a file or a buffer.")
       .def_property_readonly(
-          "path", [](Self self) { return name_or_none(heap_in(self).place().path); },
+          "path", [](Self self) { return name_or_none(heap_in(self).location().path); },
           "The file's path, or None.");
 }
 
@@ -255,7 +258,7 @@ void add_private(SharedHeapClass& type) {
 SharedHeapClass add_shared_heap(py::module_& module) {
   SharedHeapClass type(module, "SharedHeap", shared_doc);
   add_operations(type);
-  add_place(type);
+  add_location(type);
   add_private(type);
   add_functions(module);
   return type;

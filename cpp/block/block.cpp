@@ -7,13 +7,13 @@
 namespace glassheap {
 namespace {
 
-void draw(std::span<std::uint64_t> keys) {
+void draw_random(std::span<std::uint64_t> keys) {
   std::random_device random;
   for (auto& key : keys) key = std::uint64_t{random()} << 32 | random();
 }
 
-// Numbers that differ from heap to heap, though not from one who knows the clock.
-void make_up(std::span<std::uint64_t> keys) noexcept {
+// Keys that differ from heap to heap, but can be worked out from the time.
+void derive_from_clock(std::span<std::uint64_t> keys) noexcept {
   auto mixed =
       static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
   mixed ^= std::bit_cast<Address>(keys.data());
@@ -22,13 +22,13 @@ void make_up(std::span<std::uint64_t> keys) noexcept {
 
 }  // namespace
 
-// A process that has no file descriptor left may get no random numbers from the system. Its heaps
-// open all the same: a seal that an accident breaks needs no secret.
+// std::random_device may fail in a process that has no file descriptor left. Its heaps open all the
+// same: the detection of accidental damage needs no secret.
 Sealer::Sealer() {
   try {
-    draw(key_);
+    draw_random(key_);
   } catch (const std::exception&) {
-    make_up(key_);
+    derive_from_clock(key_);
   }
 }
 

@@ -1,18 +1,18 @@
-// block.hpp: what the bytes of a block mean. Nothing else reads or writes the front of one.
+// block.hpp: the encoding of a block. No other file reads or writes the front of one.
 //
-// The bytes themselves are drawn in layout.h. Here are the only functions that turn them into
-// numbers and back, the seal, and the arithmetic between a size, an extent and a payload's place:
+// layout.h draws the bytes. Here are the only functions that turn them into numbers and back, the
+// seal, and the arithmetic between a size, an extent and a payload's offset:
 //
-//     start                payload                              end
-//     | header or node: 16 | payload, rounded up to 16 .. | back |
-//     <------------------------- extent ------------------------>
+//     start   payload                               end
+//     | front | payload, rounded up to 16 .. | back |
+//     <------------------- extent ------------------>
 //
-//     extent  = front + round_up(size, 16) + back     payload = start + front
-//     on offer = extent - front - back                (what a node's size says; at least 0)
+//     extent   = front + round_up(size, 16) + back     payload = start + front
+//     on offer = extent - front - back                 (a node's size; at least 0)
 //
-// front is 16, or 0 in a heap without headers: there a payload starts where its block does, a free
-// block offers all that it has, and only the block map knows which is which. back is 0, or 16 where
-// the bytes behind a payload are watched (redzone.hpp).
+// front is 16, for a header or a node; or 0 in a heap without headers: there a payload starts where
+// its block does, a free block offers its whole extent, and only the block map tells live from
+// free. back is 0; or 16, for the trailer, in a heap with redzones (redzone.hpp).
 #pragma once
 
 #include <algorithm>
@@ -36,12 +36,12 @@ using ::trailer_t;
 static_assert(sizeof(header_t) == granule_size && sizeof(node_t) == granule_size &&
               sizeof(trailer_t) == granule_size);
 
-// How long blocks are, and where in them payloads stand. All in bytes.
+// The extents of blocks, and the places of payloads in them. All in bytes.
 struct Layout {
   Size front = sizeof(header_t);  // before each live payload: the header, or nothing
-  Size back = 0;                  // behind it, rounding apart: the trailer, or nothing
-  bool powers_of_two = false;     // extents are rounded up to powers of two, as buddies need them
-  bool shared = false;            // another process hands out blocks too
+  Size back = 0;                  // after it and its rounding: the trailer, or nothing
+  bool powers_of_two = false;     // extents are rounded up to powers of two, for the buddy policy
+  bool shared = false;            // other processes allocate blocks too
 
   [[nodiscard]] constexpr bool has_headers() const noexcept { return front != 0; }
   [[nodiscard]] constexpr Offset payload_of(Offset start) const noexcept { return start + front; }
@@ -52,29 +52,29 @@ struct Layout {
     return extent < front + back ? 0 : extent - front - back;
   }
 
-  // The extent that `size` bytes of payload take; `size` is at most largest_region. A block without
-  // header and payload still takes a granule, so that it has an address of its own.
+  // The extent of a block with `size` bytes of payload; `size` is at most largest_region. A block
+  // without header and payload still takes a granule, so that its address is its own.
   [[nodiscard]] constexpr Size extent_for(Size size) const noexcept {
     const Size extent = std::max(front + round_up(size, granule_size) + back, granule_size);
     return powers_of_two ? std::bit_ceil(extent) : extent;
   }
 
-  // Whether a block of `extent` bytes is what `size` asks for; for any size, also one read from a
-  // damaged header: nothing here wraps.
+  // True if `size` bytes of payload make a block of exactly `extent` bytes. `size` may be any
+  // number, such as one from a damaged header: nothing here wraps.
   [[nodiscard]] constexpr bool fills(Size size, Size extent) const noexcept {
     return size <= largest_region && extent == extent_for(size);
   }
 };
 
-// The largest block of a power of two that may start where `span` does and lies in it: one that
-// halving the region could have made.
+// The largest block at the start of `span`, and within it, that repeated halving of the region can
+// yield: a power of two that starts at a multiple of itself.
 [[nodiscard]] constexpr Block first_piece(Block span) noexcept {
   const Size largest = std::bit_floor(span.extent);
-  const Size multiple = span.start & (~span.start + 1);  // the largest power that divides it
+  const Size multiple = span.start & (~span.start + 1);  // the largest power of two that divides it
   return {span.start, span.start == 0 ? largest : std::min(largest, multiple)};
 }
 
-// Links and offsets, in pairs. The link that leads nowhere is the one of the place `nowhere`.
+// Links to offsets and back. The null link is the link to `nowhere`.
 static_assert(nowhere / granule_size == GLASSHEAP_NIL);
 [[nodiscard]] constexpr std::uint32_t link_to(Offset start) noexcept {
   return static_cast<std::uint32_t>(start / granule_size);
@@ -83,20 +83,18 @@ static_assert(nowhere / granule_size == GLASSHEAP_NIL);
   return Offset{link} * granule_size;
 }
 
-// A request for one block: its whole extent, and where its payload may stand.
+// A request for one block: its whole extent, and the alignment of its payload.
 struct Request {
   Size extent;
   Size align;
 };
 
-// The keyed check in a header. Sixteen bits of a multiply-and-fold of everything that the header
-// says and of the place where it says it, under a key that is drawn for each heap: a header that
-// was copied, replayed or made up fits with a chance of 1 in 65,536.
-using Key = std::array<std::uint64_t, 2>;
-
+// The keyed check in a header: 16 bits of a multiply-and-fold over the header's other fields and
+// the block's offset, under a random key for each heap. A header that was copied, replayed or
+// forged passes with a probability of 1 in 65,536.
 class Sealer {
  public:
-  Sealer();  // draws a key from the system's random numbers, or makes one up if there are none
+  Sealer();  // a random key from the system; from the clock if the system gives none
   explicit Sealer(const Key& key) noexcept : key_(key) {}
 
   [[nodiscard]] const Key& key() const noexcept { return key_; }
@@ -108,7 +106,7 @@ class Sealer {
     mixed = (mixed ^ (start / granule_size) << 32 ^ key_[1]) * 0xD6E8FEB86659FD93U;
     return static_cast<std::uint16_t>(mixed >> 48);
   }
-  // The same in 64 bits, over a size and the place where its block ends.
+  // The same in 64 bits, over a payload's size and its block's end.
   [[nodiscard]] std::uint64_t check(Offset end, Size size) const noexcept {
     std::uint64_t mixed = (size ^ key_[1]) * 0x9E3779B97F4A7C15U;
     mixed = ((mixed ^ mixed >> 32) ^ end ^ key_[0]) * 0xD6E8FEB86659FD93U;
@@ -119,12 +117,12 @@ class Sealer {
   Key key_{};
 };
 
-// The region's bytes, read and written as fronts of blocks and as payloads.
+// The region's bytes, read and written as fronts and backs of blocks and as payloads.
 class BlockBytes {
  public:
-  BlockBytes(std::span<std::byte> region, Layout how, std::uint32_t magic,
+  BlockBytes(std::span<std::byte> region, Layout block_layout, std::uint32_t magic,
              std::byte fill = std::byte{0}, const Key* key = nullptr)
-      : layout(how),
+      : layout(block_layout),
         first_(region.data()),
         size_(region.size()),
         magic_(magic),
@@ -142,8 +140,8 @@ class BlockBytes {
     return sealer_.seal(start, header);
   }
 
-  // The front of a block that is live from now on. Without a header it is the payload's, which must
-  // not show the node that stood there.
+  // Writes the front of a block that becomes live. Without headers it is part of the payload, and
+  // the node is erased from it.
   void write_header(Offset start, Size size, std::uint16_t serial) noexcept {
     if (!layout.has_headers()) {
       scrub(start);
@@ -153,7 +151,7 @@ class BlockBytes {
     header.seal = sealer_.seal(start, header);
     write(start, header);
   }
-  // The front of a free block: what it offers, and two links as its policy means them.
+  // Writes the front of a free block: the size on offer, and two links as its policy defines them.
   void write_node(Block free, Offset next, Offset prev) noexcept {
     write(free.start, node_t{layout.on_offer(free.extent), link_to(next), link_to(prev)});
   }
@@ -164,13 +162,14 @@ class BlockBytes {
     write(node + offsetof(node_t, prev), link_to(prev));
   }
 
-  // Takes the front of a block that is no more out of sight: a new payload never shows it.
+  // Erases the front of a block that no longer exists: no later payload shows it.
   void scrub(Offset start) noexcept {
     std::array<std::byte, granule_size> granule{};
     granule.fill(fill_);
     write(start, granule);
   }
-  // What stands in free memory: zeros, unless it is watched. The bytes must not be out of bounds.
+  // Fills memory with the byte of free memory: 0, or 0xDD in a heap with redzones unless it has
+  // zero_on_free. The bytes must not be poisoned.
   void fill(Offset at, Size size) noexcept { set(at, size, fill_); }
   void set(Offset at, Size size, std::byte value) noexcept {
     std::memset(first_ + at, std::to_integer<int>(value), size);
@@ -182,7 +181,7 @@ class BlockBytes {
     std::memcpy(first_ + to, first_ + from, size);
     crash_point();
   }
-  // The back of a live block, where there is one: the size again, and a check of it under the key.
+  // The trailer of a live block, in a heap with redzones: the size again, and its keyed check.
   [[nodiscard]] trailer_t trailer(Block block) const noexcept {
     return read<trailer_t>(block.end() - sizeof(trailer_t));
   }
@@ -192,23 +191,23 @@ class BlockBytes {
   void write_trailer(Block block, Size size) noexcept {
     write(block.end() - sizeof(trailer_t), trailer_for(block, size));
   }
-  // All sixteen bytes at the front, whatever they mean; to put back what was there.
+  // Save and restore all sixteen bytes at the front, whatever they mean.
   [[nodiscard]] header_t save(Offset start) const noexcept { return header(start); }
   void restore(Offset start, const header_t& saved) noexcept { write(start, saved); }
 
-  // The lowest start in `free` at which a block for `request` has its payload aligned and fits.
+  // The lowest start in `free` at which a block for `request` fits with its payload aligned.
   [[nodiscard]] std::optional<Offset> place(Block free, const Request& request) const noexcept {
-    const Address payload = real(layout.payload_of(free.start));
+    const Address payload = real_address(layout.payload_of(free.start));
     const Offset start = free.start + (round_up(payload, request.align) - payload);
     if (start > free.end() || free.end() - start < request.extent) return std::nullopt;
     return start;
   }
   [[nodiscard]] bool is_aligned(Offset payload, Size align) const noexcept {
-    return (real(payload) & (align - 1)) == 0;
+    return (real_address(payload) & (align - 1)) == 0;
   }
 
  private:
-  // The heap may look at, and write, what is out of bounds for everybody else (redzone.hpp).
+  // The heap itself may read and write bytes that are poisoned for all other code (redzone.hpp).
   template <typename Value>
   [[nodiscard]] GLASSHEAP_NO_ASAN Value read(Offset at) const noexcept {
     Value value{};
@@ -220,7 +219,7 @@ class BlockBytes {
     std::memcpy(first_ + at, &value, sizeof value);
     crash_point();
   }
-  [[nodiscard]] Address real(Offset at) const noexcept {
+  [[nodiscard]] Address real_address(Offset at) const noexcept {
     return reinterpret_cast<Address>(first_) + at;
   }
 

@@ -12,7 +12,7 @@ BlockMap::BlockMap(Size region_size, ArrayArena arena)
       storage_(arena_.take<Bitmap::Word>(2 * words_)),
       starts_(storage_.get(), granule(region_size)),
       free_(storage_.get() + words_, granule(region_size)) {
-  if (arena_.is_shared()) empty_ = arena_.take<Bitmap::Word>(words_);
+  if (arena_.is_shared()) tombstones_ = arena_.take<Bitmap::Word>(words_);
 }
 
 Size BlockMap::largest_free() const noexcept {
@@ -27,15 +27,15 @@ void BlockMap::clear() noexcept {
   top_ = region_size_;
   live_ = free_below_top_ = 0;
   if (arena_.is_shared()) {
-    glassheap::clear(empty_, words_);
+    glassheap::clear(tombstones_, words_);
   } else {
-    empty_.reset();
+    tombstones_.reset();
   }
 }
 
-void BlockMap::note_empty(Offset start) noexcept {
-  if (empty_ == nullptr) empty_ = make_zeroed<Bitmap::Word>(words_);
-  if (empty_ != nullptr) Bitmap::set(empty_.get(), granule(start));
+void BlockMap::set_tombstone(Offset start) noexcept {
+  if (tombstones_ == nullptr) tombstones_ = make_zeroed<Bitmap::Word>(words_);
+  if (tombstones_ != nullptr) Bitmap::set(tombstones_.get(), granule(start));
 }
 
 }  // namespace glassheap

@@ -1,22 +1,22 @@
-// block_map.hpp: where blocks start, and which of them are free, kept outside the blocks.
+// block_map.hpp: the start of each block, and which blocks are free, kept outside the blocks.
 //
-// Bytes inside the region can be overwritten by whoever was given some of them. This map cannot: it
-// lies elsewhere. So it is the authority. A pointer is a block's only if the map says that a block
-// starts there; a size in a header, or a link in a node, is believed only where the map agrees.
+// A program can overwrite the bytes inside the region, but not this map, which lies elsewhere. So
+// the map is the authority. A pointer is a block's only if a block starts there according to the
+// map; a size in a header, or a link in a node, is trusted only if it agrees with the map.
 //
 // Structure: two bits per granule, "a block starts here" and "that block is free", each a Bitmap.
-// Apart from them the start of the top, the free block that ends where the region ends: allocations
-// are cut from it, and come back to it, more than from any other, and it is known without a look at
-// a bit.
+// The start of the top, the free block that ends where the region ends, is kept apart from the
+// bits: allocations are cut from it, and merged back into it, more often than any other block, and
+// it is found without reading a bit.
 //
 //     | live | free | live | live | top ..................... |
 //     1      1      1      1      1 = top_                    region_size     starts
 //     0      1      0      0      0                                           free
 //
-// Invariants: the first granule of the region starts a block; a block reaches to the next start, or
-// to the end of the region; free is a subset of starts, without the top. top_ is the region's size
-// if the last block is live. Cost: O(log64 n) a call, unless it says more; 1/64 of the region's
-// size, and 1/63 of that for the summaries.
+// Invariants: a block starts at the first granule of the region; a block extends to the next start,
+// or to the end of the region; free is a subset of starts, without the top. top_ is the region's
+// size if the last block is live. Cost: O(log64 n) a call unless noted; 1/64 of the region's size,
+// and 1/63 of that for the summaries.
 #pragma once
 
 #include "base/bitmap.hpp"
@@ -28,12 +28,12 @@ namespace glassheap {
 class BlockMap {
  public:
   // A map without blocks, for a region of `region_size` bytes. Throws std::bad_alloc if and only if
-  // there is no memory for it. In lent memory it is what an earlier map left there, until cleared.
+  // there is no memory for it. In borrowed memory it has the bits of an earlier map until clear().
   explicit BlockMap(Size region_size, ArrayArena arena = {});
 
-  // Where the arrays of this heap come from, for the policy's too.
+  // The source of this heap's arrays, those of the policy included.
   [[nodiscard]] ArrayArena& arena() const noexcept { return arena_; }
-  // Each number that is kept beside the bits.
+  // Calls visit(field) for each number that is kept beside the bits.
   template <typename Visit>
   void visit_state(Visit visit) noexcept {
     visit(top_);
@@ -41,7 +41,7 @@ class BlockMap {
     visit(free_below_top_);
   }
 
-  // --- Looking. Every place is the offset of a granule in the region. ----------------------------
+  // --- Queries. Every argument is the offset of a granule in the region. -------------------------
 
   [[nodiscard]] bool free_at(Offset at) const noexcept {
     return at == top_ || free_.test(granule(at));
@@ -50,20 +50,20 @@ class BlockMap {
     return starts_.test(granule(at)) && !free_at(at);
   }
 
-  // The block that starts at `start`, where one does.
+  // The block that starts at `start`, which must be the start of one.
   [[nodiscard]] Block block_at(Offset start) const noexcept {
     if (start == top_) return top();
     const std::size_t next = starts_.next(granule(start) + 1);
     return {start, (next == Bitmap::none ? region_size_ : offset(next)) - start};
   }
-  // The block that holds the byte at `at`, which lies in the region.
+  // The block that contains the byte at `at`, which is in the region.
   [[nodiscard]] Block block_around(Offset at) const noexcept {
     return block_at(offset(starts_.prev(granule(at))));
   }
-  // The free block that ends where the region ends; no block where the last one is live.
+  // The free block that ends where the region ends; no block if the last one is live.
   [[nodiscard]] Block top() const noexcept { return {top_, region_size_ - top_}; }
 
-  // The free block that begins, or ends, exactly at `at`; no block where there is none.
+  // The free block that starts, or ends, exactly at `at`; no block if there is none.
   [[nodiscard]] Block free_starting_at(Offset at) const noexcept {
     if (at == top_) return top();
     return free_.test(granule(at)) ? block_at(at) : Block{};
@@ -74,7 +74,7 @@ class BlockMap {
     return free_at(left) ? Block{left, at - left} : Block{};
   }
 
-  // The start of the nearest free block below `at`, or at or above `from`; or nowhere.
+  // The start of the nearest free block below `at`, or at or above `from`; `nowhere` if none.
   [[nodiscard]] Offset free_before(Offset at) const noexcept {
     if (at > top_) return top_;
     return at == 0 ? nowhere : offset(free_.prev(granule(at) - 1));
@@ -85,22 +85,23 @@ class BlockMap {
     return from <= top_ && top_ != region_size_ ? top_ : nowhere;
   }
 
-  // The region in chunks of 64 granules, one word of the map each; for what is kept by the chunk.
+  // The region in chunks of 64 granules, one word of the map each; for indexes by chunk.
   [[nodiscard]] static constexpr std::size_t chunk_of(Offset at) noexcept {
     return granule(at) / chunk_granules;
   }
   [[nodiscard]] std::size_t chunks() const noexcept {
     return chunk_of(region_size_ - granule_size) + 1;
   }
-  // A bit for each granule of a chunk at which a free block starts that is not the top.
+  // A bit for each granule of a chunk at which a free block other than the top starts.
   [[nodiscard]] Bitmap::Word free_word(std::size_t chunk) const noexcept {
     return free_.word(chunk);
   }
-  // The block of the lowest of some of these bits; and that of the highest of all.
+  // The block of the lowest of `bits`, which are some of these.
   [[nodiscard]] Block block_of_bit(std::size_t chunk, Bitmap::Word bits) const noexcept {
     return block_at(
         offset(chunk * chunk_granules + static_cast<std::size_t>(std::countr_zero(bits))));
   }
+  // The block of the highest of these.
   [[nodiscard]] Block last_free_in(std::size_t chunk) const noexcept {
     return block_of_bit(chunk, std::bit_floor(free_word(chunk)));
   }
@@ -112,13 +113,13 @@ class BlockMap {
     return end;
   }
 
-  // The extent of the largest free block, 0 if there is none; O(n) in them.
+  // The extent of the largest free block, 0 if there is none; O(n) in the free blocks.
   [[nodiscard, gnu::cold]] Size largest_free() const noexcept;
 
   [[nodiscard]] Size own_memory() const noexcept {
-    return (empty_ == nullptr ? 2 : 3) * words_ * sizeof(Bitmap::Word);
+    return (tombstones_ == nullptr ? 2 : 3) * words_ * sizeof(Bitmap::Word);
   }
-  // 64 granules' bits each, the lowest first: where blocks start, and which of those are free.
+  // A bit for each granule of a chunk at which a block starts, the lowest granule first.
   [[nodiscard]] Bitmap::Word starts_word(std::size_t chunk) const noexcept {
     return starts_.word(chunk);
   }
@@ -129,71 +130,72 @@ class BlockMap {
   }
   [[nodiscard]] Size blocks() const noexcept { return live_blocks() + free_blocks(); }
 
-  // --- Changing. Each leaves the borders of all other blocks as they are. ------------------------
+  // --- Updates. Each leaves the borders of all other blocks unchanged. ---------------------------
 
-  // The free, or live, block becomes live, or free.
+  // A free block becomes live.
   void make_live(Block block) noexcept {
     ++live_;
-    forget_free(block);
+    unmark_free(block);
   }
+  // A live block becomes free.
   void make_free(Block block) noexcept {
     --live_;
-    note_free(block);
+    mark_free(block);
   }
-  // A block where none started: cut from what was before it.
+  // Adds a block that is split off the end of the one before it.
   void add_live(Block block) noexcept {
     ++live_;
     starts_.set(granule(block.start));
   }
   void add_free(Block block) noexcept {
     starts_.set(granule(block.start));
-    note_free(block);
+    mark_free(block);
   }
-  // A block that becomes part of the one before it.
+  // Removes a block that merges into the one before it.
   void drop_live(Block block) noexcept {
     --live_;
     starts_.clear(granule(block.start));
   }
   void drop_free(Block block) noexcept {
     starts_.clear(granule(block.start));
-    forget_free(block);
+    unmark_free(block);
   }
-  // The free block now reaches as far as its neighbour did.
+  // The free block `block` has been extended to `whole`, over the block after it.
   void extend_free(Block block, Block whole) noexcept {
     if (whole.end() != region_size_) return;
-    forget_free(block);
-    note_free(whole);
+    unmark_free(block);
+    mark_free(whole);
   }
   void clear() noexcept;
 
-  // The map of just these blocks: visit(put) calls put(block, free) for each, in address order.
-  // Each word is written at most once. So where a block starts, and whether it is free, is never
-  // said otherwise on the way if it was said before and is to be said again.
+  // Rebuilds the map from a list of blocks: visit(put) calls put(block, free) for each, in address
+  // order. Each word is written at most once, so a bit that is the same before and after is never
+  // different in between.
   template <typename Visit>
   void rebuild(Visit visit) noexcept {
-    Rewriting now{*this};
-    visit([&now](Block block, bool free) { now.put(block, free); });
-    now.write_up_to(chunks());
-    starts_.sum_up();
-    free_.sum_up();
+    Rebuilder rebuilder{*this};
+    visit([&rebuilder](Block block, bool free) { rebuilder.put(block, free); });
+    rebuilder.write_up_to(chunks());
+    starts_.rebuild_summaries();
+    free_.rebuild_summaries();
   }
 
-  // A block without payload has its address where the next block starts. Once it is merged into the
-  // block before it, only a note tells a second free of it from a pointer at that next block's
-  // front. The notes take their memory, half a bit map, when the first is made: that one free asks
-  // the system for memory, under the heap's lock. It cannot fail for it: without memory no note is
-  // made, and such a pointer is refused as an interior one.
-  void note_empty(Offset start) noexcept;
-  [[nodiscard]] bool was_empty(Offset at) const noexcept {
-    return empty_ != nullptr && Bitmap::test(empty_.get(), granule(at));
+  // Tombstones. The address of a block without payload is the start of the next block. Once it is
+  // merged into the block before it, only a tombstone tells a second free() of it from a pointer to
+  // the next block's front. The bits, half a block map, are allocated with the first tombstone:
+  // that one free() asks the system for memory, under the heap's lock. It cannot fail for lack of
+  // it: without memory no tombstone is set, and such a pointer is refused as an interior one.
+  void set_tombstone(Offset start) noexcept;
+  [[nodiscard]] bool has_tombstone(Offset at) const noexcept {
+    return tombstones_ != nullptr && Bitmap::test(tombstones_.get(), granule(at));
   }
 
  private:
   static constexpr std::size_t chunk_granules = 64;
 
-  // The two words of one chunk after the other.
-  struct Rewriting {
-    explicit Rewriting(BlockMap& rewritten) noexcept : map(rewritten) {
+  // Collects and writes the two words of each chunk in turn.
+  struct Rebuilder {
+    explicit Rebuilder(BlockMap& target) noexcept : map(target) {
       map.top_ = map.region_size_;
       map.live_ = map.free_below_top_ = 0;
     }
@@ -230,7 +232,7 @@ class BlockMap {
     return granule == Bitmap::none ? nowhere : granule * granule_size;
   }
 
-  void note_free(Block block) noexcept {
+  void mark_free(Block block) noexcept {
     if (block.end() == region_size_) {
       top_ = block.start;
     } else {
@@ -238,7 +240,7 @@ class BlockMap {
       ++free_below_top_;
     }
   }
-  void forget_free(Block block) noexcept {
+  void unmark_free(Block block) noexcept {
     if (block.start == top_) {
       top_ = region_size_;
     } else {
@@ -250,11 +252,11 @@ class BlockMap {
   mutable ArrayArena arena_;
   Offset top_;
   Size region_size_;
-  std::size_t words_;  // of either bitmap
+  std::size_t words_;  // of each bitmap
   ZeroedArray<Bitmap::Word> storage_;
   Bitmap starts_;
   Bitmap free_;
-  ZeroedArray<Bitmap::Word> empty_;  // none until a note is made
+  ZeroedArray<Bitmap::Word> tombstones_;  // null until the first tombstone
   Size live_ = 0;
   Size free_below_top_ = 0;
 };

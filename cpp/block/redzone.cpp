@@ -3,10 +3,10 @@
 namespace glassheap::redzone {
 namespace {
 
-constexpr std::byte fence{GLASSHEAP_REDZONE};
+constexpr std::byte redzone_byte{GLASSHEAP_REDZONE};
 
-// Not in a heap that processes share: what another one hands out, this one would not know of.
-void put_out_of_bounds(const BlockBytes& bytes, Block block) noexcept {
+// Not in a shared heap: this process does not see the allocations of another one.
+void poison_block(const BlockBytes& bytes, Block block) noexcept {
   if (bytes.layout.has_redzones() && !bytes.layout.shared)
     poison(bytes.bytes(block.start), block.extent);
 }
@@ -15,16 +15,16 @@ GLASSHEAP_NO_ASAN std::byte byte_at(const BlockBytes& bytes, Offset at) noexcept
   return *bytes.bytes(at);
 }
 
-// The place of the first byte in [from, to) that is not `expected`, or `to`. The heap may look at
-// what it has poisoned.
-GLASSHEAP_NO_ASAN Offset first_other(const BlockBytes& bytes, Offset from, Offset to,
-                                     std::byte expected) noexcept {
+// The offset of the first byte in [from, to) that is not `expected`, or `to`. The heap itself may
+// read bytes that it has poisoned.
+GLASSHEAP_NO_ASAN Offset first_mismatch(const BlockBytes& bytes, Offset from, Offset to,
+                                        std::byte expected) noexcept {
   while (from < to && *bytes.bytes(from) == expected) ++from;
   return from;
 }
 
-// The first byte of the trailer that is not as `expected` has it; its end if all are.
-Offset first_other(const BlockBytes& bytes, Block block, const trailer_t& expected) noexcept {
+// The offset of the first byte of the trailer that differs from `expected`, or the block's end.
+Offset first_mismatch(const BlockBytes& bytes, Block block, const trailer_t& expected) noexcept {
   using Bytes = std::array<std::byte, sizeof(trailer_t)>;
   const auto wanted = std::bit_cast<Bytes>(expected);
   const auto found = std::bit_cast<Bytes>(bytes.trailer(block));
@@ -32,7 +32,8 @@ Offset first_other(const BlockBytes& bytes, Block block, const trailer_t& expect
   return block.end() - sizeof(trailer_t) + static_cast<Size>(other - wanted.begin());
 }
 
-bool overflow(const BlockBytes& bytes, Block block, Size size, Offset at, Fault& fault) noexcept {
+bool report_overflow(const BlockBytes& bytes, Block block, Size size, Offset at,
+                     Fault& fault) noexcept {
   fault = {.kind = FaultKind::overflow_detected,
            .rule = Rule::redzone,
            .offset = block.start,
@@ -47,9 +48,9 @@ void raise(BlockBytes& bytes, Block block, Size size) noexcept {
   const Offset payload = bytes.layout.payload_of(block.start);
   const Offset trailer = block.end() - sizeof(trailer_t);
   unpoison(bytes.bytes(block.start), block.extent);
-  bytes.set(payload + size, trailer - payload - size, fence);
+  bytes.set(payload + size, trailer - payload - size, redzone_byte);
   bytes.write_trailer(block, size);
-  put_out_of_bounds(bytes, block);
+  poison_block(bytes, block);
   unpoison(bytes.bytes(payload), size);
 }
 
@@ -59,8 +60,7 @@ void move(BlockBytes& bytes, Block old, Block block, Size size) noexcept {
   raise(bytes, block, size);
 }
 
-// Without headers the trailer is the only witness of the size, and is believed only if its check
-// is.
+// Without headers only the trailer stores the size, and it is trusted only if its check is right.
 bool holds(const BlockBytes& bytes, Block block, Size& size, Fault& fault) noexcept {
   const trailer_t trailer = bytes.trailer(block);
   const Offset at_trailer = block.end() - sizeof trailer;
@@ -68,22 +68,22 @@ bool holds(const BlockBytes& bytes, Block block, Size& size, Fault& fault) noexc
     size = trailer.size;
     if (!bytes.layout.fills(size, block.extent) ||
         trailer.check != bytes.trailer_for(block, size).check)
-      return overflow(bytes, block, bytes.layout.on_offer(block.extent), at_trailer, fault);
+      return report_overflow(bytes, block, bytes.layout.on_offer(block.extent), at_trailer, fault);
   }
   const Offset end_of_payload = bytes.layout.payload_of(block.start) + size;
-  Offset at = first_other(bytes, end_of_payload, at_trailer, fence);
-  if (at == at_trailer) at = first_other(bytes, block, bytes.trailer_for(block, size));
-  return at == block.end() || overflow(bytes, block, size, at, fault);
+  Offset at = first_mismatch(bytes, end_of_payload, at_trailer, redzone_byte);
+  if (at == at_trailer) at = first_mismatch(bytes, block, bytes.trailer_for(block, size));
+  return at == block.end() || report_overflow(bytes, block, size, at, fault);
 }
 
 void fill(BlockBytes& bytes, Block block) noexcept {
   unpoison(bytes.bytes(block.start), block.extent);
   bytes.fill(block.start, block.extent);
-  put_out_of_bounds(bytes, block);
+  poison_block(bytes, block);
 }
 
 bool fill_holds(const BlockBytes& bytes, Offset from, Offset to, Fault& fault) noexcept {
-  const Offset at = first_other(bytes, from, to, bytes.free_fill());
+  const Offset at = first_mismatch(bytes, from, to, bytes.free_fill());
   if (at >= to) return true;
   fault = {.kind = FaultKind::write_after_free,
            .rule = Rule::fill,

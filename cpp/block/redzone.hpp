@@ -1,17 +1,17 @@
-// redzone.hpp: what checks="debug" watches: the bytes behind each payload, and all free memory.
+// redzone.hpp: the redzones and fills of checks="debug", behind each payload and in free memory.
 //
 //     live   | header | payload: size bytes | 0xFD .. | size, check |      a redzone and a trailer
 //     free   | node   | 0xDD 0xDD 0xDD ............................ |      the fill
 //
-// A write behind a payload changes the redzone, or the trailer; it shows when the block is freed,
-// resized or checked, to the byte. A write into freed memory changes the node or the fill; it shows
-// when that memory is handed out again, or checked. With zero_on_free the fill is zeros.
+// A write past a payload's end changes the redzone or the trailer; it is detected, to the byte,
+// when the block is freed, resized or checked. A write into freed memory changes the node or the
+// fill; it is detected when that memory is allocated again, or checked. With zero_on_free the fill
+// is zeros.
 //
-// Built with AddressSanitizer, everything but the payloads of a heap of one process is poisoned
-// besides: then a program that
-// is built with it is stopped at the very instruction.
+// In a build with AddressSanitizer, everything but the payloads is poisoned as well, unless the
+// heap is shared: a program in the same build is then stopped at the very instruction.
 //
-// Cost: O(size of the block) a call, and a granule more for each block.
+// Cost: O(size of the block) a call, and one more granule for each block.
 #pragma once
 
 #include "block/block.hpp"
@@ -19,22 +19,22 @@
 
 namespace glassheap::redzone {
 
-// Puts up the redzone of a live block with `size` bytes of payload, header or not.
+// Writes the redzone and the trailer of a live block with `size` bytes of payload.
 void raise(BlockBytes& bytes, Block block, Size size) noexcept;
-// The same for a block that was `old`, whose trailer may lie in the payload now.
+// The same for a block resized from `old`, whose trailer may now lie in the payload and is erased.
 void move(BlockBytes& bytes, Block old, Block block, Size size) noexcept;
 
-// Whether the redzone of a live block stands as it was put up. `size` is what its header says;
-// without headers it is what the trailer says, once that is found sound.
+// True if the redzone and the trailer of a live block are intact. `size` is the size in its header;
+// without headers it is set to the one in the trailer, which is valid if the result is true.
 [[nodiscard]] bool holds(const BlockBytes& bytes, Block block, Size& size, Fault& fault) noexcept;
 
-// Fills a block that has become free, with what free memory holds; in any heap.
+// Fills a block that has become free with the fill of free memory; for any heap.
 void fill(BlockBytes& bytes, Block block) noexcept;
-// Whether a stretch of free memory, without a node, is as it was filled.
+// True if the free memory from `from` to `to`, which has no node in it, still has its fill.
 [[nodiscard]] bool fill_holds(const BlockBytes& bytes, Offset from, Offset to,
                               Fault& fault) noexcept;
-// Whether all is that a cut of the free block `from` hands out or writes over: what lies below
-// `to`, and the fronts of the blocks that `rest` becomes.
+// True if the fill is intact wherever a split of the free block `from` allocates or writes: below
+// `to`, and in the fronts of the blocks that `rest` becomes.
 [[nodiscard]] bool fill_holds(const BlockBytes& bytes, Block from, Offset to, Block rest,
                               Fault& fault) noexcept;
 

@@ -4,8 +4,8 @@ namespace glassheap {
 
 namespace {
 
-// What a live block says of its size; beyond any block where it keeps none.
-Size claimed(const BlockBytes& bytes, Block block) noexcept {
+// The size that a live block stores; larger than any block if the layout stores none.
+Size stored_size(const BlockBytes& bytes, Block block) noexcept {
   if (bytes.layout.has_headers()) return bytes.header(block.start).size;
   return bytes.layout.has_redzones() ? bytes.trailer(block).size : nowhere;
 }
@@ -15,23 +15,23 @@ Size claimed(const BlockBytes& bytes, Block block) noexcept {
 BlockView view_block(const BlockBytes& bytes, const BlockMap& map, Block block) noexcept {
   const Size offer = bytes.layout.on_offer(block.extent);
   if (map.free_at(block.start)) return {block, offer, false, 0};
-  const Size size = claimed(bytes, block);
-  const bool sane = bytes.layout.fills(size, block.extent);
-  const bool numbered = bytes.layout.has_headers();
-  return {block, sane ? size : offer, true,
-          numbered ? bytes.header(block.start).serial : std::uint16_t{0}};
+  const Size size = stored_size(bytes, block);
+  const bool is_valid = bytes.layout.fills(size, block.extent);
+  const bool has_serial = bytes.layout.has_headers();
+  return {block, is_valid ? size : offer, true,
+          has_serial ? bytes.header(block.start).serial : std::uint16_t{0}};
 }
 
 std::vector<BlockView> view_all(const BlockBytes& bytes, const BlockMap& map) {
-  std::vector<BlockView> sights;
-  sights.reserve(map.blocks());
-  for (const Block block : Walk(map)) sights.push_back(view_block(bytes, map, block));
-  return sights;
+  std::vector<BlockView> views;
+  views.reserve(map.blocks());
+  for (const Block block : Walk(map)) views.push_back(view_block(bytes, map, block));
+  return views;
 }
 
 void clear_fronts(BlockBytes& bytes, const BlockMap& map, bool whole_blocks) noexcept {
   for (const Block block : Walk(map)) {
-    const bool whole = whole_blocks && !map.free_at(block.start);  // what is free is zero already
+    const bool whole = whole_blocks && !map.free_at(block.start);  // free blocks are zeros already
     bytes.fill(block.start, whole ? block.extent : granule_size);
   }
 }

@@ -1,7 +1,7 @@
-// walk.hpp: looking at every block, in address order, whatever state the bytes are in.
+// walk.hpp: visits every block, in address order, whatever state the bytes are in.
 //
-// The block map says where each block starts; nothing in the region is followed. So a walk covers
-// the region exactly, and ends, also in a heap whose headers and nodes have been overwritten.
+// The block map gives the start of each block; no link in the region is followed. So a walk covers
+// the region exactly and terminates, even in a heap whose headers and nodes were overwritten.
 #pragma once
 
 #include <vector>
@@ -37,29 +37,29 @@ class Walk {
   const BlockMap* map_;
 };
 
-// One block as it is shown to a reader.
+// One block, as reported to a user.
 struct BlockView {
   Block block;
   Size size = 0;  // bytes asked for (live), or on offer (free)
   bool live = false;
-  std::uint16_t serial = 0;  // 0 for a free block, and where there are no headers
+  std::uint16_t serial = 0;  // 0 for a free block, and in a heap without headers
 };
 
-// Looks at `block`. A live block whose size is not kept, or does not agree with the map, shows all
-// its payload.
+// The view of `block`. The size of a live block is its whole payload if the layout stores no size,
+// or if the stored one does not agree with the map.
 [[nodiscard]] BlockView view_block(const BlockBytes& bytes, const BlockMap& map,
                                    Block block) noexcept;
 
-// Looks at every block, in address order. Throws std::bad_alloc if there is no memory for the list.
+// The views of all blocks, in address order. Throws std::bad_alloc if there is no memory for them.
 [[nodiscard]] std::vector<BlockView> view_all(const BlockBytes& bytes, const BlockMap& map);
 
-// Takes the front of every block out of sight, and all of the live ones if `whole_blocks`.
+// Erases the front of every block, and all of each live block if `whole_blocks`.
 void clear_fronts(BlockBytes& bytes, const BlockMap& map, bool whole_blocks) noexcept;
 
-// What the free blocks offer together.
+// The sum of the sizes that the free blocks offer.
 [[nodiscard]] Size available_bytes(const BlockBytes& bytes, const BlockMap& map) noexcept;
 
-// The sums over the live blocks: bytes asked for, and taken in all.
+// The sums over the live blocks: of the sizes requested, and of the extents.
 struct LiveSums {
   Size requested = 0;
   Size taken = 0;

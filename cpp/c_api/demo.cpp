@@ -1,7 +1,7 @@
-// main.cpp: the heap, step by step, through its C API.
+// demo.cpp: a tour of the heap through its C API.
 //
-// Allocate, free in another order, watch blocks split and merge, refill, misuse. Every step prints
-// what it did, the free list and the available memory.
+// It allocates blocks, frees them in another order, shows how blocks split and merge, fills the
+// heap and misuses it. Every step prints its description, the free list and the available memory.
 
 #include <cstdio>
 #include <initializer_list>
@@ -24,19 +24,19 @@ void print_fault(const char* sentence, void* payload) {
 
 void split_and_merge() {
   chapter("Split and merge");
-  step("A fresh page: one free block of 4096 bytes, 16 of them its node.");
+  step("A new page: one free block of 4096 bytes, of which its node takes 16.");
   void* const a = my_malloc(100);
-  step("a = my_malloc(100): the low end is cut off: 16 of header, 100 rounded up to 112.");
+  step("a = my_malloc(100) takes the low end: a header of 16 bytes, and 100 rounded up to 112.");
   void* const b = my_malloc(200);
-  step("b = my_malloc(200): the next 16 + 208.");
+  step("b = my_malloc(200) takes the next 16 + 208.");
   void* const c = my_malloc(300);
-  step("c = my_malloc(300): the next 16 + 304.");
+  step("c = my_malloc(300) takes the next 16 + 304.");
   my_free(b);
-  step("my_free(b): both neighbours are live, so the list has two blocks.");
+  step("my_free(b): both neighbours are live, so the free list has two blocks.");
   my_free(a);
-  step("my_free(a): merges with the free block at its right.");
+  step("my_free(a): a merges with the free block to its right.");
   my_free(c);
-  step("my_free(c): merges with both neighbours: the page is as it was.");
+  step("my_free(c): c merges with both neighbours, and the page is one free block again.");
 }
 
 void first_fit() {
@@ -49,21 +49,21 @@ void first_fit() {
   my_free(c);
   step("Holes of 48 and 128 bytes.");
   void* const e = my_malloc(100);
-  step("my_malloc(100) passes over the first hole, and cuts the second: 0 bytes are left of it.");
+  step("my_malloc(100) skips the first hole and splits the second, leaving a block of 0 bytes.");
   void* const f = my_malloc(40);
-  step("my_malloc(40) takes the first hole, exactly.");
+  step("my_malloc(40) takes the whole first hole.");
   for (void* const block : {b, d, e, f}) my_free(block);
-  step("All freed.");
+  step("All blocks are freed.");
 }
 
 void refill() {
   chapter("Refill");
   int count = 0;
   while (my_malloc(48) != nullptr) ++count;
-  std::printf("\n%d blocks of 48 bytes, 64 with their headers, fill the page.", count);
-  step("my_malloc returns NULL, and nothing has changed.");
+  std::printf("\n%d blocks of 48 bytes, each 64 with its header, fill the page.", count);
+  step("my_malloc returns NULL, and the heap is unchanged.");
   reset_heap();
-  step("reset_heap(): as new.");
+  step("reset_heap(): the page is one free block again.");
 }
 
 void misuse() {
@@ -71,21 +71,21 @@ void misuse() {
   const my_malloc_fault_handler before = my_malloc_on_fault(print_fault);
   auto* const p = static_cast<char*>(my_malloc(64));
   int outside = 0;
-  std::printf("\nA pointer into a block, an odd one, one from elsewhere, one that was freed:\n");
+  std::printf("\nBad frees: inside a block, at an odd address, outside the heap, a second time:\n");
   my_free(p + 16);
   my_free(p + 1);
   my_free(&outside);
   my_free(p);
   my_free(p);
-  step("Each was named, and nothing was lost.");
+  step("Each error was reported, and the heap is intact.");
 
   auto* const q = static_cast<char*>(my_malloc(64));
-  std::printf("\nA write in front of a block, into the magic number of its header:\n");
+  std::printf("\nWrite in front of a block, over the magic number in its header:\n");
   q[-8] = 'X';
   my_free(q);
-  step("The heap keeps its hands off what it cannot trust; reading it still works.");
+  step("The heap does not change a block that it cannot trust. Reading the heap still works.");
   reset_heap();
-  step("reset_heap(): as new.");
+  step("reset_heap(): the page is one free block again.");
   my_malloc_on_fault(before);
 }
 

@@ -23,7 +23,7 @@ bool holds(Rule rule, FaultKind kind, Offset start, std::uint64_t expected, std:
 // payload and was merged. Of any other block that was merged, its payload lies in free memory.
 bool Checker::was_freed(Offset start) const noexcept {
   if (map_.free_at(start)) return true;
-  return map_.was_empty(start) && map_.free_at(map_.block_around(start).start);
+  return map_.has_tombstone(start) && map_.free_at(map_.block_around(start).start);
 }
 
 bool Checker::find(Offset payload, LiveBlock& found, Fault& fault) const noexcept {

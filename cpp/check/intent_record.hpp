@@ -1,21 +1,20 @@
-// flight.hpp: what is being changed, for whoever finds that its owner died in the middle.
+// intent_record.hpp: the range that a call is changing, for the recovery after its process dies.
 //
-// A process that is killed while it changes a heap which others share leaves some blocks half cut
-// or half merged. All of them lie in one stretch of the region, and outside of it the block map is
-// true at every point between two stores. So the stretch is noted before the first store, and
-// struck out after the last: whoever comes next makes that stretch whole, and the rest of the map
-// is believed.
+// A process that is killed while it changes a shared heap leaves some blocks half split or half
+// merged. All of them lie in one range of the region, and outside of it the block map is correct
+// between any two stores. So the range is recorded before the first store and cleared after the
+// last: the next process repairs that range, and trusts the rest of the map.
 //
-//     | live | live | from ....................... | live |      malloc cuts from `from`
-//                   start                          end           nobody had any of this
+//     | live | live | from ....................... | live |      malloc splits `from`:
+//                   start                          end           all of it was free
 //
-//     | live | left | middle | right ............. | live |      free joins three
+//     | live | left | middle | right ............. | live |      free merges three
 //                   start                          end
 //
-//     | live | block ................ | right .... | live |      realloc moves the end of `block`
-//                   start              keep        end           which lives on, `keep` bytes of it
+//     | live | block ................ | right .... | live |      realloc moves the end of `block`,
+//                   start              keep        end           whose first `keep` bytes stay live
 //
-// Merges that touch no block in flight are in an order that the map can be read in at any point.
+// Merges outside the recorded range order their stores so that the map is readable between any two.
 #pragma once
 
 #include <atomic>
@@ -25,16 +24,16 @@
 
 namespace glassheap {
 
-// What was in flight.
+// The recorded range.
 struct Intent {
   std::uint64_t start = 0;
-  std::uint64_t end = 0;   // 0: nothing was
+  std::uint64_t end = 0;   // 0: none is recorded
   std::uint64_t keep = 0;  // bytes at the start that stay a live block
-  std::uint64_t size = 0;  // asked for in that block
-  std::uint64_t top = 0;   // where the top began, or the region's end
+  std::uint64_t size = 0;  // requested for that block
+  std::uint64_t top = 0;   // the start of the top, or the region's end
 };
 
-// Two places for it: the one that holds is told by one number, so the other can be written at ease.
+// Two slots: one number tells which of them is valid, so the other can be written in any order.
 class IntentRecord {
  public:
   void begin(Block range, Offset top, Size keep = 0, Size size = 0) noexcept;
@@ -45,8 +44,8 @@ class IntentRecord {
   }
 
  private:
-  // Nothing is moved across it: a process that dies has done all stores up to some point, and none
-  // behind it.
+  // The compiler moves no store across it: a process that dies has done every store up to some
+  // point, and none after it.
   void publish(std::uint64_t next) noexcept {
     std::atomic_signal_fence(std::memory_order_seq_cst);
     current_ = next;

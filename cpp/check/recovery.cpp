@@ -3,15 +3,15 @@
 namespace glassheap {
 namespace {
 
-// The stretch in flight, if it is one; whatever a damaged image says, it lies in the region.
-Block span_of(const Intent& in_flight, Size region) noexcept {
+// The recorded range if it is valid, otherwise no block: a damaged image may hold any numbers.
+Block recorded_range(const Intent& in_flight, Size region) noexcept {
   const bool whole = in_flight.start % granule_size == 0 && in_flight.end % granule_size == 0;
   if (!whole || in_flight.end > region || in_flight.start >= in_flight.end) return {};
   return {in_flight.start, in_flight.end - in_flight.start};
 }
 
-// What was to be kept of it, and the rest.
-void add_stretch(RecoveredBlocks& recovered, Block range, const Intent& in_flight) {
+// Adds the part of the range that was to be kept, and the rest as the orphan.
+void add_recorded_range(RecoveredBlocks& recovered, Block range, const Intent& in_flight) {
   const bool keeps = in_flight.keep % granule_size == 0 && in_flight.keep <= range.extent;
   const Size keep = keeps ? in_flight.keep : 0;
   if (keep != 0) recovered.parts.push_back({{range.start, keep}, false, true, in_flight.size});
@@ -19,9 +19,9 @@ void add_stretch(RecoveredBlocks& recovered, Block range, const Intent& in_fligh
   if (recovered.orphan) recovered.parts.push_back({recovered.orphan, false, false, 0});
 }
 
-// The offsets at which a chunk's blocks start, lowest first.
+// Calls visit(offset, free) for the start of each block, the lowest first.
 template <typename Visit>
-void for_starts(const BlockMap& map, Visit visit) {
+void for_each_start(const BlockMap& map, Visit visit) {
   for (std::size_t chunk = 0; chunk < map.chunks(); ++chunk) {
     for (auto bits = map.starts_word(chunk); bits != 0; bits &= bits - 1) {
       const auto bit = static_cast<Offset>(std::countr_zero(bits));
@@ -30,8 +30,8 @@ void for_starts(const BlockMap& map, Visit visit) {
   }
 }
 
-// A block reaches to the next one, or to the end.
-void close_last(RecoveredBlocks& recovered, Offset end) noexcept {
+// Ends the last part at `end`: a block extends to the next start, or to the end of the region.
+void end_last_at(RecoveredBlocks& recovered, Offset end) noexcept {
   if (recovered.parts.empty()) return;
   RecoveredBlocks::Part& last = recovered.parts.back();
   if (last.block.extent == 0) last.block.extent = end - last.block.start;
@@ -46,28 +46,28 @@ Fault broken(Rule rule, Offset at) noexcept {
 RecoveredBlocks read_recovered_blocks(const BlockMap& map, const Intent& in_flight) {
   RecoveredBlocks recovered;
   recovered.parts.reserve(map.blocks() < map.region_size() / granule_size ? map.blocks() + 2 : 2);
-  const Block range = span_of(in_flight, map.region_size());
+  const Block range = recorded_range(in_flight, map.region_size());
   const Offset top = range ? in_flight.top : map.top().start;
   bool pending = static_cast<bool>(range);
-  for_starts(map, [&](Offset at, bool free) {
+  for_each_start(map, [&](Offset at, bool free) {
     if (pending && at >= range.start) {
-      close_last(recovered, range.start);
-      add_stretch(recovered, range, in_flight);
+      end_last_at(recovered, range.start);
+      add_recorded_range(recovered, range, in_flight);
       pending = false;
     }
     if (range && at >= range.start && at < range.end()) return;
-    close_last(recovered, at);
+    end_last_at(recovered, at);
     recovered.parts.push_back({{at, 0}, free, false, 0});
   });
   if (pending) {
-    close_last(recovered, range.start);
-    add_stretch(recovered, range, in_flight);
+    end_last_at(recovered, range.start);
+    add_recorded_range(recovered, range, in_flight);
   }
-  // The top has no bit of its own: it is the last block, where there was a top at all.
+  // The top has no free bit: it is the last block, if the heap had a top.
   RecoveredBlocks::Part* const last = recovered.parts.empty() ? nullptr : &recovered.parts.back();
   if (last != nullptr && last->block.extent == 0) {
     last->free = last->free || (top < map.region_size() && last->block.start <= top);
-    close_last(recovered, map.region_size());
+    end_last_at(recovered, map.region_size());
   }
   return recovered;
 }
@@ -101,7 +101,7 @@ bool RecoveredBlocks::have_sound_headers(const Checker& checker, Fault& fault) c
 
 namespace {
 
-// The live block that starts at `at`, by its header; none if that is not sound.
+// The live block at `at` according to its header; no block if that is not sound.
 Block live_by_header(const BlockBytes& bytes, Offset at) noexcept {
   const header_t header = bytes.header(at);
   if (header.magic != bytes.magic() || header.size > bytes.size()) return {};
@@ -138,20 +138,20 @@ RecoveredBlocks search_headers(const BlockBytes& bytes) {
 
 namespace {
 
-// Where every block is a power of two large; a free one also stands where such a one may.
-bool halving_makes(const RecoveredBlocks::Part& part) noexcept {
+// True if halving can yield the part: a power of two, which starts at a multiple of itself if free.
+bool is_buddy(const RecoveredBlocks::Part& part) noexcept {
   return part.free ? part.block == first_piece(part.block) : std::has_single_bit(part.block.extent);
 }
 
 }  // namespace
 
-bool RecoveredBlocks::is_consistent(const Layout& layout, Size region, bool none_touch,
+bool RecoveredBlocks::is_consistent(const Layout& layout, Size region, bool coalesces_all,
                                     Fault& fault) const noexcept {
   Offset at = 0;
   bool after_free = false;
   for (const Part& part : parts) {
-    const bool touches = none_touch && part.free && after_free;
-    const bool fits = !layout.powers_of_two || part.block == orphan || halving_makes(part);
+    const bool touches = coalesces_all && part.free && after_free;
+    const bool fits = !layout.powers_of_two || part.block == orphan || is_buddy(part);
     const bool within = part.block.extent <= region - at;
     if (part.block.start != at || !part.block || !within || touches || !fits) {
       fault = broken(touches ? Rule::neighbours : Rule::coverage, at);

@@ -1,8 +1,8 @@
-// remains.hpp: the blocks of a heap whose owner died, or that nobody has looked at since it was
-// written: as the block map has them, and as the stretch that was in flight leaves it open.
+// recovery.hpp: the blocks of a heap whose owner died, or of a heap image that was just opened: as
+// the block map has them, and as the intent record describes the range that was being changed.
 //
-// Of the map only where blocks start is read, and which are free; the summaries, the counters and
-// everything that a policy keeps are made anew from that.
+// Only the start bits and the free bits of the map are read; the summaries, the counters and the
+// whole of the policy's index are rebuilt from them.
 #pragma once
 
 #include <vector>
@@ -17,28 +17,30 @@ struct RecoveredBlocks {
   struct Part {
     Block block;
     bool free = false;
-    bool resized = false;  // was being given another size: a live block of `size` bytes
+    bool resized = false;  // was being resized: a live block of `size` bytes
     Size size = 0;
   };
 
   std::vector<Part> parts;  // in address order
-  Block orphan;             // a part that nobody owns any more, to be freed; or none
+  Block orphan;             // a part without an owner, to be freed; or none
 
-  // Whether the parts cover the region, and the free ones are such as `layout` may have.
-  [[nodiscard]] bool is_consistent(const Layout& layout, Size region, bool none_touch,
+  // True if the parts cover the region and the free ones are valid in `layout`; and no two of those
+  // touch, if the heap `coalesces_all`.
+  [[nodiscard]] bool is_consistent(const Layout& layout, Size region, bool coalesces_all,
                                    Fault& fault) const noexcept;
-  // Makes the map anew; a block that was being given another size gets what belongs to it. Whoever
-  // is killed meanwhile leaves what can be read once more: nothing changes outside of the stretch.
+  // Rebuilds the map; a block that was being resized gets its header and redzone. A process that is
+  // killed meanwhile leaves a map that can be read again: nothing outside the range changes.
   void apply_to(BlockBytes& bytes, BlockMap& map) const noexcept;
-  // Whether every live block is what its header says.
+  // True if the header of every live block is sound.
   [[nodiscard]] bool have_sound_headers(const Checker& checker, Fault& fault) const noexcept;
 };
 
-// Throws std::bad_alloc if there is no memory for the list.
+// The blocks according to the map and the intent record. Throws std::bad_alloc if there is no
+// memory for the list.
 [[nodiscard]] RecoveredBlocks read_recovered_blocks(const BlockMap& map, const Intent& in_flight);
 
-// What sound headers say, where nothing else can be believed: each is a live block, and what lies
-// between two is free, in as many parts as the layout asks for. The same throws.
+// The blocks according to the headers, if nothing else can be trusted: each sound header is a live
+// block, and the memory between two is free, in as many parts as the layout needs. Throws the same.
 [[nodiscard]] RecoveredBlocks search_headers(const BlockBytes& bytes);
 
 }  // namespace glassheap

@@ -8,7 +8,8 @@ namespace {
 
 constexpr std::size_t word = sizeof(std::uint64_t);
 
-// Nearly all are a word, which is copied in one step; this is in every call.
+// Nearly all pieces are one word, which is copied in one step. Every call on a shared heap copies
+// the state.
 void copy(void* to, const void* from, std::size_t size) noexcept {
   if (size == word) [[likely]] {
     std::memcpy(to, from, word);

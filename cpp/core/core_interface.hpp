@@ -1,7 +1,7 @@
-// core.hpp: what a heap can do, whatever its policy: the seam between the facade and HeapCore<P>.
-//
-// One virtual call an operation, so that a policy can be chosen by name at run time, while inside
-// HeapCore<P> every call is direct. Places are offsets; nothing here locks.
+// core_interface.hpp: CoreInterface, the interface between the facade (Heap) and the core of a
+// heap, which HeapCore<P> implements for each placement policy P. An operation costs one virtual
+// call, so that a policy can be chosen by name at run time; calls inside HeapCore<P> are direct.
+// Places are offsets into the region, and nothing here takes a lock.
 #pragma once
 
 #include <array>
@@ -22,14 +22,14 @@ struct CoreSettings {
   bool redzones = false;
 };
 
-// Of a heap that processes share: what each of them must have the same.
+// The parts of a shared heap that all its processes have in common. Empty for any other heap.
 struct Sharing {
-  ArrayArena arena;                // for the block map and the policy
-  const Key* key = nullptr;        // of the seal
-  IntentRecord* intent = nullptr;  // what is being changed
+  ArrayArena arena;                // storage of the block map and the policy
+  const Key* key = nullptr;        // key of the seal
+  IntentRecord* intent = nullptr;  // record of the change in progress
 };
 
-// The numbers that a core keeps beside its arrays, as bytes.
+// The state that a core keeps outside its arrays, as bytes.
 struct CoreState {
   std::array<std::byte, 512> bytes{};
 };
@@ -41,71 +41,79 @@ class CoreInterface {
   CoreInterface& operator=(const CoreInterface&) = delete;
   virtual ~CoreInterface() = default;
 
-  // What a core does first: makes all of the region one free block, or, where an earlier core has
-  // left its arrays, takes up its numbers; and what one does that others will follow.
+  // Initialises the heap as one free block. A new core is first seeded or loaded.
   virtual void seed() noexcept = 0;
-  // Before load and store, once: the numbers stay where they are. Throws std::bad_alloc.
+  // Lists the state fields for load and store. Call it once, before either; the addresses of the
+  // fields do not change afterwards. Throws std::bad_alloc.
   void index_state();
+  // Takes over the state that an earlier core stored, over the arrays which that core left.
   void load(const CoreState& state) noexcept;
+  // Copies out the state, for later cores over the same arrays.
   void store(CoreState& state) noexcept;
-  // Makes everything anew from where the block map says that blocks start, and from what was in
-  // flight when somebody died. False, and a fault, if that does not add up; the heap is then to be
-  // refused. Throws std::bad_alloc, and has changed nothing, if there is no memory to read it into.
+  // Rebuilds the whole state from the block starts and free bits in the block map, and from the
+  // intent that was pending when a process died. Returns false, and sets `fault`, if these are
+  // inconsistent; the heap must then be refused. Throws std::bad_alloc, having changed nothing, if
+  // there is no memory for the list of blocks.
   virtual bool rebuild(const Intent& in_flight, Fault& fault) = 0;
-  // The same from the headers alone, where the map does not add up: what has a sound one is a live
-  // block, and all else is free. False for a heap without headers.
+  // The same from the headers alone, for a heap whose map is inconsistent: a block with a sound
+  // header is live, and everything else is free. Returns false for a heap without headers.
   virtual bool salvage(Fault& fault) = 0;
+  // Bytes taken from Sharing::arena.
   [[nodiscard]] virtual std::size_t arena_bytes() const noexcept = 0;
 
-  // Each call below that is refused says why in `fault` and changes nothing but Counters::failures. Of
-  // a shortage it says what was asked for; what there is instead can be asked for when it returns.
+  // A call below that is refused sets `fault`, and changes nothing but Counters::failures. For a
+  // shortage, `fault` holds the request only; the caller can then ask for the available memory.
 
-  // The block that serves `size` bytes with a payload aligned to `align` (a power of two, from 16).
+  // Returns a block for `size` bytes, its payload aligned to `align` (a power of two, at least 16).
   virtual Block allocate(Size size, Size align, Fault& fault) noexcept = 0;
-  // Gives back the block with this payload.
+  // Frees the block with this payload.
   virtual bool release(Offset payload, Fault& fault) noexcept = 0;
-  // Gives the block with this payload another size: the block that it is then.
+  // Resizes the block with this payload, and returns the resized block, which may have moved.
   virtual Block reallocate(Offset payload, Size size, Size align, Fault& fault) noexcept = 0;
 
-  // The payloads of a block for each of `sizes`, as so many calls of allocate would give them.
-  // Throws std::bad_alloc, and has changed nothing, if there is no memory to take notes in.
-  // `refused` is the index of the size that `fault` is about.
+  // Allocates a block for each of `sizes`, and stores its payload in `payloads`: the payloads that
+  // single calls of allocate would return. Throws std::bad_alloc, having changed nothing, if there
+  // is no memory for the undo log. `refused` is the index of the size that `fault` is about.
   virtual bool allocate_many(std::span<const Size> sizes, std::span<Offset> payloads,
                              std::size_t& refused, Fault& fault) = 0;
-  // Gives back each of these blocks. `refused` is the index of the payload that `fault` is about.
+  // Frees each of these blocks. `refused` is the index of the payload that `fault` is about.
   virtual bool release_many(std::span<const Offset> payloads, std::size_t& refused,
                             Fault& fault) noexcept = 0;
 
-  // The block that has this payload, if it is live and its header is sound.
+  // Finds the live block with this payload. Returns false unless it is live with a sound header.
   [[nodiscard]] virtual bool find(Offset payload, LiveBlock& live, Fault& fault) const noexcept = 0;
-  // Frees everything. The bytes of payloads stay; those of headers and nodes do not.
+  // Frees every block. Headers and nodes are cleared. Payload bytes stay as they are, except with
+  // zero_on_free or redzones.
   virtual void reset() noexcept = 0;
 
   [[nodiscard]] virtual Findings inspect() const = 0;
   [[nodiscard]] virtual std::vector<BlockView> walk() const = 0;
-  [[nodiscard]] virtual BlockView view_at(
-      Offset at) const noexcept = 0;  // the block with that byte
+  // The block that contains the byte at `at`.
+  [[nodiscard]] virtual BlockView view_at(Offset at) const noexcept = 0;
   [[nodiscard]] virtual std::vector<Block> free_list() const = 0;
-  [[nodiscard]] virtual Size largest()
-      const noexcept = 0;  // extent of the largest free block, or 0
-  // The sum of what the free blocks offer: O(1), or with headers and redzones O(n) in them.
+  // Extent of the largest free block, or 0.
+  [[nodiscard]] virtual Size largest() const noexcept = 0;
+  // Bytes that all free blocks together offer as payload. O(1); with headers and redzones O(n) in
+  // the number of free blocks.
   [[nodiscard]] virtual Size available() const noexcept = 0;
   [[nodiscard]] virtual const Layout& layout() const noexcept = 0;
-  [[nodiscard]] virtual Size own_memory() const noexcept = 0;  // bytes outside the region
+  // Bytes used outside the region.
+  [[nodiscard]] virtual Size own_memory() const noexcept = 0;
   [[nodiscard]] virtual const BlockMap& map() const noexcept = 0;
   [[nodiscard]] virtual const Counters& counters() const noexcept = 0;
 
  protected:
-  // Where the numbers are that load and store are about; as many as there are.
+  // A variable that load and store copy.
   struct StateField {
     void* at;
     std::size_t size;
   };
   using StateFields = std::array<StateField, 12>;
+  // Fills `list` with the state fields, and returns how many there are.
   virtual std::size_t state_fields(StateFields& list) noexcept = 0;
 
  private:
-  std::vector<StateField> state_words_;  // the same, each of up to a word
+  std::vector<StateField> state_words_;  // the state fields, split into pieces of at most a word
 };
 
 }  // namespace glassheap

@@ -1,8 +1,7 @@
-// tally.hpp: the sums that a heap keeps as it goes, so that statistics cost nothing to ask for.
-//
-// `requested` is live(t) of the literature, the bytes asked for and not yet freed; `peak_used` is
-// the high-water mark of used(t), the bytes from the region's start to the end of its highest live
-// block. Their peaks give the peak utilisation, peak_requested / peak_used.
+// counters.hpp: Counters, the running sums of a heap. Every call updates them, so that statistics
+// are free to read. `requested` is live(t) of the literature: the bytes requested and not yet
+// freed. `peak_used` is the high-water mark of used(t): the bytes from the start of the region to
+// the end of its highest live block. Peak utilisation is peak_requested / peak_used.
 #pragma once
 
 #include <algorithm>
@@ -12,8 +11,8 @@
 namespace glassheap {
 
 struct Counters {
-  // In this order, because two sums side by side tempt a compiler to load both at once, which
-  // stalls when the call before has just stored them one by one.
+  // Order matters: a compiler may load two adjacent sums in one instruction, which stalls if the
+  // previous call has just stored them one by one. So `requested` and `taken` are apart.
   Size requested = 0;       // bytes
   Size peak_requested = 0;  // bytes
   Size taken = 0;           // bytes of live blocks, headers and rounding included

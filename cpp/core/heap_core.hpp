@@ -1,15 +1,16 @@
-// heap_core.hpp: malloc and free, whatever the policy.
+// heap_core.hpp: HeapCore<P>, which is malloc and free for any placement policy P.
 //
-//     allocate   = find_free, vet    |  cut, write the header
-//     release    = judge, vet        |  give back, coalesce
-//     reallocate = judge, vet        |  shrink, or grow into the right neighbour, or move
+//     allocate   = find_free, vet    |  split, write the header
+//     release    = check, vet        |  free, coalesce
+//     reallocate = check, vet        |  shrink, or grow into the right neighbour, or move
 //
-// Left of the bar everything is computed and checked, and nothing is written; right of it nothing
-// can fail. A call that is refused therefore leaves the region and the block map as they were.
+// Left of the bar everything is computed and checked, and nothing is written. Right of the bar
+// nothing can fail. A refused call therefore leaves the region and the block map as they were.
 //
-// allocate and release are flattened, but where they walk a list: all that they call becomes part
-// of them, which takes a fifth off a pair of calls. What is rare is kept out of line by a cold or
-// noinline of its own.
+// allocate and release are flattened (gnu::flatten): the functions that they call are inlined into
+// them, which saves a fifth of the time of a malloc and a free. A policy that walks a list gains
+// nothing from this, and uses the out-of-line functions. Rare paths are kept out of line by their
+// own gnu::cold or gnu::noinline.
 #pragma once
 
 #include "check/recovery.hpp"
@@ -21,7 +22,7 @@
 
 namespace glassheap {
 
-// How the free blocks of a policy become one.
+// The space that coalesces free blocks in the way that the policy asks for.
 template <Policy P, Coalescing coalescing>
 struct SpaceFor {
   using Type = NeighbourSpace<P>;
@@ -38,7 +39,7 @@ struct SpaceFor<P, Coalescing::list_pass> {
 template <Policy P>
 class HeapCore final : public CoreInterface {
  public:
-  // A core that is to be seeded, or to load a state.
+  // A new core must then be seeded, or load a state.
   template <typename... PolicySettings>
   HeapCore(std::span<std::byte> region, const CoreSettings& settings, const Sharing& sharing,
            const PolicySettings&... of_policy)
@@ -65,8 +66,9 @@ class HeapCore final : public CoreInterface {
   [[nodiscard]] std::size_t arena_bytes() const noexcept override { return map_.arena().taken(); }
 
   [[gnu::flatten]] Block allocate(Size size, Size align, Fault& fault) noexcept override {
-    const Split split = walks ? plan(size, align, fault) : plan_inline(size, align, fault);
-    if (!split) return {};
+    Split split;
+    if (walks ? !plan(size, align, split, fault) : !plan_inline(size, align, split, fault))
+      return {};
     ++counters_.mallocs;
     return walks ? take(split, size) : take_inline(split, size);
   }
@@ -100,8 +102,8 @@ class HeapCore final : public CoreInterface {
     refused = 0;
     try {
       for (; refused < sizes.size(); ++refused) {
-        const Split split = plan(sizes[refused], granule_size, fault);
-        if (!split) break;
+        Split split;
+        if (!plan(sizes[refused], granule_size, split, fault)) break;
         undo_log.note(refused, split);
         payloads[refused] = payload_of(take(split, sizes[refused]));
       }
@@ -137,7 +139,7 @@ class HeapCore final : public CoreInterface {
 
   [[gnu::cold]] void reset() noexcept override {
     begin_intent(Block{0, bytes_.size()});
-    if (!watches()) clear_fronts(bytes_, map_, zero_on_free_);  // else all is filled
+    if (!watches()) clear_fronts(bytes_, map_, zero_on_free_);  // else seed() fills
     counters_.requested = counters_.taken = 0;
     seed();
   }
@@ -177,7 +179,7 @@ class HeapCore final : public CoreInterface {
   [[nodiscard]] const Counters& counters() const noexcept override { return counters_; }
 
  private:
-  // Where a call walks a list, nothing is gained by putting all of it in one place.
+  // Inlining gains nothing where a call walks a list.
   static constexpr bool walks = P::coalescing == Coalescing::list_pass;
 
   using FreeSpace = typename SpaceFor<P, P::coalescing>::Type;
@@ -225,28 +227,28 @@ class HeapCore final : public CoreInterface {
     return block;
   }
 
-  // The vetted split that serves a request; none if it is refused.
-  [[nodiscard]] Split plan_inline(Size size, Size align, Fault& fault) noexcept {
+  // Plans the split that serves a request. Returns true if every node that it uses is sound.
+  [[nodiscard]] bool plan_inline(Size size, Size align, Split& split, Fault& fault) noexcept {
     const Block from = find_free(size, align, fault);
-    if (!from) return {};
-    const Split split = plan_split(bytes_, from, {extent_for(size), align});
-    if ((checking && !space_.vet(split, fault)) || (watches() && !vet_fill(split, fault)))
-      return {};
-    return split;
+    if (!from) return false;
+    split = plan_split(bytes_, from, {extent_for(size), align});
+    return (!checking || space_.vet(split, fault)) && (!watches() || vet_fill(split, fault));
   }
-  [[nodiscard, gnu::noinline]] Split plan(Size size, Size align, Fault& fault) noexcept {
-    return plan_inline(size, align, fault);
+  [[nodiscard, gnu::noinline]] bool plan(Size size, Size align, Split& split,
+                                         Fault& fault) noexcept {
+    return plan_inline(size, align, split, fault);
   }
 
-  // Whether free memory and the bytes behind payloads are watched.
+  // Returns true if free memory and the bytes behind payloads are watched (redzone.hpp).
   [[nodiscard]] bool watches() const noexcept { return bytes_.layout.has_redzones(); }
 
-  // Whether what is handed out, or written over, is as it was filled.
+  // Returns true if the bytes that the split hands out or writes over still hold their fill.
   [[nodiscard]] bool vet_fill(const Split& split, Fault& fault) const noexcept {
     return redzone::fill_holds(bytes_, split.from, split.taken.end(), split.rest, fault);
   }
 
-  // Whether a block may be freed, or the end of one that the map does not know yet.
+  // Returns true if `block` may be freed: a live block, or the end of one, which the map does not
+  // know yet.
   [[nodiscard, gnu::noinline]] bool vet_release(Block block, Fault& fault) const noexcept {
     return space_.vet(space_.plan_release(block), fault);
   }
@@ -277,7 +279,7 @@ class HeapCore final : public CoreInterface {
     return payloads.size() < 2 || space_.vet_batch(fault);
   }
 
-  // Only where the headers are sound: their sizes are what is summed.
+  // Adds up the sizes in the headers, so it is called only if all headers are sound.
   void inspect_counters(Findings& findings) const {
     const auto [requested, taken] = live_sums(bytes_, map_);
     if (requested == counters_.requested && taken == counters_.taken) return;
@@ -289,7 +291,8 @@ class HeapCore final : public CoreInterface {
 
   // --- Right of the bar: these write, and cannot fail. ------------------------------------------
 
-  // Notes what the next stores will change, where somebody else may have to make it whole.
+  // Records the range that the next stores change, so that another process can repair it if this
+  // one dies. Does nothing unless the heap is shared.
   void begin_intent(Block range, Size keep = 0, Size size = 0) noexcept {
     if (intent_ != nullptr) intent_->begin(range, map_.top().start, keep, size);
   }
@@ -310,7 +313,8 @@ class HeapCore final : public CoreInterface {
     return take_inline(split, size);
   }
 
-  // What a live block counts for: where it keeps no size, nobody knows later what was asked for.
+  // The bytes that a live block adds to Counters::requested: the requested size; the extent if the
+  // layout stores no sizes.
   [[nodiscard]] Size counted(Size size, Block block) const noexcept {
     return bytes_.layout.keeps_sizes() ? size : block.extent;
   }
@@ -332,7 +336,7 @@ class HeapCore final : public CoreInterface {
     if (wipes_) redzone::fill(bytes_, block);
   }
 
-  // --- Another size: each first vets what it will do. -------------------------------------------
+  // --- Resizing: each function vets before it writes. -------------------------------------------
 
   Block resize(const LiveBlock& live, Size size, Fault& fault) noexcept {
     const Block now{live.block.start, extent_for(size)};
@@ -350,7 +354,7 @@ class HeapCore final : public CoreInterface {
     counters_.add(counted(size, now), now);
   }
 
-  // The end of the block becomes a block of its own, and is freed.
+  // Splits off the end of the block as a block of its own, and frees that.
   Block shrink(const LiveBlock& live, Block now, Size size, Fault& fault) noexcept {
     const Block tail{now.end(), live.block.end() - now.end()};
     if (!vet_release(tail, fault)) return {};
@@ -361,7 +365,7 @@ class HeapCore final : public CoreInterface {
     return now;
   }
 
-  // The border between the block and its free right neighbour moves up.
+  // Moves the border between the block and its free right neighbour up.
   bool grow(Block was, Block now, Size size, Fault& fault) noexcept {
     const Block right = map_.free_starting_at(was.end());
     const Size more = now.extent - was.extent;
@@ -373,19 +377,20 @@ class HeapCore final : public CoreInterface {
     return true;
   }
 
-  // Once the new block has been cut, what surrounds the old one may be another free block, or none.
+  // Vets the release of the old block for each outcome of the split, which may change the free
+  // blocks beside the old block, or use them up.
   Block move(const LiveBlock& live, Size size, Size align, Fault& fault) noexcept {
     if (!vet_release(live.block, fault) || !space_.vet_alone(live.block, fault)) return {};
-    const Split split = plan(size, align, fault);
-    if (!split || !space_.vet_after(split, live.block, fault)) return {};
-    counters_.subtract(live.size, live.block);  // before the new one counts: no peak of both
+    Split split;
+    if (!plan(size, align, split, fault) || !space_.vet_after(split, live.block, fault)) return {};
+    counters_.subtract(live.size, live.block);  // first, so that no peak includes both blocks
     const Block now = take(split, size);
     bytes_.copy(payload_of(now), payload_of(live.block), std::min(size, live.size));
     coalesce(live.block);
     return now;
   }
 
-  // --- After a death. ---------------------------------------------------------------------------
+  // --- Recovery after the death of a process. ---------------------------------------------------
 
   [[gnu::cold]] bool rebuild(const RecoveredBlocks& recovered, Fault& fault) noexcept {
     if (!recovered.is_consistent(bytes_.layout, bytes_.size(), space_.coalesces_all(), fault))
@@ -419,8 +424,8 @@ class HeapCore final : public CoreInterface {
   Counters counters_;
   std::uint16_t serial_ = 0;
   bool zero_on_free_;
-  bool wipes_;            // a block that is freed: zero_on_free_, or watches()
-  IntentRecord* intent_;  // null in a heap that nobody shares
+  bool wipes_;            // fills freed blocks: zero_on_free_, or watches()
+  IntentRecord* intent_;  // null unless the heap is shared
 };
 
 }  // namespace glassheap

@@ -34,12 +34,12 @@ std::unique_ptr<CoreInterface> make(std::span<std::byte> region, const Options& 
   }
 }
 
-// A policy more is a line more.
 template <typename... Policies>
 struct List {
   static constexpr std::array descriptions = {Policies::description...};
   static constexpr std::array<Maker, sizeof...(Policies)> makers = {&make<Policies>...};
 };
+// To add a policy, add its type here. The first one is the default.
 using All = List<FirstFit, NextFit, BestFit, WorstFit, SegregatedFit, Tlsf, Buddy, SequentialFit>;
 
 std::size_t index_of(std::string_view name) noexcept {

@@ -10,7 +10,8 @@ void SavedHeaders::put_back(BlockBytes& bytes) const noexcept {
 
 namespace {
 
-// The index of the first payload that comes twice, told by marks that are nobody else's.
+// Returns the index of the first repeated payload, or the number of payloads if there is none.
+// `marks` is a scratch bitmap.
 std::size_t first_repeated(std::span<const Offset> payloads, Bitmap::Word* marks) noexcept {
   for (std::size_t i = 0; i < payloads.size(); ++i) {
     const auto granule = static_cast<std::size_t>(payloads[i] / granule_size);
@@ -22,9 +23,9 @@ std::size_t first_repeated(std::span<const Offset> payloads, Bitmap::Word* marks
 
 }  // namespace
 
-// Marks each block as free in the map, so that one that comes twice is seen the second time, and
-// then takes the marks away again. Not in a map that others believe when this process is killed:
-// there the marks have memory of their own, if there is any to be had.
+// Marks each block as free in the map, so that its second occurrence is noticed, and then clears
+// the marks. A shared map must not hold such marks, because other processes trust it if this one is
+// killed: there a scratch bitmap holds them, if there is memory for one.
 bool all_distinct(BlockMap& map, const Layout& layout, std::span<const Offset> payloads,
                   std::size_t& refused, Fault& fault) noexcept {
   if (map.arena().is_shared()) {

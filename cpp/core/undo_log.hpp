@@ -1,16 +1,15 @@
-// batch.hpp: what takes a batch of allocations back, to the byte.
+// undo_log.hpp: UndoLog, which takes a batch of allocations back, byte for byte. A batch succeeds
+// as a whole or changes nothing, and whether it succeeds is known only when its last block has been
+// found. So every split is noted before it is made, and a failure undoes the splits in reverse.
 //
-// A batch succeeds whole or changes nothing. Whether it will succeed is known only when its last
-// block has been found; so notes are taken on the way, and a failure plays them backwards.
+// Consecutive blocks are mostly split from the same free block. Such a run needs one entry: the
+// free block, the 16 bytes at its front, and the policy's mark.
 //
-// Block after block is mostly cut from one and the same free block. Such a run needs one entry: the
-// block that it was cut from, the front of that, and what the policy remembered.
+//     | from .................................................................... |
+//     | block of payloads[first] | block of payloads[first + 1] | ... | rest .... |
 //
-//     | from .................................................... |
-//     | payloads[first] | payloads[first + 1] | ... | rest ...... |
-//
-// Headers and nodes are written over bytes that lay inside the free block. Most of them were zero
-// already; only those that were not are noted.
+// Headers and nodes are written over bytes inside the free block. Most of these bytes are zero
+// already; only the others are saved.
 #pragma once
 
 #include <cstring>
@@ -22,17 +21,17 @@
 
 namespace glassheap {
 
-// Whether no payload comes twice, each being a live block's. Otherwise `fault` says so, and
-// `refused` which is the second.
+// Returns true if no payload occurs twice; each must be the payload of a live block. Otherwise sets
+// `fault`, and sets `refused` to the index of the second occurrence.
 [[nodiscard]] bool all_distinct(BlockMap& map, const Layout& layout,
                                 std::span<const Offset> payloads, std::size_t& refused,
                                 Fault& fault) noexcept;
 
-// Sixteen bytes each, and where they were.
+// Fronts of blocks, as they were: sixteen bytes each, and their offsets.
 class SavedHeaders {
  public:
   void save(Offset at, const header_t& front);      // throws std::bad_alloc if there is no memory
-  void put_back(BlockBytes& bytes) const noexcept;  // the first that was kept comes last
+  void put_back(BlockBytes& bytes) const noexcept;  // in reverse order: the first saved comes last
 
  private:
   struct Saved {
@@ -48,8 +47,9 @@ class UndoLog {
   UndoLog(BlockBytes& bytes, BlockMap& map, Space& space)
       : bytes_(bytes), map_(map), space_(space) {}
 
-  // Before the cut for the block `index` of the batch. Throws std::bad_alloc if there is no memory
-  // for the note; the cut is then not to be made, and undo() holds.
+  // Notes the split for block `index` of the batch. Call it before the split is made. Throws
+  // std::bad_alloc if there is no memory for the note; the split must then not be made, and undo()
+  // still works.
   void note(std::size_t index, const Split& split) {
     if (runs_.empty() || split.from != rest_)
       runs_.push_back({index, split.from, space_.mark(), bytes_.save(split.from.start)});
@@ -57,12 +57,12 @@ class UndoLog {
     rest_ = split.rest;
   }
 
-  // Takes back the blocks that the batch has got, which are these, in this order; depart(stretch)
-  // is told of each stretch before it is changed.
-  template <typename Depart>
-  [[gnu::cold]] void undo(std::span<const Offset> payloads, Depart begin_intent) noexcept {
+  // Takes back the blocks that the batch has allocated: `payloads`, in the order of allocation.
+  // Calls begin_intent(range) before it changes a range of the region.
+  template <typename BeginIntent>
+  [[gnu::cold]] void undo(std::span<const Offset> payloads, BeginIntent begin_intent) noexcept {
     for (const Run& run : std::views::reverse(runs_)) {
-      if (run.first >= payloads.size()) continue;  // noted, and not cut
+      if (run.first >= payloads.size()) continue;  // noted, but not split
       begin_intent(run.from);
       undo(run, payloads.subspan(run.first));
       payloads = payloads.first(run.first);
@@ -72,10 +72,10 @@ class UndoLog {
 
  private:
   struct Run {
-    std::size_t first = 0;
+    std::size_t first = 0;  // index of its first block in the batch
     Block from;
     [[no_unique_address]] Mark mark{};
-    header_t front{};
+    header_t front{};  // of `from`
   };
 
   void note_front(Offset at) {
@@ -84,7 +84,7 @@ class UndoLog {
     if (std::memcmp(&front, &none, sizeof front) != 0) saved_.save(at, front);
   }
 
-  // The blocks of the run become one again, and that is given back to where it was cut from.
+  // Merges the blocks of the run into one, and returns it to the free block it was split from.
   [[gnu::cold]] void undo(const Run& run, std::span<const Offset> payloads) noexcept {
     Block taken = block_of(payloads.front());
     for (const Offset payload : payloads.subspan(1)) {
@@ -106,7 +106,7 @@ class UndoLog {
   BlockBytes& bytes_;
   BlockMap& map_;
   Space& space_;
-  Block rest_;  // of the last cut
+  Block rest_;  // of the last split
   std::vector<Run> runs_;
   SavedHeaders saved_;
 };

@@ -1,17 +1,17 @@
 // address_list.hpp: the free blocks in one list, in address order, and an index beside it.
 //
-// What the four classic fits share. The list lies in the free blocks (links.hpp), so that anyone
-// who looks at the region sees it; the index lies outside, and finds a block without walking. The
-// list's order is the block map's: the block that precedes another in the list is the nearest free
-// one below it, and so a freed block finds its place by the map.
+// The common part of the four classic fits. The list is stored in the free blocks (links.hpp), so
+// that it is visible in the region; the index lies outside, and finds a block without a walk. The
+// list has the block map's order: a block's predecessor is the nearest free block below it, and so
+// a freed block finds its place by the map.
 //
 // An Index has add(block), remove(block), replace(old, now), clear(), largest(), visit_state(visit)
 // and own_memory(), for all free blocks but the top: the free block that ends the region has the
-// highest address, and is cut and grows more than any other, so it stands apart and changes no
+// highest address, and is split and grows more than any other, so it is kept apart and changes no
 // index.
 //
-// Invariant. head and tail are the lowest and the highest free block of the map; each node's size
-// is what its block offers, its next the next free block of the map, its prev the previous one.
+// Invariant. head and tail are the lowest and the highest free block of the map; each node has the
+// size that its block offers, the next free block of the map as next, the previous one as prev.
 // Cost. O(log n) a call.
 #pragma once
 
@@ -31,8 +31,8 @@ class AddressList : public PolicyBase<Self> {
     index_.clear();
   }
 
-  // The list keeps the place of a block that is cut or grows; so only its own node is written, and
-  // those that link to it.
+  // A block that is split or grows keeps its place in the list; so only its own node is written,
+  // and those that link to it.
   [[nodiscard]] bool vet(Block block, Fault& fault) const noexcept {
     return links_.is_sound(ends_, block) || explain(block.start, fault);
   }
@@ -40,17 +40,17 @@ class AddressList : public PolicyBase<Self> {
     return vet(old, fault);
   }
   [[nodiscard]] bool vet_insert(Block block, Fault& fault) const noexcept {
-    const Offset before = before_in_list(block.start);
-    const Offset near = before != nowhere ? before : ends_.first();
-    return near == nowhere || vet(map_.block_at(near), fault);
+    const Offset before = predecessor(block.start);
+    const Offset neighbour = before != nowhere ? before : ends_.first();
+    return neighbour == nowhere || vet(map_.block_at(neighbour), fault);
   }
-  [[nodiscard, gnu::noinline]] bool vet_beside(Block block, Fault& fault) const noexcept {
-    return links_.vet_beside(ends_, block, fault);
+  [[nodiscard, gnu::noinline]] bool vet_list_neighbours(Block block, Fault& fault) const noexcept {
+    return links_.vet_list_neighbours(ends_, block, fault);
   }
 
   void insert(Block block) noexcept {
-    const Offset prev = before_in_list(block.start);
-    links_.put(ends_, block, prev, prev == nowhere ? ends_.first() : links_.next(prev));
+    const Offset prev = predecessor(block.start);
+    links_.insert(ends_, block, prev, prev == nowhere ? ends_.first() : links_.next(prev));
     if (!this->is_top(block)) index_.add(block);
   }
   void erase(Block block) noexcept {
@@ -98,15 +98,16 @@ class AddressList : public PolicyBase<Self> {
  private:
   [[nodiscard]] Offset after(Offset at) const noexcept { return map_.free_from(at + granule_size); }
 
-  // The free block in front of a place; without asking the map where there cannot be one.
-  [[nodiscard]] Offset before_in_list(Offset at) const noexcept {
+  // The nearest free block below `at`, or nowhere; without a query to the map if there can be none.
+  [[nodiscard]] Offset predecessor(Offset at) const noexcept {
     return ends_.empty() || at <= ends_.first() ? nowhere : map_.free_before(at);
   }
 
   [[nodiscard]] bool agrees_with_map(Offset at, Fault& fault) const noexcept {
     return Checker(bytes_, map_).node(at, after(at), map_.free_before(at), fault);
   }
-  // Some node near `at` is not as the map has it: says which. Returns false, for its callers.
+  // Finds which node at `at`, or beside it, disagrees with the map. Always returns false, for its
+  // callers to return.
   [[gnu::cold, gnu::noinline]] bool explain(Offset at, Fault& fault) const noexcept {
     for (const Offset node : {at, map_.free_before(at), after(at)}) {
       if (node != nowhere && !agrees_with_map(node, fault)) return false;

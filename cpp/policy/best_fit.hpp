@@ -1,14 +1,14 @@
 // best_fit.hpp: the smallest free block that fits.
 //
-// Problem. Leave large blocks whole by taking, of all that can hold a request, the one that is
-// nearest to it; of equals the lowest. The remainders are small, and some are too small to be of
-// use ever again; all in all it fragments about as little as first fit does (Wilson, Johnstone,
-// Neely and Boles 1995).
+// Problem. Keep large blocks whole: of all free blocks that can serve a request, take the one
+// nearest to it in size, and of equals the lowest. The remainders are small, and some are too small
+// ever to be used again; all in all it fragments about as little as first fit does (Wilson,
+// Johnstone, Neely and Boles 1995).
 //
-// Structure. The list in address order, to be seen (address_list.hpp), and an index by size
-// (size_index.hpp). The top is compared with what the index gives.
+// Structure. The list in address order, for the reader of the region (address_list.hpp), and an
+// index by size (size_index.hpp). The top is compared with the block from the index.
 //
-// Invariant. The index has every free block but the top, at its size.
+// Invariant. The index has every free block but the top, under its size.
 // Cost. malloc and free O(log n); a malloc with align > 16 may pass blocks that are not aligned.
 #pragma once
 
@@ -28,7 +28,7 @@ class BestFit : public SizeFit<BestFit> {
 
   [[nodiscard]] Block find_free(const Request& request, Fault& /*fault*/) const noexcept {
     const Block top = top_for(request);
-    const Size limit = top ? top.extent : nowhere;  // what is larger than the top is no better
+    const Size limit = top ? top.extent : nowhere;  // a block larger than the top is no better
     Size extent = index_.smallest(request.extent);
     for (; extent != 0 && extent <= limit; extent = index_.smallest(extent + granule_size)) {
       if (const Block block = lowest_of_size(extent, request)) return block;

@@ -1,17 +1,17 @@
-// bins.hpp: many lists of free blocks, one for each class of sizes, and a bit for each that has
-// any.
+// bins.hpp: many lists of free blocks, one for each class of sizes, and a bit for each that is not
+// empty.
 //
-//     occupied   0  1  0  0  1  1 ...            bit i: bin i has a block
-//     bins       -  |  -  |  |  ...
-//                   32    80 96                  lists that lie in the free blocks (links.hpp)
-//                   32       96
+//     bin        0  1  2  3  4  5  6 ...
+//     nonempty   0  0  1  0  0  1  1 ...         bit i: bin i has a block
+//     list       -  -  |  -  -  |  | ...
+//                      32       80 96            stored in the free blocks (links.hpp)
+//                      32          96
 //
-// The smallest bin from some size upwards that has a block is found by looking at bits. Newcomers
-// stand at the front of their bin: what was freed last is still in the cache.
+// The smallest bin from some size upwards that has a block is found by a search of the bits. A new
+// block goes to the front of its bin: the block that was freed last is still in the cache.
 //
-// Binned is what the policies with bins share. Each says by bin_of(extent) which bin a free block
-// is in; the larger the extent, the higher the bin, or the same; and by `top` whether the top is in
-// one.
+// BinnedPolicy is the common part of the policies with bins. Each defines bin_of(extent), the bin
+// of a free block, which never falls as the extent grows; and `top`, whether the top is in a bin.
 #pragma once
 
 #include "block/links.hpp"
@@ -19,7 +19,7 @@
 
 namespace glassheap {
 
-// The number of a size class: one for each number of granules below 2^exact, then 16 a doubling.
+// The size class of an extent: one for each number of granules below 2^exact, then 16 a doubling.
 //
 //     granules   1  2  3 ... 63 | 64..67  68..71 ... 124..127 | 128..135 ...      for exact = 6
 //     class      1  2  3 ... 63 | 64      65     ... 79       | 80
@@ -31,8 +31,9 @@ namespace glassheap {
   return below + (granules >> (doubling - 4) & 15);
 }
 
-// Which bins have a block: few enough for one summary of all their words, kept without a branch.
-class Occupied {
+// The set of bins that have a block. They are few enough for one summary of all words, which is
+// updated without a branch.
+class BinMap {
  public:
   static constexpr std::size_t none = Bitmap::none;
 
@@ -45,7 +46,7 @@ class Occupied {
     const std::uint64_t left = words_[bin / 64] &= ~(std::uint64_t{1} << (bin % 64));
     summary_ &= ~((left == 0 ? 1U : 0U) << (bin / 64));
   }
-  // The lowest from `bin` upwards, below 64 * words; and the highest of all.
+  // The lowest member from `bin` upwards, which is below 64 * words; or none.
   [[nodiscard]] std::size_t next(std::size_t bin) const noexcept {
     const std::uint64_t here = words_[bin / 64] >> (bin % 64);
     if (here != 0) return bin + static_cast<std::size_t>(std::countr_zero(here));
@@ -54,6 +55,7 @@ class Occupied {
     const auto word = static_cast<std::size_t>(std::countr_zero(above));
     return word * 64 + static_cast<std::size_t>(std::countr_zero(words_[word]));
   }
+  // The highest member, or none.
   [[nodiscard]] std::size_t last() const noexcept {
     if (summary_ == 0) return none;
     const auto word = static_cast<std::size_t>(std::bit_width(summary_)) - 1;
@@ -69,10 +71,10 @@ class Occupied {
 template <Top top>
 class Bins {
  public:
-  static constexpr std::size_t none = Occupied::none;
+  static constexpr std::size_t none = BinMap::none;
 
   // `count` empty bins. Throws std::bad_alloc if and only if there is no memory for them.
-  // `same` says whether two free blocks are in the same one.
+  // `same` returns true if two free blocks are in the same bin.
   Bins(BlockBytes& bytes, const BlockMap& map, std::size_t count, SameList same)
       : map_(map),
         links_(bytes, map, same),
@@ -83,37 +85,38 @@ class Bins {
 
   void clear() noexcept {
     std::fill_n(ends_.get(), count_, ListEnds{});
-    occupied_ = {};
+    nonempty_ = {};
   }
 
-  [[nodiscard]] std::size_t next(std::size_t bin) const noexcept { return occupied_.next(bin); }
-  [[nodiscard]] std::size_t last() const noexcept { return occupied_.last(); }
+  [[nodiscard]] std::size_t next(std::size_t bin) const noexcept { return nonempty_.next(bin); }
+  [[nodiscard]] std::size_t last() const noexcept { return nonempty_.last(); }
   [[nodiscard]] Block front(std::size_t bin) const noexcept { return block_at(ends_[bin].first()); }
-  [[nodiscard]] Block behind(Block block) const noexcept {
+  [[nodiscard]] Block after(Block block) const noexcept {
     return block_at(links_.next(block.start));
   }
 
   [[nodiscard]] bool vet(std::size_t bin, Block block, Fault& fault) const noexcept {
     return links_.vet(ends_[bin], block, fault);
   }
-  [[nodiscard]] bool vet_beside(std::size_t bin, Block block, Fault& fault) const noexcept {
-    return links_.vet_beside(ends_[bin], block, fault);
+  [[nodiscard]] bool vet_list_neighbours(std::size_t bin, Block block,
+                                         Fault& fault) const noexcept {
+    return links_.vet_list_neighbours(ends_[bin], block, fault);
   }
   [[nodiscard]] bool vet_push(std::size_t bin, Fault& fault) const noexcept {
-    return links_.vet_end(ends_[bin], ends_[bin].head, fault);
+    return links_.vet_linked(ends_[bin], ends_[bin].head, fault);
   }
 
   void push(std::size_t bin, Block block) noexcept {
-    occupied_.set(bin);
+    nonempty_.set(bin);
     links_.push_front(ends_[bin], block);
   }
   void erase(std::size_t bin, Block block) noexcept {
     links_.erase(ends_[bin], block);
-    if (ends_[bin].empty()) occupied_.clear(bin);
+    if (ends_[bin].empty()) nonempty_.clear(bin);
   }
-  // Puts back between its neighbours a block whose node still names them.
+  // Puts an erased block back between its neighbours, to which its node still links.
   void relink(std::size_t bin, Block block) noexcept {
-    occupied_.set(bin);
+    nonempty_.set(bin);
     links_.relink(ends_[bin], block);
   }
 
@@ -122,7 +125,7 @@ class Bins {
     for (std::size_t bin = next(0); bin != none; bin = next(bin + 1)) walk(bin, visit);
   }
   template <typename Visit>
-  // Most walk for what they visit. NOLINTNEXTLINE(modernize-use-nodiscard)
+  // Most callers need only the visits. NOLINTNEXTLINE(modernize-use-nodiscard)
   bool walk(std::size_t bin, Visit visit) const {
     return links_.walk(ends_[bin], visit);
   }
@@ -130,7 +133,7 @@ class Bins {
   [[nodiscard]] Size own_memory() const noexcept { return count_ * sizeof(ListEnds); }
   template <typename Visit>
   void visit_state(Visit visit) noexcept {
-    visit(occupied_);
+    visit(nonempty_);
   }
 
  private:
@@ -142,15 +145,15 @@ class Bins {
   Links<top> links_;
   std::size_t count_;
   ZeroedArray<ListEnds> ends_;
-  Occupied occupied_;
+  BinMap nonempty_;
 };
 
 template <typename Self, Top top>
-class Binned : public PolicyBase<Self> {
+class BinnedPolicy : public PolicyBase<Self> {
  public:
-  Binned(BlockBytes& bytes, const BlockMap& map)
+  BinnedPolicy(BlockBytes& bytes, const BlockMap& map)
       : PolicyBase<Self>(bytes, map),
-        bins_(bytes, map, Self::bin_of(map.region_size()) + 1, share_bin) {}
+        bins_(bytes, map, Self::bin_of(map.region_size()) + 1, same_bin) {}
 
   void clear() noexcept { bins_.clear(); }
   void insert(Block block) noexcept { bins_.push(Self::bin_of(block.extent), block); }
@@ -170,11 +173,11 @@ class Binned : public PolicyBase<Self> {
     while (bin != none && bins_.vet_push(bin, fault)) bin = bins_.next(bin + 1);
     return bin == none;
   }
-  [[nodiscard, gnu::noinline]] bool vet_beside(Block block, Fault& fault) const noexcept {
-    return bins_.vet_beside(Self::bin_of(block.extent), block, fault);
+  [[nodiscard, gnu::noinline]] bool vet_list_neighbours(Block block, Fault& fault) const noexcept {
+    return bins_.vet_list_neighbours(Self::bin_of(block.extent), block, fault);
   }
 
-  // It is in the highest bin, unless a node there was written over: then only the map knows.
+  // The largest block is in the highest bin. If a node there was overwritten, the map is searched.
   [[nodiscard]] Size largest() const noexcept {
     const std::size_t bin = bins_.last();
     if (bin == none) return 0;
@@ -187,7 +190,7 @@ class Binned : public PolicyBase<Self> {
   void list(Visit visit) const {
     bins_.walk(visit);
   }
-  // Every node by itself; and if those are sound, whether each is in its bin.
+  // Every node by itself; and if all are sound, that each is in its bin.
   void inspect(Findings& findings) const {
     const std::size_t before = findings.size();
     PolicyBase<Self>::inspect(findings);
@@ -203,32 +206,32 @@ class Binned : public PolicyBase<Self> {
   }
 
  protected:
-  [[nodiscard]] static bool share_bin(Block a, Block b) noexcept {
+  [[nodiscard]] static bool same_bin(Block a, Block b) noexcept {
     return Self::bin_of(a.extent) == Self::bin_of(b.extent);
   }
 
-  // The smallest of the first `looks` blocks of a bin that can serve the request; none if none can.
-  [[nodiscard]] Block smallest_in(std::size_t bin, const Request& request, std::size_t looks,
+  // The smallest that can serve the request among the first `limit` blocks of a bin, or no block.
+  [[nodiscard]] Block smallest_in(std::size_t bin, const Request& request, std::size_t limit,
                                   Fault& fault) const noexcept {
     Block best;
-    for (Block block = bins_.front(bin); block; block = bins_.behind(block)) {
+    for (Block block = bins_.front(bin); block; block = bins_.after(block)) {
       if (this->serves(block, request) && (!best || block.extent < best.extent)) best = block;
-      if (best.extent == request.extent || --looks == 0) break;
+      if (best.extent == request.extent || --limit == 0) break;
       if (!bins_.vet(bin, block, fault)) return {};
     }
     return best;
   }
-  // The same in the lowest bin from `bin` upwards that has one.
+  // The same for the lowest bin from `bin` upwards that has such a block.
   [[nodiscard, gnu::noinline]] Block smallest_from(std::size_t bin, const Request& request,
-                                                   std::size_t looks, Fault& fault) const noexcept {
+                                                   std::size_t limit, Fault& fault) const noexcept {
     for (bin = bins_.next(bin); bin != none && !fault; bin = bins_.next(bin + 1)) {
-      if (const Block block = smallest_in(bin, request, looks, fault)) return block;
+      if (const Block block = smallest_in(bin, request, limit, fault)) return block;
     }
     return {};
   }
 
   static constexpr std::size_t none = Bins<top>::none;
-  static constexpr std::size_t all = none;  // as many looks as there are blocks
+  static constexpr std::size_t unlimited = none;
 
   Bins<top> bins_;
 };

@@ -1,19 +1,19 @@
-// chunk_index.hpp: the lowest free block of at least so many bytes, without walking a list.
+// chunk_index.hpp: the lowest free block of at least a given size, without walking a list.
 //
 // Problem. First fit wants the lowest address among the blocks that are large enough. A list in
-// address order answers by walking past all that are too small, and there can be hundreds of
+// address order has to be walked past every block that is too small, and there can be hundreds of
 // thousands of those.
 //
-// Structure. The region in chunks of 64 granules (1 KiB): one word of the block map each. For each
-// chunk the index keeps the extent of the largest free block that starts in it, and above them a
-// pyramid of maxima. The way down ends in the lowest chunk that can serve; there a few bits of the
-// map are looked at.
+// Structure. The region in chunks of 64 granules (1 KiB), one word of the block map each. For each
+// chunk the index keeps the extent of the largest free block that starts in it, and above these
+// numbers a pyramid of maxima. A search goes down to the lowest chunk that can serve the request;
+// there it tests a few bits of the map.
 //
 //     maxima    | 0 3 9 1 0 .. | 0 40 0 0 2 .. | ...         one number a chunk of 1 KiB
 //     map       | 0110 | ...                                 one word a chunk
 //
 // Invariant. A number is the largest extent, in granules, of the free blocks that start in its
-// chunk, without the top; an extent above 2^31 - 1 granules is kept as that.
+// chunk, without the top; an extent above 2^31 - 1 granules counts as that.
 // Cost. O(log n) a call; 4 bytes a chunk and 1/15 of that: 0.42 % of the region.
 #pragma once
 
@@ -27,12 +27,12 @@
 
 namespace glassheap {
 
-// The larger of two extents in granules; asked for: at least so many. Signed, because that is what
-// SSE2 compares.
-struct Maxima {
+// Summary: the larger of two extents, in granules. Query: at least so many. Signed, because SSE2
+// compares signed numbers.
+struct MaxSummary {
   using Number = std::int32_t;
   [[nodiscard]] static Number combine(Number a, Number b) noexcept { return a > b ? a : b; }
-  [[nodiscard]] static bool rests_on(Number sum, Number number) noexcept { return sum == number; }
+  [[nodiscard]] static bool depends_on(Number sum, Number number) noexcept { return sum == number; }
 
   [[nodiscard]] static Number of(const Number* group) noexcept {
 #ifdef __SSE2__
@@ -81,13 +81,13 @@ class ChunkIndex {
   void visit_state(Visit /*visit*/) noexcept {}
   [[nodiscard]] Size own_memory() const noexcept { return maxima_.own_memory(); }
 
-  // A free block, not the top, that the map has already, or has no more.
+  // A free block, not the top. The map already has the one to add, no longer the one to remove.
   void add(Block block) noexcept {
-    maxima_.include(BlockMap::chunk_of(block.start), number(block.extent));
+    maxima_.include(BlockMap::chunk_of(block.start), granules(block.extent));
   }
   [[gnu::noinline]] void remove(Block block) noexcept {
     const std::size_t chunk = BlockMap::chunk_of(block.start);
-    if (number(block.extent) == maxima_[chunk]) maxima_.set(chunk, largest_in(chunk));
+    if (granules(block.extent) == maxima_[chunk]) maxima_.set(chunk, largest_in(chunk));
   }
 
   void replace(Block old, Block now) noexcept {
@@ -96,38 +96,38 @@ class ChunkIndex {
     add(now);
   }
 
-  // The lowest free block that starts at `from` or above, is not the top, and has at least
+  // The lowest free block other than the top that starts at `from` or above and has at least
   // `extent` bytes; no block if there is none.
   [[nodiscard, gnu::noinline]] Block first(Offset from, Size extent) const noexcept {
-    if (from == 0) return first_at(maxima_.first(number(extent)), extent);
+    if (from == 0) return first_from_chunk(maxima_.first(granules(extent)), extent);
     if (from >= map_.region_size()) return {};
     const std::size_t here = BlockMap::chunk_of(from);
     if (const Block block = first_in(here, from, extent)) return block;
-    return first_at(maxima_.next(here + 1, number(extent)), extent);
+    return first_from_chunk(maxima_.next(here + 1, granules(extent)), extent);
   }
 
-  // The extent of the largest free block but the top; 0 if there is none.
+  // The extent of the largest free block other than the top; 0 if there is none.
   [[nodiscard]] Size largest() const noexcept {
     const Number most = maxima_.all();
-    return most != largest_number ? static_cast<Size>(most) * granule_size : largest_by_walking();
+    return most != max_granules ? static_cast<Size>(most) * granule_size : largest_by_walking();
   }
 
  private:
-  using Number = Maxima::Number;
-  static constexpr Number largest_number = std::numeric_limits<Number>::max();
+  using Number = MaxSummary::Number;
+  static constexpr Number max_granules = std::numeric_limits<Number>::max();
 
-  [[nodiscard]] static constexpr Number number(Size extent) noexcept {
-    return static_cast<Number>(std::min(extent / granule_size, Size{largest_number}));
+  [[nodiscard]] static constexpr Number granules(Size extent) noexcept {
+    return static_cast<Number>(std::min(extent / granule_size, Size{max_granules}));
   }
 
-  // From `chunk` upwards, which is large enough by its number, or none.
-  [[nodiscard]] Block first_at(std::size_t chunk, Size extent) const noexcept {
-    for (; chunk != Pyramid<Maxima>::none; chunk = maxima_.next(chunk + 1, number(extent))) {
+  // The lowest from `chunk` upwards; `chunk` is large enough according to its number, or none.
+  [[nodiscard]] Block first_from_chunk(std::size_t chunk, Size extent) const noexcept {
+    for (; chunk != Pyramid<MaxSummary>::none; chunk = maxima_.next(chunk + 1, granules(extent))) {
       if (const Block block = first_in(chunk, 0, extent)) return block;
     }
     return {};
   }
-  // Among the free blocks that start in `chunk`, at `from` or above.
+  // The lowest that starts in `chunk`, at `from` or above.
   [[nodiscard]] Block first_in(std::size_t chunk, Offset from, Size extent) const noexcept {
     for (auto bits = map_.free_word(chunk); bits != 0; bits &= bits - 1) {
       const Block block = map_.block_of_bit(chunk, bits);
@@ -138,7 +138,7 @@ class ChunkIndex {
   [[nodiscard]] Number largest_in(std::size_t chunk) const noexcept {
     Number largest = 0;
     for (auto bits = map_.free_word(chunk); bits != 0; bits &= bits - 1)
-      largest = std::max(largest, number(map_.block_of_bit(chunk, bits).extent));
+      largest = std::max(largest, granules(map_.block_of_bit(chunk, bits).extent));
     return largest;
   }
   [[gnu::cold, nodiscard]] Size largest_by_walking() const noexcept {
@@ -150,7 +150,7 @@ class ChunkIndex {
   }
 
   const BlockMap& map_;
-  Pyramid<Maxima> maxima_;
+  Pyramid<MaxSummary> maxima_;
 };
 
 // The search by address, for first fit and next fit.
@@ -160,8 +160,8 @@ class AddressFit : public AddressList<Self, ChunkIndex> {
   using AddressList<Self, ChunkIndex>::AddressList;
 
  protected:
-  // The lowest free block from `from` upwards that can serve the request; none if there is none. A
-  // block may be large enough, and yet not hold the payload as aligned as it must be.
+  // The lowest free block from `from` upwards that can serve the request; no block if there is
+  // none. A block may be large enough and still have no room for the aligned payload.
   [[nodiscard]] Block lowest(Offset from, const Request& request) const noexcept {
     while (const Block block = this->index_.first(from, request.extent)) {
       if (this->serves(block, request)) return block;

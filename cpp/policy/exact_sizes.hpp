@@ -2,17 +2,19 @@
 //
 // Problem. Best fit wants the smallest block that is large enough, and the lowest of equals.
 //
-// Structure. A free block of fewer than 64 granules (1 KiB) has its extent for a number from 1 to
-// 63: a bit in a word. For each stretch of the region of two words of the block map (2 KiB) there
-// is such a word of sizes, and above them a pyramid of unions. The bits of its summit say which
-// sizes there are at all; the way down along one bit leads to the lowest stretch that has it.
+// Structure. The extent of a free block of fewer than 64 granules (1 KiB) is a number from 1 to 63:
+// a bit in a word. For each pair of chunks of the region, two words of the block map (2 KiB), there
+// is one word with the extents of its free blocks, and above these words a pyramid of unions. The
+// bits of its root are the extents that exist at all; the way down along one bit leads to the
+// lowest pair that has it.
 //
-//     summit    | .1..11.1 |                     there are free blocks of 1, 4, 5 ... granules
-//     sizes     | .1...... | ...11... | ...      one word a stretch of 2 KiB
-//     map       | 0110 | 0 | ...                 two words a stretch
+//     root      | .1..11.1 |                     some free blocks have 1, 4, 5, 7 granules
+//     sizes     | .1...... | ....11.. | ...      one word a pair of chunks
+//     map       | 0110 | 0 | ...                 two words a pair of chunks
 //
-// Invariant. A bit is set if and only if a free block of that extent starts in its stretch, the top
-// not counted. Cost. O(log n) a call; 8 bytes a stretch and 1/15 of that: 0.42 % of the region.
+// Invariant. A bit is set if and only if a free block of that extent starts in its pair of chunks,
+// the top not counted.
+// Cost. O(log n) a call; 8 bytes a pair and 1/15 of that: 0.42 % of the region.
 #pragma once
 
 #ifdef __SSE2__
@@ -24,11 +26,11 @@
 
 namespace glassheap {
 
-// All bits of two words; asked for: one bit, by its number.
-struct Unions {
+// Summary: all bits of two words. Query: one bit, by its number.
+struct OrSummary {
   using Number = std::uint64_t;
   [[nodiscard]] static Number combine(Number a, Number b) noexcept { return a | b; }
-  [[nodiscard]] static bool rests_on(Number /*sum*/, Number /*number*/) noexcept { return true; }
+  [[nodiscard]] static bool depends_on(Number /*sum*/, Number /*number*/) noexcept { return true; }
   [[nodiscard]] static Number of(const Number* group) noexcept {
     Number all = 0;
     for (unsigned i = 0; i < 16; ++i) all |= group[i];
@@ -39,7 +41,7 @@ struct Unions {
     unsigned bits = 0;
 #ifdef __SSE2__
     const auto* const two = reinterpret_cast<const __m128i*>(group);
-    const __m128i shift = _mm_cvtsi32_si128(static_cast<int>(63 - bit));  // the bit becomes a sign
+    const __m128i shift = _mm_cvtsi32_si128(static_cast<int>(63 - bit));  // bit to sign
     for (unsigned i = 0; i < 8; ++i) {
       const __m128i signs = _mm_sll_epi64(_mm_load_si128(two + i), shift);
       bits |= static_cast<unsigned>(_mm_movemask_pd(_mm_castsi128_pd(signs))) << (2 * i);
@@ -53,7 +55,7 @@ struct Unions {
 
 class ExactSizes {
  public:
-  // Extents below this, in bytes, are kept here.
+  // Only extents below this, in bytes, are kept here.
   static constexpr Size limit = 64 * granule_size;
 
   // Empty. Throws std::bad_alloc if and only if there is no memory for it.
@@ -63,18 +65,18 @@ class ExactSizes {
   void clear() noexcept { sizes_.clear(); }
   [[nodiscard]] Size own_memory() const noexcept { return sizes_.own_memory(); }
 
-  // A free block below the limit, not the top, that the map has already, or has no more.
+  // A free block below the limit, not the top. The map already has the one to add, no longer the
+  // one to remove.
   [[gnu::noinline]] void add(Block block) noexcept {
-    sizes_.include(stretch_of(block.start), bit(block.extent));
+    sizes_.include(pair_of(block.start), bit(block.extent));
   }
   [[gnu::noinline]] void remove(Block block) noexcept {
-    const std::size_t stretch = stretch_of(block.start);
-    if (!first_in(stretch, 0, block.extent))
-      sizes_.set(stretch, sizes_[stretch] & ~bit(block.extent));
+    const std::size_t pair = pair_of(block.start);
+    if (!first_in(pair, 0, block.extent)) sizes_.set(pair, sizes_[pair] & ~bit(block.extent));
   }
 
-  // The smallest extent there is of at least `extent` bytes, the largest there is at all, and the
-  // largest below `extent`; 0 if there is none.
+  // The smallest existing extent of at least `extent` bytes, the largest existing one, and the
+  // largest existing one below `extent`; 0 if there is none.
   [[nodiscard]] Size smallest(Size extent) const noexcept {
     if (extent >= limit) return 0;
     const std::uint64_t enough = sizes_.all() & ~(bit(extent) - 1);
@@ -85,18 +87,19 @@ class ExactSizes {
     return extent >= limit ? largest() : highest(sizes_.all() & (bit(extent) - 1));
   }
 
-  // The lowest free block of exactly `extent` bytes, below the limit, at `from` or above.
+  // The lowest free block of exactly `extent` bytes, below the limit, that starts at `from` or
+  // above; no block if there is none.
   [[nodiscard, gnu::noinline]] Block first(Offset from, Size extent) const noexcept {
     if (from >= map_.region_size()) return {};
     const auto number = static_cast<unsigned>(granules(extent));
-    const std::size_t here = stretch_of(from);
+    const std::size_t here = pair_of(from);
     if (const Block block = first_in(here, from, extent)) return block;
     const std::size_t next = sizes_.next(here + 1, number);
-    return next == Pyramid<Unions>::none ? Block{} : first_in(next, 0, extent);
+    return next == Pyramid<OrSummary>::none ? Block{} : first_in(next, 0, extent);
   }
 
  private:
-  [[nodiscard]] static constexpr std::size_t stretch_of(Offset at) noexcept {
+  [[nodiscard]] static constexpr std::size_t pair_of(Offset at) noexcept {
     return BlockMap::chunk_of(at) / 2;
   }
   [[nodiscard]] static constexpr Size granules(Size extent) noexcept {
@@ -110,9 +113,9 @@ class ExactSizes {
     return sizes == 0 ? 0 : static_cast<Size>(63 - std::countl_zero(sizes)) * granule_size;
   }
 
-  [[nodiscard]] Block first_in(std::size_t stretch, Offset from, Size extent) const noexcept {
-    const std::size_t end = std::min(2 * stretch + 2, map_.chunks());
-    for (std::size_t chunk = 2 * stretch; chunk < end; ++chunk) {
+  [[nodiscard]] Block first_in(std::size_t pair, Offset from, Size extent) const noexcept {
+    const std::size_t end = std::min(2 * pair + 2, map_.chunks());
+    for (std::size_t chunk = 2 * pair; chunk < end; ++chunk) {
       for (auto bits = map_.free_word(chunk); bits != 0; bits &= bits - 1) {
         const Block block = map_.block_of_bit(chunk, bits);
         if (block.extent == extent && block.start >= from) return block;
@@ -122,7 +125,7 @@ class ExactSizes {
   }
 
   const BlockMap& map_;
-  Pyramid<Unions> sizes_;
+  Pyramid<OrSummary> sizes_;
 };
 
 }  // namespace glassheap

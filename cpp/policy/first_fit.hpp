@@ -1,15 +1,15 @@
 // first_fit.hpp: the lowest address that fits.
 //
-// Problem. Of all free blocks that can hold a request, take the one that stands first in memory.
-// Large blocks at high addresses stay whole, so first fit fragments little in practice (Wilson,
-// Johnstone, Neely and Boles 1995), and anyone can say beforehand which address a call returns.
+// Problem. Of all free blocks that can serve a request, take the one at the lowest address. Large
+// blocks at high addresses stay whole, so first fit fragments little in practice (Wilson,
+// Johnstone, Neely and Boles 1995), and the address that a call returns is easy to predict.
 //
 // Structure. The list that every textbook draws, in address order, in the free blocks themselves;
 // and beside it an index that finds the first block that is large enough (address_list.hpp). The
-// free block that ends the region, the top, is no part of the index: it is the highest address, so
-// it serves what no other can, and an allocation that is cut from it changes no index.
+// top, the free block that ends the region, is not in the index: it has the highest address, so it
+// serves the requests that no other block can, and an allocation from it changes no index.
 //
-// Invariant. The list links the free blocks in address order; the index knows their extents.
+// Invariant. The list links the free blocks in address order; the index has their extents.
 // Cost. malloc and free O(log n).
 #pragma once
 

@@ -1,15 +1,15 @@
 // large_tree.hpp: the large free blocks in order of size, and of address among equals.
 //
-// A free block of 64 granules (1 KiB) or more reaches beyond the chunk that it starts in; so no
-// other such block starts there, and the chunk's number can stand for it. The tree is a treap over
-// these numbers: by size and address a search tree, and by a rank that is scrambled from the number
-// a heap, which makes it as deep as a tree grown at random, whatever order the blocks come in
-// (Aragon and Seidel 1989). Its links lie outside the region and need not be trusted.
+// A free block of 64 granules (1 KiB) or more extends beyond the chunk that it starts in; so no
+// other such block starts there, and the chunk's number can identify it. The tree is a treap over
+// these numbers: a search tree by size and address, and a heap by a rank that is a scrambled chunk
+// number. So it is as deep as a randomly grown tree, whatever the order of insertion (Aragon and
+// Seidel 1989). Its links lie outside the region and need no checks.
 //
-//     | left : u32 | right : u32 |     one pair a chunk; the sizes are the block map's
+//     | left : u32 | right : u32 |     one pair a chunk; the sizes are in the block map
 //
 // Invariant. Left is smaller, right is larger, a parent outranks its children. Every block of the
-// tree, but the one that a call is about, is in the map as it was when it was added.
+// tree, except the argument of the current call, is in the map as it was when it was added.
 // Cost. O(log n) a call, expected; 8 bytes a chunk: 0.78 % of the region.
 #pragma once
 
@@ -32,30 +32,30 @@ class LargeTree {
   }
   [[nodiscard]] Size own_memory() const noexcept { return map_.chunks() * sizeof(Node); }
 
-  // A large free block, not the top. The new one goes where it outranks what is there, and that is
-  // split around it.
+  // Adds a large free block, not the top. It takes the place of the first node on its path that it
+  // outranks, and that subtree is split around it.
   [[gnu::noinline]] void add(Block block) noexcept {
     const Link self = link_of(block);
     Link* at = &root_;
-    while (*at != nil && rank(*at) > rank(self)) at = step(*at, block);
-    Link below = std::exchange(*at, self);
+    while (*at != nil && rank(*at) > rank(self)) at = child_towards(*at, block);
+    Link subtree = std::exchange(*at, self);
     Link* smaller = &nodes_[self].left;
     Link* larger = &nodes_[self].right;
-    while (below != nil) {
-      const bool is_smaller = precedes(block_of(below), block);
+    while (subtree != nil) {
+      const bool is_smaller = precedes(block_of(subtree), block);
       Link*& side = is_smaller ? smaller : larger;
-      *side = below;
-      side = is_smaller ? &nodes_[below].right : &nodes_[below].left;
-      below = *side;
+      *side = subtree;
+      side = is_smaller ? &nodes_[subtree].right : &nodes_[subtree].left;
+      subtree = *side;
     }
     *smaller = *larger = nil;
   }
 
-  // Its two subtrees are merged into its place.
+  // Removes a block: its two subtrees are merged in its place.
   [[gnu::noinline]] void remove(Block block) noexcept {
     const Link self = link_of(block);
     Link* at = &root_;
-    while (*at != self) at = step(*at, block);
+    while (*at != self) at = child_towards(*at, block);
     auto [smaller, larger] = nodes_[self];
     while (smaller != nil && larger != nil) {
       const bool smaller_is_upper = rank(smaller) > rank(larger);
@@ -100,7 +100,7 @@ class LargeTree {
   }
 
  private:
-  using Link = std::uint32_t;  // the number of a chunk
+  using Link = std::uint32_t;  // a chunk's number
   static constexpr Link nil = ~Link{0};
   struct Node {
     Link left, right;
@@ -118,9 +118,9 @@ class LargeTree {
     link ^= link >> 15;
     return link * 0x85EBCA77U;
   }
-  // The last block that starts in the chunk: it reaches beyond it.
+  // The large block of a chunk is the last that starts in it: it extends beyond the chunk.
   [[nodiscard]] Block block_of(Link link) const noexcept { return map_.last_free_in(link); }
-  [[nodiscard]] Link* step(Link at, Block towards) noexcept {
+  [[nodiscard]] Link* child_towards(Link at, Block towards) noexcept {
     return precedes(block_of(at), towards) ? &nodes_[at].right : &nodes_[at].left;
   }
 

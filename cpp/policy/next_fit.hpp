@@ -1,17 +1,17 @@
-// next_fit.hpp: first fit that goes on where the last search ended.
+// next_fit.hpp: first fit that continues where the last search ended.
 //
-// Problem. First fit looks at the low addresses again and again, and leaves many small blocks
-// there. Next fit spreads its cuts over the region: a roving pointer, the rover, stands at the end
-// of the last allocation, and the search starts there. (It mostly fragments more than first fit
-// does, which is why it is worth seeing: Wilson, Johnstone, Neely and Boles 1995.)
+// Problem. First fit searches the low addresses again and again, and leaves many small blocks
+// there. Next fit spreads its splits over the region: a roving pointer, the rover, is at the end of
+// the last allocation, and the search starts there. (It mostly fragments more than first fit, which
+// is why it is worth seeing: Wilson, Johnstone, Neely and Boles 1995.)
 //
 // Structure. That of first fit, and the rover.
 //
 //     | live | free 48 | live | free 32 | live | free 4000 .... |
-//                        ^ rover: looks at 32, then at 4000, and last, once around, at 48
+//                             ^ rover: tries 32, then 4000, and last, once around, 48
 //
-// Invariant. The rover is the end of the last allocation that found a block, or 0. It may stand
-// inside a free block, when what was around it has been freed; the search starts at that block.
+// Invariant. The rover is the end of the last allocation that found a block, or 0. It may be inside
+// a free block, once the blocks around it have been freed; the search starts at that block.
 // Cost. malloc and free O(log n).
 #pragma once
 
@@ -49,13 +49,13 @@ class NextFit : public AddressFit<NextFit> {
   }
 
   [[nodiscard]] Block find_free(const Request& request, Fault& /*fault*/) const noexcept {
-    const Block ahead = lowest(start(), request);
+    const Block ahead = lowest(search_start(), request);
     return ahead ? ahead : lowest(0, request);
   }
 
  private:
-  // The free block that holds the rover, or the rover itself, which is then in front of it.
-  [[nodiscard]] Offset start() const noexcept {
+  // The start of the search: the free block that contains the rover, or else the rover itself.
+  [[nodiscard]] Offset search_start() const noexcept {
     if (rover_ >= map_.region_size()) return 0;
     const Offset block = map_.block_around(rover_).start;
     return map_.free_at(block) ? block : rover_;

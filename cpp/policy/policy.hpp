@@ -1,41 +1,40 @@
-// policy.hpp: what a placement policy is.
+// policy.hpp: the interface of a placement policy.
 //
-// A policy decides which free block serves a request, and keeps whatever structure it needs to
-// decide fast. It does not cut, merge or judge: HeapCore does, and tells the policy what became of
-// the free blocks. When it is told, the block map is up to date already, so a policy may ask the
-// map.
+// A policy decides which free block serves a request, and keeps any structure that it needs to
+// decide fast. It does not split, merge or check pointers: HeapCore does, and tells the policy
+// about each change of a free block. By then the block map is up to date, so a policy may query it.
 //
 // Every policy has
 //
-//     description            its name, and what to say of it
-//     clear()                forget every free block
-//     find_free(request)     the free block that the policy gives to the request; none if no free
-//                            block can serve it
+//     description            its name, and a description for users
+//     clear()                forgets every free block
+//     find_free(request)     the free block that serves the request; no block if no free block can
 //     insert(block)          `block` has become free
-//     erase(block)           `block`, vetted, is free no more
+//     erase(block)           `block`, vetted, is no longer free
 //     largest()              the extent of the largest free block, 0 if there is none
 //
-// and takes from PolicyBase, or says better itself,
+// and inherits from PolicyBase, or overrides,
 //
-//     joining                how free blocks become one
-//     vet(block)             whether this free block may be erased: its node, and all that links to
-//                            it, is sound
-//     vet_insert(block)      whether `block` may be inserted: all that will link to it is sound
+//     coalescing             how free blocks coalesce
+//     vet(block)             true if this free block may be erased: its node, and every node that
+//                            links to it, is sound
+//     vet_insert(block)      true if `block` may be inserted: every node that will link to it is
+//                            sound
 //     vet_any_insert()       the same, for a block of any size in place of one that may be inserted
-//     vet_beside(block)      whether another may be inserted once `block`, vetted, has been erased:
-//                            what then stands where it stood is sound
+//     vet_list_neighbours(b) true if another block may be inserted once `b`, vetted, has been
+//                            erased: the nodes beside it in the list are sound
 //     vet_replace(old, now)  vet(old) and vet_insert(now) at once
-//     replace(old, now)      the free block `old` was cut or has grown, and is `now`
-//     insert_behind(b, now)  `now` has become free, right behind `b` in the list
-//     took(block)            an allocation took `block`
-//     mark(), restore(...)   what undoes an allocation: see below
+//     replace(old, now)      the free block `old` was split or has grown, and is `now`
+//     insert_after(b, now)   `now` has become free, and comes after `b` in the list
+//     on_allocate(block)     `block` has been allocated
+//     mark(), restore(...)   undo an allocation: see below
 //     list(visit)            visit(block) for the free blocks in list order, as far as it is sound
-//     inspect(findings)      every rule that the structure breaks
-//     own_memory()           bytes that it keeps outside the region, arrays from map.arena()
+//     inspect(findings)      adds every rule that the structure breaks
+//     own_memory()           the bytes that it keeps outside the region, in arrays from map.arena()
 //     visit_state(visit)     visit(number) for each number that it keeps beside those arrays
 //
-// find_free and the vets only read. A policy is one header in this folder, and a line in
-// policies.cpp; docs/policies.md writes one.
+// find_free and the vet functions only read. To add a policy, write one header in this folder and
+// one line in core/policy_list.cpp; docs/policies.md has an example.
 #pragma once
 
 #include <concepts>
@@ -45,19 +44,19 @@
 
 namespace glassheap {
 
-// How free blocks become one.
+// How free blocks coalesce.
 enum class Coalescing : std::uint8_t {
   neighbours,  // a freed block with the free blocks that touch it, at once
-  buddies,     // two halves of a block that was cut in two, and so on upwards
-  list_pass,   // in a pass through the list, which is the policy's own affair
+  buddies,     // the two halves of a split block, and so on upwards
+  list_pass,   // in a pass in list order, if the policy asks for one
 };
 
-// What most policies do alike. The node of a free block says what it offers, and links to nothing.
+// The common part of most policies. A node here has the size on offer, and null links.
 template <typename Self>
 class PolicyBase {
  public:
   static constexpr Coalescing coalescing = Coalescing::neighbours;
-  struct Mark {};  // what a policy remembers beside its free blocks
+  struct Mark {};  // the state of a policy beside its free blocks
 
   PolicyBase(BlockBytes& bytes, const BlockMap& map) noexcept : bytes_(bytes), map_(map) {}
 
@@ -65,12 +64,12 @@ class PolicyBase {
     self().erase(old);
     self().insert(now);
   }
-  void insert_behind(Block /*before*/, Block block) noexcept { self().insert(block); }
+  void insert_after(Block /*before*/, Block block) noexcept { self().insert(block); }
   void on_allocate(Block /*block*/) noexcept {}
 
-  // To take an allocation back: restore(from, mark) puts the free block `from`, whose node has the
-  // bytes that it had, where it was; mark() was asked before the allocation. What the allocation
-  // had left over of the block has been erased, and later allocations have been taken back before.
+  // Undo. mark() is called before an allocation; restore(from, mark) puts the free block `from`
+  // back to where it was, when its node has its old bytes again. By then the rest of the split has
+  // been erased, and every later allocation has been undone.
   [[nodiscard]] Mark mark() const noexcept { return {}; }
   void restore(Block from, const Mark& /*before*/) noexcept { self().insert(from); }
 
@@ -79,7 +78,9 @@ class PolicyBase {
   }
   [[nodiscard]] bool vet_insert(Block /*block*/, Fault& /*fault*/) const noexcept { return true; }
   [[nodiscard]] bool vet_any_insert(Fault& /*fault*/) const noexcept { return true; }
-  [[nodiscard]] bool vet_beside(Block /*block*/, Fault& /*fault*/) const noexcept { return true; }
+  [[nodiscard]] bool vet_list_neighbours(Block /*block*/, Fault& /*fault*/) const noexcept {
+    return true;
+  }
   [[nodiscard]] bool vet_replace(Block old, Block now, Fault& fault) const noexcept {
     return self().vet(old, fault) && self().vet_insert(now, fault);
   }
@@ -116,8 +117,8 @@ class PolicyBase {
   [[nodiscard]] bool is_top(Block block) const noexcept {
     return block.end() == map_.region_size();
   }
-  // Whether this free block, if it is one, can serve the request: whether it is large enough, and
-  // still is behind the gap that the alignment asks for.
+  // True if `free`, which may be no block, can serve the request: it is large enough, also behind
+  // the gap that the alignment needs.
   [[nodiscard]] bool serves(Block free, const Request& request) const noexcept {
     return free.extent >= request.extent &&
            (request.align == granule_size || bytes_.place(free, request).has_value());
@@ -129,28 +130,28 @@ class PolicyBase {
 
 template <typename P>
 concept Policy =
-    requires(P policy, const P& seen, Block block, const Request& request, Fault& fault,
+    requires(P policy, const P& const_policy, Block block, const Request& request, Fault& fault,
              Findings& findings, void (*visit)(Block), const typename P::Mark& mark) {
       { P::description } -> std::convertible_to<const PolicyDescription&>;
       { P::coalescing } -> std::convertible_to<Coalescing>;
       { policy.clear() } noexcept;
-      { seen.find_free(request, fault) } noexcept -> std::same_as<Block>;
+      { const_policy.find_free(request, fault) } noexcept -> std::same_as<Block>;
       { policy.insert(block) } noexcept;
       { policy.erase(block) } noexcept;
-      { seen.largest() } noexcept -> std::same_as<Size>;
-      { seen.vet(block, fault) } noexcept -> std::same_as<bool>;
-      { seen.vet_insert(block, fault) } noexcept -> std::same_as<bool>;
-      { seen.vet_any_insert(fault) } noexcept -> std::same_as<bool>;
-      { seen.vet_beside(block, fault) } noexcept -> std::same_as<bool>;
-      { seen.vet_replace(block, block, fault) } noexcept -> std::same_as<bool>;
+      { const_policy.largest() } noexcept -> std::same_as<Size>;
+      { const_policy.vet(block, fault) } noexcept -> std::same_as<bool>;
+      { const_policy.vet_insert(block, fault) } noexcept -> std::same_as<bool>;
+      { const_policy.vet_any_insert(fault) } noexcept -> std::same_as<bool>;
+      { const_policy.vet_list_neighbours(block, fault) } noexcept -> std::same_as<bool>;
+      { const_policy.vet_replace(block, block, fault) } noexcept -> std::same_as<bool>;
       { policy.replace(block, block) } noexcept;
-      { policy.insert_behind(block, block) } noexcept;
+      { policy.insert_after(block, block) } noexcept;
       { policy.on_allocate(block) } noexcept;
-      { seen.mark() } noexcept -> std::same_as<typename P::Mark>;
+      { const_policy.mark() } noexcept -> std::same_as<typename P::Mark>;
       { policy.restore(block, mark) } noexcept;
-      { seen.own_memory() } noexcept -> std::same_as<Size>;
-      seen.list(visit);
-      seen.inspect(findings);
+      { const_policy.own_memory() } noexcept -> std::same_as<Size>;
+      const_policy.list(visit);
+      const_policy.inspect(findings);
     };
 
 }  // namespace glassheap

@@ -1,22 +1,22 @@
-// pyramid.hpp: a row of numbers, and above it summaries of sixteen, of sixteen sixteens, and so on.
+// pyramid.hpp: a row of numbers, and above it summaries of 16 numbers, of 16 * 16, and so on.
 //
-//     level 2   |                 s |                     one number a group of 256
-//     level 1   | s           s ... |                     one number a group of 16
-//     level 0   | n n n .. n  n ... |                     the row
+//     level 2   | s                       |     one number a group of 256
+//     level 1   | s             s ...     |     one number a group of 16
+//     level 0   | n n n ... n   n n n ... |     the row
 //
-// To find the first number of the row with some property, the way down takes at each level the
-// first of sixteen children that has it, which one comparison of all sixteen tells. What the
-// numbers are, how they are summed up and which property is asked for, says Summary:
+// A search for the first number with some property goes down from the top: at each level to the
+// first of sixteen children that has the property, which is found by one comparison of all sixteen.
+// The Summary type defines the numbers, their summary and the property:
 //
-//     Number                  an integer of 32 or 64 bits; 0 says nothing
+//     Number                  an integer of 32 or 64 bits; 0 is neutral
 //     combine(a, b)           the summary of two: the larger one, or all bits of both
 //     of(group)               the summary of sixteen
-//     rests_on(sum, number)   whether `sum`, of a group, may be another without this number of it
-//     matching(group, query)  bit i says whether group[i], of sixteen, has the property; a group's
+//     depends_on(sum, number) true if `sum`, of a group, might differ without this number of it
+//     matching(group, query)  bit i is set if group[i], of sixteen, has the property; a group's
 //                             summary has it if and only if one of the group has
 //
 // Invariant. Each number above the row is the summary of the sixteen below it.
-// Cost. Finding O(log16 n); changing mostly O(1), at most O(log16 n); 1/15 more than the row.
+// Cost. A search O(log16 n); an update mostly O(1), at most O(log16 n); 1/15 more than the row.
 #pragma once
 
 #include <algorithm>
@@ -58,8 +58,8 @@ class Pyramid {
   // The summary of the whole row.
   [[nodiscard]] Number all() const noexcept { return summary(depth_ - 1, 0); }
 
-  // Combines number i with `value`, or makes it `value`, which says no more than it did; and then
-  // those above it, up to the first that stays as it is.
+  // Combines number i with `value`. Updates the summaries above it, up to the first that stays as
+  // it is.
   void include(std::size_t i, Number value) noexcept {
     for (std::size_t level = 0; level < depth_; ++level, i /= fan_out) {
       Number& number = levels_[level][i];
@@ -69,23 +69,25 @@ class Pyramid {
       crash_point();
     }
   }
+  // Sets number i to `value`, which adds nothing to it: combine(old, value) is old. Updates the
+  // summaries above it likewise.
   void set(std::size_t i, Number value) noexcept {
     for (std::size_t level = 0; level < depth_; ++level) {
       const Number before = std::exchange(levels_[level][i], value);
       crash_point();
       i /= fan_out;
-      if (level + 1 < depth_ && !Summary::rests_on(levels_[level + 1][i], before)) return;
+      if (level + 1 < depth_ && !Summary::depends_on(levels_[level + 1][i], before)) return;
       value = summary(level, i);
       if (level + 1 < depth_ && levels_[level + 1][i] == value) return;
     }
   }
 
-  // The first number of the row that matches, or none; or the first from i upwards.
+  // The index of the first number that matches, or none.
   template <typename Query>
   [[nodiscard]] std::size_t first(Query query) const noexcept {
     return descend(depth_ - 1, 0, query);
   }
-  // Up, until some group has one on this side; then down to it.
+  // The same from i upwards: climbs until a group has a match on this side, then descends to it.
   template <typename Query>
   [[nodiscard]] std::size_t next(std::size_t i, Query query) const noexcept {
     for (std::size_t level = 0; level < depth_ && i < widths_[level]; ++level) {
@@ -101,7 +103,7 @@ class Pyramid {
   }
 
  private:
-  static constexpr std::size_t most_levels = 8;  // for 2^32 numbers
+  static constexpr std::size_t max_levels = 8;  // for 2^32 numbers
 
   [[nodiscard]] static std::size_t lowest(unsigned bits) noexcept {
     return static_cast<std::size_t>(std::countr_zero(bits));
@@ -126,10 +128,10 @@ class Pyramid {
   }
 
   std::size_t depth_ = 0;
-  std::size_t size_ = 0;                           // numbers in all
-  std::array<std::size_t, most_levels> widths_{};  // numbers of each level, in whole groups
+  std::size_t size_ = 0;                          // numbers in all
+  std::array<std::size_t, max_levels> widths_{};  // numbers of each level, in whole groups
   ZeroedArray<Number> storage_;
-  std::array<Number*, most_levels> levels_{};
+  std::array<Number*, max_levels> levels_{};
 };
 
 }  // namespace glassheap

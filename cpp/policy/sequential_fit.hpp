@@ -1,22 +1,22 @@
-// sequential_fit.hpp: the free list of the textbook, walked: any fit, any order of the list.
+// sequential_fit.hpp: the textbook's free list, searched by walking it: any fit, any list order.
 //
-// Problem. To see what the rules of a textbook do in real bytes, one for one. Three fits, five
-// orders of the list, coalescing or none: thirty heaps, and each hands out the addresses that the
-// free-space chapter of Operating Systems: Three Easy Pieces gives for it. It is the definition of
+// Problem. Show what the rules of a textbook do in real bytes, one for one. Three fits, five list
+// orders, coalescing or none: thirty heaps, and each returns the addresses that the free-space
+// chapter of Operating Systems: Three Easy Pieces gives for it. This policy is the definition of
 // first, best and worst fit; the policies of these names must agree with it.
 //
 // Structure. One list (links.hpp), and nothing else.
 //
 //     find     in list order: the first block that fits; or the smallest, or the largest, and of
-//              equals the one that stands earlier
-//     cut      the low end is taken, the rest keeps the place, and nothing is sorted
+//              equals the one that is earlier in the list
+//     split    the low end is taken, the rest keeps the place, and nothing is sorted
 //     free     to the front, or to the back, or to the back and the whole list sorted, stably
-//     join     one pass in list order: a block and the one behind it in the list, where that one
-//              starts where it ends. Complete in address order, and only there
+//     merge    one pass in list order: a block and its successor in the list, if that starts where
+//              the block ends. Complete in address order, and only there
 //
-// Invariant. Every free block is in the list, where its node says so.
-// Cost. malloc and free O(n). A freed block is sorted in as a card is into a hand, from behind;
-// each block that was cut or has grown since it was sorted may take as long again.
+// Invariant. Every free block is in the list, at the place that its node gives.
+// Cost. malloc and free O(n). A freed block is placed by insertion sort, from the back; each block
+// that was split or has grown since the last sort may take as long again.
 #pragma once
 
 #include "block/links.hpp"
@@ -52,7 +52,7 @@ class SequentialFit : public PolicyBase<SequentialFit> {
 
   [[nodiscard]] Block find_free(const Request& request, Fault& fault) const noexcept {
     Block best;
-    for (Block block = first(); block; block = behind(block)) {
+    for (Block block = first(); block; block = after(block)) {
       if (!vet(block, fault)) return {};
       if (serves(block, request) && (!best || is_better(block.extent, best.extent))) best = block;
       if (best && sequence_.fit == Fit::first) break;
@@ -64,9 +64,9 @@ class SequentialFit : public PolicyBase<SequentialFit> {
   [[nodiscard]] bool vet(Block block, Fault& fault) const noexcept {
     return links_.vet(ends_, block, fault);
   }
-  // A freed block may come to stand anywhere, and be joined with any other: all are vetted.
+  // A freed block may go anywhere in the list, and merge with any other block: all are vetted.
   [[nodiscard]] bool vet_insert(Block /*block*/, Fault& fault) const noexcept {
-    for (Block block = first(); block; block = behind(block)) {
+    for (Block block = first(); block; block = after(block)) {
       if (!vet(block, fault)) return false;
     }
     return true;
@@ -85,18 +85,18 @@ class SequentialFit : public PolicyBase<SequentialFit> {
   }
   void erase(Block block) noexcept { links_.erase(ends_, block); }
   void replace(Block old, Block now) noexcept { links_.replace(ends_, old, now); }
-  void insert_behind(Block before, Block block) noexcept {
-    links_.put(ends_, block, before.start, links_.next(before.start));
+  void insert_after(Block before, Block block) noexcept {
+    links_.insert(ends_, block, before.start, links_.next(before.start));
   }
   void restore(Block from, const Mark& /*before*/) noexcept { links_.relink(ends_, from); }
 
-  // What the pass that joins goes along; and whether it is to be made.
+  // For the coalescing pass: whether it is to be made, and the list that it goes along.
   [[nodiscard]] bool coalesces() const noexcept { return sequence_.coalesce; }
   [[nodiscard]] bool coalesces_all() const noexcept {
     return sequence_.coalesce && sequence_.order == Order::address;
   }
   [[nodiscard]] Block first() const noexcept { return block_at(ends_.first()); }
-  [[nodiscard]] Block behind(Block block) const noexcept {
+  [[nodiscard]] Block after(Block block) const noexcept {
     return block_at(links_.next(block.start));
   }
 
@@ -122,8 +122,8 @@ class SequentialFit : public PolicyBase<SequentialFit> {
     return sequence_.fit == Fit::best ? extent < than : extent > than;
   }
 
-  // Whether `later` must stand before `earlier`.
-  [[nodiscard]] bool is_unsorted(Block earlier, Block later) const noexcept {
+  // True if `later` must come before `earlier`.
+  [[nodiscard]] bool is_out_of_order(Block earlier, Block later) const noexcept {
     switch (sequence_.order) {
       case Order::address:
         return earlier.start > later.start;
@@ -135,21 +135,21 @@ class SequentialFit : public PolicyBase<SequentialFit> {
         return false;
     }
   }
-  // Takes each block that stands too far behind to its place among those before it.
+  // Insertion sort: moves each block that is too far back to its place among those before it.
   [[gnu::noinline]] void sort() noexcept {
     for (Block block = first(); block;) {
-      const Block next = behind(block);
+      const Block next = after(block);
       Offset before = links_.prev(block.start);
-      while (before != nowhere && is_unsorted(map_.block_at(before), block))
+      while (before != nowhere && is_out_of_order(map_.block_at(before), block))
         before = links_.prev(before);
-      if (before != links_.prev(block.start)) move_behind(block, before);
+      if (before != links_.prev(block.start)) move_after(block, before);
       block = next;
     }
   }
-  void move_behind(Block block, Offset before) noexcept {
+  void move_after(Block block, Offset before) noexcept {
     links_.erase(ends_, block);
     const Offset next = before == nowhere ? ends_.first() : links_.next(before);
-    links_.put(ends_, block, before, next);
+    links_.insert(ends_, block, before, next);
   }
 
   Links<Top::listed> links_;

@@ -1,9 +1,8 @@
-// size_index.hpp: the free blocks by size, and by address among equals; what best fit and worst fit
-// share.
+// size_index.hpp: the free blocks by size, and by address among equals, for best and worst fit.
 //
-// Small blocks are many, and their sizes few: those are kept by exact size (exact_sizes.hpp). Large
-// blocks can have any size, but there cannot be many: those stand in a tree (large_tree.hpp). Both
-// lie outside the region, and every answer is exact.
+// Small blocks are many and their sizes few: they are kept by exact size (exact_sizes.hpp). Large
+// blocks can have any size, but there cannot be many: they are kept in a tree (large_tree.hpp).
+// Both structures lie outside the region, and every answer is exact.
 #pragma once
 
 #include "policy/address_list.hpp"
@@ -29,7 +28,7 @@ class SizeIndex {
     return small_.own_memory() + large_.own_memory();
   }
 
-  // A free block, not the top, that the map has already, or has no more.
+  // A free block, not the top. The map already has the one to add, no longer the one to remove.
   void add(Block block) noexcept {
     if (is_small(block.extent)) {
       small_.add(block);
@@ -49,8 +48,8 @@ class SizeIndex {
     add(now);
   }
 
-  // The smallest extent that there is of at least `extent` bytes, the largest that there is at all,
-  // and the largest below `extent`, which is some block's; 0 if there is none.
+  // The smallest existing extent of at least `extent` bytes; the largest existing one; and the
+  // largest below `extent`, which is some block's. 0 if there is none.
   [[nodiscard]] Size smallest(Size extent) const noexcept {
     const Size small = small_.smallest(extent);
     return small != 0 ? small : large_.first({0, extent}).extent;
@@ -64,7 +63,8 @@ class SizeIndex {
     return large != 0 ? large : small_.largest_below(extent);
   }
 
-  // The lowest block of exactly `extent` bytes that starts at `from` or above; no block if none.
+  // The lowest block of exactly `extent` bytes that starts at `from` or above; no block if there is
+  // none.
   [[nodiscard]] Block first(Offset from, Size extent) const noexcept {
     if (is_small(extent)) return small_.first(from, extent);
     const Block block = large_.first({from, extent});
@@ -87,15 +87,15 @@ class SizeFit : public AddressList<Self, SizeIndex> {
   using AddressList<Self, SizeIndex>::AddressList;
 
  protected:
-  // The lowest block of exactly `extent` bytes that can serve the request; none if there is none.
-  // Only where an alignment is asked for can a block be large enough, and yet not serve.
+  // The lowest block of exactly `extent` bytes that can serve the request; no block if there is
+  // none. Only a request with an alignment may find a block large enough that cannot serve it.
   [[nodiscard]] Block lowest_of_size(Size extent, const Request& request) const noexcept {
     Block block = this->index_.first(0, extent);
     while (block && !this->serves(block, request))
       block = this->index_.first(block.start + granule_size, extent);
     return block;
   }
-  // The top, if it can serve the request; none otherwise.
+  // The top, if it can serve the request; otherwise no block.
   [[nodiscard]] Block top_for(const Request& request) const noexcept {
     return this->serves(this->map_.top(), request) ? this->map_.top() : Block{};
   }

@@ -1,25 +1,25 @@
-// tlsf.hpp: two-level segregated fit, in constant time whatever happens.
+// tlsf.hpp: two-level segregated fit, in constant time in every case.
 //
-// Problem. Programs that must answer in time cannot search. Every step of malloc and free has to be
-// one of a fixed number.
+// Problem. A program with deadlines cannot search. malloc and free must take a bounded number of
+// steps.
 //
 // Structure. Size classes of two levels, the power of two and 16 steps within it, each with a list
 // and a bit (bins.hpp). A request is rounded up to the next class, so that the first block of any
-// list from there on fits: there is nothing to search. What it costs is memory: a block of the
-// request's own class is passed by, though it might be large enough.
+// list from there on fits: there is nothing to search. The price is memory: a block of the
+// request's own class is skipped, though it might be large enough.
 //
 //     classes   1 | 2 | ... | 15 | 16 | 17 | ... | 31 | 32..33 | 34..35 | ...   granules
 //
-// Invariant. Each free block is in the list of its class, where its node says so.
-// Cost. malloc and free O(1). Before a request is refused, its own class is looked through after
-// all: out of memory means that no block fits.
+// Invariant. Each free block is in the list of its class, at the place that its node gives.
+// Cost. malloc and free O(1). Before a request is refused, its own class is searched after all: out
+// of memory means that no block fits.
 #pragma once
 
 #include "policy/bins.hpp"
 
 namespace glassheap {
 
-class Tlsf : public Binned<Tlsf, Top::listed> {
+class Tlsf : public BinnedPolicy<Tlsf, Top::listed> {
  public:
   static constexpr PolicyDescription description{
       .name = "tlsf",
@@ -31,23 +31,23 @@ class Tlsf : public Binned<Tlsf, Top::listed> {
     return size_class(extent, exact);
   }
 
-  using Binned::Binned;
+  using BinnedPolicy::BinnedPolicy;
 
-  // Any block with room for the largest gap that the alignment can ask for serves the request.
+  // Any block with room for the largest gap that the alignment can need serves the request.
   [[nodiscard]] Block find_free(const Request& request, Fault& fault) const noexcept {
-    const Size enough = rounded_up(request.extent + request.align - granule_size);
+    const Size enough = round_up_to_class(request.extent + request.align - granule_size);
     if (enough <= map_.region_size()) {
       const Block block = smallest_from(bin_of(enough), request, 1, fault);
       if (block || fault) return block;
     }
-    return smallest_from(bin_of(request.extent), request, all, fault);
+    return smallest_from(bin_of(request.extent), request, unlimited, fault);
   }
 
  private:
   static constexpr int exact = 4;  // classes are exact below 2^4 granules; above, 2^4 a doubling
 
-  // The least extent from which every block of the same class has `extent` bytes.
-  [[nodiscard]] static constexpr Size rounded_up(Size extent) noexcept {
+  // The least extent of the first class in which every block has at least `extent` bytes.
+  [[nodiscard]] static constexpr Size round_up_to_class(Size extent) noexcept {
     const Size power = std::bit_floor(extent);
     return power < granule_size << exact ? extent : round_up(extent, power >> exact);
   }

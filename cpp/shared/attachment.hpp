@@ -1,7 +1,14 @@
-// everyone.hpp: what a process does for the others that share its heap, when it comes and goes.
+// attachment.hpp: one process's side of a shared heap.
+//
+//     on_enter   take the robust lock; recover if its owner died; load the core's state if another
+//                process has stored it since
+//     on_leave   store the core's state; commit the intent; release the lock
+//
+// The state and the index are never needed for a recovery: they are rebuilt from the block map and
+// the intent record (check/intent_record.hpp).
 #pragma once
 
-#include "glassheap/heap.hpp"
+#include "heap/sharing_hooks.hpp"
 #include "shared/segment.hpp"
 #include "shared/superblock.hpp"
 
@@ -14,49 +21,59 @@ class Attachment final : public SharingHooks {
   Attachment& operator=(const Attachment&) = delete;
   ~Attachment() override;
 
-  FaultKind on_enter(CoreInterface& core, Common& common) noexcept override;
-  void on_leave(CoreInterface* core, const Common& common) noexcept override;
-  [[nodiscard]] std::uint64_t recovered() const noexcept override { return block_->recovered; }
-  void on_allocate(Block block) noexcept override;
+  FaultKind on_enter(CoreInterface& core, SharedState& state) noexcept override;
+  void on_leave(CoreInterface& core, const SharedState& state) noexcept override;
+  void on_allocate(Offset payload) noexcept override;
   void on_free(Offset payload) noexcept override;
   void on_reset() noexcept override;
   void on_close() noexcept override;
+  [[nodiscard]] std::uint64_t recovered() const noexcept override { return block_->recovered; }
 
-  // Comes to a segment that somebody else has made. Where nobody else lives the lock is anybody's,
-  // and the heap is looked at and made whole; false if it cannot be, or the lock is not to be had.
+  // Attaches to an existing segment. If no other process lives, the lock is made anew and the heap
+  // is recovered. Returns false if it cannot be recovered, or the lock is not free in time.
   [[nodiscard]] bool attach(CoreInterface& core, bool copy, bool salvage, Fault& fault);
+  // Enters this process in the table of processes.
+  void register_self() noexcept;
 
   [[nodiscard]] Superblock& block() const noexcept { return *block_; }
   [[nodiscard]] const Segment& segment() const noexcept { return *segment_; }
-  // Whose a live block is; a process of pid 0 if that is not known.
-  [[nodiscard]] Process owner(Offset start) const noexcept;
-  void register_self() noexcept;
-
-  // Under the lock: one hold more of this process on a block, and one less; drop says whether
-  // anybody still has one.
-  [[nodiscard]] bool add_ref(Offset payload, Fault& fault) noexcept;
-  [[nodiscard]] bool drop_ref(Offset payload, std::uint8_t from) noexcept;
+  // This process's number in the table; 0 if the table was full.
   [[nodiscard]] std::uint8_t number() const noexcept { return number_; }
+  // The process that allocated the live block at `start`; its pid is 0 if that is not known.
+  [[nodiscard]] Process owner(Offset start) const noexcept;
+
+  // --- References, under the lock. -------------------------------------------------------------
+
+  // Adds a reference of this process to the block with this payload.
+  [[nodiscard]] bool add_ref(Offset payload, Fault& fault) noexcept;
+  // Drops one of process number `from`. Returns true if the block has another reference.
+  [[nodiscard]] bool drop_ref(Offset payload, std::uint8_t from) noexcept;
+  // Drops all references of one holder.
+  void clear(Holder& holder) noexcept;
   [[nodiscard]] bool is_held(Offset payload) const noexcept { return holders_of(payload) != 0; }
   [[nodiscard]] std::uint32_t holders_of(Offset payload) const noexcept;
   [[nodiscard]] bool holder_is_alive(const Holder& holder) const noexcept;
 
  private:
+  [[nodiscard]] bool attach_alone(CoreInterface& core, bool copy, bool salvage, Fault& fault);
   [[nodiscard]] bool recover(CoreInterface& core, bool salvage, Fault& fault);
   [[nodiscard]] bool try_recover(CoreInterface& core, bool salvage, Fault& fault) noexcept;
-  [[nodiscard]] bool was_copied() const noexcept;
-  void clear_processes() noexcept;
-  [[nodiscard]] bool any_process_alive() const noexcept;
   void recover_after_death(CoreInterface& core) noexcept;
   void rebuild_refs(const CoreInterface& core) noexcept;
+  void unlock() noexcept;
+
+  [[nodiscard]] bool is_copy() const noexcept;
+  [[nodiscard]] bool any_process_alive() const noexcept;
+  void clear_processes() noexcept;
 
   std::unique_ptr<Segment> segment_;
   Superblock* block_;
-  std::uint8_t* owners_;
-  double timeout_;
+  std::uint8_t* owners_;  // a process's number for each granule where a block starts
+  Size front_;            // bytes before each payload
+  double timeout_;        // seconds
   unsigned fork_count_;
   std::uint64_t token_;
-  std::uint8_t number_ = 0;  // of this process, in the segment's table
+  std::uint8_t number_ = 0;
 };
 
 }  // namespace glassheap::shared

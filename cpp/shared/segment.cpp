@@ -16,25 +16,26 @@ bool refuse(int error, Fault& fault) noexcept {
   return false;
 }
 
-std::string shm_name(const Place& place) { return "/" + place.name; }
+std::string shm_name(const SegmentLocation& location) { return "/" + location.name; }
 
-int open_file(const Place& place, int flags) {
-  constexpr mode_t owner_alone = 0600;
+int open_file(const SegmentLocation& location, int flags) {
+  constexpr mode_t owner_only = 0600;
   flags |= O_RDWR | O_CLOEXEC;
-  if (!place.path.empty()) return ::open(place.path.c_str(), flags, owner_alone);
-  return shm_open(shm_name(place).c_str(), flags, owner_alone);
+  if (!location.path.empty()) return ::open(location.path.c_str(), flags, owner_only);
+  return shm_open(shm_name(location).c_str(), flags, owner_only);
 }
 
 }  // namespace
 
-// Room is asked for at once: a page that cannot be had later would end the process, by SIGBUS.
-std::unique_ptr<Segment> Segment::create(const Place& place, Size bytes, Fault& fault) {
+// Reserves all pages at once: a page that is missing later would end the process, by SIGBUS.
+std::unique_ptr<Segment> Segment::create(const SegmentLocation& location, Size bytes,
+                                         Fault& fault) {
   std::unique_ptr<Segment> segment(new Segment);
   segment->size_ = bytes;
-  segment->keeper_ = place.keeper;
-  segment->data_ = place.data;
-  if (place.data != nullptr) return segment;
-  segment->file_ = open_file(place, O_CREAT | O_EXCL);
+  segment->keeper_ = location.keeper;
+  segment->data_ = location.data;
+  if (location.data != nullptr) return segment;
+  segment->file_ = open_file(location, O_CREAT | O_EXCL);
   if (segment->file_ < 0) {
     refuse(errno, fault);
     return nullptr;
@@ -42,18 +43,18 @@ std::unique_ptr<Segment> Segment::create(const Place& place, Size bytes, Fault& 
   const int error = posix_fallocate(segment->file_, 0, static_cast<off_t>(bytes));
   if (error == 0 && segment->map(fault)) return segment;
   if (error != 0) refuse(error, fault);
-  Fault ignored;  // it is ours, and was there a moment ago
-  static_cast<void>(remove(place, ignored));
+  Fault ignored;  // the segment was made above
+  static_cast<void>(remove(location, ignored));
   return nullptr;
 }
 
-std::unique_ptr<Segment> Segment::open(const Place& place, Size least, Fault& fault) {
+std::unique_ptr<Segment> Segment::open(const SegmentLocation& location, Size least, Fault& fault) {
   std::unique_ptr<Segment> segment(new Segment);
-  segment->keeper_ = place.keeper;
-  segment->data_ = place.data;
-  segment->size_ = place.size;
-  if (place.data != nullptr) return segment;
-  segment->file_ = open_file(place, 0);
+  segment->keeper_ = location.keeper;
+  segment->data_ = location.data;
+  segment->size_ = location.size;
+  if (location.data != nullptr) return segment;
+  segment->file_ = open_file(location, 0);
   struct stat status{};
   if (segment->file_ < 0 || fstat(segment->file_, &status) != 0) {
     refuse(errno, fault);
@@ -71,9 +72,9 @@ bool Segment::map(Fault& fault) {
   return true;
 }
 
-bool Segment::remove(const Place& place, Fault& fault) {
-  const int failed =
-      place.path.empty() ? shm_unlink(shm_name(place).c_str()) : unlink(place.path.c_str());
+bool Segment::remove(const SegmentLocation& location, Fault& fault) {
+  const int failed = location.path.empty() ? shm_unlink(shm_name(location).c_str())
+                                           : unlink(location.path.c_str());
   return failed == 0 || refuse(errno, fault);
 }
 

@@ -10,7 +10,7 @@ namespace {
 constexpr std::uint64_t magic = 0x7061656873736C67;  // "glssheap", in the order of the bytes
 constexpr std::uint32_t version = 1;
 
-// Two machines that differ in this cannot share an image: the order of bytes, and what a lock is.
+// The byte order and the size of a lock: machines that differ in these cannot share an image.
 constexpr std::uint32_t machine =
     (std::endian::native == std::endian::little ? 1U : 2U) << 16 | sizeof(pthread_mutex_t);
 
@@ -42,6 +42,14 @@ std::uint64_t checksum(const FixedFields& fixed) noexcept {
   for (std::size_t i = 0; i < offsetof(FixedFields, checksum); ++i)
     sum = (sum ^ bytes[i]) * 0x100000001B3U;
   return sum;
+}
+
+Superblock& superblock_of(const Segment& segment) noexcept {
+  return *std::launder(reinterpret_cast<Superblock*>(segment.data()));
+}
+
+bool is_published(const Superblock& block) noexcept {
+  return block.published.load(std::memory_order_acquire) == 1;
 }
 
 FixedFields lay_out(const Options& options, Size arrays) {

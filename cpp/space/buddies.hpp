@@ -1,21 +1,20 @@
-// buddies.hpp: every free block is a power of two large, starts at a multiple of that, and becomes
-// one with its buddy, the other half of the block that it was cut from, and so on upwards.
+// buddies.hpp: every free block is a power of two in size, starts at a multiple of its size, and
+// coalesces with its buddy, the other half of the block that it was split from, and so on upwards.
 //
 //     buddy of the block at `start` = start xor extent
 //
-// Whatever is not such a block becomes free in pieces that are. What is left of a block that was
-// cut, a region that is no power of two, a live block that stands for its alignment's sake where no
-// block of its size would:
+// Any other range becomes free in pieces of that kind: the rest of a split, a region whose size is
+// not a power of two, a live block that starts, for its alignment, where no block of its size may:
 //
-//     | 16 |    32    |         64          | 16 |     the pieces of 128 bytes from 48 on,
-//     48   64         96 is no multiple...             each the largest that may start there
+//     | 16 |         64          |    32    | 16 |        the pieces of 128 bytes from 48 on, each
+//     48   64                    128        160  176      the largest that may start there
 #pragma once
 
 #include "space/space.hpp"
 
 namespace glassheap {
 
-// The smallest block that holds `span` and that halving could have made.
+// The smallest block that contains `span` and that halving the region can yield.
 [[nodiscard]] constexpr Block enclosing(Block span) noexcept {
   Block block{span.start, std::bit_ceil(span.extent)};
   while ((block.start &= ~(block.extent - 1)) + block.extent < span.end()) block.extent *= 2;
@@ -51,7 +50,7 @@ class BuddySpace : public Space<P> {
     while (span) {
       const Block piece = first_piece(span);
       visit(piece);
-      span = Space<P>::without(span, piece.extent);
+      span = Space<P>::without_front(span, piece.extent);
     }
   }
   void undo(const Split& split, const typename P::Mark& mark) noexcept {
@@ -64,10 +63,10 @@ class BuddySpace : public Space<P> {
   }
 
   [[nodiscard]] bool vet_growth(Block right, Size more, Fault& fault) const noexcept {
-    return policy_.vet(right, fault) && vet_pieces(this->without(right, more), fault);
+    return policy_.vet(right, fault) && vet_pieces(this->without_front(right, more), fault);
   }
   void grow(Block right, Size more) noexcept {
-    const Block rest = this->without(right, more);
+    const Block rest = this->without_front(right, more);
     map_.drop_free(right);
     policy_.erase(right);
     if (rest) map_.add_live(rest);
@@ -81,40 +80,40 @@ class BuddySpace : public Space<P> {
   struct Release {
     Block block;
   };
-  // What giving it back may change.
+  // The range that the release may change.
   [[nodiscard]] Block changed_range(const Release& release) const noexcept {
     return this->with_free_around(release.block);
   }
   [[nodiscard]] Release plan_release(Block block) const noexcept { return {block}; }
 
-  // A block that no halving has made takes all free blocks around it into account: which of them
-  // its pieces will join depends on each other.
+  // A block that halving cannot yield is released in pieces. All free blocks within its enclosing
+  // block are vetted: which of them a piece coalesces with depends on the other pieces.
   [[nodiscard]] bool vet(const Release& release, Fault& fault) const noexcept {
     Block whole = enclosing(release.block);
     if (!vet_within(whole, fault)) return false;
     for (Block buddy = free_buddy(whole); buddy; buddy = free_buddy(whole)) {
       if (!policy_.vet(buddy, fault)) return false;
-      whole = both(whole, buddy);
+      whole = merged(whole, buddy);
     }
     return release.block == first_piece(release.block) ? policy_.vet_insert(whole, fault)
                                                        : vet_up_to(whole.extent, fault);
   }
   void apply(const Release& release) noexcept {
-    for_pieces(release.block, [this](Block piece) { join(piece); });
+    for_pieces(release.block, [this](Block piece) { coalesce(piece); });
   }
-  // Blocks that are freed together may make a whole of what none of them would alone, and so join
-  // with any free block there is.
+  // Blocks that are freed together may form a block that none of them would alone, and so coalesce
+  // with any free block.
   [[nodiscard]] bool vet_batch(Fault& fault) const noexcept {
     return vet_within({0, map_.region_size()}, fault);
   }
 
-  // The cut may take a block that this one would have been joined with on its way up, and that need
-  // not touch it: it then ends in another bin.
+  // The split may take a block that this one would have coalesced with on its way up, and that need
+  // not touch it: the result then goes to another bin.
   [[nodiscard]] bool vet_after(const Split& split, Block /*block*/, Fault& fault) const noexcept {
-    return policy_.vet_beside(split.from, fault) && policy_.vet_any_insert(fault);
+    return policy_.vet_list_neighbours(split.from, fault) && policy_.vet_any_insert(fault);
   }
 
-  // Whether no two free blocks touch.
+  // True if no two free blocks ever touch.
   [[nodiscard]] static bool coalesces_all() noexcept { return false; }
 
  private:
@@ -122,12 +121,12 @@ class BuddySpace : public Space<P> {
   using Space<P>::map_;
   using Space<P>::policy_;
 
-  // visit(piece) for each piece of a live block, which is then a live block by itself.
+  // Calls visit(piece) for each piece of a live block, when that is a live block of its own.
   template <typename Visit>
   void for_pieces(Block span, Visit visit) noexcept {
     while (span) {
       const Block piece = first_piece(span);
-      span = this->without(span, piece.extent);
+      span = this->without_front(span, piece.extent);
       if (span) map_.add_live(span);
       visit(piece);
     }
@@ -136,12 +135,12 @@ class BuddySpace : public Space<P> {
     map_.make_free(piece);
     policy_.insert(piece);
   }
-  [[gnu::noinline]] void join(Block whole) noexcept {
+  [[gnu::noinline]] void coalesce(Block whole) noexcept {
     map_.make_free(whole);
     for (Block buddy = free_buddy(whole); buddy; buddy = free_buddy(whole)) {
       policy_.erase(buddy);
       const auto& [left, right] = std::minmax(whole, buddy, starts_before);
-      const Block now = both(left, right);
+      const Block now = merged(left, right);
       map_.drop_free(right);
       map_.extend_free(left, now);
       this->retire(right);
@@ -153,7 +152,7 @@ class BuddySpace : public Space<P> {
   [[nodiscard]] static bool starts_before(const Block& a, const Block& b) noexcept {
     return a.start < b.start;
   }
-  [[nodiscard]] static Block both(Block a, Block b) noexcept {
+  [[nodiscard]] static Block merged(Block a, Block b) noexcept {
     return {std::min(a.start, b.start), a.extent + b.extent};
   }
   [[nodiscard]] Block free_buddy(Block block) const noexcept {

@@ -1,7 +1,7 @@
-// list_order.hpp: a block that is freed goes into the list; then one pass in list order joins each
-// block with the one behind it in the list, where that one starts where it ends. Or none does.
+// list_pass.hpp: a freed block is inserted into the list; then, if the heap coalesces, one pass in
+// list order merges each block with its successor in the list if that starts where the block ends.
 //
-// Only in address order does that find all blocks that touch.
+// That finds all blocks that touch only if the list is in address order.
 #pragma once
 
 #include "space/space.hpp"
@@ -18,7 +18,7 @@ class ListPassSpace : public Space<P> {
   struct Release {
     Block block;
   };
-  // What giving it back may change, but for merges that touch nothing of it.
+  // The range that the release may change, but for merges that do not involve it.
   [[nodiscard]] Block changed_range(const Release& release) const noexcept {
     return policy_.coalesces() ? this->with_free_around(release.block) : release.block;
   }
@@ -30,23 +30,23 @@ class ListPassSpace : public Space<P> {
   void apply(const Release& release) noexcept {
     map_.make_free(release.block);
     policy_.insert(release.block);
-    if (policy_.coalesces()) join_all();
+    if (policy_.coalesces()) coalesce_in_list_order();
   }
 
-  // Whether no two free blocks touch.
+  // True if no two free blocks ever touch.
   [[nodiscard]] bool coalesces_all() const noexcept { return policy_.coalesces_all(); }
 
  private:
   using Space<P>::map_;
   using Space<P>::policy_;
 
-  void join_all() noexcept {
+  void coalesce_in_list_order() noexcept {
     for (Block left = policy_.first(); left;) {
-      const Block right = policy_.behind(left);
-      left = right && right.start == left.end() ? join(left, right) : right;
+      const Block right = policy_.after(left);
+      left = right && right.start == left.end() ? merge(left, right) : right;
     }
   }
-  Block join(Block left, Block right) noexcept {
+  Block merge(Block left, Block right) noexcept {
     const Block whole{left.start, left.extent + right.extent};
     map_.drop_free(right);
     policy_.erase(right);

@@ -1,4 +1,4 @@
-// neighbours.hpp: a block that is freed becomes one with the free blocks that touch it, at once.
+// neighbours.hpp: a freed block coalesces with the free blocks that touch it, at once.
 //
 //     (live) middle (live)     insert(middle)
 //     left   middle (live)     replace(left, left + middle)
@@ -19,14 +19,14 @@ class NeighbourSpace : public Space<P> {
   using Space<P>::vet;
   using Space<P>::apply;
 
-  // A block that becomes free, the free blocks that touch it, and all of them in one.
+  // A block to be freed, the free blocks that touch it, and the one that they become.
   struct Release {
     Block left, middle, right, whole;
 
-    [[nodiscard]] bool between() const noexcept { return left && right; }
+    [[nodiscard]] bool has_both() const noexcept { return left && right; }
   };
 
-  // What giving it back changes.
+  // The range that the release changes.
   [[nodiscard]] static Block changed_range(const Release& release) noexcept {
     return release.whole;
   }
@@ -42,35 +42,35 @@ class NeighbourSpace : public Space<P> {
     const Block old = replaced(release);
     if (!old) return policy_.vet_insert(release.middle, fault);
     return policy_.vet_replace(old, release.whole, fault) &&
-           (!release.between() || policy_.vet(release.right, fault));
+           (!release.has_both() || policy_.vet(release.right, fault));
   }
   void apply(const Release& release) noexcept {
     const auto& [left, middle, right, whole] = release;
     if (right) map_.drop_free(right);
-    if (release.between()) policy_.erase(right);
+    if (release.has_both()) policy_.erase(right);
     if (left) {
       map_.drop_live(middle);
       map_.extend_free(left, whole);
     } else {
       map_.make_free(whole);
     }
-    put_in_place_of(replaced(release), whole);
+    replace_or_insert(replaced(release), whole);
     if (left) this->retire(middle);
     if (right) this->retire(right);
   }
 
-  // Whether no two free blocks touch.
+  // True if no two free blocks ever touch.
   [[nodiscard]] static bool coalesces_all() noexcept { return true; }
 
  private:
   using Space<P>::map_;
   using Space<P>::policy_;
 
-  // The free block whose place the whole takes; none where nothing free touches the middle.
+  // The free block that `whole` replaces; no block if no free block touches the middle.
   [[nodiscard]] static Block replaced(const Release& release) noexcept {
     return release.left ? release.left : release.right;
   }
-  void put_in_place_of(Block old, Block whole) noexcept {
+  void replace_or_insert(Block old, Block whole) noexcept {
     if (old) {
       policy_.replace(old, whole);
     } else {

@@ -1,26 +1,25 @@
-// space.hpp: the free space of a region: cutting blocks from it, and giving them back.
+// space.hpp: the free space of a region: splitting blocks off it, and giving them back.
 //
-// Three things know which blocks are free: the block map, the nodes in the region, and the policy.
-// What is done to one must be done to all; here it is done, in steps of two kinds:
+// Three structures record which blocks are free: the block map, the nodes in the region, and the
+// policy's own. A change must be made in all of them; here it is made, in steps of three kinds:
 //
-//     plan   what a call would do; reads only
-//     vet    whether every node is sound that the plan reads or writes; reads only
-//     apply  does it, and cannot fail
+//     plan   computes what a call would change; reads only
+//     vet    checks that every node is sound that the plan reads or writes; reads only
+//     apply  makes the change, and cannot fail
 //
-// In each step of apply the block map is brought up to date first; then the policy is told, which
-// may ask the map, and still finds the nodes of blocks that are no more; and last the fronts of
-// those are scrubbed.
+// Each step of apply updates the block map first. Then it tells the policy, which may query the
+// map, and still finds the nodes of blocks that were merged. Last it erases the fronts of those.
 //
-// This file has what all heaps share. How free blocks become one again is of three kinds, a file
-// each: neighbours.hpp, buddies.hpp, list_order.hpp.
+// This file has what all heaps share. Free blocks coalesce in one of three ways, a file each:
+// neighbours.hpp, buddies.hpp, list_pass.hpp.
 #pragma once
 
 #include "policy/policy.hpp"
 
 namespace glassheap {
 
-// What a block is cut from, and what is left of that: `rest`, and in front, where the payload must
-// be aligned, `gap`.
+// A split of the free block `from`: `taken` is allocated and `rest` stays free; so does `gap`, if
+// the payload's alignment needs one.
 //
 //     | from ................... |
 //     | gap | taken | rest ..... |
@@ -30,7 +29,7 @@ struct Split {
   [[nodiscard]] explicit operator bool() const noexcept { return static_cast<bool>(from); }
 };
 
-// `from` can serve the request.
+// `from` must be able to serve the request.
 [[nodiscard]] inline Split plan_split(const BlockBytes& bytes, Block from,
                                       const Request& request) noexcept {
   const bool flush = request.align == granule_size;
@@ -49,7 +48,7 @@ class Space {
 
   [[nodiscard]] const P& policy() const noexcept { return policy_; }
 
-  // The map is empty; then everything is one free block.
+  // Makes the whole region one free block. The map is empty.
   void seed() noexcept {
     const Block whole{0, bytes_.size()};
     policy_.clear();
@@ -57,7 +56,7 @@ class Space {
     policy_.insert(whole);
   }
 
-  // The map has all its blocks; then the policy is told of the free ones.
+  // Tells the policy of all free blocks. The map is complete.
   void rebuild_index() noexcept {
     policy_.clear();
     for (Offset at = map_.free_from(0); at != nowhere; at = map_.free_from(at + granule_size))
@@ -80,53 +79,54 @@ class Space {
     }
     map_.make_live(split.taken);
     if (split.rest) map_.add_free(split.rest);
-    put_in_place_of(split.from, split.rest);
+    replace_or_erase(split.from, split.rest);
   }
   void on_allocate(Block block) noexcept { policy_.on_allocate(block); }
 
-  // Whether a block may become free where no free block touches it.
+  // True if a block may become free when no free block touches it.
   [[nodiscard]] bool vet_alone(Block block, Fault& fault) const noexcept {
     return policy_.vet_insert(block, fault);
   }
 
-  // Whether blocks, each of which may be released, may be released together: together they may make
-  // a whole of another size than any of them would.
+  // True if blocks, each of which may be released, may be released together: together they may
+  // coalesce into a block of another size than any of them would alone.
   [[nodiscard]] bool vet_batch(Fault& fault) const noexcept {
     return policy_.vet_any_insert(fault);
   }
 
-  // Whether a block that may be released by itself may be released once the cut has been made.
-  // Where that takes from a free block beside it, it may come to be a part of one of another size;
-  // and where it takes a free block whole, other nodes come to stand beside it in the list.
+  // True if a block that may be released by itself may be released after the split. If the split
+  // takes part of a free block beside it, it may coalesce into a block of another size; if the
+  // split takes a whole free block, it may get other neighbours in the list.
   [[nodiscard]] bool vet_after(const Split& split, Block block, Fault& fault) const noexcept {
     const bool touches = split.from.end() == block.start || block.end() == split.from.start;
-    return policy_.vet_beside(split.from, fault) && (!touches || policy_.vet_any_insert(fault));
+    return policy_.vet_list_neighbours(split.from, fault) &&
+           (!touches || policy_.vet_any_insert(fault));
   }
 
-  // A live block grows by `more` bytes of `right`, the free block behind it.
+  // A live block grows by `more` bytes of `right`, the free block after it.
   [[nodiscard]] bool vet_growth(Block right, Size more, Fault& fault) const noexcept {
-    const Block rest = without(right, more);
+    const Block rest = without_front(right, more);
     return rest ? policy_.vet_replace(right, rest, fault) : policy_.vet(right, fault);
   }
   void grow(Block right, Size more) noexcept {
-    const Block rest = without(right, more);
+    const Block rest = without_front(right, more);
     map_.drop_free(right);
     if (rest) map_.add_free(rest);
-    put_in_place_of(right, rest);
+    replace_or_erase(right, rest);
     bytes_.scrub(right.start);
   }
-  // Whether a block of `extent` bytes may stand at `start`.
+  // True if a block of `extent` bytes may start at `start`.
   [[nodiscard]] static constexpr bool may_stand(Offset /*start*/, Size /*extent*/) noexcept {
     return true;
   }
 
-  // visit(piece) for each free block that what is left of a cut becomes.
+  // Calls visit(piece) for each free block that the rest of a split becomes.
   template <typename Visit>
   static void visit_pieces(Block span, Visit visit) {
     if (span) visit(span);
   }
 
-  // Takes a cut back. The front of `from` has the bytes that it had; `mark` was the policy's then.
+  // Undoes a split. The front of `from` has its old bytes again; `mark` is from before the split.
   [[nodiscard]] typename P::Mark mark() const noexcept { return policy_.mark(); }
   void undo(const Split& split, const typename P::Mark& mark) noexcept {
     if (split.rest) {
@@ -138,7 +138,7 @@ class Space {
   }
 
  protected:
-  // The block, and all free ones that stand beside it without a gap.
+  // The block, and all free blocks around it, up to the nearest live ones.
   [[nodiscard]] Block with_free_around(Block block) const noexcept {
     for (Block left = map_.free_ending_at(block.start); left;
          left = map_.free_ending_at(left.start))
@@ -149,11 +149,11 @@ class Space {
     return block;
   }
 
-  [[nodiscard]] static Block without(Block block, Size low_end) noexcept {
+  [[nodiscard]] static Block without_front(Block block, Size low_end) noexcept {
     return {block.start + low_end, block.extent - low_end};
   }
 
-  void put_in_place_of(Block from, Block rest) noexcept {
+  void replace_or_erase(Block from, Block rest) noexcept {
     if (rest) {
       policy_.replace(from, rest);
     } else {
@@ -161,10 +161,10 @@ class Space {
     }
   }
 
-  // The front of a block that is no more, inside a free one.
+  // Erases the front of a block that was merged into a free one.
   void retire(Block block) noexcept {
     bytes_.scrub(block.start);
-    if (block.extent == bytes_.layout.front) map_.note_empty(block.start);
+    if (block.extent == bytes_.layout.front) map_.set_tombstone(block.start);
   }
 
   BlockBytes& bytes_;
@@ -172,7 +172,7 @@ class Space {
   P policy_;
 
  private:
-  // By value and out of line: a cut with a gap is rare, and all others stay in registers.
+  // By value and out of line: a split with a gap is rare, and all others stay in registers.
   [[nodiscard, gnu::noinline]] bool vet_gap(Split split, Fault& fault) const noexcept {
     return policy_.vet_replace(split.from, split.gap, fault) &&
            (!split.rest || policy_.vet_insert(split.rest, fault));
@@ -184,7 +184,7 @@ class Space {
     policy_.replace(split.from, split.gap);
     if (!split.rest) return;
     map_.add_free(split.rest);
-    policy_.insert_behind(split.gap, split.rest);
+    policy_.insert_after(split.gap, split.rest);
   }
 };
 

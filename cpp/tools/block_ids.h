@@ -1,12 +1,14 @@
-/* The names of the live blocks: a table from address to ID, in memory of its own.
+/* block_ids.h: the IDs of the live blocks, in a table from address to ID.
  *
- * An ID is the number of a block for as long as it lives. The IDs in use and the IDs given back are
- * together always 0 .. live + freed - 1; one given back is used again first, the last one foremost.
+ * A block keeps its ID for as long as it is live. The IDs in use and the freed IDs together are
+ * always 0 .. live + freed - 1. A new block gets the ID that was freed last, if there is one.
  *
- * The table is open addressing with linear probing, at most half full, and doubles when it must. It
- * lies in pages from mmap, since malloc is what calls it. Finding, adding and removing take O(1).
+ * The table uses open addressing with linear probing. It is at most half full, and doubles when it
+ * would be fuller. It lies in pages from mmap, because malloc calls it. Finding, adding and
+ * removing a block take O(1).
  *
- * Everything here is static: the public names of a preloaded library answer for the program's own.
+ * Everything here is static: a public symbol of a preloaded library would replace the program's own
+ * symbol of the same name.
  */
 #ifndef GLASSHEAP_TOOLS_BLOCK_IDS_H
 #define GLASSHEAP_TOOLS_BLOCK_IDS_H
@@ -24,7 +26,7 @@ typedef struct {
 enum { first_capacity = 4096 };
 
 static slot_t* slots;
-static size_t* free_ids; /* a stack, with a place for every slot */
+static size_t* free_ids; /* a stack, with room for one ID a slot */
 static size_t capacity;  /* in slots: 0 at first, then a power of two */
 static size_t live;
 static size_t freed;
@@ -33,7 +35,7 @@ static size_t home_of(uintptr_t address) {
   return (size_t)(((uint64_t)address >> 4) * 0x9E3779B97F4A7C15U >> 32) & (capacity - 1);
 }
 
-/* The slot that holds the address, or else the empty one where it belongs. */
+/* Returns the slot that holds the address, or the empty slot where it belongs. */
 static size_t find(uintptr_t address) {
   size_t at = home_of(address);
   while (slots[at].address != 0 && slots[at].address != address) at = (at + 1) & (capacity - 1);
@@ -42,7 +44,8 @@ static size_t find(uintptr_t address) {
 
 static void place(uintptr_t address, size_t id) { slots[find(address)] = (slot_t){address, id}; }
 
-/* The later slots of the run move up into the hole, except where that is before their home. */
+/* Empties a slot. Each later slot of its run moves up into the hole, unless the hole is before the
+ * home of that slot. */
 static void clear(size_t hole) {
   size_t mask = capacity - 1;
   for (size_t at = (hole + 1) & mask; slots[at].address != 0; at = (at + 1) & mask) {
@@ -58,7 +61,7 @@ static void* map_zeroed(size_t bytes) {
   return pages == MAP_FAILED ? NULL : pages;
 }
 
-/* No ID is waiting in free_ids: the table moves only when a new one is needed. */
+/* free_ids is empty here, and is not copied: the table grows only when no freed ID is left. */
 static void move_table(slot_t* to_slots, size_t* to_free_ids, size_t to_capacity) {
   slot_t* from = slots;
   size_t from_capacity = capacity;
@@ -72,7 +75,8 @@ static void move_table(slot_t* to_slots, size_t* to_free_ids, size_t to_capacity
   if (from_capacity > 0) munmap(from, from_capacity * sizeof *from);
 }
 
-/* False if and only if the system has no more pages; the table is then as it was. */
+/* Makes room for one more block. Returns false if and only if the system has no more pages; the
+ * table is then unchanged. */
 static bool room_for_one_more(void) {
   if (freed > 0 || live < capacity / 2) return true;
   size_t wanted = capacity > 0 ? 2 * capacity : first_capacity;
@@ -83,7 +87,7 @@ static bool room_for_one_more(void) {
   return true;
 }
 
-/* Names a block that is not in the table; there must be room for one more. */
+/* Adds a block that is not in the table, and returns its ID. There must be room for one more. */
 static size_t add(uintptr_t address) {
   size_t id = freed > 0 ? free_ids[--freed] : live;
   place(address, id);
@@ -93,7 +97,7 @@ static size_t add(uintptr_t address) {
 
 static bool known(uintptr_t address) { return capacity > 0 && slots[find(address)].address != 0; }
 
-/* The block is gone; its ID is returned, and free for the next one. The address must be known. */
+/* Removes a block, and returns its ID, which the next block will get. The address must be known. */
 static size_t take_away(uintptr_t address) {
   size_t at = find(address);
   size_t id = slots[at].id;

@@ -1,8 +1,8 @@
-/* Records what a real program asks of malloc, as a trace that can be replayed on any heap.
+/* record_malloc.c: records the malloc calls of a real program as a trace that any heap can replay.
  *
- * A placement policy is judged by the requests of real programs, and these keep no diary. The
- * dynamic linker lets a library that is loaded first answer for malloc and its kin. This one hands
- * every call on to the real function and writes down what happened, one line a call:
+ * A placement policy is judged by the requests of real programs. The dynamic linker lets a library
+ * that is loaded first replace malloc and its relatives. This library passes each call on to the
+ * real function, and writes one line for it:
  *
  *     a ID SIZE     malloc, calloc (the product), aligned_alloc, memalign, posix_memalign
  *     r ID SIZE     realloc: the block has a new size, and keeps its ID even when it moves
@@ -11,21 +11,21 @@
  *     cc -std=c99 -O2 -shared -fPIC -pthread record_malloc.c -o librecord_malloc.so -ldl
  *     GLASSHEAP_TRACE=out.script LD_PRELOAD=./librecord_malloc.so program arguments...
  *
- * An ID names a block for as long as it lives; the one given back last is used next, so that IDs
- * stay small and the file compresses well. Not recorded: alignments, calls that failed, frees of
- * NULL, blocks that were there before the recording began, and what valloc and pvalloc give.
+ * An ID names a block for as long as it is live. The ID that was freed last is used next, so that
+ * IDs stay small and the file compresses well. Not recorded: alignments, calls that failed, frees
+ * of NULL, blocks allocated before the recording began, and blocks from valloc and pvalloc.
  *
- * How it stays out of the program's way, and of its own:
- *   - It never allocates: the table of block_ids.h is mmap'ed, the output of trace_file.h a static
- *     buffer given to write(2).
- *   - dlsym may allocate while it is asked for the real functions: a small static arena serves it.
- *   - One lock is held over the real call and its line, so the lines of many threads stand in the
- *     order of the calls. A thread that comes back while it holds the lock (a signal handler, a
- *     fork handler) passes through unrecorded.
- *   - A forked child does not write, and a program that this one starts, or turns into by exec, is
- *     not recorded (it would overwrite the file): the variable is blanked once it has been read.
- *     So name the program itself, not a script that starts it.
- *   - Whatever goes wrong is said on stderr, the recording ends there, and the program runs on.
+ * How it disturbs neither the program nor itself:
+ *   - It never allocates: the table in block_ids.h lies in pages from mmap, and trace_file.h writes
+ *     through a static buffer.
+ *   - dlsym may allocate while it looks up the real functions: a small static arena serves it.
+ *   - One lock is held over the real call and its line, so the lines of all threads are in the
+ *     order of the calls. A call from a thread that already holds the lock (in a signal handler or
+ *     a fork handler) passes through unrecorded.
+ *   - A forked child does not write. A program that this one starts, or becomes by exec, is not
+ *     recorded, because it would overwrite the file: the variable is blanked once it has been read.
+ *     So preload the library for the program itself, not for a script that starts it.
+ *   - An error is printed to stderr and ends the recording; the program runs on.
  *
  * A program that dies of a signal loses the lines still in the buffer (64 KiB at most).
  */
@@ -43,14 +43,14 @@
 #include "block_ids.h"
 #include "trace_file.h"
 
-/* ---- What happened to a block (the lock is held) --------------------------------------------- */
+/* ---- Recording one call (the lock is held) --------------------------------------------------- */
 
 static void note_freed(uintptr_t address) {
   if (known(address)) write_freed(take_away(address));
 }
 
 static void note_new(uintptr_t address, size_t size) {
-  note_freed(address); /* if it is known, its free has passed by unrecorded */
+  note_freed(address); /* if it is known, its free was not recorded */
   if (room_for_one_more()) {
     write_sized('a', add(address), size);
   } else {
@@ -65,10 +65,10 @@ static void note_resized(uintptr_t before, uintptr_t after, size_t size) {
   }
   if (after != before) note_freed(after); /* as in note_new */
   (void)take_away(before);
-  write_sized('r', add(after), size); /* the ID given back last: the block's own */
+  write_sized('r', add(after), size); /* gets the ID freed last: the block's own */
 }
 
-/* ---- The real functions, and the arena that stands in while dlsym looks for them ------------- */
+/* ---- The real functions, and the arena that replaces them while dlsym finds them ------------- */
 
 static struct {
   void* (*malloc)(size_t);
@@ -83,7 +83,7 @@ static struct {
 
 enum { arena_bytes = 8192, granule = 16 };
 
-static char arena[arena_bytes] __attribute__((aligned(granule))); /* zero, and never given twice */
+static char arena[arena_bytes] __attribute__((aligned(granule))); /* zeros; no byte is reused */
 static size_t arena_used;
 
 static bool in_arena(const void* block) {
@@ -97,7 +97,8 @@ static void* arena_take(size_t size) {
   return block;
 }
 
-/* Copies what may lie behind the block too: it is the arena's, and does no harm. */
+/* Moves a block out of the arena. The size of the block is unknown, so the copy may include arena
+ * bytes behind it, which does no harm. */
 static void* arena_leave(const void* block, size_t size) {
   size_t readable = (size_t)(arena + sizeof arena - (const char*)block);
   void* moved = malloc(size);
@@ -111,7 +112,7 @@ static void look_up(void* function, const char* name) {
     say("record_malloc: the program's libraries have no %s to record\n", name);
     abort();
   }
-  memcpy(function, &found, sizeof found); /* ISO C knows no cast from object to function */
+  memcpy(function, &found, sizeof found); /* ISO C has no cast from object to function pointer */
 }
 
 static void look_up_all(void) {
@@ -125,7 +126,8 @@ static void look_up_all(void) {
   look_up(&real.exit, "_exit");
 }
 
-/* The first call comes from the loader, before there is a second thread. */
+/* Looks up the real functions in the first call. Returns false until that is done. The first call
+ * comes from the loader, before there is a second thread. */
 static bool ready(void) {
   static bool begun;
   static bool done;
@@ -135,7 +137,7 @@ static bool ready(void) {
   return done = true;
 }
 
-/* ---- The lock, and the life of the recording ------------------------------------------------- */
+/* ---- The lock; the start and the end of the recording ---------------------------------------- */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static __thread bool inside __attribute__((tls_model("initial-exec")));
@@ -164,7 +166,7 @@ static void in_child(void) {
   in_parent();
 }
 
-/* Not getenv: some shells bring their own, and the value is to be blanked in its place. */
+/* Replaces getenv: some shells define their own, and the value must be blanked in place. */
 static char* find_variable(const char* name_and_equals) {
   size_t length = strlen(name_and_equals);
   for (char** entry = environ; *entry != NULL; ++entry) {
@@ -179,7 +181,7 @@ __attribute__((constructor)) static void begin(void) {
   pthread_atfork(before_fork, in_parent, in_child);
   if (path == NULL) {
     say("record_malloc: nothing is recorded; set GLASSHEAP_TRACE to the file to write\n");
-  } else if (*path != '\0') { /* else we are in a program that a recorded one started */
+  } else if (*path != '\0') { /* else a recorded program started this one */
     open_trace(path);
     *path = '\0';
   }
@@ -196,7 +198,7 @@ __attribute__((destructor)) static void end(void) {
   write_what_is_left();
 }
 
-/* ---- What the program calls ------------------------------------------------------------------ */
+/* ---- The functions that the program calls ---------------------------------------------------- */
 
 static void* given(bool ours, void* block, size_t size) {
   if (ours && recording && block != NULL) note_new((uintptr_t)block, size);

@@ -1,9 +1,10 @@
-/* The trace being written: lines go into a static buffer, and the buffer into the file by write(2).
+/* trace_file.h: the trace file. Lines go into a static buffer, which write(2) copies to the file.
  *
- * stdio would allocate, and we are inside malloc. The buffer holds whole lines only, so the file is
- * a trace in itself after every write that succeeds. The caller holds the recorder's lock.
+ * stdio is not used: it would allocate, inside malloc. The buffer holds whole lines only, so the
+ * file is a valid trace after every write that succeeds. The caller holds the recorder's lock.
  *
- * Everything here is static: the public names of a preloaded library answer for the program's own.
+ * Everything here is static: a public symbol of a preloaded library would replace the program's own
+ * symbol of the same name.
  */
 #ifndef GLASSHEAP_TOOLS_TRACE_FILE_H
 #define GLASSHEAP_TOOLS_TRACE_FILE_H
@@ -21,8 +22,8 @@ enum { buffer_bytes = 65536, longest_line = 64 };
 static char buffer[buffer_bytes];
 static size_t buffered;
 static int trace = -1;
-static bool recording;    /* the file is open, and every line so far has been taken */
-static bool line_by_line; /* do not keep lines back: the program is about to end */
+static bool recording;    /* the file is open, and every write so far has succeeded */
+static bool line_by_line; /* do not buffer lines: the program is about to end */
 
 static bool write_all(int descriptor, const char* text, size_t length) {
   while (length > 0) {
@@ -41,10 +42,10 @@ __attribute__((format(printf, 1, 2))) static void say(const char* format, ...) {
   va_start(arguments, format);
   (void)vsnprintf(text, sizeof text, format, arguments);
   va_end(arguments);
-  (void)write_all(STDERR_FILENO, text, strlen(text)); /* nowhere else is left to say it */
+  (void)write_all(STDERR_FILENO, text, strlen(text)); /* a failure cannot be reported */
 }
 
-/* The descriptor goes out of the way of the low numbers that programs count on. */
+/* The descriptor is moved above the low numbers, which programs rely on. */
 static void open_trace(const char* path) {
   int low = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   if (low < 0) {
@@ -76,7 +77,7 @@ static void end_trace_early(const char* why) {
   say("record_malloc: %s; the trace ends here\n", why);
 }
 
-/* A forked child has its own copy of everything here, but the file is its parent's. */
+/* For a forked child: it has its own copy of this state, but the file is its parent's. */
 static void abandon_trace(void) {
   if (recording) close(trace);
   recording = false;

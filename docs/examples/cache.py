@@ -1,11 +1,12 @@
-"""A cache in a mapped file: it is there again after a restart, and after a kill.
+"""A cache in a mapped file: it survives a restart, and a kill.
 
-    python docs/examples/cache.py FILE         the squares of 1 to 20, by way of the cache
+    python docs/examples/cache.py FILE         the squares of 1 to 20, through the cache
     python docs/examples/cache.py FILE kill    the same, and killed in the middle of it
 
-An entry is a block that holds its key and its value, so the cache is the walk over the heap: there
-is no other list that a kill could leave half written. The key's first byte is written last; an
-entry without one was being written when somebody died, and is given back.
+An entry is a block with its key and its value. The walk over the heap gives all entries, so there
+is no other list that a kill could leave half written. The first byte of an entry marks it as
+complete, and is written last. An incomplete entry was being written when its process died, and is
+freed.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from pathlib import Path
 
 from glassheap import SharedHeap
 
-ENTRY = struct.Struct("=BxxxxxxxQQ")  # whether it is complete; key; value
+ENTRY = struct.Struct("=BxxxxxxxQQ")  # 1 if complete; key; value
 
 
 class Cache:
-    """Numbers by numbers, in a file."""
+    """A map from numbers to numbers, in a file."""
 
     def __init__(self, path: Path) -> None:
         self.heap = opened(path)
@@ -35,15 +36,15 @@ class Cache:
                 self.heap.free(address)
 
     def get(self, key: int) -> int | None:
-        """The value, or None."""
+        """The value of the key, or None."""
         address = self.entries.get(key)
         return None if address is None else ENTRY.unpack(self.heap.view(address))[2]
 
     def put(self, key: int, value: int) -> None:
-        """Keep a value; when there is no room for it, in the place of the oldest."""
+        """Store a value; if there is no room, the oldest entries make place for it."""
         while self.heap.largest_free() < ENTRY.size:
             self.heap.free(self.entries.pop(next(iter(self.entries))))
-        address = self.heap.calloc(1, ENTRY.size)  # zeros: not complete
+        address = self.heap.calloc(1, ENTRY.size)  # zeros: incomplete
         with self.heap.view(address) as entry:
             ENTRY.pack_into(entry, 0, 0, key, value)
             entry[0] = 1
@@ -51,7 +52,7 @@ class Cache:
 
 
 def opened(path: Path) -> SharedHeap:
-    """The heap in the file, made if there is none; after a kill it is made whole by attaching."""
+    """The heap in the file, created if there is none; attaching recovers it after a kill."""
     try:
         return SharedHeap.attach(path=path)
     except FileNotFoundError:
@@ -59,7 +60,7 @@ def opened(path: Path) -> SharedHeap:
 
 
 def main() -> None:
-    """Ask for twenty squares; say how many of them were known."""
+    """Look up twenty squares, and print how many of them were in the cache."""
     cache = Cache(Path(sys.argv[1]))
     known = 0
     for key in range(1, 21):

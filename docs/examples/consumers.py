@@ -1,10 +1,10 @@
-"""One process produces messages, three consume them: a block each, all in one segment.
+"""One process produces messages and three consume them: one block a message, in one segment.
 
     python docs/examples/consumers.py
 
-A message is written once, and never copied. The producer shares its block, sends it, and drops it;
-whoever holds it last frees it, which is the consumer that is done with it. When one of them dies
-with a message in its hands, reap() gives the block back.
+A message is written once, and never copied. The producer shares its block, sends it, and drops it.
+The last holder frees the block: that is the consumer, at the end of its work on the message. If a
+consumer dies while it holds a message, reap() frees the block.
 """
 
 from __future__ import annotations
@@ -25,26 +25,26 @@ SIZE = 10_000
 
 
 def consume(messages: Queue[Block | None], results: Queue[tuple[int, int]]) -> None:
-    """Add up messages until there is no more."""
+    """Add up messages until the queue sends None."""
     count = total = 0
     while (block := messages.get()) is not None:
-        with block, memoryview(block) as message:  # the end of the with lets go of it
+        with block, memoryview(block) as message:  # its end releases the hold
             total += message[0]
             count += 1
     results.put((count, total))
 
 
 def produce(heap: SharedHeap, messages: Queue[Block | None]) -> None:
-    """Write each message in a block of its own, and send it."""
+    """Write each message into a block of its own, and send it."""
     for number in range(MESSAGES):
         block = heap.alloc(SIZE).share()
         with memoryview(block) as message:
             message[:] = bytes([number % 100]) * SIZE
-        messages.put(block)  # a queue sends it later, and has it until then
+        messages.put(block)  # the queue sends it later, and holds it until then
 
 
 def main() -> None:
-    """Run them all to their end."""
+    """Run the producer and its consumers, and print the totals."""
     context = multiprocessing.get_context("spawn")
     messages: Queue[Block | None] = context.Queue(50)  # the heap has room for twice as many
     results: Queue[tuple[int, int]] = context.Queue()

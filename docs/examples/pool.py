@@ -1,9 +1,9 @@
-"""A pool of processes that works on one large array, without sending it to anybody.
+"""A process pool that works on one large array, without copying it.
 
     python docs/examples/pool.py
 
-What a task sends is the block: where it is, some hundred bytes, whatever it holds. At the other end
-it is opened in the same memory. NumPy would be `numpy.frombuffer(block)` in the place of `cast`.
+A task receives the block as a reference of some hundred bytes, whatever its size. The worker opens
+it in the same memory. With NumPy, `numpy.frombuffer(block)` would replace `cast`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ PARTS = 4
 
 
 def scale(block: Block, start: int, stop: int, factor: float) -> float:
-    """Multiply a part of the array in place; the sum of it."""
+    """Multiply a part of the array in place, and return its sum."""
     with memoryview(block).cast("d") as numbers:
         for i in range(start, stop):
             numbers[i] *= factor
@@ -26,7 +26,7 @@ def scale(block: Block, start: int, stop: int, factor: float) -> float:
 
 
 def main() -> None:
-    """Make the array, let four tasks work on it, and look at what they did."""
+    """Create the array, let four tasks work on it, and compare their sums with the array."""
     step = COUNT // PARTS
     with SharedHeap.create(size=COUNT * 8 + 4096) as heap, heap.alloc(COUNT * 8) as block:
         with memoryview(block).cast("d") as numbers:

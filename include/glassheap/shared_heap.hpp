@@ -1,97 +1,93 @@
-// shared_heap.hpp: one heap, many processes.
+// shared_heap.hpp: one heap, used by many processes at once.
 //
-// Everything that a process needs is in the segment (shared/superblock.hpp); each has its own
-// HeapCore over it, whose numbers are written down before it leaves and read when it comes. Places
-// are offsets from the region, the same in every process, whatever address it is mapped at.
-//
-//     enter   take the lock; its owner died? make the heap whole; read the numbers, if another was
-//             here since
-//     leave   write the numbers; nothing is in flight any more; leave the lock
-//
-// The numbers and the index are never needed to make a heap whole: they come anew from the block
-// map and from what was in flight (flight.hpp). A process can be killed between any two stores; the
-// block that it was about to get, or to give back, is then free, and no other is touched.
+// Everything is in the segment: blocks, block map, index, lock. Addresses are offsets, the same in
+// every process. A process may be killed between any two stores. The next one to enter then recovers
+// the heap: the block in flight becomes free, and no other block is touched.
 #pragma once
 
+#include <optional>
+
 #include "glassheap/heap.hpp"
-#include "shared/segment.hpp"
-#include "shared/superblock.hpp"
 
 namespace glassheap {
 
 namespace shared {
-class Attachment;
+class Attachment;  // internal
 }
 
-// An image as it lies there, before anybody makes it whole.
+// The contents of a segment before any process recovers it.
 struct Image {
-  std::uint64_t recovered = 0;
-  Intent in_flight;                  // what was in flight
-  std::vector<std::uint32_t> users;  // living processes that have attached
-  std::vector<Address> live;         // payloads of blocks that the map has as live
+  std::uint64_t recovered = 0;       // recoveries from the death of a process
+  Offset in_flight_start = 0;        // of the range that a call was changing
+  Offset in_flight_end = 0;          // 0: no call was
+  Size in_flight_keep = 0;           // bytes at its start that stay a live block
+  std::vector<std::uint32_t> users;  // pids of living processes that have attached
+  std::vector<Address> live;         // payloads of the blocks that are live in the block map
 };
 
-// A block as it is looked at from outside: whose it is.
+// A live block and its owner.
 struct OwnedBlock {
   BlockInfo block;
-  std::uint32_t pid = 0;  // 0: nobody knows
-  bool alive = false;     // that process
+  std::uint32_t pid = 0;  // 0 if the owner is not known
+  bool alive = false;     // true if that process still runs
   std::uint32_t holders = 0;
 };
 
 class SharedHeap final : public Heap {
  public:
   struct Opening {
-    shared::Place place;
-    double timeout = 10;  // seconds, for the lock and for attaching
-    bool copy = false;    // attach to a copy, which nobody else has: whoever had the lock has not
-    bool salvage =
-        false;  // where the block map is broken too, go by the headers; not of bare heaps
+    SegmentLocation location;
+    double timeout = 10;   // seconds, for the lock and for attaching
+    bool copy = false;     // a copy of an image: no process in its tables can have it
+    bool salvage = false;  // if the block map is broken too, believe the headers; not without them
   };
 
-  // A new heap of wanted.size bytes in a new segment, or in as much of memory that is mapped
-  // already as there is. Refused as Heap::open is, and by the system (system_error).
+  // Creates a heap of wanted.size bytes in a new segment, or in all of memory that is mapped
+  // already. Returns null as Heap::open does, and if the system refuses (system_error).
   [[nodiscard]] static std::unique_ptr<SharedHeap> create(const Options& wanted, const Opening& how,
                                                           Fault& fault);
-  // One that is there. Refused for what is no heap, or not one of this version, machine or policy
-  // (bad_image; an empty `policy` is any), and if it is not ready in time (attach_timeout).
+  // Attaches to an existing heap. Returns null for bytes that are no heap of this version, machine
+  // and policy (bad_image; an empty `policy` accepts any), and if the heap is not ready in time
+  // (attach_timeout). Where no living process has attached, every block is checked: O(n).
   [[nodiscard]] static std::unique_ptr<SharedHeap> attach(const Opening& how,
                                                           const std::string& policy, Fault& fault);
-  // What is in a segment, changing nothing. Refused for what is no heap (bad_image).
-  static bool read(const shared::Place& place, Image& image, Fault& fault);
-  // Whether somebody is inside the heap that begins with these bytes, and how many were before: odd
-  // while somebody is. None if they are too few.
+  // Reads what is in a segment, and changes nothing. Refused for bytes that are no heap (bad_image).
+  static bool read(const SegmentLocation& location, Image& image, Fault& fault);
+  // The sequence number of a heap, from the first bytes of its segment: odd during a call. None if
+  // the bytes are too few.
   [[nodiscard]] static std::optional<std::uint64_t> generation(std::span<const std::byte> front);
-  // Copies all of the segment while nobody else is inside; false if there are more bytes than that.
+  // Copies the whole segment, between two calls. Refused if `bytes` is too small.
   bool copy_into(std::span<std::byte> bytes, Fault& fault) noexcept;
 
-  // Takes the name or the file away. Who has attached is not disturbed.
+  // Removes the name or the file. Attached processes keep the heap.
   bool unlink(Fault& fault) const;
+  // Waits until the file has all that was written.
   bool flush(Fault& fault) noexcept;
 
-  [[nodiscard]] const shared::Place& place() const noexcept { return place_; }
+  [[nodiscard]] const SegmentLocation& location() const noexcept { return location_; }
+  // A random number of the segment, which no other one has.
   [[nodiscard]] Key identity() const noexcept { return identity_; }
-  // Of this process, in the segment; 0 if there was no place for it.
+  // The number of this process in the segment; 0 if the table was full.
   [[nodiscard]] std::uint8_t number() const noexcept;
 
-  // Several processes hold on to a block; the last that lets go frees it.
+  // Adds a reference of this process to a block. The last reference that is dropped frees it.
   bool share(const Handle& handle, Fault& fault) noexcept;
-  // Takes over one hold of the process with this number: what it had sent has arrived.
+  // Turns a reference of process number `from` into one of this process: a sent block has arrived.
   bool transfer_ref(const Handle& handle, std::uint8_t from, Fault& fault) noexcept;
-  // One hold less; `freed` says whether it was the last.
+  // Drops a reference of this process; `freed` is true if it was the last.
   bool drop_ref(const Handle& handle, bool& freed, Fault& fault) noexcept;
-  // Lets go of all that dead processes hold on to; how many blocks were freed by that.
+  // Drops every reference of dead processes. Returns the number of blocks that were freed by that.
   std::size_t reap(Fault& fault) noexcept;
-  // Every live block, and whose it is.
+  // Every live block and its owner. O(n).
   [[nodiscard]] std::vector<OwnedBlock> owners(Fault& fault);
 
  private:
-  SharedHeap(const Options& options, const shared::Place& place, std::span<std::byte> region,
-             std::unique_ptr<CoreInterface> core, std::unique_ptr<shared::Attachment> everyone);
+  SharedHeap(SegmentLocation location, std::unique_ptr<HeapState> state,
+             shared::Attachment& attachment);
 
-  shared::Place place_;
+  SegmentLocation location_;
   Key identity_{};
-  shared::Attachment& attachment_;  // what this process does for the others
+  shared::Attachment& attachment_;  // in the state's hooks
 };
 
 }  // namespace glassheap

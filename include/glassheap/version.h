@@ -1,7 +1,7 @@
-/* version.h: the one place where the version stands.
+/* version.h: the version of glassheap, defined here alone.
  *
- * CMake (project(VERSION)), the Python wheel's metadata and the compiled module all read this line,
- * so they cannot disagree. Major.minor.patch, as plain digits: CMake takes nothing else. */
+ * CMake (project(VERSION)), the metadata of the Python wheel and the compiled module all read this
+ * line, so they cannot disagree. Major.minor.patch in plain digits: CMake accepts nothing else. */
 #ifndef GLASSHEAP_VERSION_H
 #define GLASSHEAP_VERSION_H
 

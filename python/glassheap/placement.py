@@ -1,6 +1,6 @@
-"""The names of the placement policies, as an enumeration.
+"""The names of the placement policies as an enumeration, an alternative to strings.
 
-`glassheap.policies()` gives the summary, the cost and the source of each.
+`glassheap.policies()` describes each policy: its choice of block, its cost and its source.
 """
 
 from __future__ import annotations
@@ -21,5 +21,5 @@ class Policy(str, Enum):
     SEQUENTIAL_FIT = "sequential_fit"
 
     def __str__(self) -> str:
-        """The name itself."""
+        """The name."""
         return self.value

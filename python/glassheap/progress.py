@@ -1,8 +1,8 @@
-"""A progress bar for what takes long, and nothing for what does not.
+"""A progress bar for long replays.
 
-Most replays are over before a bar could be drawn, so it appears only after half a second, only on a
-terminal, and only if rich is installed.  It is drawn on stderr and wiped afterwards: what the
-command prints on stdout is the same with and without it.
+Most replays end within half a second, so the bar appears only after that time, only on a terminal,
+and only if rich is installed.  It is drawn on stderr and erased afterwards: the output on stdout is
+the same with and without it.
 """
 
 from __future__ import annotations
@@ -14,42 +14,40 @@ from typing import TYPE_CHECKING, TextIO
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-PATIENCE = 0.5
-"""Seconds of work before a bar is worth looking at."""
+DELAY = 0.5
+"""Seconds until the bar is shown."""
 
 
 class Bar:
-    """Call it with (done, total) as often as you like, and close it.
+    """A callable that shows its arguments (done, total), until it is closed.
 
         with contextlib.closing(Bar("replaying")) as bar:
             replay(trace, progress=bar)
 
-    A call costs well under a microsecond until the bar is shown.
+    A call costs well under a microsecond until the bar is shown, so it can be made often.
     """
 
-    def __init__(
-        self, title: str, *, file: TextIO | None = None, patience: float = PATIENCE
-    ) -> None:
+    def __init__(self, title: str, *, file: TextIO | None = None, delay: float = DELAY) -> None:
         self._title = title
         self._file = sys.stderr if file is None else file
-        self._due = time.monotonic() + patience if is_terminal(self._file) else float("inf")
+        self._due = time.monotonic() + delay if is_terminal(self._file) else float("inf")
         self._bar: Progress | None = None
         self._task: TaskID | None = None
 
     def __call__(self, done: int, total: int) -> None:
-        """Show that `done` of `total` steps are behind us."""
+        """Show that `done` of `total` steps are complete."""
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, completed=done, total=total)
         elif time.monotonic() >= self._due:
             self._start(done, total)
 
     def close(self) -> None:
-        """Wipe the bar, if there is one."""
+        """Erase the bar, if it is shown."""
         if self._bar is not None:
             self._bar.stop()
 
     def _start(self, done: int, total: int) -> None:
-        """Draw the bar; without rich, never ask again."""
+        """Draw the bar; without rich, disable it."""
         self._due = float("inf")
         try:
             from rich.console import Console
@@ -62,5 +60,5 @@ class Bar:
 
 
 def is_terminal(file: TextIO | None) -> bool:
-    """Whether somebody is watching `file`; it may be missing (closed before we began)."""
+    """True if and only if `file` is an open terminal; `sys.stderr` is None if it was closed."""
     return file is not None and not file.closed and file.isatty()

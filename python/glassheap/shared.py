@@ -19,7 +19,7 @@ from glassheap.errors import AttachError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from glassheap import Block, SharedHeap
+    from glassheap._core import Block, SharedHeap
 
 Identity = tuple[int, int]
 Place = tuple[bytes, bytes, Any]

@@ -1,7 +1,7 @@
-"""Statistics of a heap, by their standard names. All in bytes, except the counts and the ratios.
+"""The statistics of a heap, by their standard names: bytes, except for the counts and the ratios.
 
-In the terms of the literature: `requested` is live(t); `used` is used(t), the size that a heap
-needs which grows from its lowest address; peak_requested / peak_used is the peak utilisation of the
+In the terms of the literature: `requested` is live(t); `used` is used(t), the bytes needed by a
+heap that grows from its lowest address; peak_requested / peak_used is the peak utilisation of the
 CS:APP malloc lab; external fragmentation is 1 - L/F, with L the largest free block and F the sum.
 """
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class HeapStats:
-    """The counters of a heap at one moment."""
+    """A heap's counters, all read at the same moment."""
 
     size: int
     """Bytes in the region."""
@@ -21,7 +21,7 @@ class HeapStats:
     free_blocks: int
     """Blocks in the free list."""
     requested: int
-    """Bytes asked for in live blocks."""
+    """Bytes requested in live blocks."""
     used: int
     """Bytes from the start of the region to the end of its highest live block."""
     available: int
@@ -29,25 +29,26 @@ class HeapStats:
     largest_free: int
     """Bytes on offer in the largest free block."""
     overhead: int
-    """Bytes of live blocks beyond those asked for: headers and rounding."""
+    """Bytes of live blocks beyond the requested ones: headers and rounding."""
     peak_requested: int
     """The maximum of `requested` since the heap was opened."""
     peak_used: int
     """The maximum of `used` since the heap was opened."""
     mallocs: int
-    """Blocks allocated, one by one or many at once."""
+    """Blocks allocated, singly or in batches."""
     frees: int
-    """Blocks freed, one by one or many at once."""
+    """Blocks freed, singly or in batches."""
     reallocs: int
     """Blocks resized by realloc, in place or moved."""
     failures: int
-    """Requests that no free block could serve."""
+    """Requests that failed because no free block fits."""
     external_fragmentation: float
     """1 - largest_free / available; 0 when nothing is available."""
     recovered: int = 0
-    """Recoveries after a process died inside a call; always 0 in a heap that is not shared."""
+    """Number of times that a process died inside of a call and another process repaired the heap;
+    always 0 for a heap that is not shared."""
 
     @property
     def peak_utilisation(self) -> float:
-        """peak_requested / peak_used; 1 for a heap that was never used."""
+        """peak_requested / peak_used; 1 if the heap was never used."""
         return self.peak_requested / self.peak_used if self.peak_used else 1.0

@@ -1,10 +1,10 @@
-"""The one place that knows about terminals: their colour, their width, what they can show.
+"""Output to a terminal: its colours, its width and its encoding.
 
-Every other module describes a line as a list of spans, each a piece of text and what it *means*
-("header", "free", "error"). Only this file turns a meaning into a colour, and only when there is
-someone to see it: the stream is a terminal, `rich` is installed, and ``NO_COLOR`` is not set (that
-a terminal is dumb, rich knows by itself). In every other case the same characters go out plain, so
-a picture that is piped into a file is the picture that was on the screen.
+The other modules describe a line as a list of spans, each a piece of text and the name of a style
+("header", "free", "error"). This module alone maps a style to a colour, and only if the stream is a
+terminal, `rich` is installed, and ``NO_COLOR`` is not set (`rich` itself detects a dumb terminal).
+In every other case the same characters are written without colour, so a picture piped into a file
+is the same as on the screen.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from typing import TextIO
 
 Span = tuple[str, str]
-"""A piece of text, and what it means: a key of `COLOURS`, or "" for ordinary text."""
+"""A piece of text and its style: a key of `COLOURS`, "" for ordinary text."""
 
 Line = Sequence[Span]
 
@@ -34,11 +34,11 @@ COLOURS = {
     "error": "bold red",
 }
 
-NARROWEST, WIDEST, USUAL = 40, 100, 80
+MIN_COLUMNS, MAX_COLUMNS, DEFAULT_COLUMNS = 40, 100, 80
 
 
 def plain(line: Line) -> str:
-    """The text of a line, without its meanings."""
+    """The text of a line, without its styles."""
     return "".join(text for text, _ in line)
 
 
@@ -58,13 +58,13 @@ def wants_colour(file: TextIO) -> bool:
 
 
 def is_terminal(file: TextIO) -> bool:
-    """True if someone watches `file` on a screen. An object without `isatty` is no terminal."""
+    """True if and only if `file` is a terminal. An object without `isatty` is not."""
     isatty = getattr(file, "isatty", None)
     return bool(isatty and isatty())
 
 
 def can_show(file: TextIO, characters: str) -> bool:
-    """True if the encoding of `file` has all of `characters`; a stream of text has every one."""
+    """True if and only if the encoding of `file` has all of `characters`; the default is UTF-8."""
     encoding = getattr(file, "encoding", None) or "utf-8"
     try:
         characters.encode(encoding)
@@ -74,10 +74,10 @@ def can_show(file: TextIO, characters: str) -> bool:
 
 
 def columns(file: TextIO) -> int:
-    """The columns to draw in: the terminal's (between 40 and 100), or 80 where there is none."""
+    """The width to draw in: the terminal's, limited to 40 to 100 columns; 80 for a file."""
     if not is_terminal(file):
-        return USUAL
-    return min(max(shutil.get_terminal_size().columns, NARROWEST), WIDEST)
+        return DEFAULT_COLUMNS
+    return min(max(shutil.get_terminal_size().columns, MIN_COLUMNS), MAX_COLUMNS)
 
 
 def _write_rich(lines: Iterable[Line], file: TextIO) -> None:
@@ -86,5 +86,5 @@ def _write_rich(lines: Iterable[Line], file: TextIO) -> None:
 
     console = Console(file=file, highlight=False)
     for line in lines:
-        text = Text.assemble(*((text, COLOURS[meaning]) for text, meaning in line))
+        text = Text.assemble(*((text, COLOURS[style]) for text, style in line))
         console.print(text, soft_wrap=True)

@@ -1,31 +1,31 @@
-"""What a call from Python costs: glassheap beside other ways to the same thing, in one run.
+"""The cost of calls from Python: glassheap beside other ways to do the same, in one run.
 
     python tests/benchmarks/calls.py
     python tests/benchmarks/calls.py --wheel FILE --traces DIR --markdown docs/benchmarks.md
 
-It needs the installed package, and for the hand-written peer CMake and a C++ compiler.  Peers that
-this machine cannot have (no compiler, no cffi) are named with the reason; the rest is measured.
+It needs the installed package, and CMake and a C++ compiler for the hand-written peer.  A peer that
+is not available on this machine (no compiler, no cffi) is named with the reason; the rest is
+measured.
 
     a pair          malloc + free of one block of 64 bytes, against an extension type written by
                     hand over the same C++ library, libc through ctypes and cffi, bytearray(64),
                     and multiprocessing.heap
     many            malloc_many and free_many of a million blocks
-    start           what `import glassheap` adds to the start of the interpreter
-    memory          what a live block takes, and what the import does
-    wheel           its size (--wheel FILE)
+    start           the time that `import glassheap` adds to the start of the interpreter
+    memory          the memory of a live block, and of the import
+    wheel           the size of the wheel (--wheel FILE)
     traces          recorded programs, replayed (--traces DIR)
 
-How it measures.  Contenders take turns: each is run once a round, in an order that moves on by one
-place every round, so what slows the machine for a while slows all of them.  The figure is the
-median of the rounds; a ratio is the median of the rounds' ratios.  Calls are timed in processor
-time of this process, which leaves out what other programs do meanwhile; the start of the
-interpreter and the replays are timed by the clock on the wall.  The loop around a statement is
-measured as a contender of its own, and its time is taken off every other.  The garbage collector is
-off, as `timeit` has it.
+Method.  Contenders take turns: each runs once a round, in an order that moves on by one place every
+round, so a temporary slowdown of the machine affects all of them.  A figure is the median of the
+rounds; a ratio is the median of the rounds' ratios.  Calls are timed in processor time of this
+process, which excludes other programs.  The start of the interpreter and the replays are timed by
+the wall clock.  The empty loop around a statement is a contender of its own, and its time is
+subtracted from the others.  The garbage collector is off, as in `timeit`.
 
-A bar is what the project wants of itself.  Every bar is printed with its figure and whether it is
-reached, and none of them fails the run: this is a benchmark, and a timed test would fail on every
-busy machine.  The exit status is 0 for a run that measured, whatever it measured.
+A bar is a target that the project sets itself.  Every bar is printed with its figure and a verdict.
+A missed bar does not fail the run: this is a benchmark, and a timed test would fail on every busy
+machine.  The exit status is 0 if the run measured, whatever the figures.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ import sys
 
 
 def main() -> int:
-    """Run the benchmark, if there is a glassheap to run it on; the exit status."""
+    """Run the benchmark if glassheap is installed, and return the exit status."""
     if importlib.util.find_spec("glassheap") is None:
         print(
             f"calls.py: glassheap is not installed for {sys.executable}: run `pip install .` "

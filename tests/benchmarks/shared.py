@@ -1,15 +1,15 @@
-"""What sharing costs: SharedHeap beside Heap, multiprocessing.heap, SharedMemory and pickle.
+"""The cost of sharing: SharedHeap beside Heap, multiprocessing.heap, SharedMemory and pickle.
 
     python tests/benchmarks/shared.py
     python tests/benchmarks/shared.py --markdown docs/benchmarks-shared.md
 
-    a pair          malloc + free of one block of 64 bytes, nobody else inside
+    a pair          malloc + free of one block of 64 bytes, uncontended
     pieces          a block beside a segment of SharedMemory, and an array in either
     passing         100 MB to a worker of a pool and back (--megabytes)
-    a crowd         four processes at once: the longest single operation (--crowd SECONDS)
+    a crowd         four processes at once, the longest single operation (--crowd SECONDS)
     a million       live blocks in one segment (--blocks)
 
-How it measures, what a bar is and what the exit status says is told in calls.py.
+calls.py describes the method, the bars and the exit status.
 """
 
 from __future__ import annotations
@@ -27,22 +27,23 @@ if TYPE_CHECKING:
     from measuring.results import Section
 
 INTRODUCTION = """\
-# What sharing costs
+# Cost of sharing
 
-A heap that processes share, beside a private one and beside what the standard library has, all
-measured in one run. This page is written by the benchmark itself:
+A shared heap, beside a private one and the means of the standard library, all measured in one run.
+The benchmark writes this page itself:
 
     {command}
 
-Contenders take turns, in {rounds} rounds; a figure is the median of the rounds, beside it stand the
-least and the most of them, and a ratio is the median of the rounds' ratios. Calls are timed in
-processor time, what crosses processes by the wall clock. How a shared heap works is in
-[shared.md](shared.md), what a call costs in a private one in [benchmarks.md](benchmarks.md).
+Contenders take turns, in {rounds} rounds. A figure is the median of the rounds, with their minimum
+and maximum beside it. A ratio is the median of the rounds' ratios. Calls within one process are
+timed in processor time, everything that crosses processes by the wall clock. Shared heaps are
+described in [shared.md](shared.md), the cost of calls in a private heap in
+[benchmarks.md](benchmarks.md).
 """
 
 
 def main() -> int:
-    """Run the benchmark, if there is a glassheap to run it on; the exit status."""
+    """Run the benchmark if glassheap is installed, and return the exit status."""
     if importlib.util.find_spec("glassheap") is None:
         return complain(
             f"glassheap is not installed for {sys.executable}: run `pip install .` with it first."
@@ -58,19 +59,19 @@ def main() -> int:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Measure, print, and write the files that were asked for."""
+    """Measure, print, and write the requested files."""
     from measuring import machine
-    from measuring.command import say
+    from measuring.command import print_now
     from measuring.reporting import Report, machine_lines, markdown, text
 
     facts = machine.describe()
-    say("\n".join(machine_lines(facts)) + "\n")
+    print_now("\n".join(machine_lines(facts)) + "\n")
     sections: list[Section] = []
     for section in measure(options):
         sections.append(section)
-        say(text(section))
-    report = Report(how(options), options.rounds, facts, sections, INTRODUCTION)
-    say(text(report.bar_section()))
+        print_now(text(section))
+    report = Report(command_line(options), options.rounds, facts, sections, INTRODUCTION)
+    print_now(text(report.bar_section()))
     if options.json is not None:
         options.json.write_text(json.dumps(report.as_dict(), indent=2) + "\n", encoding="utf-8")
     if options.markdown is not None:
@@ -78,7 +79,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def measure(options: argparse.Namespace) -> Iterator[Section]:
-    """The sections, one after the other."""
+    """Measure the sections, one after the other."""
     from measuring import crossing, sharing
 
     yield sharing.measure_pairs(options.rounds, options.seconds)
@@ -88,8 +89,8 @@ def measure(options: argparse.Namespace) -> Iterator[Section]:
     yield crossing.measure_crowd(options.crowd)
 
 
-def how(options: argparse.Namespace) -> str:
-    """The command that measures the same again."""
+def command_line(options: argparse.Namespace) -> str:
+    """The command that repeats this run."""
     words = [f"python tests/benchmarks/shared.py --rounds {options.rounds}"]
     words += [f"--crowd {options.crowd:g}", f"--megabytes {options.megabytes}"]
     words += ["--markdown docs/benchmarks-shared.md"] if options.markdown else []
@@ -97,25 +98,25 @@ def how(options: argparse.Namespace) -> str:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The arguments, with their help."""
+    """The parser of the command line."""
     from measuring.command import duration, round_count
 
     parser = argparse.ArgumentParser(
-        prog="shared.py", description="What sharing costs: SharedHeap beside other ways."
+        prog="shared.py", description="The cost of sharing: SharedHeap beside other ways."
     )
     add = parser.add_argument
-    add("--rounds", type=round_count, default=15, metavar="N", help="turns of each (5 or more; 15)")
-    add("--seconds", type=duration, default=0.05, metavar="S", help="of one turn (0.05)")
-    add("--crowd", type=float, default=60.0, metavar="S", help="of four processes at once (60)")
-    add("--megabytes", type=int, default=100, metavar="N", help="to pass to a worker (100)")
-    add("--blocks", type=int, default=1_000_000, metavar="N", help="to be live at once (1000000)")
+    add("--rounds", type=round_count, default=15, metavar="N", help="rounds, 5 or more (15)")
+    add("--seconds", type=duration, default=0.05, metavar="S", help="seconds of a turn (0.05)")
+    add("--crowd", type=float, default=60.0, metavar="S", help="seconds of the crowd (60)")
+    add("--megabytes", type=int, default=100, metavar="N", help="megabytes to pass (100)")
+    add("--blocks", type=int, default=1_000_000, metavar="N", help="live blocks (1000000)")
     add("--json", type=Path, metavar="FILE", help="write every figure of every round")
     add("--markdown", type=Path, metavar="FILE", help="write the tables as a page")
     return parser
 
 
 def complain(sentence: str) -> int:
-    """Print one sentence on stderr and return the status."""
+    """Print one sentence to stderr and return the exit status."""
     print(f"shared.py: {sentence}", file=sys.stderr)
     return 1
 

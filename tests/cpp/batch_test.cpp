@@ -1,4 +1,4 @@
-// malloc_many and free_many: the same as single calls, or, refused, the same as no call at all.
+// malloc_many and free_many: if served, the same as single calls; if refused, the same as no call.
 
 #include <gtest/gtest.h>
 
@@ -6,181 +6,186 @@
 #include <random>
 
 #include "drawing.hpp"
-#include "effort.hpp"
-#include "rig.hpp"
+#include "heap_fixture.hpp"
+#include "scale.hpp"
 
 namespace glassheap {
 namespace {
 
 class Batch : public EveryPolicy {
  protected:
-  // A region in which a batch of sixty may fit behind perforate(), and may not.
-  static Size tight() { return cuts_anywhere(options()) ? 2048 : 4096; }
+  // The size of a region in which a batch of sixty blocks fits after perforate() only sometimes.
+  static Size tight() { return splits_anywhere(options()) ? 2048 : 4096; }
 
-  // A heap with holes of several sizes.
-  static void perforate(Rig& rig) {
+  // Makes holes of several sizes.
+  static void perforate(HeapFixture& heap) {
     std::vector<Address> payloads;
-    for (Size i = 0; i < 24; ++i) payloads.push_back(rig.malloc(i * 11 % 90));
-    for (std::size_t i = 0; i < 24; i += 2) rig.free(payloads[i]);
+    for (Size i = 0; i < 24; ++i) payloads.push_back(heap.malloc(i * 11 % 90));
+    for (std::size_t i = 0; i < 24; i += 2) heap.free(payloads[i]);
   }
-  static std::vector<Address> many(Rig& rig, const std::vector<Size>& sizes) {
+  static std::vector<Address> malloc_many(HeapFixture& heap, const std::vector<Size>& sizes) {
     std::vector<Address> addresses(sizes.size());
-    EXPECT_TRUE(rig.granted([&](Fault& f) { return rig->malloc_many(sizes, addresses, f); }));
+    EXPECT_TRUE(heap.granted([&](Fault& f) { return heap->malloc_many(sizes, addresses, f); }));
     return addresses;
   }
-  static void free_many(Rig& rig, std::vector<Address> addresses) {
-    EXPECT_TRUE(rig.granted([&](Fault& f) { return rig->free_many(addresses, f); }));
+  static void free_many(HeapFixture& heap, std::vector<Address> addresses) {
+    EXPECT_TRUE(heap.granted([&](Fault& f) { return heap->free_many(addresses, f); }));
   }
-  static Fault refused_many(Rig& rig, const std::vector<Size>& sizes) {
+  static Fault refused_malloc_many(HeapFixture& heap, const std::vector<Size>& sizes) {
     std::vector<Address> addresses(sizes.size());
-    return rig.refused([&](Fault& f) { EXPECT_FALSE(rig->malloc_many(sizes, addresses, f)); });
+    return heap.refused([&](Fault& f) { EXPECT_FALSE(heap->malloc_many(sizes, addresses, f)); });
   }
-  static Fault refused_free_many(Rig& rig, std::vector<Address> addresses) {
-    return rig.refused([&](Fault& f) { EXPECT_FALSE(rig->free_many(addresses, f)); });
+  static Fault refused_free_many(HeapFixture& heap, std::vector<Address> addresses) {
+    return heap.refused([&](Fault& f) { EXPECT_FALSE(heap->free_many(addresses, f)); });
   }
-  // Bytes all over the free memory, which a refused batch must put back too.
-  static void litter(Rig& rig) {
-    for (const FreeBlock& hole : rig.free_list())
-      std::memset(rig.at(hole.address) + 16, 0xAB, hole.size + front() - 16);
+  // Fills the free memory with bytes that a refused batch must restore too.
+  static void litter(HeapFixture& heap) {
+    for (const FreeBlock& hole : heap.free_list())
+      std::memset(heap.at(hole.address) + 16, 0xAB, hole.size + front() - 16);
   }
 };
 INSTANTIATE_TEST_SUITE_P(Policies, Batch, ::testing::ValuesIn(variants()), by_name);
 
 class RefusedBatch : public Batch {};
 INSTANTIATE_TEST_SUITE_P(Policies, RefusedBatch, ::testing::ValuesIn(variants()), by_name);
-INSTANTIATE_TEST_SUITE_P(Sequences, RefusedBatch, ::testing::ValuesIn(all_sequences()), by_name);
+INSTANTIATE_TEST_SUITE_P(SequentialFit, RefusedBatch,
+                         ::testing::ValuesIn(sequential_fit_variants()), by_name);
 
-class ShortBatch : public Batch {};
-INSTANTIATE_TEST_SUITE_P(Policies, ShortBatch, ::testing::ValuesIn(variants()), by_name);
-INSTANTIATE_TEST_SUITE_P(Watched, ShortBatch, ::testing::ValuesIn(watched_variants()), by_name);
+class BatchShortage : public Batch {};
+INSTANTIATE_TEST_SUITE_P(Policies, BatchShortage, ::testing::ValuesIn(variants()), by_name);
+INSTANTIATE_TEST_SUITE_P(Debug, BatchShortage, ::testing::ValuesIn(debug_variants()), by_name);
 
-class BatchOfHeaders : public Batch {};
-INSTANTIATE_TEST_SUITE_P(Policies, BatchOfHeaders, ::testing::ValuesIn(variants(has_headers)),
+class BatchWithHeaders : public Batch {};
+INSTANTIATE_TEST_SUITE_P(Policies, BatchWithHeaders, ::testing::ValuesIn(variants(has_headers)),
                          by_name);
 
 class LargeBatch : public Batch {};
-INSTANTIATE_TEST_SUITE_P(Policies, LargeBatch, ::testing::ValuesIn(variants(joins_back)), by_name);
+INSTANTIATE_TEST_SUITE_P(Policies, LargeBatch, ::testing::ValuesIn(variants(coalesces_fully)),
+                         by_name);
 
 TEST_P(Batch, GivesTheAddressesThatSingleCallsGive) {
   Options counted_from_0 = options();
   counted_from_0.base = 0;
-  Rig one(counted_from_0);
-  Rig all(counted_from_0);
+  HeapFixture one(counted_from_0);
+  HeapFixture all(counted_from_0);
   perforate(one);
   perforate(all);
   const std::vector<Size> sizes = {40, 0, 100, 16, 16, 300, 5, 64, 1};
   std::vector<Address> singles;
   for (const Size size : sizes) singles.push_back(one.malloc(size));
-  EXPECT_EQ(many(all, sizes), singles);
+  EXPECT_EQ(malloc_many(all, sizes), singles);
   EXPECT_EQ(all.walk(), one.walk());
   EXPECT_EQ(all.stats().mallocs, one.stats().mallocs);
   EXPECT_EQ(all.stats().peak_used, one.stats().peak_used);
 }
 
 TEST_P(Batch, OfNothingDoesNothing) {
-  Rig rig(options());
-  const Snapshot before(*rig);
-  EXPECT_TRUE(many(rig, {}).empty());
-  free_many(rig, {});
-  free_many(rig, {0, 0, 0});
-  EXPECT_EQ(Snapshot(*rig), before);
+  HeapFixture heap(options());
+  const Snapshot before(*heap);
+  EXPECT_TRUE(malloc_many(heap, {}).empty());
+  free_many(heap, {});
+  free_many(heap, {0, 0, 0});
+  EXPECT_EQ(Snapshot(*heap), before);
 }
 
-// Whole or not at all, wherever in the batch the request stands that cannot be served.
+// Served whole or not at all, wherever in the batch the impossible request is.
 TEST_P(RefusedBatch, ChangesNothing) {
-  Rig rig(options());
-  perforate(rig);
+  HeapFixture heap(options());
+  perforate(heap);
   for (std::size_t at = 0; at < 12; ++at) {
     std::vector<Size> sizes(12, 20);
     sizes[at] = 4096;
-    const Fault fault = refused_many(rig, sizes);
+    const Fault fault = refused_malloc_many(heap, sizes);
     EXPECT_EQ(fault.kind, FaultKind::out_of_memory);
     EXPECT_EQ(fault.shortage.requested, 4096U);
     EXPECT_EQ(fault.index, at);
   }
-  EXPECT_EQ(rig.stats().failures, 12U);
+  EXPECT_EQ(heap.stats().failures, 12U);
 }
 
-// Nothing of the batch is left in the figures: they are of the heap that the caller has again.
-TEST_P(ShortBatch, SaysWhatIsThereOnceItWasTakenBack) {
-  Rig rig(options());
-  perforate(rig);
-  const Stats there = rig.stats();
+// The fault describes the heap after the rollback: nothing of the batch is left in its numbers.
+TEST_P(BatchShortage, ReportsTheHeapAfterTheRollback) {
+  HeapFixture heap(options());
+  perforate(heap);
+  const Stats before = heap.stats();
   const std::vector<Size> hopeless = {8, 20, 5000};
-  const std::vector<Size> crowded = {8, there.largest_free, there.largest_free};
+  const std::vector<Size> crowded = {8, before.largest_free, before.largest_free};
   for (const std::vector<Size>& sizes : {hopeless, crowded}) {
-    const Fault fault = refused_many(rig, sizes);
+    const Fault fault = refused_malloc_many(heap, sizes);
     EXPECT_EQ(fault.kind, FaultKind::out_of_memory);
     EXPECT_EQ(fault.shortage.requested, sizes[fault.index]);
-    EXPECT_EQ(fault.shortage.available, there.available);
-    EXPECT_EQ(fault.shortage.largest, there.largest_free);
-    EXPECT_EQ(fault.shortage.free_blocks, there.free_blocks);
+    EXPECT_EQ(fault.shortage.available, before.available);
+    EXPECT_EQ(fault.shortage.largest, before.largest_free);
+    EXPECT_EQ(fault.shortage.free_blocks, before.free_blocks);
     EXPECT_EQ(sentence(fault).find("in the batch") == std::string::npos, sizes == hopeless);
   }
 }
 
-// The next block's serial is part of what is unchanged, though no byte shows it before.
-TEST_P(BatchOfHeaders, ThatDoesNotFitTakesNoSerials) {
-  Rig rig(options());
-  rig.malloc(16);
-  EXPECT_EQ(refused_many(rig, {10, 20, 30, 5000}).kind, FaultKind::out_of_memory);
-  EXPECT_EQ(rig.info(rig.malloc(16)).serial, 2U);
+// The serial of the next block is unchanged too, though no byte shows it before.
+TEST_P(BatchWithHeaders, ThatDoesNotFitTakesNoSerials) {
+  HeapFixture heap(options());
+  heap.malloc(16);
+  EXPECT_EQ(refused_malloc_many(heap, {10, 20, 30, 5000}).kind, FaultKind::out_of_memory);
+  EXPECT_EQ(heap.info(heap.malloc(16)).serial, 2U);
 }
 
-TEST_P(RefusedBatch, PutsBackWhatWasInFreeMemory) {
-  Rig rig(options());
-  perforate(rig);
-  litter(rig);
-  EXPECT_EQ(refused_many(rig, {20, 0, 40, 16, 100, 500, 4000}).kind, FaultKind::out_of_memory);
-  EXPECT_EQ(refused_many(rig, std::vector<Size>(1000, 0)).kind, FaultKind::out_of_memory);
-  EXPECT_EQ(refused_many(rig, {10, ~Size{0}}).kind, FaultKind::out_of_memory);
+TEST_P(RefusedBatch, RestoresFreeMemory) {
+  HeapFixture heap(options());
+  perforate(heap);
+  litter(heap);
+  EXPECT_EQ(refused_malloc_many(heap, {20, 0, 40, 16, 100, 500, 4000}).kind,
+            FaultKind::out_of_memory);
+  EXPECT_EQ(refused_malloc_many(heap, std::vector<Size>(1000, 0)).kind, FaultKind::out_of_memory);
+  EXPECT_EQ(refused_malloc_many(heap, {10, ~Size{0}}).kind, FaultKind::out_of_memory);
 }
 
-TEST_P(RefusedBatch, PutsBackWhatWasInFreeMemoryAlsoWithZeroOnFree) {
+TEST_P(RefusedBatch, RestoresFreeMemoryAlsoWithZeroOnFree) {
   Options zeroing = options();
   zeroing.zero_on_free = true;
-  Rig rig(zeroing);
-  perforate(rig);
-  litter(rig);
-  EXPECT_EQ(refused_many(rig, {20, 0, 40, 16, 100, 500, 4000}).kind, FaultKind::out_of_memory);
+  HeapFixture heap(zeroing);
+  perforate(heap);
+  litter(heap);
+  EXPECT_EQ(refused_malloc_many(heap, {20, 0, 40, 16, 100, 500, 4000}).kind,
+            FaultKind::out_of_memory);
 }
 
-// Not only the bytes: a twin that never saw the batch goes on as the heap does that refused it.
-TEST_P(RefusedBatch, LeavesNoTraceInWhatComesNext) {
-  for (unsigned seed = 0; seed < static_cast<unsigned>(effort(60, 10)); ++seed) {
+// Later calls have the same results as in a control heap that never had the batch.
+TEST_P(RefusedBatch, DoesNotAffectLaterCalls) {
+  for (unsigned seed = 0; seed < static_cast<unsigned>(scaled(60, 10)); ++seed) {
     std::mt19937 random(seed);
     Options based = options(tight());
     based.base = 16;
-    Rig rig(based);
-    Rig twin(based);
-    perforate(rig);
-    perforate(twin);
+    HeapFixture heap(based);
+    HeapFixture control(based);
+    perforate(heap);
+    perforate(control);
     for (int step = 0; step < 30; ++step) {
-      refused_many(rig, {random() % 200, random() % 100, random() % 50, random() % 200, 5000});
+      refused_malloc_many(heap,
+                          {random() % 200, random() % 100, random() % 50, random() % 200, 5000});
       const Size size = random() % 100;
       Fault fault;
-      ASSERT_EQ(rig->malloc(size, 16, fault), twin->malloc(size, 16, fault)) << seed;
-      ASSERT_EQ(rig.free_list(), twin.free_list()) << seed;
+      ASSERT_EQ(heap->malloc(size, 16, fault), control->malloc(size, 16, fault)) << seed;
+      ASSERT_EQ(heap.free_list(), control.free_list()) << seed;
     }
-    EXPECT_TRUE(rig.check().empty());
+    EXPECT_TRUE(heap.check().empty());
   }
 }
 
-TEST_P(RefusedBatch, IsRefusedOrServedAsRandomDemandsHaveIt) {
+TEST_P(RefusedBatch, IsServedWholeOrChangesNothing) {
   int refused = 0;
   for (unsigned seed = 0; seed < 200; ++seed) {
     std::mt19937 random(seed);
-    Rig rig(options(tight()));
-    perforate(rig);
-    if (seed % 2 == 0) litter(rig);
+    HeapFixture heap(options(tight()));
+    perforate(heap);
+    if (seed % 2 == 0) litter(heap);
     std::vector<Size> sizes(random() % 60);
     for (Size& size : sizes) size = random() % 80;
-    const Snapshot before(*rig);
+    const Snapshot before(*heap);
     std::vector<Address> addresses(sizes.size());
     Fault fault;
-    const bool served = rig->malloc_many(sizes, addresses, fault);
-    ASSERT_TRUE(served || Snapshot(*rig) == before) << seed;
-    ASSERT_TRUE(rig.check().empty()) << seed;
+    const bool served = heap->malloc_many(sizes, addresses, fault);
+    ASSERT_TRUE(served || Snapshot(*heap) == before) << seed;
+    ASSERT_TRUE(heap.check().empty()) << seed;
     refused += served ? 0 : 1;
   }
   EXPECT_GT(refused, 10);
@@ -188,76 +193,76 @@ TEST_P(RefusedBatch, IsRefusedOrServedAsRandomDemandsHaveIt) {
 }
 
 TEST_P(Batch, FreesInAnyOrderAndSkipsNull) {
-  Rig rig(options(65536));
+  HeapFixture heap(options(65536));
   std::mt19937 random(7);
   for (int round = 0; round < 50; ++round) {
-    std::vector<Address> addresses = many(rig, {10, 20, 0, 30, 40, 0, 50});
+    std::vector<Address> addresses = malloc_many(heap, {10, 20, 0, 30, 40, 0, 50});
     addresses.insert(addresses.begin() + 3, 2, 0);
     std::shuffle(addresses.begin(), addresses.end(), random);
-    free_many(rig, addresses);
-    ASSERT_NO_FATAL_FAILURE(expect_all_free(rig));
+    free_many(heap, addresses);
+    ASSERT_NO_FATAL_FAILURE(expect_all_free(heap));
   }
-  EXPECT_EQ(rig.stats().frees, 350U);
+  EXPECT_EQ(heap.stats().frees, 350U);
 }
 
-// One wrong address, of any kind and at any place in the batch: no block is freed.
+// With one wrong address, of any kind and at any position in the batch, no block is freed.
 TEST_P(Batch, WithOneWrongAddressFreesNothing) {
-  Rig rig(options());
-  const std::vector<Address> good = many(rig, {10, 20, 30, 40});
-  const Address gone = rig.malloc(50);
-  rig.free(gone);
-  const std::vector<std::pair<Address, FaultKind>> wrongs = {
-      {gone, FaultKind::double_free},
+  HeapFixture heap(options());
+  const std::vector<Address> good = malloc_many(heap, {10, 20, 30, 40});
+  const Address freed = heap.malloc(50);
+  heap.free(freed);
+  const std::vector<std::pair<Address, FaultKind>> cases = {
+      {freed, FaultKind::double_free},
       {good[2] + 16, FaultKind::interior_pointer},
       {good[2] + 1, FaultKind::misaligned_pointer},
-      {rig->base() - 16, FaultKind::foreign_pointer},
+      {heap->base() - 16, FaultKind::foreign_pointer},
   };
-  for (const auto& [wrong, kind] : wrongs) {
+  for (const auto& [wrong, kind] : cases) {
     for (std::size_t at = 0; at <= good.size(); ++at) {
       std::vector<Address> addresses = good;
       addresses.insert(addresses.begin() + static_cast<std::ptrdiff_t>(at), wrong);
-      const Fault fault = refused_free_many(rig, addresses);
+      const Fault fault = refused_free_many(heap, addresses);
       EXPECT_EQ(fault.kind, kind);
       EXPECT_EQ(fault.address, wrong);
       EXPECT_EQ(fault.index, at);
     }
   }
-  free_many(rig, good);
+  free_many(heap, good);
 }
 
 TEST_P(Batch, ThatNamesABlockTwiceFreesNothing) {
-  Rig rig(options());
-  const std::vector<Address> good = many(rig, {10, 20, 30, 40});
+  HeapFixture heap(options());
+  const std::vector<Address> good = malloc_many(heap, {10, 20, 30, 40});
   for (const Address twice : good) {
     for (std::size_t at = 0; at <= good.size(); ++at) {
       std::vector<Address> addresses = good;
       addresses.insert(addresses.begin() + static_cast<std::ptrdiff_t>(at), twice);
-      const Fault fault = refused_free_many(rig, addresses);
+      const Fault fault = refused_free_many(heap, addresses);
       EXPECT_EQ(fault.kind, FaultKind::double_free);
       EXPECT_EQ(fault.address, twice);
     }
   }
 }
 
-// The damage that one free of many would meet is met before any of them.
-TEST_P(BatchOfHeaders, ThatWouldMeetDamageFreesNothing) {
-  Rig rig(options());
-  const std::vector<Address> good = many(rig, {10, 20, 30, 40});
-  rig.at(good[3])[-8] ^= std::byte{1};
-  const Fault fault = refused_free_many(rig, good);
+// Damage that one free of the batch would meet is found before any block is freed.
+TEST_P(BatchWithHeaders, ThatMeetsDamageFreesNothing) {
+  HeapFixture heap(options());
+  const std::vector<Address> good = malloc_many(heap, {10, 20, 30, 40});
+  heap.at(good[3])[-8] ^= std::byte{1};
+  const Fault fault = refused_free_many(heap, good);
   EXPECT_EQ(fault.kind, FaultKind::bad_magic);
-  EXPECT_EQ(fault.offset, good[3] - 16 - rig->base());
+  EXPECT_EQ(fault.offset, good[3] - 16 - heap->base());
   EXPECT_EQ(fault.index, 3U);
-  EXPECT_EQ(refused_free_many(rig, {good[0]}).kind, FaultKind::heap_damaged);
-  EXPECT_EQ(refused_many(rig, {1}).kind, FaultKind::heap_damaged);
+  EXPECT_EQ(refused_free_many(heap, {good[0]}).kind, FaultKind::heap_damaged);
+  EXPECT_EQ(refused_malloc_many(heap, {1}).kind, FaultKind::heap_damaged);
 }
 
-TEST_P(LargeBatch, OfAMillionComesAndGoes) {
-  Rig rig(options(Size{64} << 20));
+TEST_P(LargeBatch, OfAMillionBlocksIsAllocatedAndFreed) {
+  HeapFixture heap(options(Size{64} << 20));
   std::vector<Size> sizes(1000000);
   for (std::size_t i = 0; i < sizes.size(); ++i) sizes[i] = i % 33;
-  free_many(rig, many(rig, sizes));
-  expect_all_free(rig);
+  free_many(heap, malloc_many(heap, sizes));
+  expect_all_free(heap);
 }
 
 }  // namespace

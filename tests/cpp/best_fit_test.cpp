@@ -10,7 +10,7 @@ namespace glassheap {
 namespace {
 
 class BestFitCases : public PlacementCases {};
-TEST_P(BestFitCases, HaveOneOutcome) { expect_outcome(of("best_fit"), GetParam()); }
+TEST_P(BestFitCases, EndAsDrawn) { expect_outcome(of("best_fit"), GetParam()); }
 
 INSTANTIATE_TEST_SUITE_P(
     TheSmallest, BestFitCases,
@@ -20,7 +20,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"[.96.][16][.64.][16]...", "+40", "[.96.][16][40][.0.][16]..."},
         Case{"[.16.][16][.96.][16][.64.][16]...", "+0", "[0][.0.][16][.96.][16][.64.][16]..."},
         Case{"[.96.][16][.64.][16]...", "+97", "[.96.][16][.64.][16][97]..."},
-        // What is left over is a smaller block, and the best for less.
+        // The remainder is a smaller block, and the best fit for a smaller request.
         Case{"[.96.][16][.64.][16]...", "+32 +8", "[.96.][16][32][8][16]..."},
         // A merged block has the size of both.
         Case{"[.32.][16][.32.][16][.96.][16]...", "-1 +90", "[.112.][16][90][16]..."}));
@@ -31,7 +31,7 @@ INSTANTIATE_TEST_SUITE_P(
                       Case{"[32][16][32][16]...", "-0 -2 +20", "[20][16][.32.][16]..."},
                       Case{"[32][16][32][16]...", "-2 -0 +20", "[20][16][.32.][16]..."}));
 
-// The top is a block as any other: only its place is special.
+// The top is chosen like any other block: only its place is special.
 INSTANTIATE_TEST_SUITE_P(
     TheTop, BestFitCases,
     ::testing::Values(Case{"[.48.][16][864]...", "+32", "[.48.][16][864][32]"},  // it offers 32
@@ -46,14 +46,14 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(
         // The smallest by its whole extent, not by what is left.
         Case{"[.96.][16][.64.][16]...", "+16@64", "[.96.][16][.16.][16][.0.][16]..."},
-        // The smallest is no candidate if the aligned payload does not fit.
+        // The smallest is not a candidate if the aligned payload does not fit.
         Case{"[.96.][16][.32.][16]...", "+16@64", "[.32.][16][.16.][16][.32.][16]..."},
-        // Of two equals, the one that can.
+        // Of two equals, the one that can hold the aligned payload.
         Case{"[.32.][16][16][.32.][16]...", "+16@64", "[.32.][16][16][16][.0.][16]..."}));
 
-// Blocks of a kibibyte and more are kept elsewhere, in the same order.
+// Blocks of a kibibyte and more are in another index, in the same order.
 class BestFitOfLargeBlocks : public PlacementCases {};
-TEST_P(BestFitOfLargeBlocks, HaveOneOutcome) { expect_outcome(of("best_fit", 16384), GetParam()); }
+TEST_P(BestFitOfLargeBlocks, EndAsDrawn) { expect_outcome(of("best_fit", 16384), GetParam()); }
 
 INSTANTIATE_TEST_SUITE_P(
     Sizes, BestFitOfLargeBlocks,

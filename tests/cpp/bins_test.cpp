@@ -1,5 +1,5 @@
-// Size classes and bins: the numbers against their definition, the set of occupied bins against
-// std::set, and the order in which a bin gives its blocks.
+// Size classes and bins: the class numbers against their definition, the set of occupied bins
+// against std::set, and the order of the blocks in a bin.
 
 #include "policy/bins.hpp"
 
@@ -8,12 +8,12 @@
 #include <random>
 #include <set>
 
-#include "effort.hpp"
-#include "glassheap/region.hpp"
+#include "base/region.hpp"
 #include "policy/buddy.hpp"
 #include "policy/segregated_fit.hpp"
 #include "policy/tlsf.hpp"
 #include "printing.hpp"
+#include "scale.hpp"
 
 namespace glassheap {
 namespace {
@@ -42,24 +42,24 @@ TEST(SizeClass, NeverGoesDown) {
   }
 }
 
-// Every policy's highest bin is one that the set of occupied ones has room for.
+// The set of occupied bins has room for the highest bin of each policy.
 TEST(SizeClass, OfTheLargestRegionFits) {
-  Occupied occupied;
+  BinMap occupied;
   for (const std::size_t bin : {SegregatedFit::bin_of(largest_region), Tlsf::bin_of(largest_region),
                                 Buddy::bin_of(largest_region)}) {
     occupied.set(bin);
     EXPECT_EQ(occupied.next(bin), bin);
     occupied.clear(bin);
-    EXPECT_EQ(occupied.last(), Occupied::none);
+    EXPECT_EQ(occupied.last(), BinMap::none);
   }
 }
 
-TEST(OccupiedBins, AgreeWithASet) {
+TEST(BinMap, AgreesWithASet) {
   constexpr std::size_t count = 9 * 64;
   std::mt19937 random(1);
-  Occupied occupied;
+  BinMap occupied;
   std::set<std::size_t> members;
-  for (int change = 0; change < effort(20000, 2000); ++change) {
+  for (int change = 0; change < scaled(20000, 2000); ++change) {
     const std::size_t bin = random() % (change % 2 == 0 ? count : 80);
     if (members.erase(bin) == 1) {
       occupied.clear(bin);
@@ -67,10 +67,10 @@ TEST(OccupiedBins, AgreeWithASet) {
       members.insert(bin);
       occupied.set(bin);
     }
-    ASSERT_EQ(occupied.last(), members.empty() ? Occupied::none : *members.rbegin());
+    ASSERT_EQ(occupied.last(), members.empty() ? BinMap::none : *members.rbegin());
     for (const std::size_t from : {std::size_t{0}, bin, random() % count, count - 1}) {
       const auto next = members.lower_bound(from);
-      ASSERT_EQ(occupied.next(from), next == members.end() ? Occupied::none : *next) << from;
+      ASSERT_EQ(occupied.next(from), next == members.end() ? BinMap::none : *next) << from;
     }
   }
 }
@@ -99,17 +99,17 @@ class BinsTest : public ::testing::Test {
   Bins<Top::listed> bins_{bytes_, map_, 10, [](Block, Block) noexcept { return true; }};
 };
 
-TEST_F(BinsTest, ABinGivesLastWhatItWasGivenFirst) {
+TEST_F(BinsTest, ABinIsLastInFirstOut) {
   for (const Offset at : {32U, 64U, 96U}) bins_.push(3, freed(at));
   EXPECT_EQ(in_bin(3), (std::vector<Offset>{96, 64, 32}));
   EXPECT_EQ(bins_.front(3), (Block{96, 16}));
-  EXPECT_EQ(bins_.behind({96, 16}), (Block{64, 16}));
-  EXPECT_FALSE(bins_.behind({32, 16}));
+  EXPECT_EQ(bins_.after({96, 16}), (Block{64, 16}));
+  EXPECT_FALSE(bins_.after({32, 16}));
   bins_.erase(3, {64, 16});
   EXPECT_EQ(in_bin(3), (std::vector<Offset>{96, 32}));
 }
 
-TEST_F(BinsTest, ABinIsOccupiedFromItsFirstBlockToItsLast) {
+TEST_F(BinsTest, ABinIsOccupiedWhileItHasBlocks) {
   bins_.push(2, freed(32));
   bins_.push(7, freed(64));
   bins_.push(7, freed(96));

@@ -1,4 +1,4 @@
-// The bitmap against std::set: it must hold the same members and find the same neighbours, in every
+// The bitmap against std::set: it must have the same members and find the same neighbours, in every
 // width, around every word boundary, and through every level of its summaries.
 
 #include "base/bitmap.hpp"
@@ -9,17 +9,17 @@
 #include <set>
 #include <vector>
 
-#include "effort.hpp"
-#include "glassheap/region.hpp"
+#include "base/region.hpp"
+#include "scale.hpp"
 
 namespace glassheap {
 namespace {
 
-// A bitmap and its oracle side by side. The word behind the bitmap's own tells whether it wrote
-// further than it said it would.
-class Pair {
+// A bitmap and a std::set with the same members. A canary behind the bitmap's words detects a write
+// past its end.
+class CheckedBitmap {
  public:
-  explicit Pair(std::size_t bits)
+  explicit CheckedBitmap(std::size_t bits)
       : bits_(bits), words_(Bitmap::words_for(bits) + 1), bitmap_(words_.data(), bits) {
     words_.back() = canary;
   }
@@ -43,7 +43,7 @@ class Pair {
     ASSERT_EQ(words_.back(), canary) << bits_;
   }
 
-  void empty() {
+  void clear_all() {
     while (!members_.empty()) toggle(*members_.begin());
   }
   [[nodiscard]] bool all_words_are_zero() const {
@@ -72,11 +72,11 @@ class Pair {
 
 TEST(Bitmap, FindsASingleMemberFromEveryPlaceInEveryWidth) {
   for (std::size_t bits = 1; bits <= 130; ++bits) {
-    Pair pair(bits);
+    CheckedBitmap checked(bits);
     for (std::size_t member = 0; member < bits; ++member) {
-      pair.toggle(member);
-      ASSERT_NO_FATAL_FAILURE(pair.expect_same_everywhere());
-      pair.toggle(member);
+      checked.toggle(member);
+      ASSERT_NO_FATAL_FAILURE(checked.expect_same_everywhere());
+      checked.toggle(member);
     }
   }
 }
@@ -84,61 +84,61 @@ TEST(Bitmap, FindsASingleMemberFromEveryPlaceInEveryWidth) {
 TEST(Bitmap, AgreesWithASetInEveryWidthUpTo300) {
   std::mt19937 random(1);
   for (std::size_t bits = 1; bits <= 300; ++bits) {
-    Pair pair(bits);
-    for (int round = 0; round < effort(20, 4); ++round) {
-      for (int i = 0; i < 10; ++i) pair.toggle(random() % bits);
-      ASSERT_NO_FATAL_FAILURE(pair.expect_same_everywhere());
+    CheckedBitmap checked(bits);
+    for (int round = 0; round < scaled(20, 4); ++round) {
+      for (int i = 0; i < 10; ++i) checked.toggle(random() % bits);
+      ASSERT_NO_FATAL_FAILURE(checked.expect_same_everywhere());
     }
   }
 }
 
-TEST(Bitmap, SeesEveryGapWhenFull) {
-  Pair pair(300);
-  for (std::size_t i = 0; i < 300; ++i) pair.toggle(i);
+TEST(Bitmap, FindsEveryGapWhenFull) {
+  CheckedBitmap checked(300);
+  for (std::size_t i = 0; i < 300; ++i) checked.toggle(i);
   for (std::size_t gap = 0; gap < 300; ++gap) {
-    pair.toggle(gap);
-    ASSERT_NO_FATAL_FAILURE(pair.expect_same_everywhere());
-    pair.toggle(gap);
+    checked.toggle(gap);
+    ASSERT_NO_FATAL_FAILURE(checked.expect_same_everywhere());
+    checked.toggle(gap);
   }
 }
 
-// A summary bit that outlives its word would lead next() into an empty word; one that was never set
-// would hide members.
+// A summary bit that is set for an empty word would lead next() astray; one that is missing would
+// hide members.
 TEST(Bitmap, LeavesNoSummaryBehindWhenTheLastMemberGoes) {
   std::mt19937 random(2);
   for (const std::size_t bits : {1U, 64U, 65U, 4096U, 4097U, 262144U, 262145U, 300000U}) {
-    Pair pair(bits);
-    for (int i = 0; i < 200; ++i) pair.toggle(random() % bits);
-    pair.empty();
-    EXPECT_TRUE(pair.all_words_are_zero()) << bits;
-    EXPECT_NO_FATAL_FAILURE(pair.expect_same_at(bits / 2));
+    CheckedBitmap checked(bits);
+    for (int i = 0; i < 200; ++i) checked.toggle(random() % bits);
+    checked.clear_all();
+    EXPECT_TRUE(checked.all_words_are_zero()) << bits;
+    EXPECT_NO_FATAL_FAILURE(checked.expect_same_at(bits / 2));
   }
 }
 
-// Members far apart, so that a search climbs through three and more levels and down again.
+// The members are far apart, so that a search climbs three levels or more and descends again.
 TEST(Bitmap, CrossesManyLevelsBothWays) {
   std::mt19937 random(3);
   for (const std::size_t bits : {4096U, 4097U, 262143U, 262144U, 262145U, 20000003U}) {
-    Pair pair(bits);
-    for (int round = 0; round < effort(300, 60); ++round) {
-      pair.toggle(random() % bits);
+    CheckedBitmap checked(bits);
+    for (int round = 0; round < scaled(300, 60); ++round) {
+      checked.toggle(random() % bits);
       for (int look = 0; look < 50; ++look)
-        ASSERT_NO_FATAL_FAILURE(pair.expect_same_at(random() % bits));
+        ASSERT_NO_FATAL_FAILURE(checked.expect_same_at(random() % bits));
     }
-    EXPECT_NO_FATAL_FAILURE(pair.expect_same_at(0));
-    EXPECT_NO_FATAL_FAILURE(pair.expect_same_at(bits - 1));
+    EXPECT_NO_FATAL_FAILURE(checked.expect_same_at(0));
+    EXPECT_NO_FATAL_FAILURE(checked.expect_same_at(bits - 1));
   }
 }
 
 TEST(Bitmap, HasNothingPastItsEnd) {
   for (std::size_t bits = 1; bits <= 300; ++bits) {
-    Pair pair(bits);
-    for (std::size_t i = 0; i < bits; ++i) pair.toggle(i);
-    EXPECT_EQ(pair.past_the_end(), Bitmap::none);
+    CheckedBitmap checked(bits);
+    for (std::size_t i = 0; i < bits; ++i) checked.toggle(i);
+    EXPECT_EQ(checked.past_the_end(), Bitmap::none);
   }
 }
 
-// Words that stay zero: one in front of level 0, and two behind it.
+// The words that are always zero: one before level 0, and two after it.
 constexpr std::size_t around = 3;
 
 TEST(Bitmap, NeedsOneMoreWordIn63ForItsSummaries) {
@@ -149,14 +149,14 @@ TEST(Bitmap, NeedsOneMoreWordIn63ForItsSummaries) {
   EXPECT_EQ(Bitmap::words_for(64 * 64 + 1), around + 65U + 2U + 1U);
 }
 
-// The largest region has one granule less than 2^32: its map needs all six levels. The words lie in
-// a region, whose pages cost nothing until they are touched.
+// The largest region has 2^32 - 1 granules: its map needs all six levels. The words are in a mapped
+// region, whose pages take no memory until they are touched.
 TEST(Bitmap, ServesTheLargestRegion) {
   constexpr std::size_t bits = (std::size_t{1} << 32) - 1;
   const std::size_t words = Bitmap::words_for(bits);
   EXPECT_EQ(words, around + 67108864U + 1048576U + 16384U + 256U + 4U + 1U);
   const Region memory = Region::map(words * sizeof(Bitmap::Word), granule_size, 0);
-  if (!memory) GTEST_SKIP() << "This system does not give so much address space.";
+  if (!memory) GTEST_SKIP() << "This system does not provide so much address space.";
   Bitmap bitmap(reinterpret_cast<Bitmap::Word*>(memory.data()), bits);
   bitmap.set(0);
   bitmap.set(bits - 1);

@@ -1,5 +1,5 @@
-// The block map against a std::map from start to state: after every cut, every merge and every
-// change of state, it must give the same answers at every granule.
+// The block map against a std::map from start to state: after every split, every merge and every
+// change of state, both must give the same answers at every granule.
 
 #include "block/block_map.hpp"
 
@@ -9,60 +9,60 @@
 #include <map>
 #include <random>
 
-#include "effort.hpp"
 #include "printing.hpp"
+#include "scale.hpp"
 
 namespace glassheap {
 namespace {
 
-constexpr Size g = granule_size;
+constexpr Size granule = granule_size;
 
-// A block map and its oracle side by side.
-class Pair {
+// A block map and a std::map with the same blocks.
+class CheckedBlockMap {
  public:
-  explicit Pair(Size granules) : size_(granules * g), map_(size_) { start_over(); }
+  explicit CheckedBlockMap(Size granules) : size_(granules * granule), map_(size_) { reset(); }
 
-  void start_over() {
+  void reset() {
     map_.clear();
     free_.clear();
     map_.add_free({0, size_});
     free_[0] = true;
   }
 
-  // Cuts the live block around `at`, where none starts.
+  // Splits the live block around `at`, at which no block starts.
   void split(Offset at, bool free) {
     const Block tail{at, around(at).end() - at};
     free ? map_.add_free(tail) : map_.add_live(tail);
     free_[at] = free;
   }
   // Makes a live block free, or a free one live.
-  void turn(Offset start) {
+  void toggle(Offset start) {
     bool& free = free_.at(start);
     free ? map_.make_live(around(start)) : map_.make_free(around(start));
     free = !free;
   }
-  // Joins the block that starts here to the one before it.
-  void join(Offset start) {
+  // Merges the block that starts here into the one before it.
+  void merge(Offset start) {
     const Block block = around(start);
-    const Block left = around(start - g);
+    const Block left = around(start - granule);
     free_.at(start) ? map_.drop_free(block) : map_.drop_live(block);
     if (free_.at(left.start)) map_.extend_free(left, {left.start, block.end() - left.start});
     free_.erase(start);
   }
 
-  // A change at `at`: of those that are possible there, the one that `choice` names.
+  // Makes a change at `at`: of the possible ones, the one that `choice` selects.
   void change(Offset at, unsigned choice) {
     if (free_.contains(at)) {
-      at == 0 || choice % 2 == 0 ? turn(at) : join(at);
+      at == 0 || choice % 2 == 0 ? toggle(at) : merge(at);
     } else if (free_.at(around(at).start)) {
-      turn(around(at).start);
+      toggle(around(at).start);
     } else {
       split(at, choice % 2 == 0);
     }
   }
 
   void expect_same() const {
-    for (Offset at = 0; at < size_; at += g) {
+    for (Offset at = 0; at < size_; at += granule) {
       ASSERT_NO_FATAL_FAILURE(expect_same_blocks_at(at)) << at;
       ASSERT_NO_FATAL_FAILURE(expect_same_borders_at(at)) << at;
     }
@@ -83,18 +83,18 @@ class Pair {
     ASSERT_EQ(map_.block_at(at), around(at));
   }
 
-  // What may be asked where a block begins, and where the region ends; what starts at the end, only
-  // of the live block in front of it.
+  // Compares the queries that are allowed where a block starts and where the region ends. A block
+  // that starts at the end may be queried only if the last block is live.
   void expect_same_borders_at(Offset at) const {
     ASSERT_EQ(map_.free_before(at), free_below(at));
     ASSERT_EQ(map_.free_from(at), free_above(at));
     if (at != size_ && !free_.contains(at)) return;
-    expect_same_block(map_.free_ending_at(at), at == 0 ? Block{} : if_free(around(at - g)));
-    if (at == size_ && free_.at(around(at - g).start)) return;
+    expect_same_block(map_.free_ending_at(at), at == 0 ? Block{} : if_free(around(at - granule)));
+    if (at == size_ && free_.at(around(at - granule).start)) return;
     expect_same_block(map_.free_starting_at(at), at == size_ ? Block{} : if_free(around(at)));
   }
 
-  // The place of no block does not matter.
+  // The start of an empty Block is not compared.
   static void expect_same_block(Block found, Block expected) {
     ASSERT_EQ(found.extent, expected.extent);
     ASSERT_EQ(found ? found.start : 0, expected ? expected.start : 0);
@@ -106,7 +106,7 @@ class Pair {
     ASSERT_EQ(map_.blocks(), free_.size());
     ASSERT_EQ(map_.free_blocks(), free_blocks);
     ASSERT_EQ(map_.live_blocks(), free_.size() - free_blocks);
-    expect_same_block(map_.top(), if_free(around(size_ - g)));
+    expect_same_block(map_.top(), if_free(around(size_ - granule)));
   }
 
   [[nodiscard]] Block around(Offset at) const {
@@ -134,56 +134,57 @@ class Pair {
 
 TEST(BlockMap, IsOneBlockAfterTheFirstIsAdded) {
   for (Size granules = 1; granules <= 200; ++granules) {
-    const Pair pair(granules);
-    EXPECT_EQ(pair.map().block_at(0), (Block{0, granules * g}));
-    EXPECT_NO_FATAL_FAILURE(pair.expect_same());
+    const CheckedBlockMap checked(granules);
+    EXPECT_EQ(checked.map().block_at(0), (Block{0, granules * granule}));
+    EXPECT_NO_FATAL_FAILURE(checked.expect_same());
   }
 }
 
 TEST(BlockMap, AgreesWithAnOracleThroughEveryKindOfChange) {
   std::mt19937 random(4);
   for (const Size granules : {1U, 2U, 3U, 12U, 63U, 64U, 65U, 130U}) {
-    Pair pair(granules);
-    for (int change = 0; change < effort(2000, 200); ++change) {
-      pair.change(random() % granules * g, static_cast<unsigned>(random()));
-      ASSERT_NO_FATAL_FAILURE(pair.expect_same()) << "change " << change << " of " << granules;
+    CheckedBlockMap checked(granules);
+    for (int change = 0; change < scaled(2000, 200); ++change) {
+      checked.change(random() % granules * granule, static_cast<unsigned>(random()));
+      ASSERT_NO_FATAL_FAILURE(checked.expect_same()) << "change " << change << " of " << granules;
     }
   }
 }
 
-// The end of the region is where nothing starts, and the last block is where the map is special.
-TEST(BlockMap, KnowsItsLastBlockThroughCutsAndJoins) {
-  Pair pair(100);
-  pair.turn(0);
-  for (Offset at = g; at < pair.size(); at += g) {
-    pair.split(at, false);
-    pair.turn(at);
-    ASSERT_NO_FATAL_FAILURE(pair.expect_same());
-    pair.turn(at);
+// The map has special cases for its last block, and for the end of the region, where none starts.
+TEST(BlockMap, KnowsItsLastBlockThroughSplitsAndMerges) {
+  CheckedBlockMap checked(100);
+  checked.toggle(0);
+  for (Offset at = granule; at < checked.size(); at += granule) {
+    checked.split(at, false);
+    checked.toggle(at);
+    ASSERT_NO_FATAL_FAILURE(checked.expect_same());
+    checked.toggle(at);
   }
-  for (Offset at = pair.size() - g; at > 0; at -= g) {
-    if (at % (3 * g) != 0) pair.turn(at);
-    pair.join(at);
-    ASSERT_NO_FATAL_FAILURE(pair.expect_same());
+  for (Offset at = checked.size() - granule; at > 0; at -= granule) {
+    if (at % (3 * granule) != 0) checked.toggle(at);
+    checked.merge(at);
+    ASSERT_NO_FATAL_FAILURE(checked.expect_same());
   }
 }
 
-// What is noted of an empty block stays when the block is gone, until everything is.
+// The tombstone of an empty block outlives the block, and is removed by clear() alone.
 TEST(BlockMap, RemembersWhereEmptyBlocksWere) {
-  BlockMap map(100 * g);
-  EXPECT_FALSE(map.was_empty(0));
-  for (Offset at = 0; at < 100 * g; at += 7 * g) map.note_empty(at);
-  for (Offset at = 0; at < 100 * g; at += g) EXPECT_EQ(map.was_empty(at), at % (7 * g) == 0) << at;
+  BlockMap map(100 * granule);
+  EXPECT_FALSE(map.has_tombstone(0));
+  for (Offset at = 0; at < 100 * granule; at += 7 * granule) map.set_tombstone(at);
+  for (Offset at = 0; at < 100 * granule; at += granule)
+    EXPECT_EQ(map.has_tombstone(at), at % (7 * granule) == 0) << at;
   map.clear();
-  for (Offset at = 0; at < 100 * g; at += g) EXPECT_FALSE(map.was_empty(at)) << at;
+  for (Offset at = 0; at < 100 * granule; at += granule) EXPECT_FALSE(map.has_tombstone(at)) << at;
 }
 
 TEST(BlockMap, IsEmptyAfterClear) {
-  Pair pair(200);
-  pair.turn(0);
-  for (Offset at = g; at < pair.size(); at += 3 * g) pair.split(at, at % 2 == 0);
-  pair.start_over();
-  EXPECT_NO_FATAL_FAILURE(pair.expect_same());
+  CheckedBlockMap checked(200);
+  checked.toggle(0);
+  for (Offset at = granule; at < checked.size(); at += 3 * granule) checked.split(at, at % 2 == 0);
+  checked.reset();
+  EXPECT_NO_FATAL_FAILURE(checked.expect_same());
   BlockMap map(320);
   map.add_live({0, 320});
   map.make_free({0, 320});
@@ -191,7 +192,8 @@ TEST(BlockMap, IsEmptyAfterClear) {
   EXPECT_EQ(map.blocks(), 0U);
   EXPECT_EQ(map.free_blocks(), 0U);
   EXPECT_EQ(map.free_from(0), nowhere);
-  for (Offset at = 0; at < 320; at += g) EXPECT_FALSE(map.live_at(at) || map.free_at(at)) << at;
+  for (Offset at = 0; at < 320; at += granule)
+    EXPECT_FALSE(map.live_at(at) || map.free_at(at)) << at;
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// The bytes in front of a payload, the arithmetic between size and extent, and the seal.
+// The bytes in front of a payload, the arithmetic of size and extent, and the seal.
 
 #include "block/block.hpp"
 
@@ -10,7 +10,7 @@
 #include <random>
 #include <set>
 
-#include "glassheap/region.hpp"
+#include "base/region.hpp"
 #include "printing.hpp"
 
 namespace glassheap {
@@ -30,7 +30,7 @@ class BlockBytesTest : public ::testing::Test {
   BlockBytes bytes_{{region_.data(), region_.size()}, Layout{}, magic};
 };
 
-// Students and debuggers read these bytes by hand: the places are the documented ones.
+// Students and debuggers read these bytes by hand: the offsets are the documented ones.
 TEST_F(BlockBytesTest, AHeaderLiesAsDocumented) {
   bytes_.write_header(32, 100, 7);
   EXPECT_EQ(read(32, 8), 100U);
@@ -78,33 +78,33 @@ TEST_F(BlockBytesTest, PlaceIsTheLowestAlignedPlaceThatFits) {
   }
 }
 
-constexpr Layout headed;
-constexpr Layout bare{.front = 0};
-constexpr Layout halved{.powers_of_two = true};
-constexpr Layout bare_and_halved{.front = 0, .powers_of_two = true};
+constexpr Layout with_headers;
+constexpr Layout headerless{.front = 0};
+constexpr Layout buddies{.powers_of_two = true};
+constexpr Layout headerless_buddies{.front = 0, .powers_of_two = true};
 
 TEST(BlockArithmetic, ExtentIsTheHeaderAndTheRoundedSize) {
   for (Size size = 0; size < 5000; ++size) {
-    const Size extent = headed.extent_for(size);
+    const Size extent = with_headers.extent_for(size);
     ASSERT_EQ(extent % 16, 0U);
     ASSERT_GE(extent, size + 16);
     ASSERT_LT(extent, size + 32);
-    ASSERT_LE(size, headed.on_offer(extent));
-    ASSERT_EQ(bare.extent_for(size), std::max(extent - 16, Size{16}));
-    ASSERT_EQ(halved.extent_for(size), std::bit_ceil(extent));
-    ASSERT_EQ(bare_and_halved.extent_for(size), std::bit_ceil(bare.extent_for(size)));
+    ASSERT_LE(size, with_headers.on_offer(extent));
+    ASSERT_EQ(headerless.extent_for(size), std::max(extent - 16, Size{16}));
+    ASSERT_EQ(buddies.extent_for(size), std::bit_ceil(extent));
+    ASSERT_EQ(headerless_buddies.extent_for(size), std::bit_ceil(headerless.extent_for(size)));
   }
-  EXPECT_EQ(headed.extent_for(largest_region), largest_region + 16);
+  EXPECT_EQ(with_headers.extent_for(largest_region), largest_region + 16);
 }
 
 TEST(BlockArithmetic, WithoutAHeaderAPayloadStartsWhereItsBlockDoes) {
-  EXPECT_EQ(bare.payload_of(32), 32U);
-  EXPECT_EQ(bare.start_of(32), 32U);
-  EXPECT_EQ(bare.on_offer(4096), 4096U);
+  EXPECT_EQ(headerless.payload_of(32), 32U);
+  EXPECT_EQ(headerless.start_of(32), 32U);
+  EXPECT_EQ(headerless.on_offer(4096), 4096U);
 }
 
 TEST(BlockArithmetic, ASizeFillsExactlyTheExtentThatItAsksFor) {
-  for (const Layout& layout : {headed, bare, halved, bare_and_halved}) {
+  for (const Layout& layout : {with_headers, headerless, buddies, headerless_buddies}) {
     for (Size size = 0; size < 300; ++size) {
       for (Size extent = 16; extent < 600; extent += 16)
         ASSERT_EQ(layout.fills(size, extent), extent == layout.extent_for(size))
@@ -115,7 +115,7 @@ TEST(BlockArithmetic, ASizeFillsExactlyTheExtentThatItAsksFor) {
 
 // A size read from a damaged header can be any number; rounding it up would wrap to a small one.
 TEST(BlockArithmetic, NoHostileSizeFillsAnything) {
-  for (const Layout& layout : {headed, bare, halved}) {
+  for (const Layout& layout : {with_headers, headerless, buddies}) {
     for (Size extent = 0; extent <= 4096; extent += 16) {
       for (Size k = 0; k <= 4200; ++k) {
         ASSERT_FALSE(layout.fills(~Size{0} - k, extent)) << k;
@@ -135,11 +135,11 @@ TEST(BlockArithmetic, LinksAndOffsetsAreInverse) {
   }
 }
 
-// --- The seal: a change of any one of the four must show. --------------------------------------
+// --- The seal: a change of offset, size, magic or serial must change it. -----------------------
 //
-// Sixteen bits miss one change in 65,536. So each test makes many changes under many keys and
-// bounds the misses: with 20,000 changes 0.3 are expected, and 8 would come by chance once in 10^10
-// runs.
+// A seal of 16 bits misses one change in 65,536. So each test makes many changes under many keys
+// and bounds the misses: of 20,000 changes 0.3 are expected to be missed, and 8 misses would occur
+// by chance once in 10^10 runs.
 
 struct Sealed {
   Offset start;
@@ -187,7 +187,7 @@ TEST(Seal, ChangesWithTheSerial) {
   EXPECT_LT(misses(flip), most_misses);
 }
 
-// A header that was sealed in one heap fits in no other.
+// A header that was sealed by one heap is not valid in another.
 TEST(Seal, IsKeyedForEachHeap) {
   const header_t header{100, magic, 1, 0};
   int same = 0;
@@ -196,8 +196,8 @@ TEST(Seal, IsKeyedForEachHeap) {
   EXPECT_LT(same, 3);
 }
 
-// How a change shows depends on the key, even that of the highest bit, which no carry goes beyond:
-// so a seal cannot be mended by whoever does not know the key.
+// The effect of a change depends on the key, even for the highest bit, which has no carry: so a
+// seal cannot be corrected without the key.
 TEST(Seal, ChangesInAnotherWayUnderEachKey) {
   std::set<unsigned> changes;
   for (int i = 0; i < 1000; ++i) {
@@ -208,9 +208,9 @@ TEST(Seal, ChangesInAnotherWayUnderEachKey) {
   EXPECT_GT(changes.size(), 4U);
 }
 
-// The two steps of the seal, for somebody who has the source and not the key: two sizes whose first
-// step differs only where a place and a serial can make up for it. Were that step not keyed, such
-// two headers would have the same seal in every heap.
+// An attack that knows the source but not the key: two sizes whose first steps differ only in bits
+// that the offset and the serial can compensate. If the first step were not keyed, two such headers
+// would have the same seal in every heap.
 TEST(Seal, IsKeyedBeforeThePlaceAndTheSerialComeIn) {
   const auto first_step = [](Size size) {
     const std::uint64_t mixed = size * 0x9E3779B97F4A7C15U;
@@ -223,13 +223,13 @@ TEST(Seal, IsKeyedBeforeThePlaceAndTheSerialComeIn) {
     other += 1;
     one = known.try_emplace(first_step(other) >> 16 & 0xFFFF, other).first->second;
   }
-  const std::uint64_t apart = first_step(one) ^ first_step(other);
+  const std::uint64_t difference = first_step(one) ^ first_step(other);
   int same = 0;
   for (int i = 0; i < 1000; ++i) {
     const Sealer sealer;
     same += sealer.seal(0, {one, magic, 0, 0}) ==
-                    sealer.seal((apart >> 32) * 16,
-                                {other, magic, static_cast<std::uint16_t>(apart), 0})
+                    sealer.seal((difference >> 32) * 16,
+                                {other, magic, static_cast<std::uint16_t>(difference), 0})
                 ? 1
                 : 0;
   }

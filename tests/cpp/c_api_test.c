@@ -1,8 +1,7 @@
-/* c_api_test.c: my_malloc.h as a C99 program sees it.
+/* c_api_test.c: my_malloc.h in a C99 program.
  *
- * No framework: each check that fails prints itself, and their number is the exit status. What the
- * library prints, and how it stops a program, is seen from outside: in a child process whose output
- * goes into a pipe. */
+ * No framework: each check that fails is printed, and the exit status is 1 if there was one. The
+ * output of the library, and its abort, are tested in a child process whose output goes to a pipe. */
 #define _POSIX_C_SOURCE 200809L
 
 #include <signal.h>
@@ -25,10 +24,10 @@ static void check(int holds, const char* what, int line) {
 }
 #define CHECK(condition) check((condition), #condition, __LINE__)
 
-/* --- Seen from outside. ----------------------------------------------------------------------- */
+/* --- In a child process. ---------------------------------------------------------------------- */
 
-/* Runs `act` in a child process. Stores what it wrote to the stream `fd`, and how it ended. */
-static int outside(void (*act)(void), int fd, char* output, size_t capacity) {
+/* Runs `act` in a child process. Stores its output to the stream `fd`, and returns its status. */
+static int run_in_child(void (*act)(void), int fd, char* output, size_t capacity) {
   int ends[2];
   int status = 0;
   size_t length = 0;
@@ -51,10 +50,10 @@ static int outside(void (*act)(void), int fd, char* output, size_t capacity) {
   return status;
 }
 
-/* --- The page. -------------------------------------------------------------------------------- */
+/* --- The heap. -------------------------------------------------------------------------------- */
 
 /* The documented numbers: 4096 bytes, a node of 4080; 112 + 16 for a hundred. */
-static void a_fresh_page_offers_4080_bytes(void) {
+static void a_fresh_heap_offers_4080_bytes(void) {
   void* p;
   reset_heap();
   CHECK(HEAP_SIZE == 4096);
@@ -65,7 +64,7 @@ static void a_fresh_page_offers_4080_bytes(void) {
   CHECK(available_memory() == 4080);
 }
 
-static void the_header_stands_in_front_of_the_payload(void) {
+static void the_header_is_in_front_of_the_payload(void) {
   header_t header;
   unsigned char* p;
   reset_heap();
@@ -94,7 +93,7 @@ static void blocks_do_not_overlap(void) {
   CHECK(available_memory() == 4080);
 }
 
-static void what_does_not_fit_is_null(void) {
+static void a_request_that_does_not_fit_returns_null(void) {
   void* all;
   reset_heap();
   CHECK(my_malloc(4081) == NULL);
@@ -107,7 +106,7 @@ static void what_does_not_fit_is_null(void) {
   my_free(all);
 }
 
-static void nothing_is_a_block_too(void) {
+static void malloc_of_zero_returns_a_block(void) {
   void* a;
   void* b;
   reset_heap();
@@ -120,7 +119,7 @@ static void nothing_is_a_block_too(void) {
   CHECK(available_memory() == 4080);
 }
 
-/* --- The list. -------------------------------------------------------------------------------- */
+/* --- The free list. --------------------------------------------------------------------------- */
 
 static void the_list_can_be_read_node_by_node(void) {
   void* a;
@@ -144,7 +143,7 @@ static void the_list_can_be_read_node_by_node(void) {
   CHECK(free_list_next(NULL) == NULL);
 }
 
-static void a_full_page_has_no_list(void) {
+static void a_full_heap_has_an_empty_list(void) {
   reset_heap();
   CHECK(my_malloc(4080) != NULL);
   CHECK(free_list_head() == NULL);
@@ -165,59 +164,59 @@ static void print_three_lists(void) {
 
 static void a_list_is_printed_on_one_line(void) {
   char output[256];
-  const int status = outside(print_three_lists, STDOUT_FILENO, output, sizeof output);
+  const int status = run_in_child(print_three_lists, STDOUT_FILENO, output, sizeof output);
   CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
   CHECK(strcmp(output, "Free(4080)\nFree(112)->Free(3824)\n(none)\n") == 0);
 }
 
 /* --- Faults. ---------------------------------------------------------------------------------- */
 
-static char heard[512];
+static char reported[512];
 static void* blamed;
 static int calls = 0;
 
-static void listen(const char* sentence, void* payload) {
-  snprintf(heard, sizeof heard, "%s", sentence);
+static void record_fault(const char* sentence, void* payload) {
+  snprintf(reported, sizeof reported, "%s", sentence);
   blamed = payload;
   ++calls;
 }
 
-static void other(const char* sentence, void* payload) {
+static void another_handler(const char* sentence, void* payload) {
   (void)sentence;
   (void)payload;
 }
 
-static void expect_heard(void* payload, const char* part) {
+static void expect_fault(void* payload, const char* part) {
   const int before = calls;
   const size_t available = available_memory();
   my_free(payload);
   CHECK(calls == before + 1);
   CHECK(blamed == payload);
-  CHECK(strstr(heard, part) != NULL);
-  CHECK(strchr(heard, '\n') == NULL);
+  CHECK(strstr(reported, part) != NULL);
+  CHECK(strchr(reported, '\n') == NULL);
   CHECK(available_memory() == available);
 }
 
-static void a_handler_hears_of_each_fault(void) {
+static void a_handler_is_called_for_each_fault(void) {
   unsigned char* p;
   int local = 0;
   reset_heap();
-  CHECK(my_malloc_on_fault(listen) == NULL);
+  CHECK(my_malloc_on_fault(record_fault) == NULL);
   p = my_malloc(64);
-  expect_heard(p + 16, "inside a live block");
-  expect_heard(p + 1, "no multiple of 16");
-  expect_heard(&local, "outside the heap's region");
+  expect_fault(p + 16, "inside a live block");
+  expect_fault(p + 1, "no multiple of 16");
+  expect_fault(&local, "outside the heap's region");
   my_free(p);
-  expect_heard(p, "free already");
+  expect_fault(p, "free already");
   p = my_malloc(64);
   p[-8] ^= 1;
-  expect_heard(p, "magic number");
-  expect_heard(p, "found corrupt");
+  expect_fault(p, "magic number");
+  expect_fault(p, "found corrupt");
   CHECK(my_malloc(1) == NULL);
   reset_heap();
   CHECK(my_malloc(1) != NULL);
-  CHECK(my_malloc_on_fault(other) == listen);
-  CHECK(my_malloc_on_fault(NULL) == other);
+  CHECK(my_malloc_on_fault(another_handler) == record_fault);
+  CHECK(my_malloc_on_fault(NULL) == another_handler);
 }
 
 static void free_twice(void) {
@@ -226,12 +225,12 @@ static void free_twice(void) {
   my_free(p);
 }
 
-static void free_a_stranger(void) {
+static void free_a_foreign_pointer(void) {
   int local = 0;
   my_free(&local);
 }
 
-static void free_behind_an_underflow(void) {
+static void free_after_an_underflow(void) {
   unsigned char* p = my_malloc(64);
   memset(p - 16, 0, 16);
   my_free(p);
@@ -239,32 +238,32 @@ static void free_behind_an_underflow(void) {
 
 static void expect_abort(void (*act)(void), const char* part) {
   char output[1024];
-  const int status = outside(act, STDERR_FILENO, output, sizeof output);
+  const int status = run_in_child(act, STDERR_FILENO, output, sizeof output);
   CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
   CHECK(strncmp(output, "my_malloc: ", 11) == 0);
   CHECK(strstr(output, part) != NULL);
   CHECK(strchr(output, '\n') == output + strlen(output) - 1);
 }
 
-/* Without a handler: one sentence on stderr, on one line, and the end. */
-static void a_bad_free_stops_the_program(void) {
+/* Without a handler: one sentence on stderr, on one line, and abort(). */
+static void an_invalid_free_aborts_the_program(void) {
   reset_heap();
   expect_abort(free_twice, "free already");
-  expect_abort(free_a_stranger, "outside the heap's region");
-  expect_abort(free_behind_an_underflow, "magic number 0x0 instead of 0xDEADBEEF");
+  expect_abort(free_a_foreign_pointer, "outside the heap's region");
+  expect_abort(free_after_an_underflow, "magic number 0x0 instead of 0xDEADBEEF");
 }
 
 int main(void) {
-  a_fresh_page_offers_4080_bytes();
-  the_header_stands_in_front_of_the_payload();
+  a_fresh_heap_offers_4080_bytes();
+  the_header_is_in_front_of_the_payload();
   blocks_do_not_overlap();
-  what_does_not_fit_is_null();
-  nothing_is_a_block_too();
+  a_request_that_does_not_fit_returns_null();
+  malloc_of_zero_returns_a_block();
   the_list_can_be_read_node_by_node();
-  a_full_page_has_no_list();
+  a_full_heap_has_an_empty_list();
   a_list_is_printed_on_one_line();
-  a_handler_hears_of_each_fault();
-  a_bad_free_stops_the_program();
+  a_handler_is_called_for_each_fault();
+  an_invalid_free_aborts_the_program();
   if (failures == 0) puts("c_api_test: all checks hold.");
   return failures == 0 ? 0 : 1;
 }

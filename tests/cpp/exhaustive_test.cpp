@@ -1,21 +1,21 @@
-// Small-scope exhaustion: every sequence of a few operations on a region of twelve granules. After
-// each the heap must be the model's; or, where the policy leaves the addresses open, owe nothing
-// that every policy owes. What is wrong with an allocator is nearly always wrong in some tiny heap
-// already; random runs pass such a heap by, this test does not.
+// Small-scope exhaustive test: every sequence of a few operations on a region of twelve granules.
+// After each sequence the heap must equal the model; or, where the policy leaves the addresses
+// open, it must keep every invariant. Nearly every bug of an allocator shows in some tiny heap;
+// random runs may miss that heap, this test does not.
 
 #include <gtest/gtest.h>
 
 #include <span>
 
-#include "effort.hpp"
-#include "followed.hpp"
+#include "checked_heaps.hpp"
+#include "scale.hpp"
 
 namespace glassheap {
 namespace {
 
 constexpr Size region_size = 12 * granule_size;
 
-// One operation. Blocks are named by their place among the live ones, in address order.
+// One operation. A block is identified by its index among the live blocks, in address order.
 struct Step {
   enum class Kind { malloc, free, realloc } kind;
   Size size = 0;
@@ -23,7 +23,7 @@ struct Step {
   std::size_t block = 0;
 };
 
-std::string in_words(std::span<const Step> steps) {
+std::string describe(std::span<const Step> steps) {
   std::string text;
   for (const Step& step : steps) {
     const std::string size = std::to_string(step.size) + '@' + std::to_string(step.align);
@@ -35,35 +35,35 @@ std::string in_words(std::span<const Step> steps) {
   return text;
 }
 
-// What there is to be done in any heap: requests, by size and alignment, and sizes that any live
-// block may be given.
+// The operations to choose from: requests, by size and alignment, and new sizes for any live block.
 struct Choices {
   std::vector<std::pair<Size, Size>> requests;
-  std::vector<Size> resizings;
+  std::vector<Size> new_sizes;
 };
 
-// Goes through the tree of all sequences. A node is one sequence; its children are that sequence
-// and one more operation. At each node the sequence is played from the start on the one heap,
-// reset, and looked at; the operations before its last have been looked at before.
-template <typename Follower>
-class Tree {
+// Traverses the tree of all sequences. A node is a sequence; each of its children has one more
+// operation. At each node the heap is reset, the sequence is run from its start, and the result is
+// checked; the results of its shorter prefixes have been checked before.
+template <typename Checked>
+class SequenceTree {
  public:
-  Tree(const Options& options, Choices choices) : rig_(options), choices_(std::move(choices)) {}
+  SequenceTree(const Options& options, Choices choices)
+      : heap_(options), choices_(std::move(choices)) {}
 
   void explore(int depth) {
-    rig_.reset();
-    Follower follower(rig_);
-    for (const Step& step : steps_) take(step, follower);
-    const std::size_t live = follower.live();
-    const std::string failure = examine(follower);
-    ASSERT_EQ(failure, "") << "after" << in_words(steps_);
+    heap_.reset();
+    Checked checked(heap_);
+    for (const Step& step : steps_) apply(step, checked);
+    const std::size_t live = checked.live();
+    const std::string failure = examine(checked);
+    ASSERT_EQ(failure, "") << "after" << describe(steps_);
     ++nodes_;
     if (depth == 0) return;
     for (const auto& [size, align] : choices_.requests)
       descend({Step::Kind::malloc, size, align}, depth);
     for (std::size_t block = 0; block < live; ++block) {
       descend({Step::Kind::free, 0, 16, block}, depth);
-      for (const Size size : choices_.resizings)
+      for (const Size size : choices_.new_sizes)
         descend({Step::Kind::realloc, size, 16, block}, depth);
     }
   }
@@ -77,37 +77,36 @@ class Tree {
     steps_.pop_back();
   }
 
-  static void take(const Step& step, Follower& follower) {
+  static void apply(const Step& step, Checked& checked) {
     if (step.kind == Step::Kind::malloc) {
-      follower.malloc(step.size, step.align);
-    } else if (const Address payload = follower.payload(step.block);
-               step.kind == Step::Kind::free) {
-      follower.free(payload);
+      checked.malloc(step.size, step.align);
+    } else if (const Address payload = checked.payload(step.block); step.kind == Step::Kind::free) {
+      checked.free(payload);
     } else {
-      follower.realloc(payload, step.size, step.align);
+      checked.realloc(payload, step.size, step.align);
     }
   }
 
-  static std::string examine(Followed& follower) { return follower.failure(); }
-  static std::string examine(Witnessed& follower) {
-    const std::string failure = follower.failure();
-    return failure.empty() ? follower.failure_at_the_end() : failure;
+  static std::string examine(ModelChecked& checked) { return checked.failure(); }
+  static std::string examine(InvariantChecked& checked) {
+    const std::string failure = checked.failure();
+    return failure.empty() ? checked.final_failure() : failure;
   }
 
-  Rig rig_;
+  HeapFixture heap_;
   Choices choices_;
   std::vector<Step> steps_;
   std::size_t nodes_ = 0;
 };
 
-// Gaps in front, behind, of one granule and of more.
-Choices few() { return {{{0, 16}, {40, 16}, {20, 32}}, {60}}; }
+// These make gaps in front of blocks and behind them, of one granule and of more.
+Choices small_choices() { return {{{0, 16}, {40, 16}, {20, 32}}, {60}}; }
 
 class EverySequence : public EveryPolicy {
  protected:
-  template <typename Follower>
+  template <typename Checked>
   static void explore(const Choices& choices, int depth) {
-    Tree<Follower> tree(options(region_size), choices);
+    SequenceTree<Checked> tree(options(region_size), choices);
     tree.explore(depth);
     RecordProperty("sequences", std::to_string(tree.nodes()));
   }
@@ -126,25 +125,29 @@ INSTANTIATE_TEST_SUITE_P(Policies, SequencesOnAClassicFit,
                          by_name);
 
 class SequencesOnSequentialFit : public EverySequence {};
-INSTANTIATE_TEST_SUITE_P(Sequences, SequencesOnSequentialFit, ::testing::ValuesIn(all_sequences()),
-                         by_name);
+INSTANTIATE_TEST_SUITE_P(SequentialFit, SequencesOnSequentialFit,
+                         ::testing::ValuesIn(sequential_fit_variants()), by_name);
 
 class SequencesOnAnotherPolicy : public EverySequence {};
 INSTANTIATE_TEST_SUITE_P(Policies, SequencesOnAnotherPolicy,
                          ::testing::ValuesIn(only({"segregated_fit", "tlsf", "buddy"})), by_name);
 
-TEST_P(SequencesOnAClassicFit, AreAsTheModelHasThem) { explore<Followed>(few(), effort(7, 5)); }
-TEST_P(SequencesOnSequentialFit, AreAsTheModelHasThem) { explore<Followed>(few(), effort(6, 4)); }
-TEST_P(SequencesOnAnotherPolicy, KeepWhatEveryPolicyOwes) {
-  explore<Witnessed>(few(), effort(7, 5));
+TEST_P(SequencesOnAClassicFit, MatchTheModel) {
+  explore<ModelChecked>(small_choices(), scaled(7, 5));
+}
+TEST_P(SequencesOnSequentialFit, MatchTheModel) {
+  explore<ModelChecked>(small_choices(), scaled(6, 4));
+}
+TEST_P(SequencesOnAnotherPolicy, KeepEveryInvariant) {
+  explore<InvariantChecked>(small_choices(), scaled(7, 5));
 }
 
-// More sizes at once, and no other operations.
-TEST_P(SequencesOnAClassicFit, OfMallocAndFreeAreAsTheModelHasThem) {
-  explore<Followed>({{{0, 16}, {16, 16}, {32, 16}, {48, 16}, {112, 16}}, {}}, effort(7, 5));
+// More sizes, with fewer kinds of operation.
+TEST_P(SequencesOnAClassicFit, OfMallocAndFreeMatchTheModel) {
+  explore<ModelChecked>({{{0, 16}, {16, 16}, {32, 16}, {48, 16}, {112, 16}}, {}}, scaled(7, 5));
 }
-TEST_P(SequencesOnAClassicFit, OfReallocAreAsTheModelHasThem) {
-  explore<Followed>({{{0, 16}, {32, 16}, {80, 16}}, {0, 32, 64}}, effort(6, 4));
+TEST_P(SequencesOnAClassicFit, OfReallocMatchTheModel) {
+  explore<ModelChecked>({{{0, 16}, {32, 16}, {80, 16}}, {0, 32, 64}}, scaled(6, 4));
 }
 
 }  // namespace

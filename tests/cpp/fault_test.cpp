@@ -1,5 +1,5 @@
-// What a user reads when something is wrong: each fault has a name and a sentence that tells what
-// was found, what was expected, and what to do.
+// The messages of faults: each has a name and a sentence that says what was found, what was
+// expected, and what to do.
 
 #include "glassheap/fault.hpp"
 
@@ -20,7 +20,7 @@ std::vector<FaultKind> all_kinds() {
   return kinds;
 }
 
-TEST(Fault, EachHasANameAndOneLineThatEndsLikeASentence) {
+TEST(Fault, EachHasANameAndASentenceOnOneLine) {
   for (const FaultKind kind : all_kinds()) {
     const std::string text = sentence({.kind = kind});
     EXPECT_STRNE(name_of(kind), "") << static_cast<int>(kind);
@@ -30,8 +30,8 @@ TEST(Fault, EachHasANameAndOneLineThatEndsLikeASentence) {
   }
 }
 
-// The largest numbers in every place must not be cut off in the middle of the sentence.
-TEST(Fault, TheLongestSentencesAreWhole) {
+// No sentence is truncated, even with the largest number in every place.
+TEST(Fault, TheLongestSentencesAreNotTruncated) {
   constexpr std::uint64_t most = ~std::uint64_t{0};
   for (const FaultKind kind : all_kinds()) {
     const Fault fault{.kind = kind,
@@ -46,14 +46,14 @@ TEST(Fault, TheLongestSentencesAreWhole) {
   }
 }
 
-struct Telling {
+struct ExpectedParts {
   Fault fault;
   std::vector<std::string> parts;
 };
 
-// Each number that a fault carries is told, and told as what it is.
-TEST(Fault, TellsItsNumbers) {
-  const std::vector<Telling> tellings = {
+// Each number in a fault appears in its sentence, with its meaning.
+TEST(Fault, NamesItsNumbers) {
+  const std::vector<ExpectedParts> expected = {
       {{.kind = FaultKind::out_of_memory, .shortage = {501, 402, 303, 2}},
        {"501 bytes", "402 are available", "2 free blocks", "offers 303"}},
       {{.kind = FaultKind::out_of_memory, .shortage = {501, 402, 402, 1}}, {"1 free block,"}},
@@ -99,16 +99,16 @@ TEST(Fault, TellsItsNumbers) {
         .found = 6},
        {"offset 48", "'next'", "0x6 where 0x5", "reset brings it back"}},
   };
-  for (const auto& [fault, parts] : tellings) {
+  for (const auto& [fault, parts] : expected) {
     for (const std::string& part : parts)
       EXPECT_NE(sentence(fault).find(part), std::string::npos)
           << sentence(fault) << " lacks " << part;
   }
 }
 
-// A binding clamps what is beyond 64 bits to the largest number: the sentence must not claim that
-// this is what was asked.
-TEST(Fault, DoesNotTakeAClampedNumberForTheNumberGiven) {
+// A binding clamps a number beyond 64 bits to the largest one: the sentence must not claim that the
+// caller passed that number.
+TEST(Fault, DoesNotPresentAClampedNumberAsTheRequest) {
   constexpr std::uint64_t most = ~std::uint64_t{0};
   const Fault size{.kind = FaultKind::out_of_memory, .shortage = {most, 1, 1, 1}};
   EXPECT_NE(sentence(size).find("or more"), std::string::npos) << sentence(size);
@@ -116,7 +116,7 @@ TEST(Fault, DoesNotTakeAClampedNumberForTheNumberGiven) {
   EXPECT_EQ(sentence(place).find("0xffff"), std::string::npos) << sentence(place);
 }
 
-TEST(Fault, CorruptionIsToldFromMisuse) {
+TEST(Fault, CorruptionIsDistinguishedFromMisuse) {
   for (const FaultKind kind : all_kinds()) {
     const bool damage = kind == FaultKind::bad_magic || kind == FaultKind::header_corrupted ||
                         kind == FaultKind::free_list_corrupted ||

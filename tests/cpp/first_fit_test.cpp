@@ -11,12 +11,12 @@ namespace {
 
 class FirstFitCases : public PlacementCases {};
 
-TEST_P(FirstFitCases, HaveOneOutcome) { expect_outcome(of("first_fit"), GetParam()); }
+TEST_P(FirstFitCases, EndAsDrawn) { expect_outcome(of("first_fit"), GetParam()); }
 
 INSTANTIATE_TEST_SUITE_P(
     Placement, FirstFitCases,
     ::testing::Values(
-        // The lowest place that fits, not the smallest, nor the largest.
+        // The lowest block that fits, neither the smallest nor the largest.
         Case{"...", "+100", "[100]..."},                                                      //
         Case{"[.48.][16]...", "+40", "[40][16]..."},                                          //
         Case{"[.48.][16][.32.][16]...", "+32", "[32][.0.][16][.32.][16]..."},                 //
@@ -64,21 +64,21 @@ INSTANTIATE_TEST_SUITE_P(
                       Case{"[.32.][16]...", "+16@64", "[.32.][16][.16.][16]..."}));
 
 TEST(FirstFitList, RunsThroughTheFreeBlocksInAddressOrder) {
-  Rig rig(sized(1024));
-  draw(rig, "[.16.][1][.96.][1][.32.][1]...");
-  const auto list = rig.free_list();
+  HeapFixture heap(sized(1024));
+  arrange(heap, "[.16.][1][.96.][1][.32.][1]...");
+  const auto list = heap.free_list();
   ASSERT_EQ(list.size(), 4U);
   std::uint32_t prev = GLASSHEAP_NIL;
   for (std::size_t i = 0; i < list.size(); ++i) {
     node_t node;
-    std::memcpy(&node, rig.at(list[i].address), sizeof node);
+    std::memcpy(&node, heap.at(list[i].address), sizeof node);
     EXPECT_EQ(node.size, list[i].size);
     EXPECT_EQ(node.prev, prev);
-    prev = static_cast<std::uint32_t>((list[i].address - rig->base()) / 16);
+    prev = static_cast<std::uint32_t>((list[i].address - heap->base()) / 16);
     const bool last = i + 1 == list.size();
-    EXPECT_EQ(node.next, last ? GLASSHEAP_NIL : (list[i + 1].address - rig->base()) / 16);
+    EXPECT_EQ(node.next, last ? GLASSHEAP_NIL : (list[i + 1].address - heap->base()) / 16);
   }
-  EXPECT_EQ(rig.granted([&](Fault& f) { return rig->free_list_line(f); }),
+  EXPECT_EQ(heap.granted([&](Fault& f) { return heap->free_list_line(f); }),
             "Free(16)->Free(96)->Free(32)->Free(720)");
 }
 

@@ -1,5 +1,5 @@
-// What a heap knows of its region takes memory where blocks stand, and nowhere else: neither in a
-// fresh heap of many gigabytes, nor after everything was cleared.
+// The heap's own arrays take memory only for the parts of the region that have blocks: almost none
+// in a fresh heap of many gigabytes, and almost none after a clear.
 
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -7,15 +7,15 @@
 #include <cstdio>
 
 #include "block/block_map.hpp"
+#include "heap_fixture.hpp"
 #include "policy/chunk_index.hpp"
-#include "rig.hpp"
 
 namespace glassheap {
 namespace {
 
 constexpr Size mib = Size{1} << 20;
 
-// Bytes of this process that are in memory; 0 where the system does not tell.
+// Resident bytes of this process; 0 if the system does not report them.
 Size resident() {
   unsigned long long pages = 0;
   if (std::FILE* const file = std::fopen("/proc/self/statm", "r")) {
@@ -24,7 +24,7 @@ Size resident() {
   }
   return pages * static_cast<Size>(sysconf(_SC_PAGESIZE));
 }
-Size more_than(Size before) {
+Size growth_since(Size before) {
   const Size now = resident();
   return now > before ? now - before : 0;
 }
@@ -32,53 +32,53 @@ Size more_than(Size before) {
 class Footprint : public EveryPolicy {};
 INSTANTIATE_TEST_SUITE_P(Policies, Footprint, ::testing::ValuesIn(variants()), by_name);
 
-// The block map alone has half a gigabyte of bits for this region. Large pages, where the system
-// gives them unasked, are 2 MiB each; buddies begin as a score of blocks.
-TEST_P(Footprint, OfAFreshHeapIsNextToNothingAndSoIsThatOfOneThatWasReset) {
+// The block map alone has half a gigabyte of bits for this region. Huge pages, which the system may
+// use on its own, are 2 MiB each; a fresh buddy heap has about twenty blocks.
+TEST_P(Footprint, OfAFreshHeapAndOfAResetHeapIsSmall) {
   const Size before = resident();
-  Rig rig(options(Size{32} << 30));
-  EXPECT_LT(more_than(before), 128 * mib);
-  rig.free(rig.malloc(100));
-  rig.malloc(rig->size() / 4);
-  rig.malloc(100);
-  rig.reset();
-  EXPECT_LT(more_than(before), 128 * mib);
-  EXPECT_EQ(rig.free_list(), rig.first_list());
+  HeapFixture heap(options(Size{32} << 30));
+  EXPECT_LT(growth_since(before), 128 * mib);
+  heap.free(heap.malloc(100));
+  heap.malloc(heap->size() / 4);
+  heap.malloc(100);
+  heap.reset();
+  EXPECT_LT(growth_since(before), 128 * mib);
+  EXPECT_EQ(heap.free_list(), heap.first_list());
 }
 
-TEST(FootprintOfTheBlockMap, IsGivenBackWhenItIsCleared) {
+TEST(FootprintOfTheBlockMap, IsReturnedByClear) {
   constexpr Size size = Size{4} << 30;
   BlockMap map(size);
   const Size before = resident();
   map.add_live({0, size});
   for (Offset at = mib / 2; at < size; at += mib / 2) map.add_live({at, size - at});
   if (before != 0) {
-    EXPECT_GT(more_than(before), 24 * mib);
+    EXPECT_GT(growth_since(before), 24 * mib);
   }
   map.clear();
-  EXPECT_LT(more_than(before), 8 * mib);
+  EXPECT_LT(growth_since(before), 8 * mib);
   EXPECT_FALSE(map.live_at(0));
   EXPECT_FALSE(map.live_at(mib));
   map.add_free({0, size});
   EXPECT_EQ(map.block_at(0).extent, size);
 }
 
-TEST(FootprintOfAPyramid, IsGivenBackWhenItIsCleared) {
+TEST(FootprintOfAPyramid, IsReturnedByClear) {
   constexpr std::size_t count = std::size_t{8} << 20;
-  Pyramid<Maxima> maxima(count);
+  Pyramid<MaxSummary> maxima(count);
   const Size before = resident();
   for (std::size_t i = 0; i < count; i += 1024) maxima.include(i, 1);
   if (before != 0) {
-    EXPECT_GT(more_than(before), 24 * mib);
+    EXPECT_GT(growth_since(before), 24 * mib);
   }
   maxima.clear();
-  EXPECT_LT(more_than(before), 8 * mib);
-  EXPECT_EQ(maxima.first(1), Pyramid<Maxima>::none);
+  EXPECT_LT(growth_since(before), 8 * mib);
+  EXPECT_EQ(maxima.first(1), Pyramid<MaxSummary>::none);
 }
 
-// Too little for pages of its own: zeros all the same.
-TEST(FootprintOfAPyramid, IsZeroAgainWhenItIsSmall) {
-  Pyramid<Maxima> maxima(1000);
+// An array that is too small for pages of its own is zero again as well.
+TEST(FootprintOfAPyramid, IsZeroAgainIfSmall) {
+  Pyramid<MaxSummary> maxima(1000);
   maxima.include(999, 5);
   maxima.clear();
   EXPECT_EQ(maxima.all(), 0);

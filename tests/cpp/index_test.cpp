@@ -1,5 +1,5 @@
-// The indexes of the classic fits against brute force: free blocks come, are cut, grow and go at
-// random, and each question has the answer that a look at all of them gives.
+// The indexes of the classic fits against brute force: free blocks are added, split, extended and
+// removed at random, and each query must give the answer of a search through all of them.
 
 #include <gtest/gtest.h>
 
@@ -7,51 +7,51 @@
 #include <map>
 #include <random>
 
-#include "effort.hpp"
 #include "policy/chunk_index.hpp"
 #include "policy/size_index.hpp"
 #include "printing.hpp"
+#include "scale.hpp"
 
 namespace glassheap {
 namespace {
 
 constexpr Size kibibyte = 1024;
 
-// The free blocks that an index is told of: the top never is.
+// Returns true if the index holds free blocks of this extent. It never holds the top.
 template <typename Index>
-bool takes(Block block) {
+bool accepts(Block block) {
   if constexpr (std::is_same_v<Index, ExactSizes>) return block.extent < kibibyte;
   if constexpr (std::is_same_v<Index, LargeTree>) return block.extent >= kibibyte;
   return true;
 }
 
-// A region of blocks, its map, and an index beside it.
+// A region of blocks, with its block map and an index.
 template <typename Index>
-class Space {
+class IndexedRegion {
  public:
-  Space(Size size, unsigned seed) : size_(size), random_(seed), map_(size), index_(map_) {
+  IndexedRegion(Size size, unsigned seed) : size_(size), random_(seed), map_(size), index_(map_) {
     map_.add_live({0, size});
     free_[0] = false;
   }
 
-  // One change at a random place, in the order in which a heap makes it: first the map, then the
+  // Makes one change at a random place, in the order of a heap: first in the map, then in the
   // index.
   void change() {
     const Offset at = random_() % (size_ / 16) * 16;
     const Block block = around(at);
     const unsigned choice = random_() % 4;
     if (is_free(block)) {
-      choice == 0 && block.end() != size_&& block.extent > 16 ? split(block) : turn(block);
+      choice == 0 && block.end() != size_&& block.extent > 16 ? split(block) : toggle(block);
     } else if (choice == 0 && at != block.start) {
       split(block, at);
     } else if (choice == 1 && block.end() != size_) {
-      join(block);
+      merge(block);
     } else {
-      turn(block);
+      toggle(block);
     }
   }
 
-  // The blocks of the index, in address order.
+  // The blocks that are in the index, in address order.
   [[nodiscard]] std::vector<Block> indexed() const {
     std::vector<Block> blocks;
     for (const auto& [start, free] : free_) {
@@ -63,7 +63,7 @@ class Space {
   [[nodiscard]] const Index& index() const { return index_; }
   [[nodiscard]] Size size() const { return size_; }
   [[nodiscard]] Offset any_place() { return random_() % (size_ / 16) * 16; }
-  // Mostly the extent of some block, or one granule more or less; from `least` up.
+  // A random extent, at least `least`: mostly that of some block, or one granule more or less.
   [[nodiscard]] Size any_extent(Size least) {
     const std::vector<Block> blocks = indexed();
     const Size near = blocks.empty() ? 512 : blocks[random_() % blocks.size()].extent;
@@ -79,10 +79,10 @@ class Space {
   }
   [[nodiscard]] bool is_free(Block block) const { return free_.at(block.start); }
   [[nodiscard]] bool is_indexed(Block block) const {
-    return block.end() != size_ && takes<Index>(block);
+    return block.end() != size_ && accepts<Index>(block);
   }
 
-  void turn(Block block) {
+  void toggle(Block block) {
     const bool freed = !is_free(block);
     freed ? map_.make_free(block) : map_.make_live(block);
     free_[block.start] = freed;
@@ -92,25 +92,25 @@ class Space {
     map_.add_live({at, block.end() - at});
     free_[at] = false;
   }
-  // A live block is joined with the one behind it, whatever that is.
-  void join(Block block) {
+  // Merges the block behind a live block into it, whether that is free or live.
+  void merge(Block block) {
     const Block right = around(block.end());
-    if (is_free(right)) turn(right);
+    if (is_free(right)) toggle(right);
     map_.drop_live(right);
     free_.erase(right.start);
   }
-  // The low end of a free block is taken; the rest stays free.
+  // Takes the low end of a free block; the remainder stays free.
   void split(Block block) {
-    const Block rest{block.start + 16, block.extent - 16};
+    const Block remainder{block.start + 16, block.extent - 16};
     map_.make_live({block.start, 16});
-    map_.add_free(rest);
+    map_.add_free(remainder);
     free_[block.start] = false;
-    free_[rest.start] = true;
-    if constexpr (requires { index_.replace(block, rest); }) {
-      index_.replace(block, rest);
+    free_[remainder.start] = true;
+    if constexpr (requires { index_.replace(block, remainder); }) {
+      index_.replace(block, remainder);
     } else {
       if (is_indexed(block)) index_.remove(block);
-      if (is_indexed(rest)) index_.add(rest);
+      if (is_indexed(remainder)) index_.add(remainder);
     }
   }
 
@@ -121,8 +121,8 @@ class Space {
   std::map<Offset, bool> free_;
 };
 
-// The answers of brute force, from the blocks in address order.
-struct Brute {
+// The same queries, answered by a linear search. The blocks are in address order.
+struct BruteForce {
   std::vector<Block> blocks;
 
   template <typename Holds>
@@ -158,46 +158,48 @@ void expect_same(Block found, Block expected) {
   ASSERT_EQ(found ? found.start : 0, expected ? expected.start : 0);
 }
 
-void expect_answers(Space<ChunkIndex>& space, const Brute& brute) {
-  ASSERT_EQ(space.index().largest(), brute.largest());
+void expect_answers(IndexedRegion<ChunkIndex>& region, const BruteForce& expected) {
+  ASSERT_EQ(region.index().largest(), expected.largest());
   for (int i = 0; i < 4; ++i) {
-    const Offset from = i == 0 ? 0 : space.any_place();
-    const Size extent = space.any_extent(16);
-    expect_same(space.index().first(from, extent), brute.at_least(from, extent));
+    const Offset from = i == 0 ? 0 : region.any_place();
+    const Size extent = region.any_extent(16);
+    expect_same(region.index().first(from, extent), expected.at_least(from, extent));
   }
-  expect_same(space.index().first(space.size(), 16), {});
+  expect_same(region.index().first(region.size(), 16), {});
 }
 
 template <typename Sizes>
-void expect_sizes(Space<Sizes>& space, const Brute& brute) {
-  const Size extent = space.any_extent(16);
-  ASSERT_EQ(space.index().largest(), brute.largest());
-  ASSERT_EQ(space.index().smallest(extent), brute.smallest(extent));
-  ASSERT_EQ(space.index().largest_below(extent), brute.largest_below(extent));
-  for (const Offset from : {Offset{0}, space.any_place()})
-    expect_same(space.index().first(from, extent), brute.exactly(from, extent));
+void expect_sizes(IndexedRegion<Sizes>& region, const BruteForce& expected) {
+  const Size extent = region.any_extent(16);
+  ASSERT_EQ(region.index().largest(), expected.largest());
+  ASSERT_EQ(region.index().smallest(extent), expected.smallest(extent));
+  ASSERT_EQ(region.index().largest_below(extent), expected.largest_below(extent));
+  for (const Offset from : {Offset{0}, region.any_place()})
+    expect_same(region.index().first(from, extent), expected.exactly(from, extent));
 }
-void expect_answers(Space<SizeIndex>& space, const Brute& brute) { expect_sizes(space, brute); }
-void expect_answers(Space<ExactSizes>& space, const Brute& brute) {
-  const Size extent = std::min(space.any_extent(16), kibibyte - 16);
-  ASSERT_EQ(space.index().largest(), brute.largest());
-  ASSERT_EQ(space.index().smallest(extent), brute.smallest(extent));
-  ASSERT_EQ(space.index().smallest(kibibyte), 0U);
-  ASSERT_EQ(space.index().largest_below(extent), brute.largest_below(extent));
-  ASSERT_EQ(space.index().largest_below(kibibyte), brute.largest());
-  for (const Offset from : {Offset{0}, space.any_place(), space.size()})
-    expect_same(space.index().first(from, extent), brute.exactly(from, extent));
+void expect_answers(IndexedRegion<SizeIndex>& region, const BruteForce& expected) {
+  expect_sizes(region, expected);
+}
+void expect_answers(IndexedRegion<ExactSizes>& region, const BruteForce& expected) {
+  const Size extent = std::min(region.any_extent(16), kibibyte - 16);
+  ASSERT_EQ(region.index().largest(), expected.largest());
+  ASSERT_EQ(region.index().smallest(extent), expected.smallest(extent));
+  ASSERT_EQ(region.index().smallest(kibibyte), 0U);
+  ASSERT_EQ(region.index().largest_below(extent), expected.largest_below(extent));
+  ASSERT_EQ(region.index().largest_below(kibibyte), expected.largest());
+  for (const Offset from : {Offset{0}, region.any_place(), region.size()})
+    expect_same(region.index().first(from, extent), expected.exactly(from, extent));
 }
 
-void expect_answers(Space<LargeTree>& space, const Brute& brute) {
-  const Size extent = space.any_extent(16);
-  const Offset from = space.any_place();
-  ASSERT_EQ(space.index().largest(), brute.largest());
-  ASSERT_EQ(space.index().largest_below(extent), brute.largest_below(extent));
-  Block first = brute.exactly(from, extent);
-  if (const Size more = brute.smallest(extent + 16); !first && more != 0)
-    first = brute.exactly(0, more);
-  expect_same(space.index().first({from, extent}), first);
+void expect_answers(IndexedRegion<LargeTree>& region, const BruteForce& expected) {
+  const Size extent = region.any_extent(16);
+  const Offset from = region.any_place();
+  ASSERT_EQ(region.index().largest(), expected.largest());
+  ASSERT_EQ(region.index().largest_below(extent), expected.largest_below(extent));
+  Block first = expected.exactly(from, extent);
+  if (const Size more = expected.smallest(extent + 16); !first && more != 0)
+    first = expected.exactly(0, more);
+  expect_same(region.index().first({from, extent}), first);
 }
 
 template <typename Index>
@@ -205,14 +207,14 @@ class IndexOf : public ::testing::Test {};
 using Indexes = ::testing::Types<ChunkIndex, ExactSizes, LargeTree, SizeIndex>;
 TYPED_TEST_SUITE(IndexOf, Indexes);
 
-TYPED_TEST(IndexOf, AnswersAsALookAtAllBlocksDoes) {
+TYPED_TEST(IndexOf, AgreesWithBruteForce) {
   unsigned seed = 0;
   for (const Size size : {16U, 48U, 1024U, 1040U, 2048U, 5008U, 65536U, 300000U, 1U << 20}) {
-    Space<TypeParam> space(size, ++seed);
-    for (int change = 0; change < effort(4000, 300); ++change) {
-      space.change();
+    IndexedRegion<TypeParam> region(size, ++seed);
+    for (int change = 0; change < scaled(4000, 300); ++change) {
+      region.change();
       if (size > 65536 && change % 8 != 0) continue;
-      expect_answers(space, {space.indexed()});
+      expect_answers(region, {region.indexed()});
       ASSERT_FALSE(this->HasFatalFailure()) << "change " << change << " of " << size;
     }
   }
@@ -226,16 +228,16 @@ TYPED_TEST(IndexOf, IsEmptyAfterClear) {
     map.add_live(block);
     map.add_live({block.end(), 65536 - block.end()});
     map.make_free(block);
-    if (takes<TypeParam>(block)) index.add(block);
+    if (accepts<TypeParam>(block)) index.add(block);
   }
   EXPECT_NE(index.largest(), 0U);
   index.clear();
   EXPECT_EQ(index.largest(), 0U);
 }
 
-// Blocks that share a number, because it has no more bits, are told apart by looking.
-TEST(ChunkIndexOfTheLargestRegion, KnowsExtentsThatItsNumbersDoNotHold) {
-  if (slow_build) GTEST_SKIP() << "So much address space is not for a sanitizer.";
+// The index stores at most 2^31 - 1 granules; larger extents are distinguished in the block map.
+TEST(ChunkIndexOfTheLargestRegion, DistinguishesExtentsBeyondItsNumbers) {
+  if (slow_build) GTEST_SKIP() << "A sanitizer does not leave so much address space.";
   BlockMap map(largest_region);
   ChunkIndex index(map);
   const Size half = Size{1} << 35;

@@ -1,7 +1,7 @@
-// A process is killed between any two stores of any call: whoever comes next finds a heap that is
-// whole. No block is lost but the one in flight, and no byte of any other.
+// A process is killed between any two stores of any call. The next process finds a consistent heap:
+// no block is lost but those in flight, and no byte of any other block has changed.
 
-#include "crashing.hpp"
+#include "crash_injection.hpp"
 #include "printing.hpp"
 
 namespace glassheap {
@@ -16,14 +16,14 @@ namespace {
 
 using Addresses = std::vector<Address>;
 
-// A call, and the state in which it is made.
+// A call, and the state of the heap before it.
 struct Call {
   const char* name;
-  std::vector<std::size_t> holes;    // of the ten blocks of 100 bytes, these were freed before
-  std::vector<std::size_t> touched;  // these are the call's own
-  std::size_t allocates;             // blocks that it may leave behind
-  std::vector<Size> sizes;           // that it may give a block that it touches
-  void (*make)(SharedHeap&, const Addresses&);
+  std::vector<std::size_t> holes;    // of the ten blocks of 100 bytes, those that are freed before
+  std::vector<std::size_t> touched;  // the blocks that the call frees or resizes
+  std::size_t allocates;             // the most new blocks that it may leave
+  std::vector<Size> sizes;           // the sizes that a touched block may have afterwards
+  void (*run)(SharedHeap&, const Addresses&);
 };
 
 inline void PrintTo(const Call& call, std::ostream* out) { *out << call.name; }
@@ -32,38 +32,38 @@ constexpr std::size_t blocks = 10;
 constexpr Size size_of_each = 100;
 
 template <Size size, Size align = granule_size>
-void malloc_one(SharedHeap& heap, const Addresses& /*at*/) {
+void malloc_one(SharedHeap& heap, const Addresses& /*addresses*/) {
   Fault fault;
   heap.malloc(size, align, fault);
 }
 template <std::size_t which>
-void free_one(SharedHeap& heap, const Addresses& at) {
+void free_one(SharedHeap& heap, const Addresses& addresses) {
   Fault fault;
-  heap.free(at[which], fault);
+  heap.free(addresses[which], fault);
 }
 template <Size size>
-void realloc_one(SharedHeap& heap, const Addresses& at) {
+void realloc_one(SharedHeap& heap, const Addresses& addresses) {
   Fault fault;
-  heap.realloc(at[4], size, granule_size, fault);
+  heap.realloc(addresses[4], size, granule_size, fault);
 }
 template <Size last>
-void malloc_some(SharedHeap& heap, const Addresses& /*at*/) {
+void malloc_some(SharedHeap& heap, const Addresses& /*addresses*/) {
   Fault fault;
   const std::vector<Size> sizes = {10, 100, 300, 40, last};
   Addresses got(sizes.size());
   heap.malloc_many(sizes, got, fault);
 }
-void free_some(SharedHeap& heap, const Addresses& at) {
+void free_some(SharedHeap& heap, const Addresses& addresses) {
   Fault fault;
-  Addresses some = {at[7], at[4], at[2], at[8], at[1]};
+  Addresses some = {addresses[7], addresses[4], addresses[2], addresses[8], addresses[1]};
   heap.free_many(some, fault);
 }
-void reset(SharedHeap& heap, const Addresses& /*at*/) {
+void reset(SharedHeap& heap, const Addresses& /*addresses*/) {
   Fault fault;
   heap.reset(fault);
 }
 
-const std::vector<Call> calls = {
+const std::vector<Call> tested_calls = {
     {"malloc_from_the_top", {}, {}, 1, {}, malloc_one<100>},
     {"malloc_all_of_a_hole", {3}, {}, 1, {}, malloc_one<100>},
     {"malloc_a_part_of_a_hole", {3, 4}, {}, 1, {}, malloc_one<40>},
@@ -86,47 +86,47 @@ const std::vector<Call> calls = {
     {"reset", {3, 5}, {0, 1, 2, 4, 6, 7, 8, 9}, 0, {}, reset},
 };
 
-// A heap with the call's blocks, each full of bytes of its own, as often as it is asked for.
+// A heap with the blocks of the call, each filled with bytes of its own; restored for each trial.
 class Trials {
  public:
   Trials(const Options& options, const Call& call)
-      : call_(call), bytes_(for_some_blocks), heap_(made_in(bytes_, options)) {
+      : call_(call), bytes_(segment_size), heap_(create_in(bytes_, options)) {
     first_list_ = heap_->free_list(fault_);
     for (std::size_t i = 0; i < blocks; ++i) {
-      at_.push_back(heap_->malloc(size_of_each, granule_size, fault_));
-      std::memset(payload(at_.back()), stamp(i), size_of_each);
+      addresses_.push_back(heap_->malloc(size_of_each, granule_size, fault_));
+      std::memset(payload(addresses_.back()), stamp(i), size_of_each);
     }
-    for (const std::size_t i : call.holes) heap_->free(at_[i], fault_);
+    for (const std::size_t i : call.holes) heap_->free(addresses_[i], fault_);
     EXPECT_FALSE(fault_) << sentence(fault_);
-    superblock().last_writer = 0;  // so that whoever comes reads the numbers
-    image_.assign(bytes_.data(), bytes_.data() + for_some_blocks);
+    superblock().last_writer = 0;  // so that the next process reads the state
+    image_.assign(bytes_.data(), bytes_.data() + segment_size);
   }
 
-  // The heap as it was.
-  void begin() {
+  // Restores the heap before the call.
+  void restore() {
     fault_ = {};
     std::ranges::copy(image_, bytes_.data());
   }
 
-  // Whether a child is killed at its so-manieth store. It has the heap from its parent, or attaches
-  // to it itself.
+  // Runs the call in a child. Returns true if the child is killed at its store number `store`. The
+  // child uses its parent's heap, or attaches to the segment itself.
   [[nodiscard]] bool dies_at(std::uint64_t store, bool attaches) {
-    return killed_in_a_child([&] {
-      auto own = attaches ? attached_to(bytes_) : nullptr;
+    return killed_in_child([&] {
+      auto own = attaches ? attach_to(bytes_) : nullptr;
       stores_left = store;
-      call_.make(own ? *own : *heap_, at_);
+      call_.run(own ? *own : *heap_, addresses_);
     });
   }
-  // Whether a child is killed at its so-manieth store while it makes the heap whole.
-  [[nodiscard]] bool dies_while_it_recovers(std::uint64_t store) {
-    return killed_in_a_child([&] {
+  // Recovers the heap in a child. Returns true if the child is killed at its store number `store`.
+  [[nodiscard]] bool dies_in_recovery(std::uint64_t store) {
+    return killed_in_child([&] {
       Fault fault;
       stores_left = store;
       static_cast<void>(heap_->live_blocks(fault));
     });
   }
 
-  void expect_whole() {
+  void expect_intact() {
     const std::vector<BlockInfo> now = heap_->walk(fault_);
     ASSERT_FALSE(fault_) << sentence(fault_);
     const Findings findings = heap_->check(fault_);
@@ -134,12 +134,12 @@ class Trials {
     ASSERT_LE(heap_->stats(fault_).recovered, 2U);
     expect_all_covered(now);
     std::size_t known = 0;
-    for (std::size_t i = 0; i < blocks; ++i) known += is_as_it_was(i, now) ? 1 : 0;
+    for (std::size_t i = 0; i < blocks; ++i) known += is_unchanged(i, now) ? 1 : 0;
     std::size_t live = 0;
     for (const BlockInfo& block : now) live += block.live ? 1 : 0;
     EXPECT_LE(known, live);
     EXPECT_LE(live, known + call_.allocates);
-    expect_it_serves(now);
+    expect_usable(now);
   }
 
  private:
@@ -166,32 +166,32 @@ class Trials {
     EXPECT_EQ(end, heap_->size());
   }
 
-  // Whether the i-th block is there: with all of its bytes, and of a size that it may have.
-  bool is_as_it_was(std::size_t i, const std::vector<BlockInfo>& now) {
+  // Returns true if block i is live. Expects it to have all its bytes and an allowed size.
+  bool is_unchanged(std::size_t i, const std::vector<BlockInfo>& now) {
     if (is_hole(i)) return false;
     const auto block = std::ranges::find_if(
-        now, [&](const BlockInfo& b) { return b.live && b.address == at_[i]; });
+        now, [&](const BlockInfo& b) { return b.live && b.address == addresses_[i]; });
     if (block == now.end()) {
       EXPECT_TRUE(is_touched(i)) << "Block " << i << " is gone.";
       return false;
     }
     std::vector<Size> sizes = {size_of_each};
     if (is_touched(i)) sizes.insert(sizes.end(), call_.sizes.begin(), call_.sizes.end());
-    for (Size& size : sizes) size = shown_size(heap_->options(), size);
+    for (Size& size : sizes) size = reported_size(heap_->options(), size);
     EXPECT_NE(std::ranges::find(sizes, block->size), sizes.end())
         << "Block " << i << " has " << block->size << " bytes.";
     expect_stamped(i, block->size);
     return true;
   }
   void expect_stamped(std::size_t i, Size size) {
-    const std::byte* const from = payload(at_[i]);
+    const std::byte* const from = payload(addresses_[i]);
     const auto whole = std::min(size, size_of_each);
     const auto same = std::count(from, from + whole, static_cast<std::byte>(stamp(i)));
     EXPECT_EQ(static_cast<Size>(same), whole) << "Block " << i << " was written to.";
   }
 
-  // All that is there can be freed, and then the heap is as it was at first.
-  void expect_it_serves(const std::vector<BlockInfo>& now) {
+  // Every live block can be freed, and then the heap is as it was when fresh.
+  void expect_usable(const std::vector<BlockInfo>& now) {
     const Address one = heap_->malloc(1, granule_size, fault_);
     heap_->free(one, fault_);
     for (const BlockInfo& block : now) {
@@ -199,7 +199,7 @@ class Trials {
     }
     ASSERT_FALSE(fault_) << sentence(fault_);
     EXPECT_EQ(heap_->live_blocks(fault_), 0U);
-    if (joins_back(heap_->options())) {
+    if (coalesces_fully(heap_->options())) {
       EXPECT_EQ(heap_->free_list(fault_), first_list_);
     }
     EXPECT_NE(heap_->malloc(heap_->largest_free(fault_), granule_size, fault_), 0U);
@@ -210,67 +210,68 @@ class Trials {
   SharedBytes bytes_;
   std::unique_ptr<SharedHeap> heap_;
   std::vector<FreeBlock> first_list_;
-  Addresses at_;
+  Addresses addresses_;
   std::vector<std::byte> image_;
   Fault fault_;
 };
 
-std::vector<Variant> everything() {
+std::vector<Variant> killed_variants() {
   std::vector<Variant> all = all_variants();
-  for (Variant& variant : watched_variants()) all.push_back(std::move(variant));
+  for (Variant& variant : debug_variants()) all.push_back(std::move(variant));
   return all;
 }
 
-class KilledIn : public ::testing::TestWithParam<Variant> {};
-INSTANTIATE_TEST_SUITE_P(AnyCall, KilledIn, ::testing::ValuesIn(everything()),
+class KilledProcess : public ::testing::TestWithParam<Variant> {};
+INSTANTIATE_TEST_SUITE_P(Policies, KilledProcess, ::testing::ValuesIn(killed_variants()),
                          [](const auto& variant) { return variant.param.name; });
 
-TEST_P(KilledIn, LosesNoBlockButItsOwn) {
-  for (const Call& call : calls) {
+TEST_P(KilledProcess, LosesNoBlockButThoseInFlight) {
+  for (const Call& call : tested_calls) {
     SCOPED_TRACE(call.name);
     Trials trials(GetParam().options, call);
     bool died = true;
     for (std::uint64_t store = 1; died; ++store) {
       SCOPED_TRACE("store " + std::to_string(store));
       ASSERT_LT(store, 5000U);
-      trials.begin();
+      trials.restore();
       died = trials.dies_at(store, store % 4 == 0);
-      trials.expect_whole();
+      trials.expect_intact();
       if (HasFailure()) return;
     }
   }
 }
 
-// The one who clears up is killed too.
-TEST_P(KilledIn, LosesNoMoreWhenTheNextIsKilledWhileItRecovers) {
-  for (const Call& call : calls) {
+// The process that recovers the heap is killed too.
+TEST_P(KilledProcess, LosesNoMoreWhenRecoveryIsKilledToo) {
+  for (const Call& call : tested_calls) {
     SCOPED_TRACE(call.name);
     Trials trials(GetParam().options, call);
     bool died = true;
     for (std::uint64_t store = 1; died; store += 3) {
       SCOPED_TRACE("stores 6 and " + std::to_string(store));
-      trials.begin();
+      trials.restore();
       ASSERT_TRUE(trials.dies_at(6, false));
-      died = trials.dies_while_it_recovers(store);
-      trials.expect_whole();
+      died = trials.dies_in_recovery(store);
+      trials.expect_intact();
       if (HasFailure()) return;
     }
   }
 }
 
-// --- Blocks that several hold on to. -----------------------------------------------------------
+// --- Shared blocks. ----------------------------------------------------------------------------
 
-// Killed while it shares, receives or lets go: the other holder still has the block, and when that
-// one lets go and the dead are reaped, it is free, and the table is empty.
-class KilledWhileItHolds : public ::testing::TestWithParam<int> {
+// A process is killed while it takes a reference, receives one or drops one: the other holder still
+// has the block. When that one drops its reference and the dead processes are reaped, the block is
+// free and the table is empty.
+class KilledHolder : public ::testing::TestWithParam<int> {
  protected:
   void SetUp() override {
     ASSERT_TRUE(heap_->acquire(100, granule_size, handle_, fault_));
     ASSERT_TRUE(heap_->acquire(100, granule_size, other_, fault_));
-    ASSERT_TRUE(heap_->share(handle_, fault_)) << "the hold of this process";
+    ASSERT_TRUE(heap_->share(handle_, fault_)) << "the reference of this process";
   }
 
-  // What the child does, and is killed at.
+  // The child's calls; it is killed at its store number `store`.
   void work(std::uint64_t store) {
     bool freed = false;
     Fault fault;
@@ -301,20 +302,20 @@ class KilledWhileItHolds : public ::testing::TestWithParam<int> {
     return 0;
   }
 
-  SharedBytes bytes_{for_some_blocks};
-  std::unique_ptr<SharedHeap> heap_ = made_in(bytes_, Options{});
+  SharedBytes bytes_{segment_size};
+  std::unique_ptr<SharedHeap> heap_ = create_in(bytes_, Options{});
   Handle handle_;
   Handle other_;
   Fault fault_;
 };
-INSTANTIATE_TEST_SUITE_P(AnyStore, KilledWhileItHolds, ::testing::Range(0, 4));
+INSTANTIATE_TEST_SUITE_P(Operations, KilledHolder, ::testing::Range(0, 4));
 
-TEST_P(KilledWhileItHolds, LeavesATableThatIsTrue) {
+TEST_P(KilledHolder, LeavesAConsistentTable) {
   bool died = true;
   for (std::uint64_t store = 1; died; ++store) {
     SCOPED_TRACE("store " + std::to_string(store));
     ASSERT_LT(store, 500U);
-    died = killed_in_a_child([&] { work(store); });
+    died = killed_in_child([&] { work(store); });
     ASSERT_TRUE(heap_->check(fault_).empty());
     const bool given_away = GetParam() == 2 && holders_of(handle_) == 0;
     ASSERT_TRUE(given_away || holders_of(handle_) >= 1);

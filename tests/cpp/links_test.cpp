@@ -1,5 +1,5 @@
-// Lists in free blocks, against a vector: every way to link and unlink, and what a walk shows of a
-// list that somebody has written over.
+// Lists in free blocks against a vector: every way to link and unlink, and the walk of a list that
+// has been overwritten.
 
 #include "block/links.hpp"
 
@@ -9,14 +9,14 @@
 #include <random>
 #include <vector>
 
-#include "effort.hpp"
-#include "glassheap/region.hpp"
+#include "base/region.hpp"
 #include "printing.hpp"
+#include "scale.hpp"
 
 namespace glassheap {
 namespace {
 
-// Free blocks of one granule or two with live ones between them: each can be linked to any other.
+// Free blocks with live ones between them, so that each can be linked to any other.
 class LinksTest : public ::testing::Test {
  protected:
   static constexpr Size size = 4096;
@@ -62,7 +62,7 @@ class LinksTest : public ::testing::Test {
 TEST_F(LinksTest, AgreeWithAVectorThroughEveryKindOfChange) {
   std::vector<Block> list;
   std::vector<Block> rest = blocks_of_list_;
-  for (int change = 0; change < effort(20000, 2000); ++change) {
+  for (int change = 0; change < scaled(20000, 2000); ++change) {
     const auto place = static_cast<std::ptrdiff_t>(random_() % (list.size() + 1));
     const auto choice = random_() % 5;
     if (choice == 0 && !rest.empty()) {
@@ -76,7 +76,7 @@ TEST_F(LinksTest, AgreeWithAVectorThroughEveryKindOfChange) {
       const Offset prev = place > 0 ? list[place - 1].start : nowhere;
       const Block block = any_of(rest);
       list.insert(list.begin() + place, block);
-      links_.put(ends_, block, prev, next);
+      links_.insert(ends_, block, prev, next);
     } else if (place < std::ssize(list) && (choice == 3 || rest.empty())) {
       rest.push_back(list[place]);
       links_.erase(ends_, list[place]);
@@ -92,7 +92,7 @@ TEST_F(LinksTest, AgreeWithAVectorThroughEveryKindOfChange) {
   }
 }
 
-TEST_F(LinksTest, PutBackABlockWhoseNodeStillNamesItsNeighbours) {
+TEST_F(LinksTest, RelinkABlockWhoseNodeStillNamesItsNeighbours) {
   push_all();
   const auto list = walked();
   for (const Block block : list) {
@@ -104,8 +104,8 @@ TEST_F(LinksTest, PutBackABlockWhoseNodeStillNamesItsNeighbours) {
   }
 }
 
-// A walk shows what stands in front of the damage, and ends.
-TEST_F(LinksTest, AreWalkedAsFarAsTheyAreSound) {
+// A walk visits the blocks before the damage, and ends.
+TEST_F(LinksTest, AreWalkedUpToTheDamage) {
   push_all();
   const auto list = walked();
   for (std::size_t i = 0; i < list.size(); ++i) {
@@ -118,9 +118,9 @@ TEST_F(LinksTest, AreWalkedAsFarAsTheyAreSound) {
   }
 }
 
-// With one node written over, it is the one that is named, whoever is asked: the node, or either of
-// its neighbours.
-TEST_F(LinksTest, NameTheNodeThatWasWrittenOver) {
+// If one node is overwritten, the fault names that node, whichever is vetted: the node itself or
+// one of its neighbours.
+TEST_F(LinksTest, NameTheOverwrittenNode) {
   push_all();
   const auto list = walked();
   for (std::size_t i = 1; i + 1 < list.size(); ++i) {
@@ -141,8 +141,8 @@ TEST_F(LinksTest, NameTheNodeThatWasWrittenOver) {
   }
 }
 
-// A node that links to itself both ways is no neighbour of its own: what it should say is told from
-// the nodes that link to it.
+// A node that links to itself both ways is not its own neighbour: its true links are found from the
+// nodes that link to it.
 TEST_F(LinksTest, NameTheTrueNeighbourOfANodeThatLinksToItself) {
   push_all();
   const auto list = walked();
@@ -159,9 +159,8 @@ TEST_F(LinksTest, NameTheTrueNeighbourOfANodeThatLinksToItself) {
   }
 }
 
-// Nothing comes after the tail, so whatever it leads to, and in whatever state that is, it is the
-// tail that is wrong.
-TEST_F(LinksTest, NameTheTailWhereItLeadsOn) {
+// The tail has no next block. So if it links to one, in whatever state that is, the tail is wrong.
+TEST_F(LinksTest, NameATailThatHasANextBlock) {
   push_all();
   const auto list = walked();
   const Offset tail = list.back().start;
@@ -175,8 +174,8 @@ TEST_F(LinksTest, NameTheTailWhereItLeadsOn) {
   EXPECT_EQ(fault.found, link_to(list[2].start));
 }
 
-// To a list that the top stands apart from, a link to the top leads astray.
-TEST_F(LinksTest, ToATopThatStandsApartAreNotSound) {
+// In a list that excludes the top, a link to the top is not sound.
+TEST_F(LinksTest, ToAnExcludedTopAreNotSound) {
   const Block top{size - 32, 32};
   const Block last = blocks_of_list_.back();
   ASSERT_EQ(last.end(), top.start);

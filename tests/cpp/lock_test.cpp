@@ -1,7 +1,7 @@
-// The lock: one owner at a time, a thread that comes twice is refused, and so is a signal handler
-// that interrupted a call of the heap that it calls.
+// The lock: one owner at a time. A thread that locks it twice is refused, and so is a signal
+// handler that calls the heap whose call it has interrupted.
 
-#include "glassheap/lock.hpp"
+#include "base/lock.hpp"
 
 #include <gtest/gtest.h>
 #include <sys/time.h>
@@ -9,16 +9,16 @@
 #include <csignal>
 #include <thread>
 
-#include "rig.hpp"
+#include "heap_fixture.hpp"
 #include "watchdog.hpp"
 
 namespace glassheap {
 namespace {
 
 class EveryLock : public ::testing::TestWithParam<bool> {};
-INSTANTIATE_TEST_SUITE_P(SharedOrNot, EveryLock, ::testing::Bool());
+INSTANTIATE_TEST_SUITE_P(ThreadsOrNot, EveryLock, ::testing::Bool());
 
-TEST_P(EveryLock, RefusesAThreadThatHasIt) {
+TEST_P(EveryLock, RefusesTheThreadThatHoldsIt) {
   Lock lock(GetParam());
   ASSERT_TRUE(lock.lock());
   EXPECT_FALSE(lock.lock());
@@ -26,13 +26,13 @@ TEST_P(EveryLock, RefusesAThreadThatHasIt) {
     const Guard again(lock);
     EXPECT_FALSE(again);
   }
-  EXPECT_FALSE(lock.lock()) << "The guard that did not get it gave it back.";
+  EXPECT_FALSE(lock.lock()) << "A guard that did not acquire the lock released it.";
   lock.unlock();
   EXPECT_TRUE(lock.lock());
   lock.unlock();
 }
 
-TEST(SharedLock, KeepsOthersWaitingUntilItIsLeft) {
+TEST(SharedLock, BlocksOthersUntilUnlocked) {
   const Watchdog watchdog(30);
   Lock lock(true);
   ASSERT_TRUE(lock.lock());
@@ -49,13 +49,13 @@ TEST(SharedLock, KeepsOthersWaitingUntilItIsLeft) {
   EXPECT_TRUE(inside);
 }
 
-// --- A handler that comes back. ----------------------------------------------------------------
+// --- Reentrance from a signal handler. ---------------------------------------------------------
 
 Heap* interrupted = nullptr;
 std::atomic<int> refusals{0};
 std::atomic<int> served{0};
 
-void call_the_heap(int /*signal*/) {
+void malloc_in_handler(int /*signal*/) {
   Fault fault;
   const Address got = interrupted->malloc(16, 16, fault);
   if (got == 0) {
@@ -67,22 +67,22 @@ void call_the_heap(int /*signal*/) {
   interrupted->free(got, at_free);
 }
 
-// Asks for the signal every 50 us of time that passes, until it goes out of scope.
-class Alarm {
+// Sends the signal every 50 us of real time, until it goes out of scope.
+class PeriodicSignal {
  public:
-  Alarm() {
+  PeriodicSignal() {
     struct sigaction action = {};
-    action.sa_handler = call_the_heap;
+    action.sa_handler = malloc_in_handler;
     action.sa_flags = SA_RESTART;
     sigaction(SIGALRM, &action, &before_);
     set(50);
   }
-  ~Alarm() {
+  ~PeriodicSignal() {
     set(0);
     sigaction(SIGALRM, &before_, nullptr);
   }
-  Alarm(const Alarm&) = delete;
-  Alarm& operator=(const Alarm&) = delete;
+  PeriodicSignal(const PeriodicSignal&) = delete;
+  PeriodicSignal& operator=(const PeriodicSignal&) = delete;
 
  private:
   static void set(long microseconds) {
@@ -92,23 +92,23 @@ class Alarm {
   struct sigaction before_ = {};
 };
 
-TEST_P(EveryLock, LetsNoSignalHandlerWaitForItself) {
+TEST_P(EveryLock, RefusesASignalHandlerInsteadOfDeadlocking) {
   const Watchdog watchdog(60);
   Options options = sized(1 << 16);
   options.threads = GetParam();
-  Rig rig(options);
-  interrupted = &*rig;
+  HeapFixture heap(options);
+  interrupted = &*heap;
   refusals = 0;
   {
-    const Alarm alarm;
+    const PeriodicSignal signals;
     const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
     while (refusals == 0 && std::chrono::steady_clock::now() < end) {
-      for (int i = 0; i < 1000; ++i) rig.free(rig.malloc(64));
+      for (int i = 0; i < 1000; ++i) heap.free(heap.malloc(64));
     }
   }
-  EXPECT_GT(refusals, 0) << "No signal came in the middle of a call in 20 seconds.";
-  EXPECT_TRUE(rig.check().empty());
-  EXPECT_EQ(rig.stats().live_blocks, 0U);
+  EXPECT_GT(refusals, 0) << "No signal interrupted a call in 20 seconds.";
+  EXPECT_TRUE(heap.check().empty());
+  EXPECT_EQ(heap.stats().live_blocks, 0U);
 }
 
 }  // namespace

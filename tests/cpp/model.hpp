@@ -1,26 +1,28 @@
-// model.hpp: the heap as anyone would write it on paper, to compare the real one with.
+// model.hpp: a reference model of the heap, to compare the real one with.
 //
-// The free chunks in a vector, in list order, and the live ones in a map; no bytes, no block map,
-// no index, and no line shared with the heap. What it shares are the rules:
+// The model keeps the free chunks in a vector, in list order, and the live ones in a map. It has no
+// bytes, no block map and no index, and shares no code with the heap. Both follow the same rules:
 //
 //   1. The list starts as one chunk, the whole region.
 //   2. A request takes its size, rounded up to 16, and the header; at least 16 bytes.
 //   3. The list is searched in its own order. First fit takes the first chunk that fits; best fit
-//      the smallest, worst fit the largest, and of equals the one that stands earlier. Next fit
+//      the smallest, worst fit the largest; of equal chunks the earlier one in the list. Next fit
 //      starts at the chunk that contains the rover, or else at the first one after it, and wraps
-//      once; the rover is the end of the last allocation, and the region's start before there is
-//      one.
-//   4. The low end is taken. What is left stays at the same place in the list, unsorted.
-//   5. An aligned request fits into a chunk if the lowest block with an aligned payload lies in it;
-//      what is left in front of that block stays at the same place too, before what is left behind.
+//      once. The rover is the end of the last allocation; before the first allocation it is the
+//      start of the region.
+//   4. The low end of the chunk is taken. The remainder keeps the chunk's position in the list,
+//      unsorted.
+//   5. An aligned request fits into a chunk if the lowest block with an aligned payload lies in it.
+//      The remainder in front of that block keeps the chunk's position too, before the remainder
+//      behind it.
 //   6. A freed chunk goes to the front, or to the back, or to the back with a stable sort of the
-//      whole list: by address, by size, by size downwards.
+//      whole list: by address, by size, by descending size.
 //   7. With coalescing, each free then makes one pass in list order, which merges a chunk into the
-//      one before it in the list where that one ends at its address.
+//      one before it in the list if that one ends at its address.
 //   8. A block shrinks in place, and its tail is freed like a block of its own. It grows in place
 //      if the free chunk that begins where it ends is large enough, by rule 4. Otherwise, and
-//      whenever its payload is not as aligned as is asked for, a new one is allocated and then the
-//      old one is freed.
+//      whenever its payload is not aligned as requested, a new block is allocated and then the old
+//      one is freed.
 //
 // first_fit, next_fit, best_fit and worst_fit are these rules in address order with coalescing.
 #pragma once
@@ -42,12 +44,12 @@ class Model {
     Size extent;
     [[nodiscard]] Address end() const { return start + extent; }
   };
-  struct Taken {
+  struct Allocation {
     Size extent;
-    Size size;  // as the heap shows it
+    Size size;  // as the heap reports it
   };
 
-  // The model of a fresh heap.
+  // The model of a heap that has just been opened.
   explicit Model(const Heap& heap)
       : fit_(fit_of(heap.options())),
         order_(heap.options().order.value_or(Order::address)),
@@ -58,7 +60,7 @@ class Model {
     rover_ = list_.front().start;
   }
 
-  // Addresses of payloads; 0 if nothing fits.
+  // Returns the address of the payload; 0 if nothing fits.
   Address malloc(Size size, Size align) {
     if (size > largest_region) return 0;
     const auto index = search(need(size), align);
@@ -74,7 +76,7 @@ class Model {
     const auto block = live_.find(payload - header_);
     const Chunk chunk{block->first, block->second.extent};
     live_.erase(block);
-    give_back(chunk);
+    add_free(chunk);
   }
 
   Address realloc(Address payload, Size size, Size align) {
@@ -87,9 +89,9 @@ class Model {
   }
 
   [[nodiscard]] const std::vector<Chunk>& list() const { return list_; }
-  [[nodiscard]] const std::map<Address, Taken>& live() const { return live_; }
+  [[nodiscard]] const std::map<Address, Allocation>& live() const { return live_; }
   [[nodiscard]] Address payload_of(Address block) const { return block + header_; }
-  [[nodiscard]] Size on_offer(const Chunk& chunk) const { return chunk.extent - header_; }
+  [[nodiscard]] Size offered(const Chunk& chunk) const { return chunk.extent - header_; }
 
  private:
   enum class Search { first, next, best, worst };
@@ -112,7 +114,7 @@ class Model {
 
   [[nodiscard]] std::optional<std::size_t> search(Size need, Size align) const {  // rule 3
     std::optional<std::size_t> best;
-    const std::size_t first = first_looked_at();
+    const std::size_t first = search_start();
     for (std::size_t k = 0; k < list_.size(); ++k) {
       const std::size_t i = (first + k) % list_.size();
       if (gap(list_[i], align) + need > list_[i].extent) continue;
@@ -124,7 +126,7 @@ class Model {
   [[nodiscard]] bool is_better(Size extent, Size than) const {
     return fit_ == Search::best ? extent < than : extent > than;
   }
-  [[nodiscard]] std::size_t first_looked_at() const {
+  [[nodiscard]] std::size_t search_start() const {
     if (fit_ != Search::next) return 0;
     const auto at = std::ranges::upper_bound(list_, rover_, {}, &Chunk::end);
     return at == list_.end() ? 0 : static_cast<std::size_t>(at - list_.begin());
@@ -133,16 +135,16 @@ class Model {
   void carve(std::size_t index, Address block, Size need) {  // rules 4 and 5
     const Chunk from = list_[index];
     const auto place = list_.erase(list_.begin() + static_cast<std::ptrdiff_t>(index));
-    std::vector<Chunk> rests;
-    if (block > from.start) rests.push_back({from.start, block - from.start});
-    if (block + need < from.end()) rests.push_back({block + need, from.end() - block - need});
-    list_.insert(place, rests.begin(), rests.end());
+    std::vector<Chunk> remainders;
+    if (block > from.start) remainders.push_back({from.start, block - from.start});
+    if (block + need < from.end()) remainders.push_back({block + need, from.end() - block - need});
+    list_.insert(place, remainders.begin(), remainders.end());
   }
   void take(Address block, Size size) {
     live_[block] = {need(size), header_ == 0 ? need(size) : size};
   }
 
-  void give_back(Chunk chunk) {
+  void add_free(Chunk chunk) {
     insert(chunk);
     if (coalesce_) merge();
   }
@@ -169,12 +171,12 @@ class Model {
     list_ = std::move(merged);
   }
 
-  // Rule 8, as far as it applies.
+  // The two parts of rule 8. Each returns false if it does not apply.
   bool shrinks(Address block, Size size) {
     const Size now = live_.at(block).extent;
     if (need(size) > now) return false;
     take(block, size);
-    if (need(size) < now) give_back({block + need(size), now - need(size)});
+    if (need(size) < now) add_free({block + need(size), now - need(size)});
     return true;
   }
   bool grows(Address block, Size size) {
@@ -192,24 +194,24 @@ class Model {
   bool coalesce_;
   Size header_;
   std::vector<Chunk> list_;
-  std::map<Address, Taken> live_;
+  std::map<Address, Allocation> live_;
   Address rover_;
 };
 
-// Where the heap and the model differ, in words; empty if they agree.
+// Returns a description of the first difference between heap and model; empty if they agree.
 [[nodiscard]] inline std::string difference_of_lists(Heap& heap, const Model& model) {
   Fault fault;
   const auto list = heap.free_list(fault);
   if (list.size() != model.list().size()) return "the free lists are not equally long";
   for (std::size_t i = 0; i < list.size(); ++i) {
     const Model::Chunk& chunk = model.list()[i];
-    if (list[i].address != chunk.start || list[i].size != model.on_offer(chunk))
+    if (list[i].address != chunk.start || list[i].size != model.offered(chunk))
       return "entry " + std::to_string(i) + " of the free list differs";
   }
   return "";
 }
 
-// Each live block is the model's, and the others are as many as its free chunks.
+// Compares each live block with the model's, and the number of free blocks with its free chunks.
 [[nodiscard]] inline std::string difference_of_walks(Heap& heap, const Model& model) {
   Fault fault;
   const auto blocks = heap.walk(fault);
@@ -217,15 +219,15 @@ class Model {
     return "the numbers of blocks differ";
   for (const BlockInfo& block : blocks) {
     if (!block.live) continue;
-    const auto taken = model.live().find(block.start);
-    if (taken == model.live().end() || taken->second.extent != block.extent ||
-        taken->second.size != block.size || block.address != model.payload_of(block.start))
+    const auto allocation = model.live().find(block.start);
+    if (allocation == model.live().end() || allocation->second.extent != block.extent ||
+        allocation->second.size != block.size || block.address != model.payload_of(block.start))
       return "the block at " + std::to_string(block.start - heap.base()) + " differs";
   }
   return "";
 }
 
-// The walk, the free list, and what check() finds.
+// Compares the walk and the free list, and reports the first finding of check().
 [[nodiscard]] inline std::string difference(Heap& heap, const Model& model) {
   if (auto text = difference_of_walks(heap, model); !text.empty()) return text;
   if (auto text = difference_of_lists(heap, model); !text.empty()) return text;

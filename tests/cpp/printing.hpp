@@ -1,4 +1,4 @@
-// printing.hpp: the heap's own types as GoogleTest compares and prints them.
+// printing.hpp: comparison and printing of the heap's types for GoogleTest.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -10,7 +10,7 @@
 
 namespace glassheap {
 
-// The number too: several kinds share the name of one Python exception.
+// Prints the number too: several kinds share the name of one Python exception.
 inline void PrintTo(FaultKind kind, std::ostream* out) {
   *out << static_cast<int>(kind) << " (" << name_of(kind) << ')';
 }

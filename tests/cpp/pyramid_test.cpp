@@ -1,4 +1,4 @@
-// The pyramid against a plain row of numbers, for both kinds of summaries, in every width around
+// The pyramid against a plain array of numbers, for both kinds of summary, in every width around
 // its fan-out and through several levels.
 
 #include "policy/pyramid.hpp"
@@ -8,28 +8,28 @@
 #include <random>
 #include <vector>
 
-#include "effort.hpp"
 #include "policy/chunk_index.hpp"
 #include "policy/exact_sizes.hpp"
+#include "scale.hpp"
 
 namespace glassheap {
 namespace {
 
-// A pyramid and its row side by side.
+// A pyramid and a plain array with the same numbers.
 template <typename Summary>
-class Pair {
+class CheckedPyramid {
  public:
   using Number = typename Summary::Number;
-  using Query = std::conditional_t<std::is_same_v<Summary, Unions>, unsigned, Number>;
+  using Query = std::conditional_t<std::is_same_v<Summary, OrSummary>, unsigned, Number>;
 
-  explicit Pair(std::size_t count) : row_(count), pyramid_(count) {}
+  explicit CheckedPyramid(std::size_t count) : row_(count), pyramid_(count) {}
 
   void set(std::size_t i, Number value) {
     row_[i] = value;
     pyramid_.set(i, value);
   }
   void include(std::size_t i, Number value) {
-    row_[i] = both(row_[i], value);
+    row_[i] = combined(row_[i], value);
     pyramid_.include(i, value);
   }
   void clear() {
@@ -41,7 +41,7 @@ class Pair {
     Number all = 0;
     for (std::size_t i = 0; i < row_.size(); ++i) {
       ASSERT_EQ(pyramid_[i], row_[i]) << i;
-      all = both(all, row_[i]);
+      all = combined(all, row_[i]);
     }
     ASSERT_EQ(pyramid_.all(), all);
   }
@@ -52,8 +52,8 @@ class Pair {
   [[nodiscard]] Number operator[](std::size_t i) const { return row_[i]; }
 
  private:
-  static std::int32_t both(std::int32_t a, std::int32_t b) { return a < b ? b : a; }
-  static std::uint64_t both(std::uint64_t a, std::uint64_t b) { return a | b; }
+  static std::int32_t combined(std::int32_t a, std::int32_t b) { return a < b ? b : a; }
+  static std::uint64_t combined(std::uint64_t a, std::uint64_t b) { return a | b; }
   static bool matches(std::int32_t number, std::int32_t least) { return number >= least; }
   static bool matches(std::uint64_t bits, unsigned bit) { return (bits >> bit & 1) != 0; }
 
@@ -68,93 +68,98 @@ class Pair {
 
 constexpr std::size_t widths[] = {1, 2, 15, 16, 17, 31, 32, 255, 256, 257, 4095, 4097, 5000};
 
-int any(std::mt19937& random, Maxima) { return static_cast<int>(random() % 1000); }
-std::uint64_t any(std::mt19937& random, Unions) { return std::uint64_t{1} << random() % 64; }
-// What says no more.
-int less(std::mt19937& random, int number) {
+int random_number(std::mt19937& random, MaxSummary) { return static_cast<int>(random() % 1000); }
+std::uint64_t random_number(std::mt19937& random, OrSummary) {
+  return std::uint64_t{1} << random() % 64;
+}
+// Returns a number that includes no more than the given one.
+int weaken(std::mt19937& random, int number) {
   return static_cast<int>(random() % 1000) % (number + 1);
 }
-std::uint64_t less(std::mt19937& random, std::uint64_t bits) {
+std::uint64_t weaken(std::mt19937& random, std::uint64_t bits) {
   return bits & (std::uint64_t{random()} << 32 | random());
 }
-int any_query(std::mt19937& random, Maxima) { return 1 + static_cast<int>(random() % 1000); }
-unsigned any_query(std::mt19937& random, Unions) { return static_cast<unsigned>(random() % 64); }
+int random_query(std::mt19937& random, MaxSummary) { return 1 + static_cast<int>(random() % 1000); }
+unsigned random_query(std::mt19937& random, OrSummary) {
+  return static_cast<unsigned>(random() % 64);
+}
 
 template <typename Summary>
 class PyramidOf : public ::testing::Test {};
-using Summaries = ::testing::Types<Maxima, Unions>;
+using Summaries = ::testing::Types<MaxSummary, OrSummary>;
 TYPED_TEST_SUITE(PyramidOf, Summaries);
 
-TYPED_TEST(PyramidOf, ARowAgreesWithIt) {
+TYPED_TEST(PyramidOf, AgreesWithARow) {
   std::mt19937 random(1);
   for (const std::size_t width : widths) {
-    Pair<TypeParam> pair(width);
-    for (int round = 0; round < effort(600, 60); ++round) {
+    CheckedPyramid<TypeParam> checked(width);
+    for (int round = 0; round < scaled(600, 60); ++round) {
       const std::size_t i = random() % width;
-      if (round % 4 == 0) pair.set(i, 0);
-      if (round % 4 == 1) pair.set(i, less(random, pair[i]));
-      if (round % 4 >= 2) pair.include(i, any(random, TypeParam()));
-      const auto query = any_query(random, TypeParam());
-      ASSERT_NO_FATAL_FAILURE(pair.expect_same_from(random() % width, query));
+      if (round % 4 == 0) checked.set(i, 0);
+      if (round % 4 == 1) checked.set(i, weaken(random, checked[i]));
+      if (round % 4 >= 2) checked.include(i, random_number(random, TypeParam()));
+      const auto query = random_query(random, TypeParam());
+      ASSERT_NO_FATAL_FAILURE(checked.expect_same_from(random() % width, query));
       if (round % 20 != 0) continue;
-      ASSERT_NO_FATAL_FAILURE(pair.expect_same_numbers());
+      ASSERT_NO_FATAL_FAILURE(checked.expect_same_numbers());
     }
   }
 }
 
-TYPED_TEST(PyramidOf, OneNumberIsFoundFromEveryPlace) {
+TYPED_TEST(PyramidOf, FindsOneNumberFromEveryPlace) {
   for (const std::size_t width : {1U, 16U, 17U, 257U}) {
-    Pair<TypeParam> pair(width);
+    CheckedPyramid<TypeParam> checked(width);
     for (std::size_t i = 0; i < width; ++i) {
-      pair.include(i, 1);
-      const auto query =
-          static_cast<typename Pair<TypeParam>::Query>(std::is_same_v<TypeParam, Maxima> ? 1 : 0);
+      checked.include(i, 1);
+      const auto query = static_cast<typename CheckedPyramid<TypeParam>::Query>(
+          std::is_same_v<TypeParam, MaxSummary> ? 1 : 0);
       for (std::size_t from = 0; from < width; ++from)
-        ASSERT_NO_FATAL_FAILURE(pair.expect_same_from(from, query));
-      pair.set(i, 0);
+        ASSERT_NO_FATAL_FAILURE(checked.expect_same_from(from, query));
+      checked.set(i, 0);
     }
   }
 }
 
-TYPED_TEST(PyramidOf, NothingIsFoundBehindTheRow) {
+TYPED_TEST(PyramidOf, FindsNothingBehindTheRow) {
   for (const std::size_t width : widths) {
     Pyramid<TypeParam> pyramid(width);
     for (std::size_t i = 0; i < width; ++i) pyramid.include(i, 1);
-    const auto query =
-        static_cast<typename Pair<TypeParam>::Query>(std::is_same_v<TypeParam, Maxima> ? 1 : 0);
+    const auto query = static_cast<typename CheckedPyramid<TypeParam>::Query>(
+        std::is_same_v<TypeParam, MaxSummary> ? 1 : 0);
     EXPECT_EQ(pyramid.next(width, query), Pyramid<TypeParam>::none) << width;
   }
 }
 
-TYPED_TEST(PyramidOf, NothingIsLeftAfterClear) {
+TYPED_TEST(PyramidOf, IsEmptyAfterClear) {
   std::mt19937 random(2);
   for (const std::size_t width : widths) {
-    Pair<TypeParam> pair(width);
-    for (int i = 0; i < 100; ++i) pair.include(random() % width, any(random, TypeParam()));
-    pair.clear();
-    ASSERT_NO_FATAL_FAILURE(pair.expect_same_numbers());
-    ASSERT_NO_FATAL_FAILURE(pair.expect_same_from(0, any_query(random, TypeParam())));
+    CheckedPyramid<TypeParam> checked(width);
+    for (int i = 0; i < 100; ++i)
+      checked.include(random() % width, random_number(random, TypeParam()));
+    checked.clear();
+    ASSERT_NO_FATAL_FAILURE(checked.expect_same_numbers());
+    ASSERT_NO_FATAL_FAILURE(checked.expect_same_from(0, random_query(random, TypeParam())));
   }
 }
 
-// Every number that SSE2 could take for a negative one, or for its neighbour.
-TEST(PyramidOfMaxima, KnowsTheLeastThatIsEnough) {
+// The numbers that an SSE2 comparison could mistake for a negative one or for a neighbour.
+TEST(MaxPyramid, FindsANumberByItsExactValue) {
   for (const int number : {1, 2, 127, 128, 32767, 32768, 65535, 65536, 0x7FFFFFFE}) {
     for (std::size_t place = 0; place < 16; ++place) {
-      Pyramid<Maxima> pyramid(16);
+      Pyramid<MaxSummary> pyramid(16);
       pyramid.include(place, number);
       EXPECT_EQ(pyramid.first(number), place);
-      EXPECT_EQ(pyramid.first(number + 1), Pyramid<Maxima>::none);
+      EXPECT_EQ(pyramid.first(number + 1), Pyramid<MaxSummary>::none);
     }
   }
 }
 
-TEST(PyramidOfUnions, KnowsEveryBit) {
+TEST(OrPyramid, FindsEveryBit) {
   for (unsigned bit = 0; bit < 64; ++bit) {
-    Pyramid<Unions> pyramid(40);
+    Pyramid<OrSummary> pyramid(40);
     pyramid.include(37, std::uint64_t{1} << bit);
     for (unsigned asked = 0; asked < 64; ++asked)
-      EXPECT_EQ(pyramid.first(asked), asked == bit ? 37 : Pyramid<Unions>::none);
+      EXPECT_EQ(pyramid.first(asked), asked == bit ? 37 : Pyramid<OrSummary>::none);
   }
 }
 

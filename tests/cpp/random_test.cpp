@@ -1,27 +1,27 @@
-// Long random runs against the model, from a region that holds three granules to one of 64 MiB;
-// and, where the policy leaves the addresses open, against what every policy owes. The seeds are
-// fixed: a failure can be run again.
+// Long random runs, in regions from three granules to 64 MiB, against the model; or, where the
+// policy leaves the addresses open, against the invariants of every policy. The seeds are fixed, so
+// a failure can be reproduced.
 
 #include <gtest/gtest.h>
 
 #include <random>
 
-#include "effort.hpp"
-#include "followed.hpp"
+#include "checked_heaps.hpp"
+#include "scale.hpp"
 
 namespace glassheap {
 namespace {
 
 struct Scenario {
   Size region;
-  Size largest;    // request of those that are large
-  int steps;       // operations in all
-  int lists;       // after how many of them the free lists are compared
-  int everything;  // after how many, all there is
+  Size largest;    // the largest of the large requests
+  int steps;       // the number of operations
+  int list_every;  // operations between two comparisons of the free lists
+  int all_every;   // operations between two comparisons of everything
 };
 
-// In small regions everything is looked at after each step; in large ones a look takes longer than
-// the steps themselves.
+// In small regions everything is compared after each step; in large ones a comparison takes longer
+// than the steps themselves.
 constexpr Scenario scenarios[] = {
     {48, 12, 100000, 1, 1},
     {96, 24, 200000, 1, 1},
@@ -35,12 +35,12 @@ constexpr Scenario scenarios[] = {
     {Size{64} << 20, Size{16} << 20, 20000, 500, 5000},
 };
 
-// A program that allocates, frees and resizes without a plan. Mostly small sizes, now and then a
-// large one, and rarely more than the region has.
-template <typename Follower>
+// A program that allocates, frees and resizes at random. Its sizes are mostly small, sometimes
+// large, and rarely larger than the region.
+template <typename Checked>
 class Program {
  public:
-  Program(Follower& heap, const Scenario& scenario, unsigned seed)
+  Program(Checked& heap, const Scenario& scenario, unsigned seed)
       : heap_(heap), scenario_(scenario), random_(seed) {}
 
   void step() {
@@ -73,7 +73,7 @@ class Program {
     if (payload != 0) live_.push_back(payload);
   }
 
-  Follower& heap_;
+  Checked& heap_;
   Scenario scenario_;
   std::mt19937 random_;
   std::vector<Address> live_;
@@ -81,26 +81,26 @@ class Program {
 
 class RandomRun : public EveryPolicy {
  protected:
-  template <typename Follower>
+  template <typename Checked>
   static void run(const Scenario& scenario, int steps, unsigned seed) {
-    Options how = options(scenario.region);
-    if (seed % 3 != 0) how.base = seed % 3 == 1 ? 0 : 0x12340;
-    Rig rig(how);
-    Follower heap(rig);
-    Program program(heap, scenario, seed);
+    Options wanted = options(scenario.region);
+    if (seed % 3 != 0) wanted.base = seed % 3 == 1 ? 0 : 0x12340;
+    HeapFixture heap(wanted);
+    Checked checked(heap);
+    Program program(checked, scenario, seed);
     for (int i = 1; i <= steps; ++i) {
       program.step();
-      if (i % scenario.everything == 0) {
-        ASSERT_EQ(heap.failure(), "") << "at step " << i << " of " << scenario.region;
-      } else if (i % scenario.lists == 0) {
-        ASSERT_EQ(heap.failure_of_the_list(), "") << "at step " << i << " of " << scenario.region;
+      if (i % scenario.all_every == 0) {
+        ASSERT_EQ(checked.failure(), "") << "at step " << i << " of " << scenario.region;
+      } else if (i % scenario.list_every == 0) {
+        ASSERT_EQ(checked.list_failure(), "") << "at step " << i << " of " << scenario.region;
       } else {
-        ASSERT_EQ(heap.failure_of_calls(), "") << "at step " << i << " of " << scenario.region;
+        ASSERT_EQ(checked.call_failure(), "") << "at step " << i << " of " << scenario.region;
       }
     }
     program.free_all();
-    EXPECT_EQ(heap.failure(), "");
-    expect_all_free(rig);
+    EXPECT_EQ(checked.failure(), "");
+    expect_all_free(heap);
   }
 };
 
@@ -112,8 +112,8 @@ INSTANTIATE_TEST_SUITE_P(Policies, RunsOnAClassicFit,
                          by_name);
 
 class RunsOnSequentialFit : public RandomRun {};
-INSTANTIATE_TEST_SUITE_P(Sequences, RunsOnSequentialFit, ::testing::ValuesIn(all_sequences()),
-                         by_name);
+INSTANTIATE_TEST_SUITE_P(SequentialFit, RunsOnSequentialFit,
+                         ::testing::ValuesIn(sequential_fit_variants()), by_name);
 
 class RunsOnAnotherPolicy : public RandomRun {};
 INSTANTIATE_TEST_SUITE_P(Policies, RunsOnAnotherPolicy,
@@ -122,38 +122,38 @@ INSTANTIATE_TEST_SUITE_P(Policies, RunsOnAnotherPolicy,
                          })),
                          by_name);
 
-TEST_P(RunsOnAClassicFit, AreAsTheModelHasThem) {
+TEST_P(RunsOnAClassicFit, MatchTheModel) {
   unsigned seed = 0;
   for (const Scenario& scenario : scenarios)
-    run<Followed>(scenario, effort(scenario.steps, scenario.steps / 100), ++seed);
+    run<ModelChecked>(scenario, scaled(scenario.steps, scenario.steps / 100), ++seed);
 }
 
-TEST_P(RunsOnSequentialFit, AreAsTheModelHasThem) {
+TEST_P(RunsOnSequentialFit, MatchTheModel) {
   unsigned seed = 100;
   for (const Scenario& scenario : scenarios) {
     if (scenario.region <= 65536)
-      run<Followed>(scenario, effort(scenario.steps / 20, scenario.steps / 1000), ++seed);
+      run<ModelChecked>(scenario, scaled(scenario.steps / 20, scenario.steps / 1000), ++seed);
   }
 }
 
-TEST_P(RunsOnAnotherPolicy, KeepWhatEveryPolicyOwes) {
+TEST_P(RunsOnAnotherPolicy, KeepEveryInvariant) {
   unsigned seed = 200;
   for (const Scenario& scenario : scenarios) {
     if (scenario.region <= 65536)
-      run<Witnessed>(scenario, effort(scenario.steps / 5, scenario.steps / 200), ++seed);
+      run<InvariantChecked>(scenario, scaled(scenario.steps / 5, scenario.steps / 200), ++seed);
   }
 }
 
-// Redzones and the fill must stand through everything that a program does by the rules.
-class RunsOnAWatchedHeap : public RandomRun {};
-INSTANTIATE_TEST_SUITE_P(Policies, RunsOnAWatchedHeap, ::testing::ValuesIn(watched_variants()),
+// A correct program never damages a redzone or the fill of free memory.
+class RunsOnADebugHeap : public RandomRun {};
+INSTANTIATE_TEST_SUITE_P(Policies, RunsOnADebugHeap, ::testing::ValuesIn(debug_variants()),
                          by_name);
 
-TEST_P(RunsOnAWatchedHeap, KeepWhatEveryPolicyOwes) {
+TEST_P(RunsOnADebugHeap, KeepEveryInvariant) {
   unsigned seed = 300;
   for (const Scenario& scenario : scenarios) {
     if (scenario.region <= 65536)
-      run<Witnessed>(scenario, effort(scenario.steps / 20, scenario.steps / 500), ++seed);
+      run<InvariantChecked>(scenario, scaled(scenario.steps / 20, scenario.steps / 500), ++seed);
   }
 }
 

@@ -1,6 +1,7 @@
-// The region: as large as asked for, where it was asked for, zero, and fenced in on both sides.
+// The region: of the requested size, aligned as requested, zero, and with guard pages on both
+// sides.
 
-#include "glassheap/region.hpp"
+#include "base/region.hpp"
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>
@@ -17,7 +18,7 @@ Size page() { return static_cast<Size>(sysconf(_SC_PAGESIZE)); }
 
 Address address_of(const Region& region) { return std::bit_cast<Address>(region.data()); }
 
-// Asks the kernel whether a byte may be read, without reading it: write() refuses with EFAULT.
+// Asks the kernel if a byte can be read: write() from an unreadable address fails with EFAULT.
 class Prober {
  public:
   Prober() { opened_ = pipe(ends_) == 0; }
@@ -57,7 +58,7 @@ TEST(Region, IsZeroAndCanBeWrittenFromEndToEnd) {
   }
 }
 
-TEST(Region, StandsWhereItsAlignmentAsks) {
+TEST(Region, IsPlacedAsItsAlignmentAsks) {
   for (Size alignment = 16; alignment <= Size{1} << 20; alignment *= 2) {
     for (const Size size : {Size{16}, Size{100}, Size{4096}, Size{5000}, Size{70000}}) {
       for (const Address like : {Size{0}, Size{16}, Size{48}, alignment - 16, alignment * 7 + 32}) {
@@ -70,9 +71,9 @@ TEST(Region, StandsWhereItsAlignmentAsks) {
   }
 }
 
-// Whatever its size and place, no access is possible from the first page boundary behind the region
-// and below the last one in front of it.
-TEST(Region, IsFencedInOnBothSides) {
+// Whatever its size and address, no access is possible from the first page boundary behind the
+// region on, nor below the last one in front of it.
+TEST(Region, HasGuardPagesOnBothSides) {
   const Prober prober;
   for (const Size alignment : {Size{16}, Size{1024}, page(), 4 * page()}) {
     for (const Size size : {Size{16}, page() - 16, page(), page() + 16, 5 * page()}) {
@@ -87,7 +88,7 @@ TEST(Region, IsFencedInOnBothSides) {
   }
 }
 
-// An overflow by a single byte must not go unseen: the guard begins where the region ends.
+// An overflow by a single byte must be stopped: the guard page begins where the region ends.
 TEST(Region, EndsFlushWithItsGuard) {
   const Prober prober;
   for (Size size = 16; size <= 3 * page(); size += 272) {
@@ -113,7 +114,7 @@ TEST(RegionDeathTest, AWriteJustBelowAWholePageStopsTheProgram) {
   EXPECT_DEATH(poke(region.data() - 1), "");
 }
 
-TEST(Region, IsUnmappedWhenItGoes) {
+TEST(Region, IsUnmappedWhenDestroyed) {
   const Prober prober;
   Address first = 0;
   {
@@ -138,15 +139,14 @@ TEST(Region, MovesWithoutLosingOrSharingItsBytes) {
   EXPECT_TRUE(prober.readable(second));
 }
 
-TEST(Region, AnEmptyOneIsNoRegion) {
+TEST(Region, AnEmptyOneIsFalse) {
   const Region region;
   EXPECT_FALSE(region);
   EXPECT_EQ(region.data(), nullptr);
   EXPECT_EQ(region.size(), 0U);
 }
 
-// A system that gives no pages is told apart from one that does: by an empty region, not by a
-// crash.
+// If the system gives no pages, the result is an empty region, not a crash.
 TEST(RegionDeathTest, IsEmptyWhenTheSystemGivesNoPages) {
   const auto ask = [] {
     const rlimit none{0, 0};
@@ -157,8 +157,8 @@ TEST(RegionDeathTest, IsEmptyWhenTheSystemGivesNoPages) {
   EXPECT_EXIT(ask(), ::testing::ExitedWithCode(0), "");
 }
 
-// 64 GiB less a granule: the arithmetic of its place does not wrap, whether or not it is given.
-TEST(Region, TheLargestIsWholeOrNotAtAll) {
+// 64 GiB less a granule: the arithmetic of the address does not wrap, mapped or not.
+TEST(Region, TheLargestIsMappedWholeOrNotAtAll) {
   const Region region = Region::map(largest_region, Size{1} << 33, 16);
   EXPECT_EQ(region.size(), region ? largest_region : 0);
   EXPECT_EQ(address_of(region) % (Size{1} << 33), region ? 16U : 0U);

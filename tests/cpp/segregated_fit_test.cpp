@@ -1,5 +1,5 @@
-// Segregated fit, case by case (cases.hpp). A drawn heap's holes were freed from the left: in each
-// bin the one that stands last in memory is at the front.
+// Segregated fit, case by case (cases.hpp). The holes of an arranged heap were freed from the left:
+// in each bin the one with the highest address is at the front.
 
 #include "policy/segregated_fit.hpp"
 
@@ -11,7 +11,7 @@ namespace glassheap {
 namespace {
 
 class SegregatedFitCases : public PlacementCases {};
-TEST_P(SegregatedFitCases, HaveOneOutcome) { expect_outcome(of("segregated_fit"), GetParam()); }
+TEST_P(SegregatedFitCases, EndAsDrawn) { expect_outcome(of("segregated_fit"), GetParam()); }
 
 INSTANTIATE_TEST_SUITE_P(
     FromItsOwnBin, SegregatedFitCases,
@@ -22,15 +22,15 @@ INSTANTIATE_TEST_SUITE_P(
                       Case{"[32][16][32][16]...", "-2 -0 +32 +20", "[32][16][20][16]..."}));
 
 INSTANTIATE_TEST_SUITE_P(
-    FromTheNextBinThatHasAny, SegregatedFitCases,
+    FromTheNextOccupiedBin, SegregatedFitCases,
     ::testing::Values(Case{"[.96.][16][.48.][16]...", "+32", "[.96.][16][32][.0.][16]..."},
                       Case{"[.96.][16][.48.][16]...", "+64", "[64][.16.][16][.48.][16]..."},
-                      // What is left goes to a bin of its own.
+                      // The remainder goes to its own bin.
                       Case{"[.96.][16][.48.][16]...", "+64 +16", "[64][16][16][.48.][16]..."}));
 
 INSTANTIATE_TEST_SUITE_P(FromTheTopLast, SegregatedFitCases,
                          ::testing::Values(Case{"[.96.][16]...", "+32", "[32][.48.][16]..."},
-                                           // Even if it would fit exactly: it offers 32.
+                                           // Even if the top would fit exactly: it offers 32.
                                            Case{"[.96.][16][816]...", "+32",
                                                 "[32][.48.][16][816]..."},
                                            Case{"[.16.][16]...", "+32", "[.16.][16][32]..."},
@@ -39,30 +39,30 @@ INSTANTIATE_TEST_SUITE_P(FromTheTopLast, SegregatedFitCases,
 INSTANTIATE_TEST_SUITE_P(
     Aligning, SegregatedFitCases,
     ::testing::Values(
-        // Whoever is large enough but cannot hold the aligned payload is passed by.
+        // A block that is large enough but cannot hold the aligned payload is skipped.
         Case{"[.96.][16][.32.][16]...", "+16@64", "[.32.][16][.16.][16][.32.][16]..."},
         Case{"[.32.][16]...", "+16@64", "[.32.][16][.16.][16]..."}));
 
 // From 1024 to 1072 bytes, 4 granules share a bin; so do those from 1088, in the next.
 class SegregatedFitOfLargeBlocks : public PlacementCases {
  protected:
-  // A hole that offers 1040, then `crowd` of 1008 in front of it in their bin, and perhaps one of
-  // 1104, in the next bin. The rest of the region is taken.
+  // A hole that offers 1040, then `crowd` holes of 1008 before it in the same bin, and perhaps one
+  // of 1104 in the next bin. The rest of the region is live.
   static std::string crowded(int crowd, bool next_bin, const char* first) {
     std::string text = first;
     for (int i = 0; i < crowd; ++i) text += "[16][.1008.]";
     return text + "[16]" + (next_bin ? "[.1104.][16]" : "");
   }
   static void expect_crowded(int crowd, bool next_bin, Size size, const std::string& after) {
-    Rig rig(of("segregated_fit", 16384));
-    draw(rig, crowded(crowd, next_bin, "[.1040.]"));
-    rig.malloc(rig.free_list().back().size);
-    rig.malloc(size);
-    EXPECT_TRUE(drawing(rig).starts_with(after)) << drawing(rig);
-    EXPECT_TRUE(rig.check().empty());
+    HeapFixture heap(of("segregated_fit", 16384));
+    arrange(heap, crowded(crowd, next_bin, "[.1040.]"));
+    heap.malloc(heap.free_list().back().size);
+    heap.malloc(size);
+    EXPECT_TRUE(drawing(heap).starts_with(after)) << drawing(heap);
+    EXPECT_TRUE(heap.check().empty());
   }
 };
-TEST_P(SegregatedFitOfLargeBlocks, HaveOneOutcome) {
+TEST_P(SegregatedFitOfLargeBlocks, EndAsDrawn) {
   expect_outcome(of("segregated_fit", 8192), GetParam());
 }
 
@@ -74,13 +74,13 @@ INSTANTIATE_TEST_SUITE_P(TheSmallestOfTheFirstEight, SegregatedFitOfLargeBlocks,
                                            Case{"[.1056.][16][.1040.][16][.1008.][16]...", "+1020",
                                                 "[.1056.][16][1020][.0.][16][.1008.][16]..."}));
 
-TEST_F(SegregatedFitOfLargeBlocks, TheEighthIsLookedAt) {
+TEST_F(SegregatedFitOfLargeBlocks, TheEighthIsExamined) {
   expect_crowded(7, true, 1040, crowded(7, true, "[1040]"));
 }
-TEST_F(SegregatedFitOfLargeBlocks, TheNinthIsNotIfAHigherBinHasAny) {
+TEST_F(SegregatedFitOfLargeBlocks, TheNinthIsNotExaminedIfAHigherBinHasBlocks) {
   expect_crowded(8, true, 1040, crowded(8, false, "[.1040.]") + "[1040][.48.]");
 }
-TEST_F(SegregatedFitOfLargeBlocks, AllAreBeforeTheRequestIsRefused) {
+TEST_F(SegregatedFitOfLargeBlocks, AllAreExaminedBeforeTheRequestIsRefused) {
   expect_crowded(8, false, 1040, crowded(8, false, "[1040]"));
 }
 

@@ -1,5 +1,5 @@
-// Sequential fit, case by case (cases.hpp): besides the heap, the list as it is printed. A drawn
-// heap's holes were freed from the left.
+// Sequential fit, case by case (cases.hpp): the drawing of the heap and its free list as printed.
+// The holes of an arranged heap were freed from the left.
 
 #include "policy/sequential_fit.hpp"
 
@@ -11,29 +11,33 @@ namespace glassheap {
 namespace {
 
 struct ListCase {
-  Sequence sequence;
-  Case heap;
+  Sequence settings;
+  Case placement;
   const char* list;
 };
 
+Variant variant(const Sequence& settings) {
+  return variants_of::sequential_fit(settings.fit, settings.order, settings.coalesce);
+}
+
 void PrintTo(const ListCase& c, std::ostream* out) {
-  *out << variants_of::sequence(c.sequence.fit, c.sequence.order, c.sequence.coalesce).name << ' ';
-  PrintTo(c.heap, out);
+  *out << variant(c.settings).name << ' ';
+  PrintTo(c.placement, out);
 }
 
 class SequentialFitCases : public ::testing::TestWithParam<ListCase> {};
 
-TEST_P(SequentialFitCases, HaveOneOutcome) {
-  const auto& [sequence, heap, list] = GetParam();
-  Options options = variants_of::sequence(sequence.fit, sequence.order, sequence.coalesce).options;
+TEST_P(SequentialFitCases, EndAsDrawn) {
+  const auto& [settings, placement, list] = GetParam();
+  Options options = variant(settings).options;
   options.size = 1024;
-  Rig rig(options);
-  draw(rig, heap.before);
-  ASSERT_EQ(drawing(rig), heap.before);
-  take_steps(rig, heap.steps);
-  EXPECT_EQ(drawing(rig), heap.after);
-  EXPECT_EQ(rig.granted([&](Fault& f) { return rig->free_list_line(f); }), list);
-  EXPECT_TRUE(rig.check().empty());
+  HeapFixture heap(options);
+  arrange(heap, placement.before);
+  ASSERT_EQ(drawing(heap), placement.before);
+  take_steps(heap, placement.steps);
+  EXPECT_EQ(drawing(heap), placement.after);
+  EXPECT_EQ(heap.granted([&](Fault& f) { return heap->free_list_line(f); }), list);
+  EXPECT_TRUE(heap.check().empty());
 }
 
 constexpr Fit first = Fit::first, best = Fit::best, worst = Fit::worst;
@@ -51,7 +55,8 @@ INSTANTIATE_TEST_SUITE_P(
         ListCase{{first, front, true}, {holes, "", holes}, "Free(48)->Free(16)->Free(848)"},
         ListCase{{first, back, true}, {holes, "", holes}, "Free(848)->Free(16)->Free(48)"}));
 
-// First fit takes the first in the list, wherever that is in memory; what is left keeps its place.
+// First fit takes the first block in the list, wherever it is in memory; the remainder keeps its
+// position.
 INSTANTIATE_TEST_SUITE_P(FirstFit, SequentialFitCases,
                          ::testing::Values(ListCase{{first, front, false},
                                                     {holes, "+10", "[.16.][16][10][.16.][16]..."},
@@ -66,7 +71,7 @@ INSTANTIATE_TEST_SUITE_P(FirstFit, SequentialFitCases,
                                                     {holes, "+10", "[.16.][16][.48.][16][10]..."},
                                                     "Free(816)->Free(48)->Free(16)"}));
 
-// Of equals, best and worst fit take the one that stands earlier in the list.
+// Of equal blocks, best and worst fit take the one that is earlier in the list.
 constexpr const char* equals = "[.32.][16][.32.][16][848]";
 
 INSTANTIATE_TEST_SUITE_P(OfEqualsTheEarlier, SequentialFitCases,
@@ -83,8 +88,8 @@ INSTANTIATE_TEST_SUITE_P(OfEqualsTheEarlier, SequentialFitCases,
                                                     {equals, "+16", "[16][.0.][16][.32.][16][848]"},
                                                     "Free(0)->Free(32)"}));
 
-// The sort is stable: a newcomer stands last among equals. It is made when a block is freed, and
-// not when one is cut.
+// The sort is stable: a freed block comes last among equals. The list is sorted when a block is
+// freed, not when one is split.
 INSTANTIATE_TEST_SUITE_P(
     Sorting, SequentialFitCases,
     ::testing::Values(ListCase{{first, size_up, true},
@@ -101,7 +106,7 @@ INSTANTIATE_TEST_SUITE_P(
                           {"[.96.][16][.48.][16]...", "+700 -1", "[.96.][.16.][.48.][16][700]..."},
                           "Free(96)->Free(48)->Free(48)->Free(16)"}));
 
-// One pass in list order: complete by address, and only there.
+// One pass in list order: complete if the list is in address order, and only then.
 constexpr const char* three = "[16][16][16]...";
 
 INSTANTIATE_TEST_SUITE_P(
@@ -122,12 +127,12 @@ INSTANTIATE_TEST_SUITE_P(
         ListCase{{first, front, true},
                  {three, "-1 -0 -1", "[.48.][.16.]..."},
                  "Free(16)->Free(48)->Free(912)"},
-        // The first one's place, and nothing is sorted again.
+        // The merged block keeps the position of the first one; the list is not sorted again.
         ListCase{{first, size_up, true},
                  {"[0][16][0][16][64]...", "-1 -3 -0", "[.32.][0][.16.][64]..."},
                  "Free(32)->Free(16)->Free(832)"}));
 
-// In front of an aligned block and behind it, at the same place, in this order.
+// The remainders in front of an aligned block and behind it keep its position, in this order.
 INSTANTIATE_TEST_SUITE_P(Aligning, SequentialFitCases,
                          ::testing::Values(ListCase{{first, front, true},
                                                     {"...", "+16@64", "[.32.][16]..."},
@@ -140,7 +145,7 @@ INSTANTIATE_TEST_SUITE_P(Aligning, SequentialFitCases,
 INSTANTIATE_TEST_SUITE_P(
     Resizing, SequentialFitCases,
     ::testing::Values(
-        // A tail is freed like a block of its own; a neighbour that is grown into keeps its place.
+        // A tail is freed like any block; a neighbour that is grown into keeps its position.
         ListCase{{first, front, false},
                  {"[64][16]...", "0=16", "[16][.32.][16]..."},
                  "Free(32)->Free(896)"},

@@ -1,8 +1,8 @@
-// variants.hpp: every heap that can be asked for, and what may be expected of it.
+// variants.hpp: every kind of heap that can be opened, and its documented properties.
 //
-// A variant is a policy, a layout (with headers or bare), and what the policy can be told beside.
-// What a contract has to know of it is said here, in the words of the documentation and not of the
-// code: how long blocks are, where they may be cut, and when free ones become one.
+// A variant is a policy, a layout (with headers or without), and the policy's own settings. The
+// properties that a contract depends on are written here from the documentation and not taken from
+// the code: the extent of a block, where blocks may be split, and when free blocks coalesce.
 #pragma once
 
 #include <algorithm>
@@ -28,60 +28,62 @@ inline void PrintTo(const Variant& variant, std::ostream* out) { *out << variant
   return options;
 }
 
-// --- What a heap with these options does. -------------------------------------------------------
+// --- Properties of a heap with these options. ---------------------------------------------------
 
 [[nodiscard]] inline bool has_headers(const Options& options) { return options.headers; }
 
-// Whether a block may have any number of granules, and be cut from any place in a free one.
-[[nodiscard]] inline bool cuts_anywhere(const Options& options) {
+// True if a block may have any number of granules, and be split off anywhere in a free block.
+[[nodiscard]] inline bool splits_anywhere(const Options& options) {
   return options.policy != "buddy";
 }
-// Whether no two free blocks ever touch.
-[[nodiscard]] inline bool joins_neighbours(const Options& options) {
-  return cuts_anywhere(options) && options.coalesce.value_or(true) &&
+// True if no two free blocks are ever adjacent.
+[[nodiscard]] inline bool coalesces_neighbours(const Options& options) {
+  return splits_anywhere(options) && options.coalesce.value_or(true) &&
          options.order.value_or(Order::address) == Order::address;
 }
-// Whether a heap all of whose blocks have been freed is as it was at first.
-[[nodiscard]] inline bool joins_back(const Options& options) {
-  return joins_neighbours(options) || !cuts_anywhere(options);
+// True if a heap whose blocks have all been freed is as it was when fresh.
+[[nodiscard]] inline bool coalesces_fully(const Options& options) {
+  return coalesces_neighbours(options) || !splits_anywhere(options);
 }
-// Whether the list links the free blocks by their addresses.
+// True if the free list is in address order.
 [[nodiscard]] inline bool lists_by_address(const Options& options) {
   return options.order.value_or(Order::address) == Order::address &&
          options.policy != "segregated_fit" && options.policy != "tlsf" &&
          options.policy != "buddy";
 }
 
-// Whether redzones and free memory are watched.
-[[nodiscard]] inline bool is_watched(const Options& options) {
+// True if redzones and the fill of free memory are checked.
+[[nodiscard]] inline bool has_debug_checks(const Options& options) {
   return options.checks == Checks::debug;
 }
 
 [[nodiscard]] inline Size front_of(const Options& options) { return options.headers ? 16 : 0; }
-[[nodiscard]] inline Size back_of(const Options& options) { return is_watched(options) ? 16 : 0; }
-// What a free block of so many bytes offers.
-[[nodiscard]] inline Size offer_of(const Options& options, Size extent) {
+[[nodiscard]] inline Size back_of(const Options& options) {
+  return has_debug_checks(options) ? 16 : 0;
+}
+// The payload size that a free block of `extent` bytes offers.
+[[nodiscard]] inline Size offered_size(const Options& options, Size extent) {
   return extent - std::min(extent, front_of(options) + back_of(options));
 }
 
-// What a block for `size` bytes takes in all.
+// The extent of a block for `size` bytes: header, payload, rounding and redzone.
 [[nodiscard]] inline Size extent_of(const Options& options, Size size) {
   const Size around = front_of(options) + back_of(options);
   const Size exact = std::max(around + (size + 15) / 16 * 16, Size{16});
-  return cuts_anywhere(options) ? exact : std::bit_ceil(exact);
+  return splits_anywhere(options) ? exact : std::bit_ceil(exact);
 }
-// The size that a live block shows: the one asked for, or, where that is not kept, all that is
-// usable.
-[[nodiscard]] inline Size shown_size(const Options& options, Size size) {
-  return options.headers || is_watched(options) ? size : extent_of(options, size);
+// The size that walk() reports for a live block: the requested size; the extent if the layout
+// stores none.
+[[nodiscard]] inline Size reported_size(const Options& options, Size size) {
+  return options.headers || has_debug_checks(options) ? size : extent_of(options, size);
 }
-// The bytes that blocks cover.
+// The number of bytes that the blocks cover.
 [[nodiscard]] inline Size usable_region(const Options& options) {
   const Size rounded = (options.size + 15) / 16 * 16;
   return !options.headers && options.base == Address{0} ? rounded - 16 : rounded;
 }
 
-// --- Which there are. ---------------------------------------------------------------------------
+// --- The variants. ------------------------------------------------------------------------------
 
 namespace variants_of {
 
@@ -98,21 +100,22 @@ namespace variants_of {
   variant.options.policy = policy;
   return variant;
 }
-[[nodiscard]] inline Variant sequence(Fit fit, Order order, bool coalesce) {
+[[nodiscard]] inline Variant sequential_fit(Fit fit, Order order, bool coalesce) {
   Variant variant = policy("sequential_fit");
-  variant.name += std::string("_") + name(fit) + "_" + name(order) + (coalesce ? "" : "_apart");
+  variant.name += std::string("_") + name(fit) + "_" + name(order);
+  if (!coalesce) variant.name += "_uncoalesced";
   variant.options.fit = fit;
   variant.options.order = order;
   variant.options.coalesce = coalesce;
   return variant;
 }
 
-// Each with headers and, after it, bare.
-[[nodiscard]] inline std::vector<Variant> both_layouts(const std::vector<Variant>& headed) {
+// Each variant with headers, followed by the same one without.
+[[nodiscard]] inline std::vector<Variant> both_layouts(const std::vector<Variant>& with_headers) {
   std::vector<Variant> both;
-  for (Variant variant : headed) {
+  for (Variant variant : with_headers) {
     both.push_back(variant);
-    variant.name += "_bare";
+    variant.name += "_headerless";
     variant.options.headers = false;
     both.push_back(variant);
   }
@@ -121,41 +124,42 @@ namespace variants_of {
 
 }  // namespace variants_of
 
-// Every policy, and sequential_fit, which is thirty, in some more of its settings.
+// Every policy with its default settings, and three more settings of sequential_fit, which has 30.
 [[nodiscard]] inline std::vector<Variant> all_variants() {
-  std::vector<Variant> headed;
-  for (const std::string_view name : policy_names()) headed.push_back(variants_of::policy(name));
-  headed.push_back(variants_of::sequence(Fit::best, Order::size_up, true));
-  headed.push_back(variants_of::sequence(Fit::worst, Order::back, true));
-  headed.push_back(variants_of::sequence(Fit::first, Order::front, false));
-  return variants_of::both_layouts(headed);
+  std::vector<Variant> with_headers;
+  for (const std::string_view name : policy_names())
+    with_headers.push_back(variants_of::policy(name));
+  with_headers.push_back(variants_of::sequential_fit(Fit::best, Order::size_up, true));
+  with_headers.push_back(variants_of::sequential_fit(Fit::worst, Order::back, true));
+  with_headers.push_back(variants_of::sequential_fit(Fit::first, Order::front, false));
+  return variants_of::both_layouts(with_headers);
 }
 
-// Every policy with redzones and a fill.
-[[nodiscard]] inline std::vector<Variant> watched_variants() {
-  std::vector<Variant> headed;
+// Every policy with debug checks.
+[[nodiscard]] inline std::vector<Variant> debug_variants() {
+  std::vector<Variant> with_headers;
   for (const std::string_view name : policy_names()) {
-    headed.push_back(variants_of::policy(name));
-    headed.back().name += "_debug";
-    headed.back().options.checks = Checks::debug;
+    with_headers.push_back(variants_of::policy(name));
+    with_headers.back().name += "_debug";
+    with_headers.back().options.checks = Checks::debug;
   }
-  return variants_of::both_layouts(headed);
+  return variants_of::both_layouts(with_headers);
 }
 
-// sequential_fit in all of its settings.
-[[nodiscard]] inline std::vector<Variant> all_sequences() {
-  std::vector<Variant> headed;
+// sequential_fit with all of its settings.
+[[nodiscard]] inline std::vector<Variant> sequential_fit_variants() {
+  std::vector<Variant> with_headers;
   for (const Fit fit : {Fit::first, Fit::best, Fit::worst}) {
     for (const Order order :
          {Order::address, Order::size_up, Order::size_down, Order::front, Order::back}) {
       for (const bool coalesce : {true, false})
-        headed.push_back(variants_of::sequence(fit, order, coalesce));
+        with_headers.push_back(variants_of::sequential_fit(fit, order, coalesce));
     }
   }
-  return variants_of::both_layouts(headed);
+  return variants_of::both_layouts(with_headers);
 }
 
-// Those of which every predicate holds.
+// The variants whose options satisfy every predicate.
 template <typename... Predicates>
 [[nodiscard]] std::vector<Variant> variants(const Predicates&... holds) {
   std::vector<Variant> some = all_variants();

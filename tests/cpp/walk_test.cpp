@@ -1,4 +1,4 @@
-// Walking and looking: every block once, in address order, whatever the bytes say.
+// Walk and BlockView: every block once, in address order, whatever its bytes are.
 
 #include "block/walk.hpp"
 
@@ -6,6 +6,7 @@
 
 #include <vector>
 
+#include "base/region.hpp"
 #include "printing.hpp"
 
 namespace glassheap {
@@ -32,13 +33,13 @@ TEST(Walk, OfOneBlockIsThatBlock) {
   EXPECT_EQ(walked(map), (std::vector<Block>{{0, 16}}));
 }
 
-// Every way to cut ten granules into blocks: 512 of them.
+// Every way to split ten granules into blocks: 512 of them.
 TEST(Walk, CoversEveryPartition) {
-  for (unsigned cuts = 0; cuts < 512; ++cuts) {
+  for (unsigned splits = 0; splits < 512; ++splits) {
     BlockMap map(160);
     map.add_live({0, 160});
     for (Offset at = 16; at < 160; at += 16) {
-      if ((cuts >> (at / 16 - 1) & 1) != 0) map.add_live({at, 160 - at});
+      if ((splits >> (at / 16 - 1) & 1) != 0) map.add_live({at, 160 - at});
     }
     Offset end = 0;
     for (const Block block : Walk(map)) {
@@ -50,9 +51,9 @@ TEST(Walk, CoversEveryPartition) {
   }
 }
 
-class Look : public ::testing::Test {
+class BlockViewTest : public ::testing::Test {
  protected:
-  Look() { map_.add_live({0, 160}); }
+  BlockViewTest() { map_.add_live({0, 160}); }
   [[nodiscard]] BlockView at_0() const { return view_block(bytes_, map_, {0, 160}); }
 
   Region region_ = Region::map(160, granule_size, 0);
@@ -60,22 +61,22 @@ class Look : public ::testing::Test {
   BlockMap map_{160};
 };
 
-TEST_F(Look, ShowsWhatTheHeaderSays) {
+TEST_F(BlockViewTest, ShowsTheHeadersSizeAndSerial) {
   bytes_.write_header(0, 131, 9);
   EXPECT_TRUE(at_0().live);
   EXPECT_EQ(at_0().size, 131U);
   EXPECT_EQ(at_0().serial, 9U);
 }
 
-// A size that the block cannot have is not passed on: somebody would read as far.
-TEST_F(Look, ShowsThePayloadOfABlockWhoseHeaderLies) {
+// An impossible size is not reported: a reader would read beyond the block.
+TEST_F(BlockViewTest, ShowsTheWholePayloadIfTheHeadersSizeIsImpossible) {
   for (const Size lie : {Size{0}, Size{128}, Size{145}, Size{160}, ~Size{0}, ~Size{0} - 15}) {
     bytes_.write_header(0, lie, 9);
     EXPECT_EQ(at_0().size, 144U) << lie;
   }
 }
 
-TEST_F(Look, ShowsAFreeBlockByTheMapWhateverItsNodeSays) {
+TEST_F(BlockViewTest, ShowsAFreeBlockByTheMapWhateverItsNodeSays) {
   map_.make_free({0, 160});
   bytes_.write_node({0, ~Size{0} - 15}, 16, 32);
   EXPECT_FALSE(at_0().live);

@@ -1,4 +1,4 @@
-// watchdog.hpp: a loop that never ends, made into a test that fails.
+// watchdog.hpp: a time limit, so that an endless loop is a failed test.
 #pragma once
 
 #include <signal.h>
@@ -6,12 +6,12 @@
 
 namespace glassheap {
 
-// While it lives, the program is ended with a sentence if this takes longer than so many seconds.
+// Ends the program, with a message on stderr, unless it is destroyed within so many seconds.
 class Watchdog {
  public:
   explicit Watchdog(unsigned seconds) {
     signal(SIGALRM, [](int) {
-      constexpr char text[] = "Endless loop: this test takes longer than it ever could.\n";
+      constexpr char text[] = "Endless loop: this test has exceeded its time limit.\n";
       [[maybe_unused]] const auto written = write(STDERR_FILENO, text, sizeof text - 1);
       _exit(3);
     });

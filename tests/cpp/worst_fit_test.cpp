@@ -10,7 +10,7 @@ namespace glassheap {
 namespace {
 
 class WorstFitCases : public PlacementCases {};
-TEST_P(WorstFitCases, HaveOneOutcome) { expect_outcome(of("worst_fit"), GetParam()); }
+TEST_P(WorstFitCases, EndAsDrawn) { expect_outcome(of("worst_fit"), GetParam()); }
 
 INSTANTIATE_TEST_SUITE_P(
     TheLargest, WorstFitCases,
@@ -28,7 +28,7 @@ INSTANTIATE_TEST_SUITE_P(
                       Case{"[.48.][16][.48.][16][816]", "+16 +16",
                            "[16][.16.][16][16][.16.][16][816]"}));
 
-// The top is a block as any other: only its place is special.
+// The top is chosen like any other block: only its place is special.
 INSTANTIATE_TEST_SUITE_P(
     TheTop, WorstFitCases,
     ::testing::Values(Case{"[.48.][16][.96.][16]...", "+16", "[.48.][16][.96.][16][16]..."},
@@ -41,13 +41,13 @@ INSTANTIATE_TEST_SUITE_P(
 INSTANTIATE_TEST_SUITE_P(
     Aligning, WorstFitCases,
     ::testing::Values(
-        // The largest by its whole extent; and if that cannot hold the payload, the next.
+        // The largest by its whole extent; if that cannot hold the aligned payload, the next.
         Case{"[.96.][16][.64.][784]", "+16@64", "[.32.][16][.16.][16][.64.][784]"},
         Case{"[.32.][16][16][.16.][864]", "+16@64", "[.32.][16][16][16][864]"}));
 
-// Blocks of a kibibyte and more are kept elsewhere, in the same order.
+// Blocks of a kibibyte and more are in another index, in the same order.
 class WorstFitOfLargeBlocks : public PlacementCases {};
-TEST_P(WorstFitOfLargeBlocks, HaveOneOutcome) { expect_outcome(of("worst_fit", 8192), GetParam()); }
+TEST_P(WorstFitOfLargeBlocks, EndAsDrawn) { expect_outcome(of("worst_fit", 8192), GetParam()); }
 
 INSTANTIATE_TEST_SUITE_P(
     Sizes, WorstFitOfLargeBlocks,

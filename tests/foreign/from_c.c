@@ -1,5 +1,5 @@
-/* A C program that allocates, frees and finds its page whole again: exit status 0, or the number of
- * the first step that went wrong. */
+/* A C program that allocates, frees, and checks that all memory of its page is available again.
+ * Exit status: 0, or the number of the first step that failed. */
 #include <my_malloc.h>
 #include <string.h>
 

@@ -1,5 +1,5 @@
-// A C++ program that opens a heap, allocates in it, and is refused in the proper way: exit status
-// 0, or the number of the first step that went wrong.
+// A C++ program that opens a heap, allocates, frees, and has a double free refused. Exit status:
+// 0, or the number of the first step that failed.
 #include <glassheap/version.h>
 
 #include <cstring>

@@ -1,4 +1,4 @@
-// driver.hpp: one input, played to one policy. An input means something to every policy.
+// driver.hpp: runs one input on a heap of one policy. Every input is valid for every policy.
 #pragma once
 
 #include <cstdint>
@@ -7,7 +7,7 @@
 
 namespace glassheap::fuzzing {
 
-// ListEnds the program if the heap breaks a promise.
+// Aborts if the heap breaks a promise.
 void play(std::string_view policy, std::span<const std::uint8_t> input);
 
 }  // namespace glassheap::fuzzing

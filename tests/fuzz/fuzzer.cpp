@@ -1,9 +1,9 @@
-// fuzzer.cpp: what libFuzzer calls again and again, with inputs that it makes up, keeping those
-// that reach code which none before them did.
+// fuzzer.cpp: the entry point of libFuzzer, which generates inputs and keeps those that reach new
+// code.
 //
-// A fuzzer is built for one policy, GLASSHEAP_FUZZ_POLICY: all of its time is spent on that, and
-// what it reports is that policy's coverage. Built without one it plays each input to all of them,
-// which is how inputs are chosen that are worth to be kept.
+// A fuzzer is built for one policy, GLASSHEAP_FUZZ_POLICY: it spends all of its time on that
+// policy, and reports the policy's coverage. Built without GLASSHEAP_FUZZ_POLICY it runs each input
+// on every policy; the inputs of the kept corpus are selected that way.
 
 #include "driver.hpp"
 #include "glassheap/heap.hpp"

@@ -1,8 +1,8 @@
-// input.hpp: the bytes that a fuzzer makes up, read as numbers.
+// input.hpp: the bytes of a fuzzer's input, read as numbers.
 //
-// Every input means something: where it ends, each further number is 0. Small numbers come of small
-// bytes, so that a change of one byte is a small change of what is done; and the numbers at which
-// arithmetic goes wrong have bytes of their own, because nobody finds 2^64 - 16 by chance.
+// Every input is valid: at its end, each further number is 0. Small numbers are read from single
+// bytes, so that a change of one byte is a small change of the session; and the numbers at which
+// arithmetic overflows have bytes of their own, because random bytes hardly ever make 2^64 - 16.
 #pragma once
 
 #include <array>
@@ -34,7 +34,7 @@ class Input {
     for (int i = 0; i < bytes; ++i) value = value << 8 | byte();
     return value;
   }
-  // What is asked of malloc: mostly what fits many times, now and then what fits once or never.
+  // A request size: mostly one that fits many times, sometimes one that fits once or never.
   Size size() {
     const std::uint8_t first = byte();
     if (first < 208) return first;
@@ -45,7 +45,7 @@ class Input {
                                      ~Size{0} - 31,       (Size{1} << 63) - 16, Size{1} << 32};
     return extremes[first % extremes.size()];
   }
-  // Mostly none; then powers of two, up to those that no region serves; and what is no power.
+  // An alignment: mostly the default; also powers of two, even too large ones, and other numbers.
   Size align() {
     const std::uint8_t first = byte();
     if (first < 128) return granule_size;

@@ -1,9 +1,9 @@
-// replay.cpp: plays files to the driver once each, to every policy, as any compiler builds it.
+// replay.cpp: runs the inputs in files on every policy, once each. Any compiler can build it.
 //
 //     replay FILE|FOLDER...
 //
-// So what a fuzzer found once is tested in every build from then on, and can be looked at in a
-// debugger, without a fuzzer at hand.
+// So every build tests the inputs that a fuzzer has found, and they can be run in a debugger
+// without a fuzzer.
 
 #include <unistd.h>
 
@@ -32,15 +32,16 @@ bool play(const fs::path& path) {
   const std::vector<std::uint8_t> bytes(text.begin(), text.end());
   for (const std::string_view policy : glassheap::policy_names()) {
     std::printf("%s: %s\n", path.c_str(), std::string(policy).c_str());
-    std::fflush(stdout);  // should it crash now, it is known where
-    alarm(most_seconds);  // an endless loop ends the program
+    std::fflush(stdout);  // so that the output shows where it crashed
+    alarm(most_seconds);  // ends the program if it loops for ever
     glassheap::fuzzing::play(policy, bytes);
     alarm(0);
   }
   return true;
 }
 
-// How many files were played; none is a failure, so that a folder that moved is not passed over.
+// Returns the number of inputs that were run. The caller treats 0 as a failure, so that a corpus
+// folder that has moved is noticed.
 int play_all(const fs::path& path) {
   if (!fs::is_directory(path)) return play(path) ? 1 : 0;
   int played = 0;
@@ -59,7 +60,7 @@ int main(int count, char** arguments) {
   }
   for (int i = 1; i < count; ++i) {
     if (play_all(arguments[i]) == 0) {
-      std::fprintf(stderr, "%s: there is nothing to play.\n", arguments[i]);
+      std::fprintf(stderr, "%s: there is no input to run.\n", arguments[i]);
       return 1;
     }
   }

@@ -1,8 +1,8 @@
-"""A second free list, written to be unlike the package's: it knows bytes, and no intervals.
+"""A second free list, implemented differently from the package's: by bytes instead of intervals.
 
-Every byte of the region carries the name of the free element or of the live block that it belongs
-to. Where an element starts, how large it is, what it touches: all is found by looking at bytes.
-Elements without bytes cannot be told in this way, so every block must need at least one.
+Every byte of the region has the name of its free element or live block. The start, the size and the
+neighbours of an element are found by reading the bytes. An element of no bytes would be invisible,
+so every block must need at least one byte.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import itertools
 
 
 class ByteMap:
-    """A region, a free list of element names in list order, and live blocks by address."""
+    """A region, a free list of element names in list order, and the live blocks by address."""
 
     def __init__(
         self, size: int, base: int, header: int, align: int, fit: str, order: str, coalesce: bool
@@ -24,7 +24,7 @@ class ByteMap:
         self.blocks: dict[int, int] = {}
         self.rover = 0
 
-    # --- What the bytes say -----------------------------------------------------------------------
+    # --- Queries ----------------------------------------------------------------------------------
     def start(self, name: int) -> int:
         return self.bytes.index(name)
 
@@ -42,23 +42,23 @@ class ByteMap:
             n += 1
         return n + self.header
 
-    # --- What the rules ask for -------------------------------------------------------------------
+    # --- Operations -------------------------------------------------------------------------------
     def malloc(self, n: int, align: int = 1) -> tuple[int | None, int]:
         need = self.need(n)
-        looked_at: list[tuple[int, int]] = []  # the element's name, and where the block would start
+        candidates: list[tuple[int, int]] = []  # the element's name and the block's start
         count = 0
         for name in self.search_order():
             count += 1
             place = self.place(name, need, align)
             if place is None:
                 continue
-            looked_at.append((name, place))
+            candidates.append((name, place))
             if self.fit in ("first", "next"):
                 break
-        if not looked_at:
+        if not candidates:
             return None, count
-        name, place = looked_at[0]
-        for other, its_place in looked_at[1:]:
+        name, place = candidates[0]
+        for other, its_place in candidates[1:]:
             larger = self.size(other) - self.size(name)
             if (self.fit == "best" and larger < 0) or (self.fit == "worst" and larger > 0):
                 name, place = other, its_place
@@ -69,16 +69,16 @@ class ByteMap:
     def free(self, address: int) -> bool:
         if address not in self.blocks:
             return False
-        self.become_free(self.blocks.pop(address))
+        self.release(self.blocks.pop(address))
         return True
 
     def resize(self, address: int, n: int) -> bool:
-        """Shrink or grow in place; False if that cannot be."""
+        """Shrink or grow the block in place; False if that is impossible."""
         start, need = address - self.base, self.need(n)
         block = self.blocks[address]
         now = self.size(block)
         if need < now:
-            self.become_free(self.relabel(start + need, now - need, next(self.names)))
+            self.release(self.relabel(start + need, now - need, next(self.names)))
         if need > now:
             right = self.bytes[start + now] if start + now < len(self.bytes) else None
             if right not in self.list or self.size(right) < need - now:
@@ -87,7 +87,7 @@ class ByteMap:
             self.list = [name for name in self.list if name in self.bytes]
         return True
 
-    # --- How ----------------------------------------------------------------------------------
+    # --- Steps ------------------------------------------------------------------------------------
     def search_order(self) -> list[int]:
         if self.fit != "next":
             return self.list
@@ -112,7 +112,7 @@ class ByteMap:
         self.list.insert(self.list.index(name) + 1, rest)
         self.list = [name for name in self.list if name in self.bytes]
 
-    def become_free(self, name: int) -> None:
+    def release(self, name: int) -> None:
         self.list.insert(0 if self.order == "front" else len(self.list), name)
         if self.order == "address":
             self.list.sort(key=self.start)

@@ -1,18 +1,24 @@
-"""What every test module may use: small heaps, and Hypothesis bounded for slow machines.
+"""Fixtures for every test module: small heaps, and Hypothesis bounded for slow machines.
 
-Hypothesis draws the same examples on every run, so that a red run is about the change and not about
-luck. `--hypothesis-profile=search` draws others, and many more of them.
+Hypothesis draws the same examples on every run, so that a failure is due to a change and not to
+chance. `--hypothesis-profile=search` draws other examples, and many more of them.
 """
 
 from __future__ import annotations
 
 import gc
+import uuid
 from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 import glassheap
-from bench import BASES, KINDS, Bench, Kind, make_bench
+from fault_fixture import BASES, KINDS, Kind, PreparedHeap, prepared_heap
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 if find_spec("hypothesis"):  # the wheel is also tested where there is nothing but pytest
     from hypothesis import HealthCheck, settings
@@ -34,7 +40,7 @@ if find_spec("hypothesis"):  # the wheel is also tested where there is nothing b
 
 
 def pytest_collection_finish() -> None:
-    """Set the tests themselves apart: many collect garbage, and thousands of tests are none."""
+    """Exempt the collected tests from garbage collection, which many tests run."""
     gc.collect()
     gc.freeze()
 
@@ -47,25 +53,33 @@ def heap() -> glassheap.Heap:
 
 @pytest.fixture(params=KINDS, ids=str)
 def any_heap(request: pytest.FixtureRequest) -> glassheap.Heap:
-    """A fresh page of every policy, with headers and without."""
+    """A fresh page for every policy, with and without headers."""
     kind: Kind = request.param
     return kind.heap(4096)
 
 
 @pytest.fixture(params=BASES.values(), ids=[*BASES])
 def based_heap(request: pytest.FixtureRequest) -> glassheap.Heap:
-    """A fresh page, its addresses counted from each kind of base."""
+    """A fresh page for each kind of base."""
     return glassheap.Heap(4096, base=request.param)
 
 
 @pytest.fixture(params=["real", "offsets"])
-def bench(request: pytest.FixtureRequest) -> Bench:
-    """A page with live blocks, holes and a stale handle in it."""
-    return make_bench(BASES[request.param])
+def prepared(request: pytest.FixtureRequest) -> PreparedHeap:
+    """A page with live blocks, holes and a stale handle."""
+    return prepared_heap(BASES[request.param])
 
 
 @pytest.fixture(params=KINDS, ids=str)
-def any_bench(request: pytest.FixtureRequest) -> Bench:
-    """The same page of every policy, with headers and without."""
+def any_prepared(request: pytest.FixtureRequest) -> PreparedHeap:
+    """The same page for every policy, with and without headers."""
     kind: Kind = request.param
-    return kind.bench()
+    return kind.prepared()
+
+
+@pytest.fixture
+def segment_name() -> Iterator[str]:
+    """A name that no segment of shared memory has; a segment with it is removed after the test."""
+    name = f"glassheap-test-{uuid.uuid4().hex}"
+    yield name
+    Path("/dev/shm", name).unlink(missing_ok=True)

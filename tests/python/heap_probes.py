@@ -1,7 +1,7 @@
-"""Looking at a heap from outside, and writing where nobody should.
+"""Read a heap's region from outside, write over it, and check that all of its figures agree.
 
-What is read here comes from the region's bytes and the documented layout alone, so that it can be
-held against what the heap says of itself.
+The values read here come from the region's bytes and the documented layout alone. They are
+independent of the heap's own figures, so the two can be compared.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ GRANULE = 16
 FRONT = 16
 """Bytes of a header, and of a node."""
 BACK = 16
-"""Bytes of the trailer that stands behind a payload that is watched."""
+"""Bytes of the trailer behind each payload under checks="debug"."""
 
 
 class Header(NamedTuple):
-    """What stands in front of a live payload."""
+    """The header in front of a live payload."""
 
     size: int
     magic: int
@@ -41,7 +41,7 @@ class Header(NamedTuple):
 
 
 class Node(NamedTuple):
-    """What stands at the front of a free block; links are granules, or NIL."""
+    """The node at the start of a free block; links are granules, or NIL."""
 
     size: int
     next: int
@@ -69,16 +69,16 @@ def peek(heap: glassheap.Heap, offset: int, count: int) -> bytes:
 
 
 def overwrite(heap: glassheap.Heap, offset: int, data: bytes) -> None:
-    """Write behind the heap's back."""
+    """Write to the region directly, past the heap."""
     assert 0 <= offset <= offset + len(data) <= heap.size
     ctypes.memmove(heap.address + offset, data, len(data))
 
 
-# --- A call that is refused changes nothing. ------------------------------------------------------
+# --- A refused call changes nothing. --------------------------------------------------------------
 
 
 def fingerprint(heap: glassheap.Heap) -> tuple[str, dict[str, float]]:
-    """A hash of all the region's bytes, and every counter but that of failures."""
+    """A hash of the region's bytes, and every counter except that of failures."""
     counters = asdict(heap.stats())
     del counters["failures"]
     return hashlib.sha256(region_bytes(heap)).hexdigest(), counters
@@ -88,7 +88,7 @@ def fingerprint(heap: glassheap.Heap) -> tuple[str, dict[str, float]]:
 def refused(
     heap: glassheap.Heap, error: type[BaseException], text: str = ""
 ) -> Iterator[pytest.ExceptionInfo[BaseException]]:
-    """What runs inside raises `error`, says `text`, and leaves the heap as it was."""
+    """Assert that the body raises `error` with `text` in its message and changes nothing."""
     before = fingerprint(heap)
     with pytest.raises(error) as caught:
         yield caught
@@ -98,17 +98,17 @@ def refused(
 
 
 def assert_sentences(text: str) -> None:
-    """On one line, and ended."""
+    """Assert that the text is one line and ends with a full stop."""
     assert "\n" not in text
     assert text.endswith(".")
 
 
-# --- Whether all that a heap says of itself agrees. -----------------------------------------------
+# --- All figures of a heap agree. -----------------------------------------------------------------
 
-IN_ADDRESS_ORDER = {"first_fit", "next_fit", "best_fit", "worst_fit"}
-"""The policies whose free list is in address order."""
-IN_ONE_LIST = IN_ADDRESS_ORDER | {"sequential_fit"}
-"""The policies that have all free blocks in one list; the others have many, or none."""
+ADDRESS_ORDERED_POLICIES = {"first_fit", "next_fit", "best_fit", "worst_fit"}
+"""The policies with a free list in address order."""
+SINGLE_LIST_POLICIES = ADDRESS_ORDERED_POLICIES | {"sequential_fit"}
+"""The policies with all free blocks in one list; the others have many lists, or none."""
 
 
 def front(heap: glassheap.Heap) -> int:
@@ -121,34 +121,34 @@ def back(heap: glassheap.Heap) -> int:
     return BACK if heap.checks == "debug" else 0
 
 
-def keeps_sizes(heap: glassheap.Heap) -> bool:
-    """Whether a live block shows the size that was asked for."""
+def records_sizes(heap: glassheap.Heap) -> bool:
+    """True if the layout stores the requested size of a live block."""
     return heap.headers or heap.checks == "debug"
 
 
-def on_offer(heap: glassheap.Heap, extent: int) -> int:
-    """What a free block of so many bytes has room for."""
+def offered_size(heap: glassheap.Heap, extent: int) -> int:
+    """Payload bytes that a free block of this extent can hold."""
     return max(extent - front(heap) - back(heap), 0)
 
 
-def first_place(heap: glassheap.Heap) -> int:
-    """The address of the first byte of the first block, from which links count."""
+def first_block_address(heap: glassheap.Heap) -> int:
+    """The address of the first block; links count granules from it."""
     return heap.base + (GRANULE if heap.base == 0 and not heap.headers else 0)
 
 
 def extent_for(heap: glassheap.Heap, size: int) -> int:
-    """Bytes that a block of `size` takes in all."""
+    """Bytes that a block with a payload of `size` bytes takes in all."""
     extent = max(front(heap) + -(-size // GRANULE) * GRANULE + back(heap), GRANULE)
     return 1 << (extent - 1).bit_length() if heap.policy == "buddy" else extent
 
 
 def link(heap: glassheap.Heap, address: int) -> int:
-    """What a node holds to lead to the node at this address."""
-    return (address - first_place(heap)) // GRANULE
+    """The link that leads to the node at this address."""
+    return (address - first_block_address(heap)) // GRANULE
 
 
 def assert_nodes(heap: glassheap.Heap, free: list[glassheap.FreeBlock]) -> None:
-    """The nodes hold the free list, forwards and backwards; it may be of several chains."""
+    """Assert that the nodes link the free list in both directions; it may have several chains."""
     links = [NIL, *(link(heap, block.address) for block in free), NIL]
     nodes = [node_at(heap, block.address - heap.base) for block in free]
     for block, node, before, after in zip(free, nodes, links, links[2:], strict=False):
@@ -157,12 +157,12 @@ def assert_nodes(heap: glassheap.Heap, free: list[glassheap.FreeBlock]) -> None:
         assert node.prev in (NIL, before)
     for left, right in pairwise(nodes):
         assert (left.next == NIL) == (right.prev == NIL)
-    if heap.policy in IN_ONE_LIST:
+    if heap.policy in SINGLE_LIST_POLICIES:
         assert sum(node.prev == NIL for node in nodes) <= 1
 
 
 def assert_block(heap: glassheap.Heap, info: glassheap.BlockInfo) -> None:
-    """What is said of a live block, and what stands in front of it."""
+    """Assert that a live block agrees with its header and with the heap's figures."""
     usable = info.size if back(heap) else info.extent - front(heap)
     assert heap.usable_size(info.address) == usable
     assert info.address in heap
@@ -172,30 +172,35 @@ def assert_block(heap: glassheap.Heap, info: glassheap.BlockInfo) -> None:
         assert header[:3] == (info.size, heap.magic, info.serial)
     else:
         assert info.serial == 0
-        assert keeps_sizes(heap) or info.size == info.extent
+        assert records_sizes(heap) or info.size == info.extent
 
 
-def may_touch(heap: glassheap.Heap, left: glassheap.BlockInfo, right: glassheap.BlockInfo) -> bool:
-    """Whether these two may both be free: a list out of order joins few, and buddies are chosen."""
+def may_be_adjacent(
+    heap: glassheap.Heap, left: glassheap.BlockInfo, right: glassheap.BlockInfo
+) -> bool:
+    """True if both neighbours may be free: buddies merge in pairs, unsorted lists seldom."""
     if heap.policy == "buddy":
-        return left.extent != right.extent or (left.start - first_place(heap)) & left.extent != 0
+        return (
+            left.extent != right.extent
+            or (left.start - first_block_address(heap)) & left.extent != 0
+        )
     return heap.policy == "sequential_fit"
 
 
-def assert_covers(heap: glassheap.Heap, walk: list[glassheap.BlockInfo]) -> None:
-    """Each block begins where the one before it ends, and no two free ones touch."""
+def assert_covers_region(heap: glassheap.Heap, walk: list[glassheap.BlockInfo]) -> None:
+    """Assert that the blocks cover the region without gaps and that free neighbours are merged."""
     ends = [info.start + info.extent for info in walk]
-    assert [info.start for info in walk] == [first_place(heap), *ends[:-1]]
+    assert [info.start for info in walk] == [first_block_address(heap), *ends[:-1]]
     assert ends[-1] == heap.base + heap.size
     assert all(info.address == info.start + front(heap) for info in walk)
     for left, right in pairwise(walk):
-        assert left.live or right.live or may_touch(heap, left, right)
+        assert left.live or right.live or may_be_adjacent(heap, left, right)
 
 
 def assert_sound(heap: glassheap.Heap) -> None:
-    """The walk, the free list, the bytes, the sums and check() all tell the same story."""
+    """Assert that the walk, the free list, the bytes, the sums and check() agree."""
     walk = heap.walk()
-    assert_covers(heap, walk)
+    assert_covers_region(heap, walk)
     live = [info for info in walk if info.live]
     free = [info for info in walk if not info.live]
     for info in live:
@@ -203,20 +208,20 @@ def assert_sound(heap: glassheap.Heap) -> None:
     assert [*heap] == [info.address for info in live]
     assert len(heap) == len(live)
     listed = heap.free_list()
-    in_order = listed if heap.policy in IN_ADDRESS_ORDER else sorted(listed)
+    in_order = listed if heap.policy in ADDRESS_ORDERED_POLICIES else sorted(listed)
     assert in_order == [(info.start, info.size) for info in free]
-    assert all((info.size, info.serial) == (on_offer(heap, info.extent), 0) for info in free)
+    assert all((info.size, info.serial) == (offered_size(heap, info.extent), 0) for info in free)
     assert_nodes(heap, listed)
     assert heap.available_memory() == sum(info.size for info in free)
     assert heap.largest_free() == max((info.size for info in free), default=0)
     assert heap.check() == []
 
 
-# --- Programs of their own. -----------------------------------------------------------------------
+# --- Child processes. -----------------------------------------------------------------------------
 
 
 def run_child(program: str, *options: str) -> subprocess.CompletedProcess[str]:
-    """Run a program in a fresh interpreter, where it may crash or hang without taking us along."""
+    """Run a program in a fresh interpreter, where a crash or a hang does not end the tests."""
     return subprocess.run(
         [sys.executable, *options, "-c", program],
         capture_output=True,

@@ -1,4 +1,4 @@
-"""What the tests of the model play: regions of all kinds, and operations, drawn by Hypothesis."""
+"""Hypothesis strategies for the tests of the model: free lists of every kind, and operations."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 KINDS: list[tuple[Fit, Order]] = [
     (fit, order) for fit in FITS for order in ORDERS if fit != "next" or order == "address"
 ]
-"""Every fit with every list order; next fit is defined for one."""
+"""Every fit with every list order; next fit is defined for address order alone."""
 
 
-class Shape(NamedTuple):
-    """A region of at least one byte, and how its list is searched and kept."""
+class ListOptions(NamedTuple):
+    """A region of at least one byte, and the options of its free list."""
 
     size: int
     base: int
@@ -29,7 +29,7 @@ class Shape(NamedTuple):
     coalesce: bool
 
     def model(self) -> FreeList:
-        """As the package has it."""
+        """The package's free list with these options."""
         fit, order = self.kind
         return FreeList(
             self.size,
@@ -41,13 +41,13 @@ class Shape(NamedTuple):
             coalesce=self.coalesce,
         )
 
-    def bytes(self) -> ByteMap:
-        """As the tests have it."""
+    def byte_map(self) -> ByteMap:
+        """The tests' own free list with these options."""
         return ByteMap(self.size, self.base, self.header, self.align, *self.kind, self.coalesce)
 
 
-SHAPES = st.builds(
-    Shape,
+LIST_OPTIONS = st.builds(
+    ListOptions,
     size=st.integers(1, 200),
     base=st.sampled_from([0, 1, 1000]),
     header=st.sampled_from([0, 1, 4, 8, 16]),
@@ -58,7 +58,7 @@ SHAPES = st.builds(
 
 
 class Operation(NamedTuple):
-    """A call; `pick` says which of the live blocks it is for."""
+    """A call; `pick` selects the live block that it uses."""
 
     call: str
     size: int

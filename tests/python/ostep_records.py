@@ -1,7 +1,6 @@
 """The recorded runs of the OSTEP homework program, and the text that each of them printed.
 
-The text is put together here from the record alone, by a formatter that shares nothing with the
-package's own.
+The text is formatted here from the record alone, by code independent of the package's formatter.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ def read() -> list[Record]:
 
 
 def options(record: Record) -> dict[str, object]:
-    """What the options of a run amount to, by their long names, in the printed order."""
+    """The value of every option of a run by its long name, in the printed order."""
     values = dict(DEFAULTS)
     words = iter(record["argv"])
     for word in words:
@@ -54,12 +53,12 @@ def options(record: Record) -> dict[str, object]:
 
 
 def answers(record: Record) -> str:
-    """What the program printed with -c."""
+    """The program's output with -c."""
     return _text(record, compute=True)
 
 
 def questions(record: Record) -> str:
-    """What the program printed without."""
+    """The program's output without -c."""
     return _text(record, compute=False)
 
 

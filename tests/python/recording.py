@@ -1,4 +1,4 @@
-"""Compiles small C programs, and runs them with the recorder preloaded."""
+"""Compile small C programs and run them with the recorder preloaded."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ PRELUDE = """
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
-static void *volatile kept;  /* what goes through here is not optimised away */
+static void *volatile kept;  /* volatile: a call whose result is stored here is not optimised out */
 """
 
-# For a program that calls the C library behind the recorder's back; it exits with 77 if it cannot.
+# For a program that calls the C library past the recorder; it exits with 77 if that is impossible.
 PAST_THE_RECORDER = """
 #include <dlfcn.h>
 static void *(*unseen_malloc)(size_t);
@@ -47,7 +47,7 @@ def compile_c(arguments: Iterable[str], output: Path) -> Path:
 
 
 def compile_program(statements: str, before_main: str, folder: Path) -> Path:
-    """A program whose main consists of the statements."""
+    """Compile a program with these statements as the body of main."""
     source = folder / "program.c"
     source.write_text(f"{PRELUDE}\n{before_main}\nint main(void) {{ {statements} }}\n")
     return compile_c([str(source), "-fno-builtin"], folder / "program")
@@ -56,7 +56,7 @@ def compile_program(statements: str, before_main: str, folder: Path) -> Path:
 def run_recorded(
     recorder: Path, program: Path, trace: Path | None
 ) -> subprocess.CompletedProcess[str]:
-    """Without a trace, the variable that names it is not set."""
+    """Run the program with the recorder; without a trace, GLASSHEAP_TRACE is not set."""
     environment = {**os.environ, "LD_PRELOAD": str(recorder)}
     environment.pop("GLASSHEAP_TRACE", None)
     if trace is not None:

@@ -1,7 +1,7 @@
-"""A first-fit heap as a plain list of blocks: the oracle of the real one.
+"""A first-fit heap as a plain list of blocks: the oracle for the real heap.
 
-It has the real sizes, addresses, serials and counters, and no bytes; nothing in it is fast. Every
-call returns what the real heap returns, or raises the class that the real heap raises.
+It has the sizes, addresses, serials and counters of the real heap, and no bytes. It is written for
+clarity alone. Every call must return the result of the real heap, or raise the same class.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ def extent_for(size: int) -> int:
 
 @dataclass(eq=False)
 class Span:
-    """A block: where it starts in the region, and what it takes."""
+    """A block: its start in the region, its extent, and its size if it is live."""
 
     start: int
     extent: int
     live: bool = False
-    asked: int = 0
+    requested: int = 0
     serial: int = 0
 
     @property
@@ -56,7 +56,7 @@ class Span:
 
 
 class ReferenceHeap:
-    """All blocks in address order; the first free one that fits is taken."""
+    """All blocks in address order; malloc takes the first free block that fits."""
 
     def __init__(self, size: int, base: int) -> None:
         self.size = round_up(size, GRANULE)
@@ -66,43 +66,43 @@ class ReferenceHeap:
         self.counts = dict.fromkeys(("mallocs", "frees", "reallocs", "failures"), 0)
         self.peaks = {"peak_requested": 0, "peak_used": 0}
 
-    # --- Calls. ---
+    # --- Operations. ---
 
     def malloc(self, size: int, *, align: int = 16) -> int:
-        self._refuse_arguments(size, align)
-        address = self._take(*self._first_fit(size, align), size)
+        self._check_arguments(size, align)
+        address = self._allocate(*self._first_fit(size, align), size)
         self.counts["mallocs"] += 1
         self._note_peaks()
         return address
 
     def calloc(self, count: int, size: int) -> int:
-        self._refuse_arguments(min(count, size), GRANULE)
+        self._check_arguments(min(count, size), GRANULE)
         return self.malloc(count * size)
 
     def free(self, address: int | None) -> None:
         if address:
-            self._give_back(self.judge(address))
+            self._release(self.find_live(address))
             self.counts["frees"] += 1
 
     def realloc(self, address: int | None, size: int, *, align: int = 16) -> int:
         if not address:
             return self.malloc(size, align=align)
-        self._refuse_arguments(size, align)
-        span = self.judge(address)
+        self._check_arguments(size, align)
+        span = self.find_live(address)
         right = self._free_right_of(span)
         room = span.extent + (right.extent if right else 0)
         if address % align == 0 and extent_for(size) <= room:
             self._resize(span, right, room, size)
         else:
-            address = self._take(*self._first_fit(size, align), size)
-            self._give_back(span)
+            address = self._allocate(*self._first_fit(size, align), size)
+            self._release(span)
         self.counts["reallocs"] += 1
         self._note_peaks()
         return address
 
     def malloc_many(self, sizes: Iterable[int]) -> list[int]:
         sizes = [*sizes]
-        self._refuse_arguments(min(sizes, default=0), GRANULE)
+        self._check_arguments(min(sizes, default=0), GRANULE)
         before = {name: copy.copy(value) for name, value in vars(self).items()}
         try:
             return [self.malloc(size) for size in sizes]
@@ -112,24 +112,24 @@ class ReferenceHeap:
             raise
 
     def free_many(self, addresses: Iterable[int | None]) -> None:
-        spans = [self.judge(address) for address in addresses if address]
+        spans = [self.find_live(address) for address in addresses if address]
         if len(set(spans)) < len(spans):
             raise DoubleFree
         for span in spans:
-            self._give_back(span)
+            self._release(span)
             self.counts["frees"] += 1
 
     def reset(self) -> None:
         self.spans = [Span(0, self.size)]
 
-    # --- Looking. ---
+    # --- Queries. ---
 
     def walk(self) -> list[BlockInfo]:
         return [
             BlockInfo(
                 self.base + span.start,
                 self.base + span.payload,
-                span.asked if span.live else span.extent - FRONT,
+                span.requested if span.live else span.extent - FRONT,
                 span.extent,
                 span.live,
                 span.serial,
@@ -154,15 +154,15 @@ class ReferenceHeap:
             "used": self._used(),
             "available": available,
             "largest_free": largest,
-            "overhead": sum(span.extent - span.asked for span in self.live()),
+            "overhead": sum(span.extent - span.requested for span in self.live()),
             "external_fragmentation": 1 - largest / available if available else 0,
             "recovered": 0,
             **self.counts,
             **self.peaks,
         }
 
-    def judge(self, address: int) -> Span:
-        """The live block whose payload starts there; or why there is none."""
+    def find_live(self, address: int) -> Span:
+        """The live block with this payload; otherwise raise the class of the heap's error."""
         place = address - self.base
         for span in self.spans:
             if span.payload == place:
@@ -176,13 +176,13 @@ class ReferenceHeap:
         owner = next(span for span in self.spans if span.start <= place < span.end)
         raise InteriorPointer if owner.live else DoubleFree
 
-    def is_behind_a_hole(self, address: int) -> bool:
-        """Whether a header, or the region's end, is there, or the payload of an empty block was."""
+    def is_end_of_free_block(self, address: int) -> bool:
+        """True if a free block ends there: an empty block that was freed may have started there."""
         return any(span.end == address - self.base for span in self.spans if not span.live)
 
-    # --- Inside. ---
+    # --- Steps. ---
 
-    def _refuse_arguments(self, size: int, align: int) -> None:
+    def _check_arguments(self, size: int, align: int) -> None:
         if size < 0:
             raise InvalidSize
         if align.bit_count() != 1 or align < 1 or align > max(GRANULE, self.size // 4):
@@ -196,8 +196,8 @@ class ReferenceHeap:
         self.counts["failures"] += 1
         raise OutOfMemory
 
-    def _take(self, span: Span, start: int, size: int) -> int:
-        """Cut the free span in a gap, the block and a rest, of which some may be nothing."""
+    def _allocate(self, span: Span, start: int, size: int) -> int:
+        """Split the free span into a gap, the block and a rest; gap and rest may be empty."""
         self.serial = (self.serial + 1) % 65536
         block = Span(start, extent_for(size), True, size, self.serial)
         gap = Span(span.start, start - span.start)
@@ -208,12 +208,12 @@ class ReferenceHeap:
 
     def _resize(self, span: Span, right: Span | None, room: int, size: int) -> None:
         at = self.spans.index(span)
-        span.asked, span.extent = size, extent_for(size)
+        span.requested, span.extent = size, extent_for(size)
         rest = Span(span.end, room - span.extent)
         self.spans[at : at + 1 + (right is not None)] = [span, rest] if rest.extent else [span]
 
-    def _give_back(self, span: Span) -> None:
-        """Make the block free, and one with the free blocks at its sides."""
+    def _release(self, span: Span) -> None:
+        """Free the block and merge it with free neighbours."""
         at = self.spans.index(span)
         first = at - 1 if at > 0 and not self.spans[at - 1].live else at
         last = at + 1 if self._free_right_of(span) else at
@@ -225,7 +225,7 @@ class ReferenceHeap:
         return right[0] if right and not right[0].live else None
 
     def _requested(self) -> int:
-        return sum(span.asked for span in self.live())
+        return sum(span.requested for span in self.live())
 
     def _used(self) -> int:
         return max((span.end for span in self.live()), default=0)

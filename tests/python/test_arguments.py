@@ -1,7 +1,7 @@
-"""What the calls take: any whole number, however large, by position or by keyword.
+"""Arguments of the calls: whole numbers of any magnitude, by position or by keyword.
 
-A product never wraps, and the message says which argument it was. Each number that is refused is in
-test_fault_table.py.
+The product of calloc never wraps, and an error message names the argument. The refused numbers are
+in test_fault_table.py.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import glassheap
 from heap_probes import refused
 
 if TYPE_CHECKING:
-    from bench import Bench
+    from fault_fixture import PreparedHeap
 
 # --- Sizes and alignments. ------------------------------------------------------------------------
 
@@ -24,17 +24,19 @@ if TYPE_CHECKING:
     ("count", "size"),
     [(2**32, 2**32), (2**63, 2), (2**62, 4), (2**60 + 1, 16), (2**40, 2**40), (2**200, 2**200)],
 )
-def test_the_product_of_calloc_never_wraps(bench: Bench, count: int, size: int) -> None:
-    with refused(bench.heap, glassheap.OutOfMemory) as caught:
-        bench.heap.calloc(count, size)
+def test_the_product_of_calloc_does_not_wrap(prepared: PreparedHeap, count: int, size: int) -> None:
+    with refused(prepared.heap, glassheap.OutOfMemory) as caught:
+        prepared.heap.calloc(count, size)
     assert getattr(caught.value, "requested", None) == count * size
 
 
-def test_a_size_that_fits_only_unaligned_is_out_of_memory(bench: Bench) -> None:
-    largest = bench.heap.largest_free()
-    with refused(bench.heap, glassheap.OutOfMemory):
-        bench.heap.malloc(largest, align=1024)
-    bench.heap.malloc(largest)
+def test_a_size_that_fits_only_without_the_alignment_is_out_of_memory(
+    prepared: PreparedHeap,
+) -> None:
+    largest = prepared.heap.largest_free()
+    with refused(prepared.heap, glassheap.OutOfMemory):
+        prepared.heap.malloc(largest, align=1024)
+    prepared.heap.malloc(largest)
 
 
 # --- How arguments are passed. --------------------------------------------------------------------
@@ -51,45 +53,47 @@ SIGNATURES = {
 
 
 @pytest.mark.parametrize(("name", "signature"), SIGNATURES.items())
-def test_a_hot_method_tells_its_signature(name: str, signature: str) -> None:
-    told = str(inspect.signature(getattr(glassheap.Heap, name)))
-    assert told.replace(", /", "").replace("$", "") == signature
+def test_a_method_has_an_inspectable_signature(name: str, signature: str) -> None:
+    found = str(inspect.signature(getattr(glassheap.Heap, name)))
+    assert found.replace(", /", "").replace("$", "") == signature
 
 
 @pytest.mark.parametrize("name", SIGNATURES)
-def test_arguments_may_come_by_keyword(bench: Bench, name: str) -> None:
-    signature = inspect.signature(getattr(bench.heap, name))
-    values = {"size": 8, "count": 3, "align": 64, "address": bench.first}
+def test_arguments_can_be_passed_by_keyword(prepared: PreparedHeap, name: str) -> None:
+    signature = inspect.signature(getattr(prepared.heap, name))
+    values = {"size": 8, "count": 3, "align": 64, "address": prepared.first}
     named = {parameter: values[parameter] for parameter in signature.parameters}
-    getattr(bench.heap, name)(**named)
+    getattr(prepared.heap, name)(**named)
     if name == "free":
-        assert bench.first not in bench.heap
+        assert prepared.first not in prepared.heap
 
 
 @pytest.mark.parametrize("name", SIGNATURES)
-def test_arguments_too_few_too_many_or_unknown_are_named(bench: Bench, name: str) -> None:
-    method = getattr(bench.heap, name)
-    with refused(bench.heap, TypeError, f"{name}() needs an argument '"):
+def test_missing_extra_and_unknown_arguments_are_named_in_the_error(
+    prepared: PreparedHeap, name: str
+) -> None:
+    method = getattr(prepared.heap, name)
+    with refused(prepared.heap, TypeError, f"{name}() needs an argument '"):
         method()
-    with refused(bench.heap, TypeError, f"{name}() takes "):
+    with refused(prepared.heap, TypeError, f"{name}() takes "):
         method(8, 8, 8, 8)
     for unknown in ("length", "SIZE", "sïze", ""):
         needed = [8] * (2 if name in ("calloc", "realloc") else 1)
-        with refused(bench.heap, TypeError, f"{name}() takes no argument {unknown!r}."):
+        with refused(prepared.heap, TypeError, f"{name}() takes no argument {unknown!r}."):
             method(*needed, **{unknown: 8})
 
 
 @pytest.mark.parametrize("name", SIGNATURES)
-def test_an_argument_that_comes_twice_is_named(bench: Bench, name: str) -> None:
-    method = getattr(bench.heap, name)
+def test_an_argument_passed_twice_is_named_in_the_error(prepared: PreparedHeap, name: str) -> None:
+    method = getattr(prepared.heap, name)
     first, *more = inspect.signature(method).parameters
     needed = [8] * (1 + (more[:1] in (["size"],)))
-    with refused(bench.heap, TypeError, f"{name}() got two values for '{first}'."):
+    with refused(prepared.heap, TypeError, f"{name}() got two values for '{first}'."):
         method(*needed, **{first: 8})
 
 
-def test_align_comes_by_keyword_alone(heap: glassheap.Heap) -> None:
-    """`malloc(4, 16)` would read as calloc to a C programmer."""
+def test_align_is_keyword_only(heap: glassheap.Heap) -> None:
+    """A C programmer would read `malloc(4, 16)` as calloc."""
     for call in (
         lambda: heap.malloc(8, 64),  # type: ignore[call-arg]
         lambda: heap.alloc(8, 64),  # type: ignore[call-arg]

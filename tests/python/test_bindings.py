@@ -1,12 +1,10 @@
-"""The compiled types and their methods in Python: direction of calls, signatures, options."""
+"""The compiled types: their methods that are written in Python, signatures, and options by name."""
 
 from __future__ import annotations
 
 import inspect
 import pickle
-import re
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,18 +12,7 @@ import pytest
 import glassheap
 from glassheap import Block, Heap, SharedHeap, methods
 
-CPP = Path(__file__).resolve().parents[2] / "cpp"
-
-# --- Python calls C++. ----------------------------------------------------------------------------
-
-
-def test_no_cpp_source_names_a_module_of_the_package() -> None:
-    sources = [*CPP.rglob("*.[ch]pp")]
-    assert CPP / "bindings" / "module.cpp" in sources
-    for source in sources:
-        strings = re.findall(r'"(glassheap\.\w+)"', source.read_text("utf-8"))
-        assert strings == [], source
-
+# --- Methods that are written in Python. ----------------------------------------------------------
 
 IN_PYTHON = {
     Heap: ["show", "hexdump", "_repr_html_", "array", "copy"],

@@ -1,4 +1,4 @@
-"""Block: memory that frees itself. That it knows when it is stale is in test_stale_block.py."""
+"""Block: memory that frees itself. Stale blocks are tested in test_stale_block.py."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def test_a_block_says_what_it_is(based_heap: glassheap.Heap) -> None:
+def test_a_block_has_its_address_size_serial_and_heap(based_heap: glassheap.Heap) -> None:
     based_heap.malloc(8)
     block = based_heap.alloc(100)
     assert (block.address, block.size, block.serial) == (based_heap.base + 48, 100, 2)
@@ -32,7 +32,7 @@ def test_a_block_says_what_it_is(based_heap: glassheap.Heap) -> None:
     assert repr(block) == f"<Block of 100 bytes at {block.address:#x}, serial 2, stale>"
 
 
-def test_alloc_gives_the_address_that_malloc_would(heap: glassheap.Heap) -> None:
+def test_alloc_places_a_block_where_malloc_would(heap: glassheap.Heap) -> None:
     address = heap.malloc(100)
     heap.free(address)
     assert heap.alloc(100).address == address
@@ -41,7 +41,7 @@ def test_alloc_gives_the_address_that_malloc_would(heap: glassheap.Heap) -> None
     assert_sound(heap)
 
 
-def test_the_buffer_protocol_gives_exactly_its_bytes(heap: glassheap.Heap) -> None:
+def test_the_buffer_of_a_block_is_exactly_its_bytes(heap: glassheap.Heap) -> None:
     block = heap.alloc(5)
     with memoryview(block) as view:
         assert (view.nbytes, view.format, view.readonly) == (5, "B", False)
@@ -51,30 +51,34 @@ def test_the_buffer_protocol_gives_exactly_its_bytes(heap: glassheap.Heap) -> No
     assert bytes(heap.alloc(0)) == b""
 
 
-# --- It frees itself. -----------------------------------------------------------------------------
+# --- Freeing. -------------------------------------------------------------------------------------
 
 
-def test_with_frees_at_its_end(heap: glassheap.Heap) -> None:
+def test_a_with_statement_frees_the_block_at_its_end(heap: glassheap.Heap) -> None:
     with heap.alloc(100) as block:
         assert [*heap] == [block.address]
     assert not block.live
     assert heap.free_list() == [(heap.base, 4080)]
 
 
-def test_with_frees_after_an_exception_and_lets_it_through(any_heap: glassheap.Heap) -> None:
+def test_a_with_statement_frees_the_block_after_an_exception_and_propagates_it(
+    any_heap: glassheap.Heap,
+) -> None:
     with pytest.raises(KeyError), any_heap.alloc(100):
         raise KeyError
     assert len(any_heap) == 0
 
 
-def test_with_leaves_alone_what_was_freed_inside(any_heap: glassheap.Heap) -> None:
+def test_a_with_statement_frees_no_second_block_after_an_explicit_free(
+    any_heap: glassheap.Heap,
+) -> None:
     with any_heap.alloc(100) as block:
         block.free()
         any_heap.malloc(100)
     assert len(any_heap) == 1
 
 
-def test_del_frees(any_heap: glassheap.Heap) -> None:
+def test_deleting_the_last_reference_frees_the_block(any_heap: glassheap.Heap) -> None:
     block = any_heap.alloc(100)
     assert len(any_heap) == 1
     del block
@@ -83,7 +87,7 @@ def test_del_frees(any_heap: glassheap.Heap) -> None:
     assert_sound(any_heap)
 
 
-def test_the_collector_frees_a_block_in_a_cycle(any_heap: glassheap.Heap) -> None:
+def test_the_garbage_collector_frees_a_block_in_a_cycle(any_heap: glassheap.Heap) -> None:
     cycle: list[object] = [any_heap.alloc(100)]
     cycle.append(cycle)
     del cycle
@@ -91,7 +95,7 @@ def test_the_collector_frees_a_block_in_a_cycle(any_heap: glassheap.Heap) -> Non
     assert len(any_heap) == 0
 
 
-def test_blocks_keep_their_heap_alive() -> None:
+def test_a_block_keeps_its_heap_alive() -> None:
     heap = glassheap.Heap()
     reference = weakref.ref(heap)
     block = heap.alloc(5)
@@ -105,18 +109,18 @@ def test_blocks_keep_their_heap_alive() -> None:
     assert reference() is None
 
 
-def test_a_weak_reference_ends_with_the_block(any_heap: glassheap.Heap) -> None:
+def test_a_weak_reference_dies_with_the_block(any_heap: glassheap.Heap) -> None:
     block = any_heap.alloc(5)
     reference = weakref.ref(block)
     del block
     assert reference() is None
 
 
-# --- A view keeps it. -----------------------------------------------------------------------------
+# --- Views. ---------------------------------------------------------------------------------------
 
 
-def test_a_live_view_keeps_the_block(heap: glassheap.Heap) -> None:
-    """`memoryview(heap.alloc(n))` must not be a view of freed memory."""
+def test_a_live_view_keeps_the_block_allocated(heap: glassheap.Heap) -> None:
+    """Otherwise `memoryview(heap.alloc(n))` would be a view of freed memory."""
     view = memoryview(heap.alloc(100))[10:]
     gc.collect()
     assert len(heap) == 1
@@ -128,7 +132,7 @@ def test_a_live_view_keeps_the_block(heap: glassheap.Heap) -> None:
     assert [*heap] == [other]
 
 
-def test_a_live_view_is_in_the_way(any_heap: glassheap.Heap) -> None:
+def test_freeing_or_closing_under_a_live_view_is_refused(any_heap: glassheap.Heap) -> None:
     block = any_heap.alloc(100)
     view = memoryview(block)
     for call in (
@@ -144,10 +148,10 @@ def test_a_live_view_is_in_the_way(any_heap: glassheap.Heap) -> None:
     block.free()
 
 
-def test_a_block_that_goes_while_its_address_is_viewed_stays_allocated(
+def test_a_block_collected_while_its_address_is_viewed_stays_allocated(
     heap: glassheap.Heap,
 ) -> None:
-    """The view was taken by address, so it does not keep the handle; its bytes must stay."""
+    """A view taken by address does not keep the handle alive, but its bytes must stay."""
     block = heap.alloc(100)
     address = block.address
     view = heap.view(address)
@@ -160,13 +164,14 @@ def test_a_block_that_goes_while_its_address_is_viewed_stays_allocated(
     assert_sound(heap)
 
 
-# --- Heaps in trouble. ----------------------------------------------------------------------------
+# --- Closed and damaged heaps. --------------------------------------------------------------------
 
 
-def test_a_block_of_a_closed_heap(heap: glassheap.Heap, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its uses say so; collecting it says nothing."""
-    said: list[object] = []
-    monkeypatch.setattr(sys, "unraisablehook", said.append)
+def test_a_block_of_a_closed_heap_refuses_use_and_is_collected_silently(
+    heap: glassheap.Heap, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reported: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", reported.append)
     block = heap.alloc(8)
     heap.close()
     assert not block.live
@@ -176,25 +181,25 @@ def test_a_block_of_a_closed_heap(heap: glassheap.Heap, monkeypatch: pytest.Monk
     assert (block.size, len(block), block.serial) == (8, 8, 1)
     del block
     gc.collect()
-    assert said == []
+    assert reported == []
 
 
-def test_corruption_found_while_collecting_is_printed_and_damages(
+def test_corruption_found_during_collection_is_reported_and_damages_the_heap(
     heap: glassheap.Heap, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody is there to catch it; so it goes where Python puts such exceptions."""
-    said: list[object] = []
-    monkeypatch.setattr(sys, "unraisablehook", lambda told: said.append(told.exc_type))
+    """No caller could catch the exception, so it goes to sys.unraisablehook."""
+    reported: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda info: reported.append(info.exc_type))
     block = heap.alloc(8)
     overwrite(heap, 8, b"XXXX")
     del block
     gc.collect()
-    assert said == [glassheap.BadMagic]
+    assert reported == [glassheap.BadMagic]
     with pytest.raises(glassheap.HeapDamaged):
         heap.malloc(8)
 
 
-def test_an_exception_on_its_way_survives_a_block_that_is_collected(heap: glassheap.Heap) -> None:
+def test_collecting_a_block_keeps_the_exception_in_flight(heap: glassheap.Heap) -> None:
     def fail() -> None:
         block = heap.alloc(8)
         overwrite(heap, block.address - heap.base - 8, bytes(4))
@@ -205,7 +210,9 @@ def test_an_exception_on_its_way_survives_a_block_that_is_collected(heap: glassh
         fail()
 
 
-def test_a_damaged_header_is_named_and_not_called_stale(heap: glassheap.Heap) -> None:
+def test_a_block_with_a_damaged_header_is_reported_as_damaged_and_not_as_stale(
+    heap: glassheap.Heap,
+) -> None:
     block = heap.alloc(8)
     overwrite(heap, 8, b"XXXX")
     with refused(heap, glassheap.BadMagic):
@@ -217,10 +224,10 @@ def test_a_damaged_header_is_named_and_not_called_stale(heap: glassheap.Heap) ->
         block.free()
 
 
-# --- Strange uses. --------------------------------------------------------------------------------
+# --- Unsupported uses. ----------------------------------------------------------------------------
 
 
-def test_a_block_is_made_by_alloc_alone() -> None:
+def test_only_alloc_makes_a_block() -> None:
     with pytest.raises(TypeError):
         glassheap.Block()
     with pytest.raises(TypeError):
@@ -228,7 +235,7 @@ def test_a_block_is_made_by_alloc_alone() -> None:
 
 
 @pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, pickle.dumps])
-def test_a_block_is_not_copied(
+def test_a_block_cannot_be_copied_or_pickled(
     heap: glassheap.Heap, duplicate: Callable[[glassheap.Block], object]
 ) -> None:
     """Two handles would free the same memory twice."""
@@ -236,7 +243,7 @@ def test_a_block_is_not_copied(
         duplicate(heap.alloc(8))
 
 
-def test_a_blocks_attributes_cannot_be_written(heap: glassheap.Heap) -> None:
+def test_the_attributes_of_a_block_are_read_only(heap: glassheap.Heap) -> None:
     block = heap.alloc(8)
     for name in ("address", "size", "serial", "live", "heap", "more"):
         with pytest.raises(AttributeError):

@@ -1,8 +1,8 @@
-"""What could end a process, or never end, is done in one of its own, with a limit of time.
+"""Tests that could crash or hang: each runs in a child process with a time limit.
 
-Free lists that run in circles, on every policy, layout and kind of region; forks while other
-threads are inside of several heaps; a signal handler that comes back into the heap while a call of
-it is under way. Stray writes past a region are in test_guard_pages.py.
+They cover free lists with cycles on every policy, layout and kind of region, forks while other
+threads are inside several heaps, and a signal handler that re-enters the heap during a call.
+Stray writes past a region are in test_guard_pages.py.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import REGIONS
+from fault_fixture import REGIONS
 from heap_probes import run_child
 
 HERE = str(Path(__file__).parent)
@@ -22,17 +22,17 @@ CIRCLES = """
 import io, itertools, signal, sys
 sys.path.insert(0, {here!r})
 import glassheap
-from bench import CHANGES, GROUNDS
-from heap_probes import GRANULE, first_place, node_at, overwrite
+from fault_fixture import MUTATING_CALLS, CONFIGURATIONS
+from heap_probes import GRANULE, first_block_address, node_at, overwrite
 
 def nodes(heap):
     return [info.start - heap.base for info in heap.walk() if not info.live]
 
 def link_to(heap, offset):
-    return (offset + heap.base - first_place(heap)) // GRANULE
+    return (offset + heap.base - first_block_address(heap)) // GRANULE
 
 def write_circle(heap, order):
-    # Each node leads to the one before it and back: no link leads out.
+    # Both links of each node lead to its target: no link leaves the cycle.
     for offset, target in order:
         link = link_to(heap, target)
         overwrite(heap, offset, node_at(heap, offset)._replace(next=link, prev=link).pack())
@@ -49,26 +49,26 @@ def use(call):
     except glassheap.HeapError:
         return None
 
-def look(heap):
+def inspect(heap):
     assert len(heap.free_list()) <= heap.stats().free_blocks
     assert heap.walk() and heap.available_memory() >= heap.largest_free() >= 0
     heap.print_free_list(file=io.StringIO())
 
 signal.alarm(60)
 done = 0
-for ground in GROUNDS:
-    if ground.region != {region!r}:
+for configuration in CONFIGURATIONS:
+    if configuration.region != {region!r}:
         continue
     for number in range(4):
-        for name, change in CHANGES.items():
-            bench = ground.bench()
-            write_circle(bench.heap, list(circles(nodes(bench.heap)))[number])
-            look(bench.heap)
-            use(lambda: change(bench))
-            look(bench.heap)
-            assert bench.heap.check()
-            bench.heap.reset()
-            assert not bench.heap.check()
+        for name, change in MUTATING_CALLS.items():
+            prepared = configuration.prepared()
+            write_circle(prepared.heap, list(circles(nodes(prepared.heap)))[number])
+            inspect(prepared.heap)
+            use(lambda: change(prepared))
+            inspect(prepared.heap)
+            assert prepared.heap.check()
+            prepared.heap.reset()
+            assert not prepared.heap.check()
             done += 1
 print(done > 0)
 """
@@ -76,8 +76,8 @@ print(done > 0)
 
 @needs_alarm
 @pytest.mark.parametrize("region", REGIONS)
-def test_a_list_that_runs_in_a_circle_is_walked_to_an_end(region: str) -> None:
-    """By every call that looks or changes; each finds the damage, or needs none of it."""
+def test_every_call_terminates_on_a_free_list_with_a_cycle(region: str) -> None:
+    """Each call detects the damage, or does not need the damaged nodes."""
     done = run_child(CIRCLES.format(here=HERE, region=region))
     assert (done.returncode, done.stderr, done.stdout) == (0, "", "True\n")
 
@@ -88,7 +88,7 @@ import glassheap
 
 heaps = [glassheap.Heap(1 << 22, policy=policy.name) for policy in glassheap.policies()]
 for heap in heaps:
-    heap.free_many(heap.malloc_many(b"1"))  # what this imports, it imports before any fork
+    heap.free_many(heap.malloc_many(b"1"))  # so that its imports happen before any fork
     heap.check()
 ended = threading.Event()
 
@@ -97,7 +97,7 @@ def allocate():
         for heap in heaps:
             heap.free_many(heap.malloc_many(bytes(3000)))
 
-def look():
+def inspect():
     while not ended.is_set():
         for heap in heaps:
             heap.check()
@@ -117,7 +117,7 @@ def fork(generations):
     found = use()
     os._exit(1 if found or (generations and fork(generations - 1)) else 0)
 
-threads = [threading.Thread(target=work) for work in (allocate, look)]
+threads = [threading.Thread(target=work) for work in (allocate, inspect)]
 for thread in threads:
     thread.start()
 failed = sum(fork(1) != 0 for _ in range(8))
@@ -129,17 +129,17 @@ print(failed, use())
 
 
 @needs_alarm
-def test_a_child_and_its_child_may_use_every_heap_at_once() -> None:
-    """Also when other threads were inside some of them, and are not there to leave."""
+def test_a_forked_child_and_its_child_can_use_every_heap_at_once() -> None:
+    """Threads that were inside some of the heaps do not exist in the child."""
     done = run_child(FORKING, "-W", "ignore")
     assert (done.returncode, done.stderr, done.stdout) == (0, "", "0 0\n")
 
 
-COMING_BACK = """
+REENTRY = """
 import ctypes, signal
 import glassheap
 
-heap = glassheap.Heap(1 << 26, checks="debug")  # to look at all of it takes a while
+heap = glassheap.Heap(1 << 26, checks="debug")  # large enough that check() takes a while
 address = heap.malloc(8)
 calls = {
     "malloc": lambda: heap.malloc(8),
@@ -152,33 +152,33 @@ calls = {
     "reset": heap.reset,
     "close": heap.close,
 }
-said = {}
+outcomes = {}
 
-# Not Python's own handlers, which wait for the call to end: this one runs in the middle of it.
+# A handler of the C library: Python's own handlers run only after the call.
 @ctypes.CFUNCTYPE(None, ctypes.c_int)
 def handle(number):
     for name, call in calls.items():
         try:
-            said[name] = repr(call())
+            outcomes[name] = repr(call())
         except Exception as error:
-            said[name] = f"{type(error).__name__}: {error}"
+            outcomes[name] = f"{type(error).__name__}: {error}"
 
 libc = ctypes.CDLL(None)
 libc.signal.argtypes, libc.signal.restype = [ctypes.c_int, ctypes.c_void_p], ctypes.c_void_p
 libc.signal(signal.SIGVTALRM, ctypes.cast(handle, ctypes.c_void_p))
-signal.setitimer(signal.ITIMER_VIRTUAL, 0.005)  # of its own time: so it is inside by then
+signal.setitimer(signal.ITIMER_VIRTUAL, 0.005)  # processor time, so it expires inside check()
 found = heap.check()
-assert list(said) == list(calls), said
-print(found, *sorted(set(said.values())), sep="\\n")
+assert list(outcomes) == list(calls), outcomes
+print(found, *sorted(set(outcomes.values())), sep="\\n")
 heap.free(address)
 print(heap.stats().live_blocks, heap.check())
 """
 
 
 @needs_alarm
-def test_a_handler_that_interrupts_a_call_is_refused_and_never_waits() -> None:
-    """By every call that takes the lock; what was interrupted ends as if nothing had been."""
-    done = run_child(COMING_BACK)
+def test_a_signal_handler_inside_a_call_is_refused_without_waiting() -> None:
+    """Every call that takes the lock refuses it, and the interrupted call ends normally."""
+    done = run_child(REENTRY)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [
         "[]",

@@ -1,8 +1,7 @@
-"""Bytes that the heap relies on are overwritten: named, located, contained, and never followed.
+"""Overwritten headers and nodes are reported with their place, and their links are not followed.
 
-Where the classic list would lead, each by its exception. That every policy finds a header or a node
-that was written over is in test_fault_table.py; that this holds for every single byte of them, in
-test_every_byte.py.
+These tests use the first-fit list. Damage under every policy is in test_fault_table.py, damage to
+every single byte of a header or node in test_every_byte.py.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 import glassheap
-from bench import FREED, GONE, THIRD, TOP, Bench
+from fault_fixture import FREED, GONE, THIRD, TOP, PreparedHeap
 from heap_probes import (
     NIL,
     assert_sentences,
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Damage(NamedTuple):
-    """What is written, how far from the block's first byte, and what is then said of the block."""
+    """Bytes written at an offset in a block, and the error that must report them."""
 
     at: int
     data: bytes
@@ -38,7 +37,7 @@ class Damage(NamedTuple):
 
 
 def assert_names(caught: pytest.ExceptionInfo[BaseException], damage: Damage, offset: int) -> None:
-    """The exception locates the damage, in attributes and in words."""
+    """Assert that the exception locates the damage, in its attributes and its message."""
     error = caught.value
     assert isinstance(error, glassheap.HeapCorrupted)
     assert (error.offset, error.field) == (offset, damage.field)
@@ -49,7 +48,7 @@ def assert_names(caught: pytest.ExceptionInfo[BaseException], damage: Damage, of
 
 
 def assert_found(heap: glassheap.Heap, damage: Damage, offset: int) -> None:
-    """check() finds this, nothing else, and says it in a sentence."""
+    """Assert that check() reports this damage alone, in one sentence."""
     (finding,) = heap.check()
     name = damage.error.__name__
     assert finding == (name, damage.field, offset, damage.expected, damage.found)
@@ -58,13 +57,13 @@ def assert_found(heap: glassheap.Heap, damage: Damage, offset: int) -> None:
     assert_sentences(str(finding))
 
 
-# --- The header of a live block: what test_fault_table.py does not write. -------------------------
+# --- The header of a live block: cases beyond test_fault_table.py. --------------------------------
 
 MAGIC = 0xDEADBEEF
 
 
-def test_an_old_header_of_the_same_place_is_found_by_the_counters(heap: glassheap.Heap) -> None:
-    """It has a right seal; what it cannot have is the right sum of sizes."""
+def test_a_replayed_header_is_found_by_the_counters(heap: glassheap.Heap) -> None:
+    """An earlier header of the same block has a valid seal, but the sum of sizes differs."""
     heap.free(heap.malloc(100))
     address = heap.malloc(100)
     header = peek(heap, 0, 16)
@@ -78,7 +77,7 @@ def test_an_old_header_of_the_same_place_is_found_by_the_counters(heap: glasshea
         heap.free(address)
 
 
-def test_a_chosen_magic_number_is_the_one_expected() -> None:
+def test_a_custom_magic_number_is_the_expected_value() -> None:
     heap = glassheap.Heap(magic=0xCAFEF00D)
     address = heap.malloc(8)
     overwrite(heap, 8, struct.pack("=I", MAGIC))
@@ -87,10 +86,10 @@ def test_a_chosen_magic_number_is_the_one_expected() -> None:
     assert getattr(caught.value, "expected", None) == 0xCAFEF00D
 
 
-# --- The node of a free block: 144 bytes on offer, between the hole `freed` and the top. ----------
+# --- The node of `gone`, which offers 144 bytes, between the hole `freed` and the top. ------------
 
 SIZE, NEXT, PREV = 0, 8, 12
-"""Where the fields of a node stand."""
+"""Offsets of the fields of a node."""
 
 
 def link(granule: int) -> bytes:
@@ -98,7 +97,7 @@ def link(granule: int) -> bytes:
 
 
 def broken(at: int, found: int) -> Damage:
-    """The field of `gone`'s node that stands at `at` has become `found`."""
+    """The field at offset `at` of the node of `gone` has the value `found`."""
     field, expected = {SIZE: ("node size", 144), NEXT: ("next", TOP), PREV: ("prev", FREED)}[at]
     data = struct.pack("=Q", found) if at == SIZE else link(found)
     return Damage(at, data, glassheap.FreeListCorrupted, field, expected, found)
@@ -122,52 +121,54 @@ NODES = {
     "prev a live block": broken(PREV, THIRD),
     "prev outside": broken(PREV, 2**31),
 }
-MEETS_THE_NODE: dict[str, Callable[[Bench], object]] = {
-    "takes it": lambda b: b.heap.malloc(144),
-    "takes a part": lambda b: b.heap.calloc(1, 100),
-    "takes it in a batch": lambda b: b.heap.malloc_many([8, 144]),
-    "merges with it on the right": lambda b: b.heap.free(b.third),
-    "merges with it on the left": lambda b: b.heap.free(b.twin),
-    "merges in a batch": lambda b: b.heap.free_many([b.first, b.third]),
-    "grows into it": lambda b: b.heap.realloc(b.third, 400),
-    "shrinks towards it": lambda b: b.heap.realloc(b.third, 10),
+USES_OF_THE_NODE: dict[str, Callable[[PreparedHeap], object]] = {
+    "takes it": lambda p: p.heap.malloc(144),
+    "takes a part": lambda p: p.heap.calloc(1, 100),
+    "takes it in a batch": lambda p: p.heap.malloc_many([8, 144]),
+    "merges with it on the right": lambda p: p.heap.free(p.third),
+    "merges with it on the left": lambda p: p.heap.free(p.twin),
+    "merges in a batch": lambda p: p.heap.free_many([p.first, p.third]),
+    "grows into it": lambda p: p.heap.realloc(p.third, 400),
+    "shrinks towards it": lambda p: p.heap.realloc(p.third, 10),
 }
 
 
-@pytest.mark.parametrize("call", MEETS_THE_NODE.values(), ids=MEETS_THE_NODE)
+@pytest.mark.parametrize("call", USES_OF_THE_NODE.values(), ids=USES_OF_THE_NODE)
 @pytest.mark.parametrize("damage", NODES.values(), ids=NODES)
-def test_an_overwritten_node_is_refused_where_it_is_used(
-    bench: Bench, damage: Damage, call: Callable[[Bench], object]
+def test_an_overwritten_node_is_refused_when_it_is_used(
+    prepared: PreparedHeap, damage: Damage, call: Callable[[PreparedHeap], object]
 ) -> None:
-    overwrite(bench.heap, GONE * 16 + damage.at, damage.data)
-    with refused(bench.heap, glassheap.FreeListCorrupted) as caught:
-        call(bench)
+    overwrite(prepared.heap, GONE * 16 + damage.at, damage.data)
+    with refused(prepared.heap, glassheap.FreeListCorrupted) as caught:
+        call(prepared)
     assert_names(caught, damage, GONE * 16)
-    assert_found(bench.heap, damage, GONE * 16)
+    assert_found(prepared.heap, damage, GONE * 16)
 
 
 @pytest.mark.parametrize("damage", [d for d in NODES.values() if d.at == SIZE], ids=str)
-def test_a_call_that_needs_no_broken_node_passes_it(bench: Bench, damage: Damage) -> None:
-    """Which blocks are large enough is known outside of the region: no node is read to find one."""
-    overwrite(bench.heap, GONE * 16, damage.data)
-    block = bench.heap.alloc(1000)
-    assert block.address == bench.stale.address
-    assert_found(bench.heap, damage, GONE * 16)
+def test_a_call_that_does_not_need_the_damaged_node_succeeds(
+    prepared: PreparedHeap, damage: Damage
+) -> None:
+    """The index of free blocks is outside the region: no node is read to find a block."""
+    overwrite(prepared.heap, GONE * 16, damage.data)
+    block = prepared.heap.alloc(1000)
+    assert block.address == prepared.stale.address
+    assert_found(prepared.heap, damage, GONE * 16)
 
 
-def test_a_forged_node_in_a_payload_is_never_believed(bench: Bench) -> None:
-    """It links back as a real one would; but no free block is there."""
+def test_a_forged_node_in_a_payload_is_refused(prepared: PreparedHeap) -> None:
+    """Its links are consistent with its neighbours, but no free block starts there."""
     granule = THIRD + 4
-    overwrite(bench.heap, granule * 16, struct.pack("=QII", 200, TOP, GONE))
-    overwrite(bench.heap, GONE * 16 + NEXT, link(granule))
-    with refused(bench.heap, glassheap.FreeListCorrupted, "breaks the rule 'next'"):
-        bench.heap.malloc(144)
+    overwrite(prepared.heap, granule * 16, struct.pack("=QII", 200, TOP, GONE))
+    overwrite(prepared.heap, GONE * 16 + NEXT, link(granule))
+    with refused(prepared.heap, glassheap.FreeListCorrupted, "breaks the rule 'next'"):
+        prepared.heap.malloc(144)
 
 
-def test_a_free_block_that_its_neighbours_leave_out_is_found(bench: Bench) -> None:
-    """Two links that agree with each other pass over a block; check() and the block do not."""
-    overwrite(bench.heap, FREED * 16 + NEXT, link(TOP))
-    overwrite(bench.heap, TOP * 16 + PREV, link(FREED))
-    with refused(bench.heap, glassheap.FreeListCorrupted):
-        bench.heap.free(bench.third)
-    assert [finding.rule for finding in bench.heap.check()] == ["next", "prev"]
+def test_a_free_block_that_the_links_skip_is_found(prepared: PreparedHeap) -> None:
+    """The two links agree with each other; check() and the skipped node disagree with them."""
+    overwrite(prepared.heap, FREED * 16 + NEXT, link(TOP))
+    overwrite(prepared.heap, TOP * 16 + PREV, link(FREED))
+    with refused(prepared.heap, glassheap.FreeListCorrupted):
+        prepared.heap.free(prepared.third)
+    assert [finding.rule for finding in prepared.heap.check()] == ["next", "prev"]

@@ -1,4 +1,4 @@
-"""The tour must show what it says: its remarks are promises, held against what it prints."""
+"""The remarks of the tour are true of its output."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from glassheap import demo, traces
 from glassheap.demo import program
 from glassheap.demo.steps import STEPS
-from seeing import cells, number
+from rendering_helpers import cells, number
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,14 +22,14 @@ FRESH = "Free(4080)"
 
 @pytest.fixture(scope="module")
 def tour() -> dict[str, str]:
-    """What the tour prints, part by part, by title."""
+    """The output of the tour, by the title of each part."""
     out = io.StringIO()
     assert demo.run(file=out) == 0
     parts = re.split(r"^\d+\. (.*)\n", out.getvalue(), flags=re.MULTILINE)[1:]
     return dict(zip(parts[::2], parts[1::2], strict=True))
 
 
-def test_the_tour_has_every_step_and_the_real_program(tour: dict[str, str]) -> None:
+def test_the_tour_has_every_step_and_a_real_program(tour: dict[str, str]) -> None:
     titles = list(tour)
     assert titles[: len(STEPS)] == [step.title for step in STEPS]
     assert titles[len(STEPS) :] == ["A real program: sqlite3"]
@@ -47,7 +47,7 @@ def test_every_step_shows_the_free_list_the_bytes_available_and_the_map(
 
 
 def line_with(text: str, words: str) -> str:
-    """The first line of the text that has these words in it."""
+    """The first line of the text with these words."""
     return next(line for line in text.splitlines() if words in line)
 
 
@@ -61,14 +61,14 @@ def line_with(text: str, words: str) -> str:
         ("Merge on both sides", FRESH),
         ("Two holes", "Free(48)->Free(128)->Free(3808)"),
         ("The lowest address that fits", "Free(0)->Free(3808)"),
-        ("All back", FRESH),
+        ("Free all", FRESH),
         ("Refill", "(none)"),
-        ("Room enough, but in pieces", "->".join(["Free(48)"] * 6)),
-        ("Misuse, named and survived", FRESH),
+        ("External fragmentation", "->".join(["Free(48)"] * 6)),
+        ("Misuse is detected", FRESH),
         ("Reset", FRESH),
     ],
 )
-def test_a_step_leads_to_the_free_list_that_its_remark_promises(
+def test_a_step_prints_the_free_list_named_in_its_remark(
     tour: dict[str, str], title: str, free_list: str
 ) -> None:
     assert free_list in tour[title].splitlines()
@@ -78,34 +78,34 @@ def test_a_step_leads_to_the_free_list_that_its_remark_promises(
     ("title", "errors"),
     [
         ("Refill", ["OutOfMemory"]),
-        ("Room enough, but in pieces", ["OutOfMemory"]),
+        ("External fragmentation", ["OutOfMemory"]),
         (
-            "Misuse, named and survived",
+            "Misuse is detected",
             ["InteriorPointer", "MisalignedPointer", "ForeignPointer", "DoubleFree"],
         ),
-        ("A header overwritten", ["BadMagic", "HeapDamaged"]),
+        ("An overwritten header", ["BadMagic", "HeapDamaged"]),
     ],
 )
-def test_a_step_meets_the_errors_that_it_is_about(
+def test_a_step_prints_the_errors_that_it_explains(
     tour: dict[str, str], title: str, errors: list[str]
 ) -> None:
     assert re.findall(r"^ {8}([A-Z]\w+): ", tour[title], re.MULTILINE) == errors
 
 
-def test_no_other_step_meets_an_error(tour: dict[str, str]) -> None:
-    met = {title for title, text in tour.items() if re.search(r"^ {8}[A-Z]\w+: ", text, re.M)}
-    assert len(met) == 4
+def test_no_other_step_prints_an_error(tour: dict[str, str]) -> None:
+    found = {title for title, text in tour.items() if re.search(r"^ {8}[A-Z]\w+: ", text, re.M)}
+    assert len(found) == 4
 
 
-def test_the_damage_is_seen_in_the_map(tour: dict[str, str]) -> None:
-    assert cells(tour["A header overwritten"].splitlines()).startswith("!▒▒▒▒○")
+def test_the_map_shows_the_damage(tour: dict[str, str]) -> None:
+    assert cells(tour["An overwritten header"].splitlines()).startswith("!▒▒▒▒○")
 
 
-def test_the_dump_shows_what_was_written(tour: dict[str, str]) -> None:
+def test_the_dump_shows_the_written_bytes(tour: dict[str, str]) -> None:
     assert "|hello...........|" in tour["The bytes of a block"]
 
 
-def test_the_real_program_is_shown_at_its_fullest_and_at_its_end(tour: dict[str, str]) -> None:
+def test_the_real_program_is_shown_at_its_peak_and_at_its_end(tour: dict[str, str]) -> None:
     text = tour["A real program: sqlite3"]
     (recording,) = program.recordings()
     trace = traces.read(recording)
@@ -116,30 +116,30 @@ def test_the_real_program_is_shown_at_its_fullest_and_at_its_end(tour: dict[str,
     assert str(recording.parent) not in text
 
 
-def test_the_fullest_moment_is_the_first_at_which_the_peak_is_reached(tmp_path: Path) -> None:
+def test_the_peak_is_the_first_operation_that_reaches_it(tmp_path: Path) -> None:
     file = tmp_path / "small.script"
     file.write_text("a 0 10\na 1 20\nr 0 30\nf 1\na 2 20\nf 2\nf 0\n")
     trace = traces.read(file)
-    assert program.fullest(trace) == 3
+    assert program.peak_operations(trace) == 3
     assert len(program.first(trace, 3)) == 3
 
 
-def test_a_trace_without_operations_has_no_fullest_moment(tmp_path: Path) -> None:
+def test_a_trace_without_operations_has_its_peak_at_0(tmp_path: Path) -> None:
     file = tmp_path / "empty.script"
     file.write_text("# nothing\na 0 10\n")
-    assert program.fullest(program.first(traces.read(file), 0)) == 0
+    assert program.peak_operations(program.first(traces.read(file), 0)) == 0
 
 
 @pytest.mark.parametrize("width", [40, 64, 120])
-def test_no_line_but_a_figure_a_dump_or_a_free_list_is_wider_than_the_width(width: int) -> None:
+def test_only_figures_dumps_and_free_lists_are_wider_than_the_given_width(width: int) -> None:
     out = io.StringIO()
     demo.run(file=out, width=width)
     wide = [line for line in out.getvalue().splitlines() if len(line) > width]
-    given = re.compile(r"[HPRNF] |H header|live block|Free\(| {4}p = |[a-z ]+  ")
-    assert [line for line in wide if not given.match(line)] == []
+    exempt = re.compile(r"[HPRNF] |H header|live block|Free\(| {4}p = |[a-z ]+  ")
+    assert [line for line in wide if not exempt.match(line)] == []
 
 
-def test_the_tour_can_be_printed_on_a_stream_of_ascii() -> None:
+def test_the_tour_can_be_printed_to_an_ascii_stream() -> None:
     raw = io.BytesIO()
     out = io.TextIOWrapper(raw, encoding="ascii")
     demo.run(file=out)
@@ -147,7 +147,9 @@ def test_the_tour_can_be_printed_on_a_stream_of_ascii() -> None:
     assert b"[######+[############+[" in raw.getvalue()
 
 
-def test_with_pause_the_tour_waits_after_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_with_pause_the_tour_waits_for_enter_after_every_step(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     keys = io.StringIO("\n" * 100)
     monkeypatch.setattr(sys, "stdin", keys)
     demo.run(file=io.StringIO(), pause=True)
@@ -155,16 +157,16 @@ def test_with_pause_the_tour_waits_after_every_step(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("stdin", [None, io.StringIO("")])
-def test_with_pause_and_nobody_at_the_keyboard_the_tour_goes_on(
+def test_with_pause_but_without_input_the_tour_goes_on(
     monkeypatch: pytest.MonkeyPatch, stdin: io.StringIO | None
 ) -> None:
     monkeypatch.setattr(sys, "stdin", stdin)
     assert demo.run(file=io.StringIO(), pause=True) == 0
 
 
-def test_an_installation_without_recordings_says_so(
+def test_an_installation_without_recordings_is_an_error_that_says_so(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(program, "RECORDINGS", tmp_path)
-    with pytest.raises(FileNotFoundError, match="holds no recorded program"):
+    with pytest.raises(FileNotFoundError, match="contains no recorded program"):
         demo.run(file=io.StringIO())

@@ -1,4 +1,4 @@
-"""What is said of the package is there, is complete, and is true."""
+"""The documentation of the package is complete and its examples run."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ def members() -> Iterator[tuple[str, object]]:
     for cls in CLASSES:
         for name, member in vars(cls).items():
             if not name.startswith("_"):
-                yield f"{cls.__name__}.{name}", getattr(member, "__func__", member)  # if static
+                # __func__ is there if the method is static.
+                yield f"{cls.__name__}.{name}", getattr(member, "__func__", member)
 
 
 MEMBERS = dict(members())
@@ -34,7 +35,7 @@ METHODS = [name for name, member in MEMBERS.items() if callable(member)]
 
 
 def docstring(member: object) -> str:
-    """The docstring, without what the binding's library puts in front of it."""
+    """The docstring, without the signature that pybind11 puts in front."""
     text = inspect.cleandoc(getattr(member, "__doc__", None) or "")
     return re.sub(r"\A\w+\(.*\n*", "", text).strip()
 
@@ -44,7 +45,7 @@ def documentation(name: str) -> str:
 
 
 @pytest.mark.parametrize("name", [name for name in glassheap.__all__ if name != "__version__"])
-def test_every_public_name_is_described(name: str) -> None:
+def test_every_public_name_has_a_description(name: str) -> None:
     first = docstring(getattr(glassheap, name)).splitlines()[0]
     assert first.endswith("."), first
     assert first[0].isupper()
@@ -52,7 +53,7 @@ def test_every_public_name_is_described(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [n for n in MEMBERS if not n.startswith("HeapStats")])
-def test_every_public_member_is_described(name: str) -> None:
+def test_every_public_member_has_a_description(name: str) -> None:
     text = documentation(name)
     assert re.match(r"[A-Z].*", text), f"{name} has no description"
     assert text.endswith((".", ")."))
@@ -64,8 +65,8 @@ USES_MEMORY = [name for name in METHODS if name.startswith(("Heap.", "SharedHeap
 
 
 @pytest.mark.parametrize("name", USES_MEMORY)
-def test_every_method_says_what_it_raises(name: str) -> None:
-    """By names of exceptions that exist: either on its own, or `what malloc raises`."""
+def test_every_method_documents_its_exceptions(name: str) -> None:
+    """By names of existing exceptions, or by reference: `what malloc raises`."""
     text = documentation(name)
     raises = text[text.index("aises ") :]
     named = set(re.findall(r"\b[A-Z][a-z]+[A-Z]\w+\b", raises))
@@ -78,7 +79,7 @@ WITH_UNITS += ["available_memory", "largest_free", "free_list"]
 
 
 @pytest.mark.parametrize("name", WITH_UNITS)
-def test_sizes_have_a_unit(name: str) -> None:
+def test_sizes_are_documented_with_their_unit(name: str) -> None:
     assert "byte" in documentation(f"Heap.{name}")
 
 
@@ -87,12 +88,12 @@ WITH_COST += ["check", "stats", "available_memory", "largest_free", "reset"]
 
 
 @pytest.mark.parametrize("name", WITH_COST)
-def test_the_cost_is_told(name: str) -> None:
+def test_the_complexity_is_documented(name: str) -> None:
     assert re.search(r"O\(\w+.*\)", documentation(f"Heap.{name}"))
 
 
-def test_every_field_of_the_statistics_is_described() -> None:
-    """In the source, below each field: there is no place for it at run time."""
+def test_every_field_of_the_statistics_has_a_description() -> None:
+    """In the source, below the field: there are no docstrings of fields at run time."""
     source = inspect.getsource(glassheap.HeapStats)
     for name in inspect.get_annotations(glassheap.HeapStats):
         assert re.search(rf'    {name}: \w+(?: = 0)?\n    """[A-Z1][^"]+\."""', source), name
@@ -116,7 +117,7 @@ def test_the_readme_has_an_example() -> None:
 def test_the_examples_of_a_page_run(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """In their order, in one session; what looks like a session must answer as it is printed."""
+    """In their order, in one session. An interactive example must print the text on the page."""
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
     for number, block in enumerate(python_blocks(page)):

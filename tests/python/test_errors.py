@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import glassheap
-from bench import Bench, make_bench
+from fault_fixture import PreparedHeap, prepared_heap
 from heap_probes import assert_sentences, overwrite
 
 if TYPE_CHECKING:
@@ -55,37 +55,37 @@ def test_every_public_exception_is_in_the_table() -> None:
     assert errors == set(BASES)
 
 
-def corrupt(bench: Bench) -> None:
-    overwrite(bench.heap, bench.offset(bench.first) + 8, b"XXXX")
-    bench.heap.free(bench.first)
+def corrupt(prepared: PreparedHeap) -> None:
+    overwrite(prepared.heap, prepared.offset(prepared.first) + 8, b"XXXX")
+    prepared.heap.free(prepared.first)
 
 
-def misuse_damaged(bench: Bench) -> None:
+def misuse_damaged(prepared: PreparedHeap) -> None:
     with pytest.raises(glassheap.BadMagic):
-        corrupt(bench)
-    bench.heap.malloc(8)
+        corrupt(prepared)
+    prepared.heap.malloc(8)
 
 
-def break_node(bench: Bench) -> None:
-    overwrite(bench.heap, bench.offset(bench.freed), b"XXXX")
-    bench.heap.malloc(8)
+def break_node(prepared: PreparedHeap) -> None:
+    overwrite(prepared.heap, prepared.offset(prepared.freed), b"XXXX")
+    prepared.heap.malloc(8)
 
 
-def break_header(bench: Bench) -> None:
-    overwrite(bench.heap, bench.offset(bench.first), b"XXXX")
-    bench.heap.free(bench.first)
+def break_header(prepared: PreparedHeap) -> None:
+    overwrite(prepared.heap, prepared.offset(prepared.first), b"XXXX")
+    prepared.heap.free(prepared.first)
 
 
-def use_closed(bench: Bench) -> None:
-    bench.heap.close()
-    bench.heap.malloc(8)
+def use_closed(prepared: PreparedHeap) -> None:
+    prepared.heap.close()
+    prepared.heap.malloc(8)
 
 
-def attach_to_nonsense(_: Bench) -> None:
+def attach_to_nonsense(_: PreparedHeap) -> None:
     glassheap.SharedHeap.attach(buffer=page_of(b"no heap!"))
 
 
-def attach_to_zeros(_: Bench) -> None:
+def attach_to_zeros(_: PreparedHeap) -> None:
     glassheap.SharedHeap.attach(buffer=page_of(bytes(8)), timeout=0)
 
 
@@ -95,7 +95,7 @@ def page_of(content: bytes) -> mmap.mmap:
     return page
 
 
-RAISING: dict[str, tuple[Callable[[Bench], object], set[str]]] = {
+RAISING: dict[str, tuple[Callable[[PreparedHeap], object], set[str]]] = {
     "OutOfMemory": (
         lambda b: b.heap.malloc(2**200),
         {"requested", "available", "largest", "free_blocks", "align", "heap"},
@@ -117,9 +117,9 @@ RAISING: dict[str, tuple[Callable[[Bench], object], set[str]]] = {
 }
 
 
-def caught(provoke: Callable[[Bench], object]) -> glassheap.HeapError:
+def caught(provoke: Callable[[PreparedHeap], object]) -> glassheap.HeapError:
     with pytest.raises(glassheap.HeapError) as info:
-        provoke(make_bench())
+        provoke(prepared_heap())
     return info.value
 
 
@@ -150,10 +150,10 @@ def test_an_exception_travels_with_its_figures(
 
 def test_a_finding_reads_as_the_exception_does() -> None:
     for provoke in (corrupt, break_header, break_node):
-        bench = make_bench()
+        prepared = prepared_heap()
         with pytest.raises(glassheap.HeapCorrupted) as info:
-            provoke(bench)
-        (finding,) = bench.heap.check()
+            provoke(prepared)
+        (finding,) = prepared.heap.check()
         assert str(finding).startswith(str(info.value))
         assert finding.fault == info.type.__name__
         assert pickle.loads(pickle.dumps(finding)) == finding

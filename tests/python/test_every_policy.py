@@ -1,7 +1,8 @@
-"""What holds for every placement policy, with headers and without: the contract, run on each.
+"""The contract of every placement policy, with and without headers.
 
-Which block is handed out is the policy's own affair, and is tested elsewhere. That it is whole,
-that nothing else is in it, that it comes back, and that a refused call leaves no trace, is not.
+The choice of a block is specific to the policy and is tested elsewhere. These tests protect the
+common promises: blocks are complete and do not overlap, freed memory is reusable, and a refused
+call changes nothing.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import glassheap
-from bench import KINDS, Bench, Kind
+from fault_fixture import KINDS, Kind, PreparedHeap
 from heap_probes import (
-    IN_ADDRESS_ORDER,
+    ADDRESS_ORDERED_POLICIES,
     assert_sound,
     extent_for,
-    first_place,
+    first_block_address,
     front,
     overwrite,
     peek,
@@ -36,7 +37,7 @@ every_kind = pytest.mark.parametrize("kind", KINDS, ids=str)
 
 
 def churned(kind: Kind, size: int, seed: int, **options: bool) -> tuple[glassheap.Heap, list[int]]:
-    """A heap that was worked on, and the addresses of its live blocks."""
+    """A heap after random operations, and the addresses of its live blocks."""
     rng = random.Random(seed)
     heap = kind.heap(size, **options)
     live: list[int] = []
@@ -52,8 +53,8 @@ def churned(kind: Kind, size: int, seed: int, **options: bool) -> tuple[glasshea
 # --- Blocks. --------------------------------------------------------------------------------------
 @pytest.mark.parametrize("seed", range(3))
 @every_kind
-def test_a_worked_heap_is_sound_and_comes_back_to_its_first_state(kind: Kind, seed: int) -> None:
-    """To the byte: nobody wrote a payload."""
+def test_freeing_every_block_restores_the_initial_state(kind: Kind, seed: int) -> None:
+    """Compared byte for byte, because no payload was written."""
     first = kind.heap(8192)
     heap, live = churned(kind, 8192, seed)
     assert_sound(heap)
@@ -72,7 +73,7 @@ def test_a_worked_heap_is_sound_and_comes_back_to_its_first_state(kind: Kind, se
 
 
 @every_kind
-def test_freed_in_any_order_blocks_become_one_again(kind: Kind) -> None:
+def test_blocks_freed_in_any_order_merge_completely(kind: Kind) -> None:
     heap = kind.heap(4096)
     first = region_bytes(heap), heap.free_list()
     for order in itertools.permutations(range(4)):
@@ -85,7 +86,9 @@ def test_freed_in_any_order_blocks_become_one_again(kind: Kind) -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 @every_kind
-def test_the_largest_free_size_can_always_be_had_and_one_more_never(kind: Kind, seed: int) -> None:
+def test_the_largest_free_size_can_be_allocated_and_one_byte_more_cannot(
+    kind: Kind, seed: int
+) -> None:
     """OutOfMemory if and only if no free block can serve the request."""
     heap, live = churned(kind, 4096, seed)
     rng = random.Random(seed)
@@ -103,7 +106,7 @@ def test_the_largest_free_size_can_always_be_had_and_one_more_never(kind: Kind, 
 
 
 @every_kind
-def test_blocks_are_distinct_have_their_size_and_keep_what_is_written(kind: Kind) -> None:
+def test_blocks_are_disjoint_have_their_size_and_keep_their_contents(kind: Kind) -> None:
     heap = kind.heap(1 << 16)
     addresses = heap.malloc_many(range(0, 200, 3))
     for address, size in zip(addresses, range(0, 200, 3), strict=True):
@@ -120,7 +123,9 @@ def test_blocks_are_distinct_have_their_size_and_keep_what_is_written(kind: Kind
 
 @pytest.mark.parametrize("align", [1, 16, 32, 64, 256, 1024])
 @every_kind
-def test_an_alignment_holds_for_the_address_and_for_the_real_place(kind: Kind, align: int) -> None:
+def test_an_alignment_holds_for_the_address_and_for_the_real_address(
+    kind: Kind, align: int
+) -> None:
     heap = kind.heap(1 << 14)
     before = heap.walk()
     addresses = [heap.malloc(8), heap.malloc(40, align=align), heap.malloc(0, align=align)]
@@ -135,8 +140,8 @@ def test_an_alignment_holds_for_the_address_and_for_the_real_place(kind: Kind, a
 
 
 @every_kind
-def test_a_new_block_shows_none_of_the_heaps_own_bytes(kind: Kind) -> None:
-    """Nobody writes here but the heap: so every payload is zero, whatever was there before."""
+def test_a_new_block_contains_none_of_the_heaps_own_bytes(kind: Kind) -> None:
+    """Only the heap writes to the region here, so every new payload must be zero."""
     rng = random.Random(3)
     heap, live = churned(kind, 8192, 3)
     for _ in range(100):
@@ -150,7 +155,7 @@ def test_a_new_block_shows_none_of_the_heaps_own_bytes(kind: Kind) -> None:
 
 
 @every_kind
-def test_calloc_clears_what_was_there(kind: Kind) -> None:
+def test_calloc_clears_the_old_contents(kind: Kind) -> None:
     heap = kind.heap(4096)
     overwrite(heap, (address := heap.malloc(1800)) - heap.base, b"x" * 1800)
     heap.free(address)
@@ -160,8 +165,10 @@ def test_calloc_clears_what_was_there(kind: Kind) -> None:
 
 @pytest.mark.parametrize("zero_on_free", [True, False])
 @every_kind
-def test_freed_bytes_are_cleared_if_asked_for(kind: Kind, zero_on_free: bool) -> None:
-    """Freed alone, in a batch, by a shrinking and a moving realloc, by its handle, and by reset."""
+def test_freed_bytes_are_cleared_if_and_only_if_zero_on_free_is_set(
+    kind: Kind, zero_on_free: bool
+) -> None:
+    """By free, a batch, a shrinking and a moving realloc, a handle, and reset."""
     heap = kind.heap(8192, zero_on_free=zero_on_free)
     addresses = heap.malloc_many([200] * 6)
     block = heap.alloc(200)
@@ -186,7 +193,7 @@ def test_freed_bytes_are_cleared_if_asked_for(kind: Kind, zero_on_free: bool) ->
 
 # --- realloc. -------------------------------------------------------------------------------------
 @every_kind
-def test_contents_survive_any_sequence_of_reallocs(kind: Kind) -> None:
+def test_contents_survive_any_sequence_of_reallocs_in_every_policy(kind: Kind) -> None:
     rng = random.Random(1)
     heap = kind.heap(1 << 18)
     contents = dict.fromkeys(heap.malloc_many([50] * 30), b"")
@@ -204,25 +211,25 @@ def test_contents_survive_any_sequence_of_reallocs(kind: Kind) -> None:
 
 
 @every_kind
-def test_shrinking_stays_and_gives_back_the_tail(kind: Kind) -> None:
+def test_shrinking_in_place_frees_the_tail(kind: Kind) -> None:
     heap = kind.heap(4096)
     address = heap.malloc(1000)
     behind = heap.malloc(8)
     for size in (1000, 500, 499, 100, 17, 16, 0):
         before = heap.available_memory() + front(heap) * len(heap.free_list())
         extent = extent_for(heap, size)
-        given_back = next(i.extent for i in heap.walk() if i.address == address) - extent
+        freed = next(i.extent for i in heap.walk() if i.address == address) - extent
         assert heap.realloc(address, size) == address
         assert next(i.extent for i in heap.walk() if i.address == address) == extent
         after = heap.available_memory() + front(heap) * len(heap.free_list())
-        assert after - before == given_back
+        assert after - before == freed
         assert behind in heap
         assert_sound(heap)
 
 
 @every_kind
-def test_growing_into_the_free_neighbour_stays(kind: Kind) -> None:
-    """The upper half of a buddy is its neighbour, too."""
+def test_growing_into_a_free_neighbour_keeps_the_address(kind: Kind) -> None:
+    """For the buddy policy, the neighbour is the upper buddy."""
     heap = kind.heap(4096)
     address = heap.malloc(2000)
     heap.realloc(address, 100)
@@ -241,10 +248,10 @@ def test_growing_into_the_free_neighbour_stays(kind: Kind) -> None:
     seed=st.integers(0, 3),
     sizes=st.lists(st.one_of(st.integers(0, 200), st.integers(0, 3000)), max_size=12),
 )
-def test_a_batch_is_what_single_calls_are_or_nothing(
+def test_a_batch_is_equivalent_to_single_calls_or_changes_nothing(
     kind: Kind, seed: int, sizes: list[int]
 ) -> None:
-    """Byte for byte, but for the seals: each heap has a key of its own."""
+    """Everything but the seals is compared, because each heap has its own key."""
     kind = kind._replace(base=4096 if kind.base is None else kind.base)
     batch, single = (churned(kind, 4096, seed)[0] for _ in range(2))
     before = region_bytes(batch), batch.walk(), batch.free_list()
@@ -263,8 +270,8 @@ def test_a_batch_is_what_single_calls_are_or_nothing(
 
 
 @every_kind
-def test_a_batch_that_failed_leaves_the_next_call_as_it_was(kind: Kind) -> None:
-    """Next fit's rover, the order in a bin, the serial: all that decides about the next block."""
+def test_a_failed_batch_does_not_affect_the_next_call(kind: Kind) -> None:
+    """It restores next fit's rover, the order in a bin, and the serial."""
     kind = kind._replace(base=4096 if kind.base is None else kind.base)
     for seed in range(6):
         heap, same = (churned(kind, 4096, seed)[0] for _ in range(2))
@@ -275,22 +282,22 @@ def test_a_batch_that_failed_leaves_the_next_call_as_it_was(kind: Kind) -> None:
         assert heap.walk() == same.walk()
 
 
-def test_free_many_frees_all_or_none(any_bench: Bench) -> None:
-    b = any_bench
-    for bad in (b.freed, b.merged, b.first, b.second + 16, b.third + 1, 1 << 60, 2**200, -1):
-        with refused(b.heap, glassheap.InvalidPointer):
-            b.heap.free_many([b.first, b.second, bad, b.third])
-    with b.heap.view(b.second), refused(b.heap, BufferError):
-        b.heap.free_many([b.first, b.second])
-    b.heap.free_many([None, b.third, 0, b.first, b.twin, b.second])
-    assert len(b.heap) == 0
-    assert_sound(b.heap)
+def test_free_many_frees_all_or_none(any_prepared: PreparedHeap) -> None:
+    p = any_prepared
+    for bad in (p.freed, p.merged, p.first, p.second + 16, p.third + 1, 1 << 60, 2**200, -1):
+        with refused(p.heap, glassheap.InvalidPointer):
+            p.heap.free_many([p.first, p.second, bad, p.third])
+    with p.heap.view(p.second), refused(p.heap, BufferError):
+        p.heap.free_many([p.first, p.second])
+    p.heap.free_many([None, p.third, 0, p.first, p.twin, p.second])
+    assert len(p.heap) == 0
+    assert_sound(p.heap)
 
 
-# --- What it says of itself. ----------------------------------------------------------------------
+# --- Queries. -------------------------------------------------------------------------------------
 @pytest.mark.parametrize("seed", range(2))
 @every_kind
-def test_stats_are_by_the_formulas(kind: Kind, seed: int) -> None:
+def test_the_statistics_follow_from_the_walk(kind: Kind, seed: int) -> None:
     heap, live = churned(kind, 8192, seed)
     walk = heap.walk()
     taken = [info for info in walk if info.live]
@@ -308,17 +315,17 @@ def test_stats_are_by_the_formulas(kind: Kind, seed: int) -> None:
 
 
 @every_kind
-def test_the_free_list_is_printed_in_its_order(kind: Kind) -> None:
+def test_the_free_list_is_printed_in_list_order(kind: Kind) -> None:
     heap, _ = churned(kind, 8192, 2)
     out = io.StringIO()
     heap.print_free_list(file=out)
     assert out.getvalue() == "->".join(f"Free({size})" for _, size in heap.free_list()) + "\n"
-    if kind.policy in IN_ADDRESS_ORDER:
+    if kind.policy in ADDRESS_ORDERED_POLICIES:
         assert heap.free_list() == sorted(heap.free_list())
 
 
 @every_kind
-def test_reset_gives_back_a_fresh_heap(kind: Kind) -> None:
+def test_reset_restores_a_fresh_heap(kind: Kind) -> None:
     heap, live = churned(kind, 4096, 1)
     fresh = kind.heap(4096)
     heap.reset()
@@ -331,10 +338,10 @@ def test_reset_gives_back_a_fresh_heap(kind: Kind) -> None:
     assert_sound(heap)
 
 
-# --- Damage: the faults themselves are in test_fault_table.py. ------------------------------------
+# --- Damage: each fault has its test in test_fault_table.py. --------------------------------------
 @pytest.mark.parametrize("which", [0, -1])
-def test_a_broken_node_does_not_hide_where_blocks_are(any_bench: Bench, which: int) -> None:
-    heap = any_bench.heap
+def test_a_damaged_node_does_not_affect_the_walk(any_prepared: PreparedHeap, which: int) -> None:
+    heap = any_prepared.heap
     places = [(info.start, info.extent, info.live) for info in heap.walk()]
     block = heap.free_list()[which]
     overwrite(heap, block.address - heap.base, (block.size ^ 16).to_bytes(8, "little"))
@@ -342,15 +349,17 @@ def test_a_broken_node_does_not_hide_where_blocks_are(any_bench: Bench, which: i
     assert len(heap.free_list()) < heap.stats().free_blocks
     assert len(heap.check()) == 1
     heap.reset()
-    assert sum(info.extent for info in heap.walk()) == heap.base + heap.size - first_place(heap)
+    assert sum(info.extent for info in heap.walk()) == heap.base + heap.size - first_block_address(
+        heap
+    )
 
 
-def test_without_headers_what_stands_before_a_payload_is_another_payload() -> None:
-    """There is no header to break."""
+def test_without_headers_a_full_payload_damages_no_neighbour() -> None:
+    """The bytes before a payload belong to another payload, and not to a header."""
     for kind in KINDS:
         if not kind.headers:
-            bench = kind.bench()
-            room = bench.heap.usable_size(bench.first)
-            overwrite(bench.heap, bench.offset(bench.first), b"x" * room)
-            bench.heap.free(bench.second)
-            assert_sound(bench.heap)
+            prepared = kind.prepared()
+            room = prepared.heap.usable_size(prepared.first)
+            overwrite(prepared.heap, prepared.offset(prepared.first), b"x" * room)
+            prepared.heap.free(prepared.second)
+            assert_sound(prepared.heap)

@@ -1,4 +1,4 @@
-"""What the heap does, to the byte: where a block goes, what stands there, what free gives back."""
+"""The exact effect of each call on the region: placement, headers and nodes, freed memory."""
 
 from __future__ import annotations
 
@@ -47,15 +47,15 @@ def test_malloc_100_leaves_3952(based_heap: glassheap.Heap) -> None:
     assert_sound(based_heap)
 
 
-def test_the_magic_number_stands_eight_bytes_before_the_payload(heap: glassheap.Heap) -> None:
-    """At the documented place: size u64, magic u32, serial u16, seal u16, payload."""
+def test_the_magic_number_is_eight_bytes_before_the_payload(heap: glassheap.Heap) -> None:
+    """The documented layout: size u64, magic u32, serial u16, seal u16, payload."""
     place = heap.malloc(100) - heap.base
     assert place == 16
     assert int.from_bytes(peek(heap, place - 8, 4), "little") == 0xDEADBEEF
     assert header_at(heap, 0)[:3] == (100, 0xDEADBEEF, 1)
 
 
-def test_a_block_takes_a_header_and_its_size_rounded_up() -> None:
+def test_the_extent_of_a_block_is_a_header_and_its_size_rounded_up() -> None:
     for size in range(130):
         with glassheap.Heap(4096) as heap:
             address = heap.malloc(size)
@@ -65,7 +65,7 @@ def test_a_block_takes_a_header_and_its_size_rounded_up() -> None:
             assert_sound(heap)
 
 
-def test_all_of_the_usable_size_may_be_written(any_heap: glassheap.Heap) -> None:
+def test_all_usable_bytes_can_be_written(any_heap: glassheap.Heap) -> None:
     addresses = any_heap.malloc_many(range(40))
     for address in addresses:
         overwrite(any_heap, address - any_heap.base, b"\xff" * any_heap.usable_size(address))
@@ -74,7 +74,7 @@ def test_all_of_the_usable_size_may_be_written(any_heap: glassheap.Heap) -> None
     assert_sound(any_heap)
 
 
-def test_the_free_list_is_printed_in_list_order(heap: glassheap.Heap) -> None:
+def test_the_free_list_is_printed_in_address_order(heap: glassheap.Heap) -> None:
     addresses = heap.malloc_many([112, 8, 40, 8])
     assert printed(heap) == "Free(3824)\n"
     heap.free(addresses[2])
@@ -98,8 +98,8 @@ def test_the_lowest_block_that_fits_is_taken(heap: glassheap.Heap) -> None:
 
 
 @pytest.mark.parametrize("order", [*itertools.permutations(range(5))])
-def test_freeing_everything_in_any_order_gives_back_the_first_state(order: tuple[int, ...]) -> None:
-    """Byte for byte: nobody wrote a payload, so not even a header may be left."""
+def test_freeing_all_blocks_in_any_order_restores_the_initial_state(order: tuple[int, ...]) -> None:
+    """Compared byte for byte: no payload was written, and no old header may remain."""
     heap = glassheap.Heap(4096)
     first = region_bytes(heap)
     addresses = heap.malloc_many([0, 1, 16, 100, 3000])
@@ -111,7 +111,7 @@ def test_freeing_everything_in_any_order_gives_back_the_first_state(order: tuple
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_refilling_a_churned_heap_gives_back_the_first_state(seed: int) -> None:
+def test_emptying_a_churned_heap_restores_the_initial_state(seed: int) -> None:
     rng = random.Random(seed)
     heap = glassheap.Heap(1 << 16)
     first = region_bytes(heap)
@@ -138,7 +138,7 @@ def every_sequence(length: int) -> list[tuple[int, ...]]:
 
 
 def run(heap: glassheap.Heap, model: ReferenceHeap, steps: tuple[int, ...]) -> bool:
-    """Do the same to both; False if a step says nothing new."""
+    """Run the steps on both; False if a step cannot be run, which makes the sequence redundant."""
     for step in steps:
         live = model.live()
         if step < 3:
@@ -156,8 +156,8 @@ def run(heap: glassheap.Heap, model: ReferenceHeap, steps: tuple[int, ...]) -> b
     return True
 
 
-def test_every_short_sequence_on_a_tiny_region_is_as_the_model_says() -> None:
-    """What random sequences miss at the borders, exhaustion finds."""
+def test_every_short_sequence_on_a_tiny_region_agrees_with_the_model() -> None:
+    """The exhaustive test covers boundary cases that random sequences miss."""
     ended = 0
     heap = glassheap.Heap(SMALL_REGION)
     for steps in every_sequence(SHORT):
@@ -175,7 +175,7 @@ def test_every_short_sequence_on_a_tiny_region_is_as_the_model_says() -> None:
 
 
 @pytest.mark.parametrize("align", [1 << i for i in range(11)])
-def test_an_alignment_holds_for_the_address_and_for_the_real_place(
+def test_an_alignment_holds_for_every_base_and_for_the_real_address(
     based_heap: glassheap.Heap, align: int
 ) -> None:
     heap = based_heap
@@ -188,7 +188,7 @@ def test_an_alignment_holds_for_the_address_and_for_the_real_place(
 
 @pytest.mark.parametrize("size", [64, 100, 1009, 4081, 65521, 1 << 20])
 def test_the_largest_alignment_is_a_quarter_of_the_region(size: int) -> None:
-    """As it is after rounding up; and it holds for the real place, too."""
+    """A quarter of the size after rounding up; the real address is aligned, too."""
     heap = glassheap.Heap(size, base=0)
     largest = 1 << (heap.size.bit_length() - 3)
     with pytest.raises(glassheap.InvalidAlignment, match=f"up to {largest}, a quarter"):
@@ -199,7 +199,7 @@ def test_the_largest_alignment_is_a_quarter_of_the_region(size: int) -> None:
 
 
 def test_the_gap_in_front_of_an_aligned_block_is_free() -> None:
-    """It takes the lowest aligned place; nothing is lost to it."""
+    """The block is at the lowest aligned place, and the gap can be allocated."""
     heap = glassheap.Heap(4096, base=0)
     assert heap.malloc(40, align=1024) == 1024
     assert heap.free_list() == [(0, 992), (1072, 3008)]
@@ -208,7 +208,7 @@ def test_the_gap_in_front_of_an_aligned_block_is_free() -> None:
     assert_sound(heap)
 
 
-def test_a_block_without_room_for_the_gap_is_passed_over() -> None:
+def test_a_free_block_without_room_for_the_gap_is_skipped() -> None:
     heap = glassheap.Heap(1024, base=0)
     addresses = heap.malloc_many([112, 16, 128, 16])
     heap.free_many([addresses[0], addresses[2]])
@@ -218,7 +218,7 @@ def test_a_block_without_room_for_the_gap_is_passed_over() -> None:
     assert_sound(heap)
 
 
-# --- The smallest and the largest. ----------------------------------------------------------------
+# --- Smallest and largest regions and blocks. -----------------------------------------------------
 
 
 @pytest.mark.parametrize("size", [*range(16, 66), 4095, 4097, 5000])
@@ -232,7 +232,7 @@ def test_a_region_is_rounded_up_to_a_granule(size: int) -> None:
         assert_sound(heap)
 
 
-def test_sixteen_bytes_hold_one_block_of_nothing() -> None:
+def test_a_region_of_sixteen_bytes_holds_one_empty_block() -> None:
     with glassheap.Heap(16) as heap:
         assert heap.largest_free() == heap.available_memory() == 0
         address = heap.malloc(0)
@@ -244,7 +244,7 @@ def test_sixteen_bytes_hold_one_block_of_nothing() -> None:
         assert_sound(heap)
 
 
-def test_malloc_0_gives_distinct_blocks_without_payload(heap: glassheap.Heap) -> None:
+def test_malloc_0_returns_distinct_blocks_without_payload(heap: glassheap.Heap) -> None:
     addresses = [heap.malloc(0) for _ in range(256)]
     assert len(set(addresses)) == 256
     assert len(heap) == 256
@@ -255,8 +255,8 @@ def test_malloc_0_gives_distinct_blocks_without_payload(heap: glassheap.Heap) ->
     assert_sound(heap)
 
 
-def test_a_remainder_of_sixteen_bytes_is_a_free_block_with_nothing_to_offer() -> None:
-    """So no tail is ever absorbed into a block that did not ask for it."""
+def test_a_remainder_of_sixteen_bytes_is_a_free_block_of_size_0() -> None:
+    """A remainder is never added to the extent of the allocated block."""
     heap = glassheap.Heap(64)
     heap.malloc(32)
     assert heap.free_list() == [(heap.base + 48, 0)]
@@ -266,7 +266,7 @@ def test_a_remainder_of_sixteen_bytes_is_a_free_block_with_nothing_to_offer() ->
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_the_largest_free_size_can_always_be_had_and_one_more_never(seed: int) -> None:
+def test_the_largest_free_size_can_be_allocated_and_one_byte_more_cannot(seed: int) -> None:
     """OutOfMemory if and only if no free block can serve the request."""
     rng = random.Random(seed)
     heap = glassheap.Heap(4096)

@@ -21,15 +21,17 @@ from unittest.mock import ANY
 import pytest
 
 import glassheap
-from bench import (
-    CHANGES,
-    GROUNDS,
-    OF_A_SIZE,
-    OF_AN_ADDRESS,
-    OF_AN_ALIGNMENT,
-    WATCHED_GROUNDS,
-    Bench,
-    Ground,
+from fault_fixture import (
+    ADDRESS_CALLS as ADDRESS_CALLS_OF_HEAP,
+)
+from fault_fixture import (
+    ALIGNMENT_CALLS,
+    CONFIGURATIONS,
+    DEBUG_CONFIGURATIONS,
+    MUTATING_CALLS,
+    SIZE_CALLS,
+    Configuration,
+    PreparedHeap,
 )
 from heap_probes import (
     BACK,
@@ -65,26 +67,26 @@ class Row(NamedTuple):
     """One fault: `given` prepares it, and is what the calls are then given."""
 
     error: type[Exception]
-    said: Callable[[Bench, Any, str], Said]  # the last is the name of the call
-    given: Callable[[Bench], Any]
-    calls: Mapping[str, Callable[[Bench, Any], object]]
+    said: Callable[[PreparedHeap, Any, str], Said]  # the last is the name of the call
+    given: Callable[[PreparedHeap], Any]
+    calls: Mapping[str, Callable[[PreparedHeap, Any], object]]
 
 
 def rows(
-    calls: Mapping[str, Callable[[Bench, Any], object]],
+    calls: Mapping[str, Callable[[PreparedHeap, Any], object]],
     error: type[Exception],
-    said: Callable[[Bench, Any, str], Said],
-    given: Mapping[str, Callable[[Bench], Any]],
+    said: Callable[[PreparedHeap, Any, str], Said],
+    given: Mapping[str, Callable[[PreparedHeap], Any]],
 ) -> dict[str, Row]:
     """Rows that differ in what is given alone."""
     return {name: Row(error, said, make, calls) for name, make in given.items()}
 
 
-def always(value: object, bench: Bench) -> Any:
+def always(value: object, prepared: PreparedHeap) -> Any:
     return value
 
 
-def constant(values: Iterable[Any]) -> dict[str, Callable[[Bench], Any]]:
+def constant(values: Iterable[Any]) -> dict[str, Callable[[PreparedHeap], Any]]:
     """Each of these values, by its own name, whatever the heap."""
     return {str(value): partial(always, value) for value in values}
 
@@ -106,34 +108,36 @@ def without_culprit(finding: glassheap.Finding) -> str:
     return str(finding).split(" The likely culprit", maxsplit=1)[0]
 
 
-def assert_raised(row: Row, bench: Bench, given: object, name: str) -> None:
+def assert_raised(row: Row, prepared: PreparedHeap, given: object, name: str) -> None:
     with pytest.raises(row.error) as caught:
-        row.calls[name](bench, given)
+        row.calls[name](prepared, given)
     assert caught.type is row.error
-    assert_said(caught.value, row.said(bench, given, name))
+    assert_said(caught.value, row.said(prepared, given, name))
 
 
-def assert_refused(row: Row, bench: Bench, given: object, *names: str) -> None:
+def assert_refused(row: Row, prepared: PreparedHeap, given: object, *names: str) -> None:
     """By these calls, one after the other: none of them leaves a trace for the next."""
-    before = state(bench.heap)
+    before = state(prepared.heap)
     for name in names:
-        assert_raised(row, bench, given, name)
-        assert state(bench.heap) == before, name
+        assert_raised(row, prepared, given, name)
+        assert state(prepared.heap) == before, name
 
 
-def assert_refused_by_all(row: Row, bench: Bench) -> None:
-    assert_refused(row, bench, row.given(bench), *row.calls)
+def assert_refused_by_all(row: Row, prepared: PreparedHeap) -> None:
+    assert_refused(row, prepared, row.given(prepared), *row.calls)
 
 
 WATCHED_SAMPLE = [
-    ground
-    for ground in WATCHED_GROUNDS
-    if ground.region == "pages" and ground.policy in ("first_fit", "buddy")
+    configuration
+    for configuration in DEBUG_CONFIGURATIONS
+    if configuration.region == "pages" and configuration.policy in ("first_fit", "buddy")
 ]
 """What is watched refuses as everything else does; what it finds beside has rows of its own."""
-every_watched_ground = pytest.mark.parametrize("ground", WATCHED_GROUNDS, ids=str)
-every_ground = pytest.mark.parametrize("ground", GROUNDS, ids=str)
-with_headers = pytest.mark.parametrize("ground", [g for g in GROUNDS if g.headers], ids=str)
+every_watched_ground = pytest.mark.parametrize("configuration", DEBUG_CONFIGURATIONS, ids=str)
+every_ground = pytest.mark.parametrize("configuration", CONFIGURATIONS, ids=str)
+with_headers = pytest.mark.parametrize(
+    "configuration", [g for g in CONFIGURATIONS if g.headers], ids=str
+)
 
 
 def every_row(table: Mapping[str, Any]) -> pytest.MarkDecorator:
@@ -143,24 +147,24 @@ def every_row(table: Mapping[str, Any]) -> pytest.MarkDecorator:
 # --- What is said of an address. ------------------------------------------------------------------
 
 
-def free_already(bench: Bench, address: int, name: str) -> Said:
+def free_already(prepared: PreparedHeap, address: int, name: str) -> Said:
     text = f"the memory at {address:#x} is free already: it was freed before, or never handed out."
     return Said(f"{text} Free each block once.", {"address": address})
 
 
-def inside(bench: Bench, address: int, name: str) -> Said:
+def inside(prepared: PreparedHeap, address: int, name: str) -> Said:
     """Whose block it is, the walk tells."""
-    (owner,) = (i for i in bench.heap.walk() if i.start <= address < i.start + i.extent)
+    (owner,) = (i for i in prepared.heap.walk() if i.start <= address < i.start + i.extent)
     text = f"{address:#x} lies inside a live block, but is not where its payload starts."
     return Said(f"{text} Pass {owner.address:#x}, which is.", {"address": address})
 
 
-def misaligned(bench: Bench, address: int, name: str) -> Said:
+def misaligned(prepared: PreparedHeap, address: int, name: str) -> Said:
     text = f"{address:#x} is no multiple of 16 from the start of the region: no block can start"
     return Said(f"{text} there. Pass the address that malloc returned.", {"address": address})
 
 
-def outside(bench: Bench, address: int, name: str) -> Said:
+def outside(prepared: PreparedHeap, address: int, name: str) -> Said:
     sayable = 0 <= address < 2**64 - 1
     place = f"{address:#x}" if sayable else "an address below 0 or from 2^64 - 1 upwards"
     text = f"{place} is outside the heap's region. Pass an address that this heap returned."
@@ -170,26 +174,26 @@ def outside(bench: Bench, address: int, name: str) -> Said:
 # --- Addresses at which no live block is. ---------------------------------------------------------
 
 
-def end(bench: Bench) -> int:
-    return bench.heap.base + bench.heap.size
+def end(prepared: PreparedHeap) -> int:
+    return prepared.heap.base + prepared.heap.size
 
 
-def last_free_granule(bench: Bench) -> int:
+def last_free_granule(prepared: PreparedHeap) -> int:
     """Where a payload could be, in the largest free block."""
-    block = max(bench.heap.free_list(), key=lambda block: block.size)
-    return block.address + front(bench.heap) + block.size - GRANULE
+    block = max(prepared.heap.free_list(), key=lambda block: block.size)
+    return block.address + front(prepared.heap) + block.size - GRANULE
 
 
 def freed(
     *order: int, sizes: Iterable[int] = (48,) * 5, asked: int | None = None
-) -> Callable[[Bench], int]:
+) -> Callable[[PreparedHeap], int]:
     """Of five blocks in a row, these are freed in this order; the first's address, or `asked`'s."""
 
-    def free(bench: Bench) -> int:
-        bench.heap.reset()
-        blocks = bench.heap.malloc_many([*sizes])
+    def free(prepared: PreparedHeap) -> int:
+        prepared.heap.reset()
+        blocks = prepared.heap.malloc_many([*sizes])
         for place in order:
-            bench.heap.free(blocks[place])
+            prepared.heap.free(blocks[place])
         return blocks[order[0] if asked is None else asked]
 
     return free
@@ -199,12 +203,12 @@ EMPTY = (32, 0, 0, 0, 8)
 """An empty block has its payload where the next block starts: where that is, is nothing of it."""
 
 
-def after_reset(bench: Bench) -> int:
-    bench.heap.reset()
-    return bench.second
+def after_reset(prepared: PreparedHeap) -> int:
+    prepared.heap.reset()
+    return prepared.second
 
 
-FREE: dict[str, Callable[[Bench], int]] = {
+FREE: dict[str, Callable[[PreparedHeap], int]] = {
     "freed": lambda b: b.freed,
     "freed, then its left neighbour": lambda b: b.merged,
     "freed, then merged with a hole": lambda b: b.gone,
@@ -223,22 +227,22 @@ FREE: dict[str, Callable[[Bench], int]] = {
 }
 
 
-def forge_magic(bench: Bench) -> int:
+def forge_magic(prepared: PreparedHeap) -> int:
     """0xDEADBEEF where it would stand in front of a payload inside of `third`."""
-    overwrite(bench.heap, bench.third - bench.heap.base + 64 + 8, b"\xef\xbe\xad\xde")
-    return bench.third + 64 + GRANULE
+    overwrite(prepared.heap, prepared.third - prepared.heap.base + 64 + 8, b"\xef\xbe\xad\xde")
+    return prepared.third + 64 + GRANULE
 
 
-def forge_header(bench: Bench) -> int:
+def forge_header(prepared: PreparedHeap) -> int:
     """All sixteen bytes that stand in front of a real payload, with their seal."""
-    header = peek(bench.heap, bench.second - bench.heap.base - GRANULE, GRANULE)
-    overwrite(bench.heap, bench.third - bench.heap.base + 64, header)
-    return bench.third + 64 + GRANULE
+    header = peek(prepared.heap, prepared.second - prepared.heap.base - GRANULE, GRANULE)
+    overwrite(prepared.heap, prepared.third - prepared.heap.base + 64, header)
+    return prepared.third + 64 + GRANULE
 
 
-def replay_header(bench: Bench) -> int:
+def replay_header(prepared: PreparedHeap) -> int:
     """What stood before a block is put back where it stood: now that is inside another block."""
-    heap = bench.heap
+    heap = prepared.heap
     heap.reset()
     first, *blocks = heap.malloc_many([16] * 9)
     fronts = {address: peek(heap, address - heap.base - GRANULE, GRANULE) for address in blocks}
@@ -250,7 +254,7 @@ def replay_header(bench: Bench) -> int:
     return address
 
 
-INSIDE: dict[str, Callable[[Bench], int]] = {
+INSIDE: dict[str, Callable[[PreparedHeap], int]] = {
     "in a payload": lambda b: b.third + 32,
     "in the last granule": lambda b: b.second + 192,
     "in the rounding": lambda b: b.first + 96,
@@ -258,16 +262,16 @@ INSIDE: dict[str, Callable[[Bench], int]] = {
     "a forged header": forge_header,
     "an old header put back": replay_header,
 }
-A_HEADER: dict[str, Callable[[Bench], int]] = {"a header": lambda b: b.second - GRANULE}
+A_HEADER: dict[str, Callable[[PreparedHeap], int]] = {"a header": lambda b: b.second - GRANULE}
 
-MISALIGNED: dict[str, Callable[[Bench], int]] = {
+MISALIGNED: dict[str, Callable[[PreparedHeap], int]] = {
     "off by one": lambda b: b.first + 1,
     "off by minus one": lambda b: b.third - 1,
     "off by eight": lambda b: b.third + 8,
     "free and odd": lambda b: b.freed + 15,
 }
 
-FOREIGN: dict[str, Callable[[Bench], int]] = {
+FOREIGN: dict[str, Callable[[PreparedHeap], int]] = {
     "below": lambda b: b.heap.base - GRANULE,
     "just behind": end,
     "behind and odd": lambda b: end(b) + 1,
@@ -278,11 +282,11 @@ FOREIGN: dict[str, Callable[[Bench], int]] = {
 }
 
 
-def on_heap(call: Callable[[glassheap.Heap, Any], object]) -> Callable[[Bench, Any], object]:
-    return lambda bench, given: call(bench.heap, given)
+def on_heap(call: Callable[[glassheap.Heap, Any], object]) -> Callable[[PreparedHeap, Any], object]:
+    return lambda prepared, given: call(prepared.heap, given)
 
 
-ADDRESS_CALLS = {name: on_heap(call) for name, call in OF_AN_ADDRESS.items()}
+ADDRESS_CALLS = {name: on_heap(call) for name, call in ADDRESS_CALLS_OF_HEAP.items()}
 of_an_address = partial(rows, ADDRESS_CALLS)
 
 ADDRESSES = {
@@ -295,22 +299,22 @@ ADDRESSES = {
 
 @every_row(of_an_address(glassheap.InteriorPointer, inside, A_HEADER))
 @with_headers
-def test_the_address_of_a_header_is_no_payload(ground: Ground, row: Row) -> None:
-    assert_refused_by_all(row, ground.bench())
+def test_the_address_of_a_header_is_no_payload(configuration: Configuration, row: Row) -> None:
+    assert_refused_by_all(row, configuration.prepared())
 
 
 @every_ground
-def test_an_empty_block_merged_at_the_regions_end_is_free(ground: Ground) -> None:
+def test_an_empty_block_merged_at_the_regions_end_is_free(configuration: Configuration) -> None:
     """Its payload would start where the region ends, which is no place of the region."""
-    bench = ground.bench()
-    heap = bench.heap
+    prepared = configuration.prepared()
+    heap = prepared.heap
     heap.reset()
     while heap.free_list():
         address = heap.malloc(0)
     for block in sorted(heap, reverse=True):
         heap.free(block)
     row = Row(glassheap.DoubleFree, free_already, lambda b: address, ADDRESS_CALLS)
-    assert_refused_by_all(row, bench)
+    assert_refused_by_all(row, prepared)
 
 
 # --- Arguments: sizes, alignments, and what is no number. -----------------------------------------
@@ -319,9 +323,9 @@ ARGUMENT = {"calloc, as a count": "count", "malloc_many": "each size"}
 """What the calls of a size that do not say `size` call it."""
 
 
-def no_memory(bench: Bench, size: int, name: str) -> Said:
+def no_memory(prepared: PreparedHeap, size: int, name: str) -> Said:
     """More than the region has is a lack of memory, in however many pieces it is."""
-    free = [info.size for info in bench.heap.walk() if not info.live]
+    free = [info.size for info in prepared.heap.walk() if not info.live]
     blocks = "block" if len(free) == 1 else "blocks"
     asked = f"{size} bytes" if size < 2**64 - 1 else "2^64 - 1 bytes or more"
     text = (
@@ -332,28 +336,28 @@ def no_memory(bench: Bench, size: int, name: str) -> Said:
     figures = {"requested": size, "available": sum(free), "largest": max(free)}
     align = 64 if "align" in name else 16
     figures |= {"free_blocks": len(free), "align": align}
-    return Said(text, {**figures, "heap": bench.heap})
+    return Said(text, {**figures, "heap": prepared.heap})
 
 
-def negative(bench: Bench, size: int, name: str) -> Said:
+def negative(prepared: PreparedHeap, size: int, name: str) -> Said:
     return Said(f"{ARGUMENT.get(name, 'size')} counts from 0 upwards, and {size} is negative.")
 
 
-def no_size(bench: Bench, given: object, name: str) -> Said:
+def no_size(prepared: PreparedHeap, given: object, name: str) -> Said:
     argument = ARGUMENT.get(name, "size")
     return Said(f"{argument} must be a whole number, not {type(given).__name__}.")
 
 
-def no_address(bench: Bench, given: object, name: str) -> Said:
+def no_address(prepared: PreparedHeap, given: object, name: str) -> Said:
     return Said(f"address must be a whole number, not {type(given).__name__}.")
 
 
-def no_alignment(bench: Bench, given: object, name: str) -> Said:
+def no_alignment(prepared: PreparedHeap, given: object, name: str) -> Said:
     return Said(f"align must be a whole number, not {type(given).__name__}.")
 
 
-def bad_alignment(bench: Bench, align: int, name: str) -> Said:
-    quarter = 1 << (bench.heap.size.bit_length() - 3)
+def bad_alignment(prepared: PreparedHeap, align: int, name: str) -> Said:
+    quarter = 1 << (prepared.heap.size.bit_length() - 3)
     text = f"align must be a power of two up to {quarter}, a quarter of this region, and"
     return Said(f"{text} {align} is not.")
 
@@ -364,13 +368,13 @@ BAD_ALIGNMENTS = [0, 3, 5, 17, 24, 1023, 2048, 4096, 2**63, 2**64, 2**64 + 16, 2
 NONSENSE = [1.5, 8.0, "8", b"8", [8], (), 8j]
 
 SIZES = {
-    **rows(OF_A_SIZE, glassheap.OutOfMemory, no_memory, constant(TOO_MUCH)),
-    **rows(OF_A_SIZE, glassheap.InvalidSize, negative, constant([-1, -16, -(2**63), -(2**200)])),
-    **rows(OF_A_SIZE, TypeError, no_size, constant([*NONSENSE, None])),
+    **rows(SIZE_CALLS, glassheap.OutOfMemory, no_memory, constant(TOO_MUCH)),
+    **rows(SIZE_CALLS, glassheap.InvalidSize, negative, constant([-1, -16, -(2**63), -(2**200)])),
+    **rows(SIZE_CALLS, TypeError, no_size, constant([*NONSENSE, None])),
 }
 ALIGNMENTS = {
-    **rows(OF_AN_ALIGNMENT, glassheap.InvalidAlignment, bad_alignment, constant(BAD_ALIGNMENTS)),
-    **rows(OF_AN_ALIGNMENT, TypeError, no_alignment, constant([16.0, "16", None])),
+    **rows(ALIGNMENT_CALLS, glassheap.InvalidAlignment, bad_alignment, constant(BAD_ALIGNMENTS)),
+    **rows(ALIGNMENT_CALLS, TypeError, no_alignment, constant([16.0, "16", None])),
 }
 NO_ADDRESSES = of_an_address(TypeError, no_address, constant(NONSENSE))
 
@@ -378,24 +382,24 @@ NO_ADDRESSES = of_an_address(TypeError, no_address, constant(NONSENSE))
 # --- Views and handles. ---------------------------------------------------------------------------
 
 
-def pinned(bench: Bench, view: object, name: str) -> Said:
-    return Said(f"a view of the block at {bench.first:#x} is still alive. Release it first.")
+def pinned(prepared: PreparedHeap, view: object, name: str) -> Said:
+    return Said(f"a view of the block at {prepared.first:#x} is still alive. Release it first.")
 
 
-def region_viewed(bench: Bench, view: object, name: str) -> Said:
+def region_viewed(prepared: PreparedHeap, view: object, name: str) -> Said:
     return Said("a view of the heap's region is still alive. Release it first.")
 
 
-def stale(bench: Bench, block: glassheap.Block, name: str) -> Said:
+def stale(prepared: PreparedHeap, block: glassheap.Block, name: str) -> Said:
     text = f"this Block is stale: its memory at {block.address:#x} was freed, or the heap was reset"
     return Said(f"{text}, since it was allocated. Drop it.", {"address": block.address})
 
 
-CLOSING: dict[str, Callable[[Bench, Any], object]] = {
+CLOSING: dict[str, Callable[[PreparedHeap, Any], object]] = {
     "close": lambda b, view: b.heap.close(),
     "with": lambda b, view: b.heap.__exit__(None, None, None),
 }
-MOVING: dict[str, Callable[[Bench, Any], object]] = {
+MOVING: dict[str, Callable[[PreparedHeap, Any], object]] = {
     "free": lambda b, view: b.heap.free(b.first),
     "realloc": lambda b, view: b.heap.realloc(b.first, 10),
     "realloc to the same size": lambda b, view: b.heap.realloc(b.first, 100),
@@ -404,40 +408,40 @@ MOVING: dict[str, Callable[[Bench, Any], object]] = {
     "reset": lambda b, view: b.heap.reset(),
     **CLOSING,
 }
-VIEWS: dict[str, Callable[[Bench], Any]] = {
+VIEWS: dict[str, Callable[[PreparedHeap], Any]] = {
     "a view": lambda b: b.heap.view(b.first),
     "a slice of a view": lambda b: b.heap.view(b.first)[10:20],
     "an empty view": lambda b: b.heap.view(b.first)[:0],
 }
 
 
-def freed_by_address(bench: Bench) -> glassheap.Block:
-    block = bench.heap.alloc(40)
-    bench.heap.free(block.address)
+def freed_by_address(prepared: PreparedHeap) -> glassheap.Block:
+    block = prepared.heap.alloc(40)
+    prepared.heap.free(block.address)
     return block
 
 
-def freed_by_itself(bench: Bench) -> glassheap.Block:
-    block = bench.heap.alloc(40)
+def freed_by_itself(prepared: PreparedHeap) -> glassheap.Block:
+    block = prepared.heap.alloc(40)
     block.free()
     return block
 
 
-def outlived_a_reset(bench: Bench) -> glassheap.Block:
+def outlived_a_reset(prepared: PreparedHeap) -> glassheap.Block:
     """Without headers nothing but this tells that its address has been handed out again."""
-    block = bench.heap.alloc(40)
-    bench.heap.reset()
-    bench.heap.malloc_many([40] * 20)
+    block = prepared.heap.alloc(40)
+    prepared.heap.reset()
+    prepared.heap.malloc_many([40] * 20)
     return block
 
 
-HANDLES: dict[str, Callable[[Bench], Any]] = {
+HANDLES: dict[str, Callable[[PreparedHeap], Any]] = {
     "merged since": lambda b: b.stale,
     "freed by its address": freed_by_address,
     "freed by itself": freed_by_itself,
     "outlived a reset": outlived_a_reset,
 }
-OF_A_HANDLE: dict[str, Callable[[Bench, Any], object]] = {
+OF_A_HANDLE: dict[str, Callable[[PreparedHeap, Any], object]] = {
     "free": lambda b, block: block.free(),
     "memoryview": lambda b, block: memoryview(block),
     "bytes": lambda b, block: bytes(block),
@@ -466,23 +470,23 @@ TABLE = {
 
 
 @every_row(TABLE)
-@pytest.mark.parametrize("ground", [*GROUNDS, *WATCHED_SAMPLE], ids=str)
-def test_a_fault_is_named_and_leaves_no_trace(ground: Ground, row: Row) -> None:
-    bench = ground.bench()
-    assert_refused_by_all(row, bench)
-    assert_sound(bench.heap)
+@pytest.mark.parametrize("configuration", [*CONFIGURATIONS, *WATCHED_SAMPLE], ids=str)
+def test_a_fault_is_named_and_leaves_no_trace(configuration: Configuration, row: Row) -> None:
+    prepared = configuration.prepared()
+    assert_refused_by_all(row, prepared)
+    assert_sound(prepared.heap)
 
 
 @with_headers
-def test_a_handle_knows_that_its_address_was_handed_out_again(ground: Ground) -> None:
+def test_a_handle_knows_that_its_address_was_handed_out_again(configuration: Configuration) -> None:
     """By the serial, which stands in the header."""
-    heap = ground.bench().heap
+    heap = configuration.prepared().heap
     block = heap.alloc(500)
     heap.free(block.address)
     while block.address not in heap:
         heap.malloc(500)
-    bench = Bench(heap, *(block.address,) * 7, stale=block)
-    assert_refused_by_all(Row(glassheap.StaleHandle, stale, lambda b: block, OF_A_HANDLE), bench)
+    prepared = PreparedHeap(heap, *(block.address,) * 7, stale=block)
+    assert_refused_by_all(Row(glassheap.StaleHandle, stale, lambda b: block, OF_A_HANDLE), prepared)
 
 
 # --- Bytes that the heap relies on, overwritten. --------------------------------------------------
@@ -493,9 +497,9 @@ def corrupted(text: str, offset: int, field: str, expected: object, found: int) 
     return Said(f"{text} The heap is damaged; a reset brings it back, empty.", figures)
 
 
-def broken_header(bench: Bench, address: int, name: str) -> Said:
+def broken_header(prepared: PreparedHeap, address: int, name: str) -> Said:
     """By the bytes that stand there: first the magic number, then the size, then the seal."""
-    heap, offset = bench.heap, bench.offset(address)
+    heap, offset = prepared.heap, prepared.offset(address)
     (block,) = (info for info in heap.walk() if info.address == address)
     header = header_at(heap, offset)
     text = f"the header of the block at offset {offset}"
@@ -512,44 +516,48 @@ def broken_header(bench: Bench, address: int, name: str) -> Said:
     return corrupted(text, offset, "seal", ANY, header.seal)
 
 
-def over(at: int, data: bytes) -> Callable[[Bench], int]:
+def over(at: int, data: bytes) -> Callable[[PreparedHeap], int]:
     """These bytes are written so far from where the header of `second` begins."""
 
-    def write(bench: Bench) -> int:
-        overwrite(bench.heap, bench.offset(bench.second) + at, data)
-        return bench.second
+    def write(prepared: PreparedHeap) -> int:
+        overwrite(prepared.heap, prepared.offset(prepared.second) + at, data)
+        return prepared.second
 
     return write
 
 
-def flip(at: int, mask: bytes) -> Callable[[Bench], int]:
+def flip(at: int, mask: bytes) -> Callable[[PreparedHeap], int]:
     """These bits are turned over, so far from where the header of `second` begins."""
 
-    def write(bench: Bench) -> int:
-        place = bench.offset(bench.second) + at
-        old = peek(bench.heap, place, len(mask))
+    def write(prepared: PreparedHeap) -> int:
+        place = prepared.offset(prepared.second) + at
+        old = peek(prepared.heap, place, len(mask))
         changed = bytes(byte ^ bits for byte, bits in zip(old, mask, strict=True))
-        overwrite(bench.heap, place, changed)
-        return bench.second
+        overwrite(prepared.heap, place, changed)
+        return prepared.second
 
     return write
 
 
-def twins_header(bench: Bench) -> int:
+def twins_header(prepared: PreparedHeap) -> int:
     """A real one, with its seal, of a block of the same size."""
-    overwrite(bench.heap, bench.offset(bench.twin), peek(bench.heap, bench.offset(bench.first), 16))
-    return bench.twin
+    overwrite(
+        prepared.heap,
+        prepared.offset(prepared.twin),
+        peek(prepared.heap, prepared.offset(prepared.first), 16),
+    )
+    return prepared.twin
 
 
-def old_header(bench: Bench) -> int:
+def old_header(prepared: PreparedHeap) -> int:
     """The place's own, of when there was a block of another extent."""
-    heap = bench.heap
+    heap = prepared.heap
     heap.reset()
     address = heap.malloc(600)
-    header = peek(heap, bench.offset(address), FRONT)
+    header = peek(heap, prepared.offset(address), FRONT)
     heap.free(address)
     assert heap.malloc_many([40, 40])[0] == address
-    overwrite(heap, bench.offset(address), header)
+    overwrite(heap, prepared.offset(address), header)
     return address
 
 
@@ -590,10 +598,10 @@ HEADERS = {
 }
 
 
-def assert_found(row: Row, bench: Bench, given: object) -> None:
+def assert_found(row: Row, prepared: PreparedHeap, given: object) -> None:
     """check() finds this and nothing else, and says it in the words of the exception."""
-    said = row.said(bench, given, "check")
-    (finding,) = bench.heap.check()
+    said = row.said(prepared, given, "check")
+    (finding,) = prepared.heap.check()
     assert finding == (row.error.__name__, *(said.figures[name] for name in FINDING))
     error = row.error(without_culprit(finding))
     vars(error).update(said.figures)
@@ -603,24 +611,26 @@ def assert_found(row: Row, bench: Bench, given: object) -> None:
 FINDING = ("field", "offset", "expected", "found")
 
 
-def commit_and_find(ground: Ground, row: Row) -> None:
+def commit_and_find(configuration: Configuration, row: Row) -> None:
     for name in row.calls:
-        bench = ground.bench()
-        address = row.given(bench)
-        assert_refused(row, bench, address, name)
-        assert_found(row, bench, address)
-    bench = ground.bench()
-    assert_found(row, bench, row.given(bench))
+        prepared = configuration.prepared()
+        address = row.given(prepared)
+        assert_refused(row, prepared, address, name)
+        assert_found(row, prepared, address)
+    prepared = configuration.prepared()
+    assert_found(row, prepared, row.given(prepared))
 
 
 @every_row(HEADERS)
 @with_headers
-def test_an_overwritten_header_is_found_and_contained(ground: Ground, row: Row) -> None:
+def test_an_overwritten_header_is_found_and_contained(
+    configuration: Configuration, row: Row
+) -> None:
     """A seal of 16 bits misses one forgery in 65,536; under another key it must see it."""
     try:
-        commit_and_find(ground, row)
+        commit_and_find(configuration, row)
     except AssertionError:
-        commit_and_find(ground, row)
+        commit_and_find(configuration, row)
 
 
 # --- Nodes of free blocks. ------------------------------------------------------------------------
@@ -633,7 +643,7 @@ class Written(NamedTuple):
     """What is written into the node of a free block."""
 
     field: str
-    changed: Callable[[Bench, int], int]
+    changed: Callable[[PreparedHeap, int], int]
 
 
 WRITTEN = {
@@ -649,43 +659,45 @@ WRITTEN = {
 }
 
 
-def write_node(bench: Bench, which: int, written: Written) -> Said:
+def write_node(prepared: PreparedHeap, which: int, written: Written) -> Said:
     """Write into that free block; what the heap must say of it."""
-    offset = bench.heap.free_list()[which].address - bench.heap.base
-    node = node_at(bench.heap, offset)
+    offset = prepared.heap.free_list()[which].address - prepared.heap.base
+    node = node_at(prepared.heap, offset)
     name = NODE_FIELDS[written.field]
-    changed: Node = node._replace(**{name: written.changed(bench, getattr(node, name))})
-    overwrite(bench.heap, offset, changed.pack())
+    changed: Node = node._replace(**{name: written.changed(prepared, getattr(node, name))})
+    overwrite(prepared.heap, offset, changed.pack())
     expected, found = getattr(node, name), getattr(changed, name)
     text = f"the free block at offset {offset} breaks the rule '{written.field}': it has"
     text += f" 0x{found:X} where 0x{expected:X} was expected. Something wrote into freed memory."
     return corrupted(text, offset, written.field, expected, found)
 
 
-def offers(bench: Bench) -> list[int]:
+def offers(prepared: PreparedHeap) -> list[int]:
     """What each free block offers, the largest first, by the block map: no node is asked."""
-    return sorted((info.size for info in bench.heap.walk() if not info.live), reverse=True)
+    return sorted((info.size for info in prepared.heap.walk() if not info.live), reverse=True)
 
 
-def take_all(bench: Bench) -> Iterable[Callable[[], object]]:
+def take_all(prepared: PreparedHeap) -> Iterable[Callable[[], object]]:
     """Every free block is taken."""
-    for size in offers(bench):
-        yield partial(bench.heap.malloc, size)
+    for size in offers(prepared):
+        yield partial(prepared.heap.malloc, size)
 
 
-def take_all_at_once(bench: Bench) -> Iterable[Callable[[], object]]:
-    yield lambda: bench.heap.malloc_many(offers(bench))
+def take_all_at_once(prepared: PreparedHeap) -> Iterable[Callable[[], object]]:
+    yield lambda: prepared.heap.malloc_many(offers(prepared))
 
 
-def give_all_back(bench: Bench) -> Iterable[Callable[[], object]]:
+def give_all_back(prepared: PreparedHeap) -> Iterable[Callable[[], object]]:
     """Every free block is merged with, or linked to."""
-    for address in [*bench.heap]:
-        yield partial(bench.heap.free, address)
+    for address in [*prepared.heap]:
+        yield partial(prepared.heap.free, address)
 
 
-def meetings(ground: Ground) -> list[Callable[[Bench], Iterable[Callable[[], object]]]]:
+def meetings(
+    configuration: Configuration,
+) -> list[Callable[[PreparedHeap], Iterable[Callable[[], object]]]]:
     """What meets every node; but a buddy whose other half is never free is merged with nothing."""
-    merging = [] if ground.policy == "buddy" else [give_all_back]
+    merging = [] if configuration.policy == "buddy" else [give_all_back]
     return [take_all, take_all_at_once, *merging]
 
 
@@ -696,42 +708,46 @@ def assert_damaged(heap: glassheap.Heap) -> None:
 
 
 def meet(
-    bench: Bench,
+    prepared: PreparedHeap,
     steps: Iterable[Callable[[], object]],
     said: Said,
     error_class: type[Exception] = glassheap.FreeListCorrupted,
 ) -> None:
     """One of the steps meets the damage, says so, and changes nothing."""
     for step in steps:
-        before = state(bench.heap)
+        before = state(prepared.heap)
         try:
             step()
         except error_class as error:
             assert_said(error, said)
-            assert state(bench.heap) == before
-            assert_damaged(bench.heap)
+            assert state(prepared.heap) == before
+            assert_damaged(prepared.heap)
             return
     pytest.fail("nothing met the damage")
 
 
 @pytest.mark.parametrize("written", WRITTEN.values(), ids=WRITTEN)
 @every_ground
-def test_an_overwritten_node_is_met_where_it_is_used(ground: Ground, written: Written) -> None:
+def test_an_overwritten_node_is_met_where_it_is_used(
+    configuration: Configuration, written: Written
+) -> None:
     """Whoever takes all there is, or gives all back, meets every node."""
-    free_blocks = ground.bench().heap.stats().free_blocks
-    for meeting, which in itertools.product(meetings(ground), range(free_blocks)):
-        bench = ground.bench()
-        said = write_node(bench, which, written)
-        meet(bench, meeting(bench), said)
+    free_blocks = configuration.prepared().heap.stats().free_blocks
+    for meeting, which in itertools.product(meetings(configuration), range(free_blocks)):
+        prepared = configuration.prepared()
+        said = write_node(prepared, which, written)
+        meet(prepared, meeting(prepared), said)
 
 
 @pytest.mark.parametrize("written", WRITTEN.values(), ids=WRITTEN)
 @every_ground
-def test_an_overwritten_node_is_found_by_check(ground: Ground, written: Written) -> None:
-    for which in range(ground.bench().heap.stats().free_blocks):
-        bench = ground.bench()
-        said = write_node(bench, which, written)
-        (finding,) = bench.heap.check()
+def test_an_overwritten_node_is_found_by_check(
+    configuration: Configuration, written: Written
+) -> None:
+    for which in range(configuration.prepared().heap.stats().free_blocks):
+        prepared = configuration.prepared()
+        said = write_node(prepared, which, written)
+        (finding,) = prepared.heap.check()
         figures = (said.figures[name] for name in FINDING)
         assert finding == ("FreeListCorrupted", *figures)
         assert without_culprit(finding) == said.text
@@ -757,45 +773,45 @@ ROUNDING = {
 }
 
 
-def overflowed(behind: Behind) -> Callable[[Bench], glassheap.Block]:
+def overflowed(behind: Behind) -> Callable[[PreparedHeap], glassheap.Block]:
     """A block of 100 bytes that was written behind; 112 are its granules."""
 
-    def write(bench: Bench) -> glassheap.Block:
-        block = bench.heap.alloc(100)
-        place = block.address - bench.heap.base + 100 + behind.first
-        old = peek(bench.heap, place, behind.length)
-        overwrite(bench.heap, place, bytes(byte ^ 0x5A for byte in old))
+    def write(prepared: PreparedHeap) -> glassheap.Block:
+        block = prepared.heap.alloc(100)
+        place = block.address - prepared.heap.base + 100 + behind.first
+        old = peek(prepared.heap, place, behind.length)
+        overwrite(prepared.heap, place, bytes(byte ^ 0x5A for byte in old))
         return block
 
     return write
 
 
-def overflow_of(bench: Bench, address: int, size: int, index: int) -> Said:
-    offset = bench.offset(address)
+def overflow_of(prepared: PreparedHeap, address: int, size: int, index: int) -> Said:
+    offset = prepared.offset(address)
     text = f"the block at offset {offset} has {size} bytes, and the byte with the index {index},"
     return corrupted(f"{text} behind its end, was written.", offset, "redzone", size, index)
 
 
-def overflow(behind: Behind) -> Callable[[Bench, Any, str], Said]:
-    def said(bench: Bench, block: glassheap.Block, name: str) -> Said:
+def overflow(behind: Behind) -> Callable[[PreparedHeap, Any, str], Said]:
+    def said(prepared: PreparedHeap, block: glassheap.Block, name: str) -> Said:
         """Without headers the trailer is what knows the size: broken, it leaves the extent."""
-        end = next(i.extent for i in bench.heap.walk() if i.address == block.address)
-        end -= front(bench.heap) + BACK
-        if not bench.heap.headers and 100 + behind.first + behind.length > end:
-            return overflow_of(bench, block.address, end, end)
-        return overflow_of(bench, block.address, 100, 100 + behind.told)
+        end = next(i.extent for i in prepared.heap.walk() if i.address == block.address)
+        end -= front(prepared.heap) + BACK
+        if not prepared.heap.headers and 100 + behind.first + behind.length > end:
+            return overflow_of(prepared, block.address, end, end)
+        return overflow_of(prepared, block.address, 100, 100 + behind.told)
 
     return said
 
 
 def at_its_address(
     call: Callable[[glassheap.Heap, Any], object],
-) -> Callable[[Bench, Any], object]:
-    return lambda bench, block: call(bench.heap, block.address)
+) -> Callable[[PreparedHeap, Any], object]:
+    return lambda prepared, block: call(prepared.heap, block.address)
 
 
-OF_WHAT_OVERFLOWED: dict[str, Callable[[Bench, Any], object]] = {
-    **{name: at_its_address(call) for name, call in OF_AN_ADDRESS.items()},
+OF_WHAT_OVERFLOWED: dict[str, Callable[[PreparedHeap, Any], object]] = {
+    **{name: at_its_address(call) for name, call in ADDRESS_CALLS_OF_HEAP.items()},
     "realloc to less": lambda b, block: b.heap.realloc(block.address, 1),
     "realloc to more": lambda b, block: b.heap.realloc(block.address, 500),
     "Block.free": lambda b, block: block.free(),
@@ -809,17 +825,17 @@ OVERFLOWS = {
 
 @every_row(OVERFLOWS)
 @every_watched_ground
-def test_an_overflow_is_found_and_contained(ground: Ground, row: Row) -> None:
-    commit_and_find(ground, row)
+def test_an_overflow_is_found_and_contained(configuration: Configuration, row: Row) -> None:
+    commit_and_find(configuration, row)
 
 
 FILL = 0xDD
 
 
-def write_free(bench: Bench, block: glassheap.BlockInfo, at: int) -> Said:
+def write_free(prepared: PreparedHeap, block: glassheap.BlockInfo, at: int) -> Said:
     """Write a byte so far into that free block; what the heap must say of it."""
-    offset = block.start - bench.heap.base + at
-    overwrite(bench.heap, offset, b"\x07")
+    offset = block.start - prepared.heap.base + at
+    overwrite(prepared.heap, offset, b"\x07")
     text = f"the byte at offset {offset} is free memory, and was written: it is 0x07 instead of"
     return corrupted(f"{text} 0x{FILL:02X}.", offset, "fill", FILL, 7)
 
@@ -831,38 +847,38 @@ PLACES: dict[str, Callable[[int], int]] = {
 }
 
 
-def free_memory(bench: Bench) -> list[glassheap.BlockInfo]:
+def free_memory(prepared: PreparedHeap) -> list[glassheap.BlockInfo]:
     """The free blocks that are more than a node, and so may serve somebody."""
-    return [i for i in bench.heap.walk() if not i.live and i.size > 0]
+    return [i for i in prepared.heap.walk() if not i.live and i.size > 0]
 
 
 @pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
 @every_watched_ground
 def test_a_write_into_freed_memory_is_met_at_reuse(
-    ground: Ground, place: Callable[[int], int]
+    configuration: Configuration, place: Callable[[int], int]
 ) -> None:
     for meeting, which in itertools.product(
-        (take_all, take_all_at_once), range(len(free_memory(ground.bench())))
+        (take_all, take_all_at_once), range(len(free_memory(configuration.prepared())))
     ):
-        bench = ground.bench()
-        block = free_memory(bench)[which]
-        said = write_free(bench, block, place(block.extent))
-        meet(bench, meeting(bench), said, glassheap.WriteAfterFree)
+        prepared = configuration.prepared()
+        block = free_memory(prepared)[which]
+        said = write_free(prepared, block, place(block.extent))
+        meet(prepared, meeting(prepared), said, glassheap.WriteAfterFree)
 
 
 @pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
 @every_watched_ground
 def test_a_write_into_freed_memory_is_found_by_check(
-    ground: Ground, place: Callable[[int], int]
+    configuration: Configuration, place: Callable[[int], int]
 ) -> None:
-    for which in range(len(free_memory(ground.bench()))):
-        bench = ground.bench()
-        block = free_memory(bench)[which]
-        said = write_free(bench, block, place(block.extent))
-        (finding,) = bench.heap.check()
+    for which in range(len(free_memory(configuration.prepared()))):
+        prepared = configuration.prepared()
+        block = free_memory(prepared)[which]
+        said = write_free(prepared, block, place(block.extent))
+        (finding,) = prepared.heap.check()
         assert finding == ("WriteAfterFree", *(said.figures[name] for name in FINDING))
         assert without_culprit(finding) == said.text
-        assert_damaged(bench.heap)
+        assert_damaged(prepared.heap)
 
 
 # --- A heap that was found corrupt, or was closed. ------------------------------------------------
@@ -874,74 +890,76 @@ DAMAGED = (
 CLOSED = "the heap is closed: its region has been given back. Open another."
 
 
-def found_by_check(bench: Bench) -> None:
-    write_node(bench, 0, WRITTEN["size, a granule more"])
-    assert len(bench.heap.check()) == 1
+def found_by_check(prepared: PreparedHeap) -> None:
+    write_node(prepared, 0, WRITTEN["size, a granule more"])
+    assert len(prepared.heap.check()) == 1
 
 
-def found_by_a_call(bench: Bench) -> None:
-    write_node(bench, 0, WRITTEN["size, a granule more"])
+def found_by_a_call(prepared: PreparedHeap) -> None:
+    write_node(prepared, 0, WRITTEN["size, a granule more"])
     with pytest.raises(glassheap.FreeListCorrupted):
-        bench.heap.malloc_many(offers(bench))
+        prepared.heap.malloc_many(offers(prepared))
 
 
-def found_by_a_look(bench: Bench) -> None:
-    HEADERS["the seal"].given(bench)
+def found_by_a_look(prepared: PreparedHeap) -> None:
+    HEADERS["the seal"].given(prepared)
     with pytest.raises(glassheap.HeaderCorrupted):
-        bench.heap.usable_size(bench.second)
+        prepared.heap.usable_size(prepared.second)
 
 
 @pytest.mark.parametrize("find", [found_by_check, found_by_a_call, found_by_a_look])
 @every_ground
-def test_a_damaged_heap_refuses_every_change(ground: Ground, find: Callable[[Bench], None]) -> None:
+def test_a_damaged_heap_refuses_every_change(
+    configuration: Configuration, find: Callable[[PreparedHeap], None]
+) -> None:
     """It can be looked at, which is how this is seen, and comes back by a reset."""
-    bench = ground.bench()
-    if find is found_by_a_look and not ground.headers:
+    prepared = configuration.prepared()
+    if find is found_by_a_look and not configuration.headers:
         find = found_by_check  # nothing that looks at a block reads anything that could be broken
-    find(bench)
-    before = state(bench.heap)
-    for change in CHANGES.values():
+    find(prepared)
+    before = state(prepared.heap)
+    for change in MUTATING_CALLS.values():
         with pytest.raises(glassheap.HeapDamaged) as caught:
-            change(bench)
+            change(prepared)
         assert_said(caught.value, Said(DAMAGED))
-        assert state(bench.heap) == before
-    bench.heap.reset()
-    assert_sound(bench.heap)
-    bench.heap.free(bench.heap.malloc(bench.heap.largest_free()))
+        assert state(prepared.heap) == before
+    prepared.heap.reset()
+    assert_sound(prepared.heap)
+    prepared.heap.free(prepared.heap.malloc(prepared.heap.largest_free()))
 
 
 @every_ground
-def test_a_closed_heap_refuses_every_change(ground: Ground) -> None:
-    bench = ground.bench()
-    bench.heap.close()
-    for change in CHANGES.values():
+def test_a_closed_heap_refuses_every_change(configuration: Configuration) -> None:
+    prepared = configuration.prepared()
+    prepared.heap.close()
+    for change in MUTATING_CALLS.values():
         with pytest.raises(glassheap.HeapClosed) as caught:
-            change(bench)
+            change(prepared)
         assert_said(caught.value, Said(CLOSED))
 
 
 # --- A realloc that cannot grow; an __index__ that gets in between. -------------------------------
 
 
-GROWING: dict[str, Callable[[Bench, Any], object]] = {
+GROWING: dict[str, Callable[[PreparedHeap, Any], object]] = {
     "realloc": lambda b, size: b.heap.realloc(b.second, size),
     "realloc, aligned": lambda b, size: b.heap.realloc(b.second, size, align=64),
 }
 
 
 @every_ground
-def test_a_realloc_that_cannot_grow_changes_nothing(ground: Ground) -> None:
+def test_a_realloc_that_cannot_grow_changes_nothing(configuration: Configuration) -> None:
     """Not a byte of the block either; and what then fits elsewhere does move."""
-    bench = ground.bench()
-    heap = bench.heap
-    overwrite(heap, bench.second - heap.base, bytes(range(200)))
-    (*_, last) = (heap.malloc(size) for size in offers(bench))
+    prepared = configuration.prepared()
+    heap = prepared.heap
+    overwrite(heap, prepared.second - heap.base, bytes(range(200)))
+    (*_, last) = (heap.malloc(size) for size in offers(prepared))
     heap.free(last)
     row = Row(glassheap.OutOfMemory, no_memory, lambda b: heap.available_memory() + 500, GROWING)
-    assert_refused_by_all(row, bench)
-    assert peek(heap, bench.second - heap.base, 200) == bytes(range(200))
-    heap.free(bench.third)
-    moved = heap.realloc(bench.second, 210)
+    assert_refused_by_all(row, prepared)
+    assert peek(heap, prepared.second - heap.base, 200) == bytes(range(200))
+    heap.free(prepared.third)
+    moved = heap.realloc(prepared.second, 210)
     assert peek(heap, moved - heap.base, 200) == bytes(range(200))
 
 
@@ -957,43 +975,43 @@ class Index:
         return self.value
 
 
-def freed_meanwhile(bench: Bench) -> None:
-    bench.heap.free(bench.first)
+def freed_meanwhile(prepared: PreparedHeap) -> None:
+    prepared.heap.free(prepared.first)
 
 
-def reset_meanwhile(bench: Bench) -> None:
-    bench.heap.reset()
+def reset_meanwhile(prepared: PreparedHeap) -> None:
+    prepared.heap.reset()
 
 
 @pytest.mark.parametrize("meddle", [freed_meanwhile, reset_meanwhile])
-@pytest.mark.parametrize("call", OF_AN_ADDRESS.values(), ids=OF_AN_ADDRESS)
+@pytest.mark.parametrize("call", ADDRESS_CALLS_OF_HEAP.values(), ids=ADDRESS_CALLS_OF_HEAP)
 @every_ground
 def test_an_address_that_is_freed_while_it_is_read_is_free(
-    ground: Ground,
+    configuration: Configuration,
     call: Callable[[glassheap.Heap, Any], object],
-    meddle: Callable[[Bench], None],
+    meddle: Callable[[PreparedHeap], None],
 ) -> None:
     """What `__index__` did to the heap is seen, and the call that follows adds nothing to it."""
-    bench = ground.bench()
+    prepared = configuration.prepared()
     before: list[object] = []
 
     def meanwhile() -> None:
-        meddle(bench)
-        before.append(state(bench.heap))
+        meddle(prepared)
+        before.append(state(prepared.heap))
 
     with pytest.raises(glassheap.DoubleFree) as caught:
-        call(bench.heap, Index(bench.first, meanwhile))
-    assert_said(caught.value, free_already(bench, bench.first, ""))
-    assert before == [state(bench.heap)]
-    assert_sound(bench.heap)
+        call(prepared.heap, Index(prepared.first, meanwhile))
+    assert_said(caught.value, free_already(prepared, prepared.first, ""))
+    assert before == [state(prepared.heap)]
+    assert_sound(prepared.heap)
 
 
 # --- What looks like a fault, and is none. --------------------------------------------------------
 
 
 @every_ground
-def test_blocks_of_size_0_are_distinct_and_can_be_freed(ground: Ground) -> None:
-    heap = ground.bench().heap
+def test_blocks_of_size_0_are_distinct_and_can_be_freed(configuration: Configuration) -> None:
+    heap = configuration.prepared().heap
     before = heap.stats().requested
     blocks = [heap.malloc(0), heap.calloc(0, 8), heap.calloc(8, 0), *heap.malloc_many([0, 0])]
     blocks += [heap.realloc(None, 0), heap.realloc(heap.malloc(100), 0)]
@@ -1006,8 +1024,8 @@ def test_blocks_of_size_0_are_distinct_and_can_be_freed(ground: Ground) -> None:
 
 
 @every_ground
-def test_freeing_nothing_does_nothing(ground: Ground) -> None:
-    heap = ground.bench().heap
+def test_freeing_nothing_does_nothing(configuration: Configuration) -> None:
+    heap = configuration.prepared().heap
     before = state(heap)
     heap.free(None)
     heap.free(0)

@@ -1,4 +1,4 @@
-"""Outside of the region nothing can be overwritten: the program stops at the very instruction."""
+"""An access outside the region stops the program at that instruction."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ END, BEFORE = "heap.address + heap.size", "heap.address - 1"
     ("size", "place"),
     [(16, END), (1000, END), (4096, END), (4096, BEFORE), (65536, END), (65536, BEFORE)],
 )
-def test_a_page_without_access_stands_at_either_end(size: int, place: str, access: str) -> None:
-    """The program stops at the very instruction, instead of changing a stranger's data."""
+def test_guard_pages_enclose_the_region(size: int, place: str, access: str) -> None:
+    """The faulting access changes no other data of the process."""
     done = run_child(STRAY.format(size=size, access=access.format(place)))
     assert done.stdout == "inside\n"
     assert done.returncode == -signal.SIGSEGV

@@ -1,4 +1,4 @@
-"""A Heap as an object: how it is opened, and what it says of itself."""
+"""Heap as a Python object: construction, queries, statistics, calloc."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from heap_probes import assert_sound, header_at, peek, region_bytes
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# --- Opening. -------------------------------------------------------------------------------------
+# --- Construction. --------------------------------------------------------------------------------
 
 
-def test_without_arguments_it_is_one_page_first_fit() -> None:
+def test_the_default_heap_is_one_page_with_first_fit() -> None:
     heap = glassheap.Heap()
     assert (heap.size, heap.policy, heap.magic) == (4096, "first_fit", 0xDEADBEEF)
     assert heap.base == heap.address
@@ -25,7 +25,7 @@ def test_without_arguments_it_is_one_page_first_fit() -> None:
     assert_sound(heap)
 
 
-def test_addresses_count_from_the_base(based_heap: glassheap.Heap) -> None:
+def test_addresses_are_relative_to_the_base(based_heap: glassheap.Heap) -> None:
     first, second = based_heap.malloc(10), based_heap.malloc(10)
     assert (first, second) == (based_heap.base + 16, based_heap.base + 48)
     based_heap.view(second)[:] = b"0123456789"
@@ -34,7 +34,7 @@ def test_addresses_count_from_the_base(based_heap: glassheap.Heap) -> None:
 
 
 @pytest.mark.parametrize("base", [0, 16, 4096, 1 << 20, 1 << 47, 2**64 - 2**37])
-def test_any_multiple_of_16_is_a_base(base: int) -> None:
+def test_any_multiple_of_16_is_a_valid_base(base: int) -> None:
     heap = glassheap.Heap(1 << 16, base=base)
     assert heap.base == base
     address = heap.malloc(100, align=1 << 14)
@@ -75,7 +75,7 @@ def test_bad_options_are_refused(
         glassheap.Heap(**options)
 
 
-def test_only_the_size_may_come_by_position() -> None:
+def test_only_the_size_is_a_positional_argument() -> None:
     with pytest.raises(TypeError):
         glassheap.Heap(4096, "first_fit")  # type: ignore[arg-type, call-arg]
 
@@ -87,7 +87,7 @@ def open_largest() -> glassheap.Heap | glassheap.OutOfMemory:
         return error
 
 
-def test_the_largest_region_is_opened_or_refused_for_lack_of_memory() -> None:
+def test_the_largest_region_is_opened_or_raises_out_of_memory() -> None:
     opened = open_largest()
     if isinstance(opened, glassheap.OutOfMemory):
         assert opened.requested == 2**36 - 16
@@ -98,7 +98,7 @@ def test_the_largest_region_is_opened_or_refused_for_lack_of_memory() -> None:
 
 
 @pytest.mark.parametrize("magic", [0, 1, 0xCAFEF00D, 0xFFFFFFFF])
-def test_the_magic_number_can_be_chosen(magic: int) -> None:
+def test_the_magic_number_is_configurable(magic: int) -> None:
     heap = glassheap.Heap(magic=magic)
     assert heap.magic == magic
     heap.free(heap.malloc(8))
@@ -108,14 +108,14 @@ def test_the_magic_number_can_be_chosen(magic: int) -> None:
 
 
 def freed_bytes(heap: glassheap.Heap) -> bytes:
-    """What lies in all free blocks behind their nodes."""
+    """The bytes of all free blocks behind their nodes."""
     free = [info for info in heap.walk() if not info.live]
     return b"".join(peek(heap, info.address - heap.base, info.size) for info in free)
 
 
 @pytest.mark.parametrize("zero_on_free", [True, False])
-def test_freed_bytes_are_cleared_if_asked_for(zero_on_free: bool) -> None:
-    """Freed alone, in a batch, by a shrinking and a moving realloc, by its handle, and by reset."""
+def test_freed_bytes_are_cleared_if_and_only_if_zero_on_free_is_set(zero_on_free: bool) -> None:
+    """By free, a batch, a shrinking and a moving realloc, a handle, and reset."""
     heap = glassheap.Heap(zero_on_free=zero_on_free)
     addresses = heap.malloc_many([96] * 6)
     block = heap.alloc(96)
@@ -135,10 +135,10 @@ def test_freed_bytes_are_cleared_if_asked_for(zero_on_free: bool) -> None:
         assert_sound(heap)
 
 
-# --- What it says of itself. ----------------------------------------------------------------------
+# --- Queries. -------------------------------------------------------------------------------------
 
 
-def test_length_iteration_and_containment_are_about_live_blocks(heap: glassheap.Heap) -> None:
+def test_length_iteration_and_containment_count_live_blocks(heap: glassheap.Heap) -> None:
     assert len(heap) == 0
     assert bool(heap)
     addresses = [*heap.malloc_many([10, 20, 0, 30])]
@@ -151,20 +151,20 @@ def test_length_iteration_and_containment_are_about_live_blocks(heap: glassheap.
         assert nothing not in heap
 
 
-def test_blocks_may_be_freed_while_iterating(any_heap: glassheap.Heap) -> None:
+def test_blocks_can_be_freed_during_iteration(any_heap: glassheap.Heap) -> None:
     any_heap.malloc_many([1] * 20)
     for address in any_heap:
         any_heap.free(address)
     assert len(any_heap) == 0
 
 
-def test_iterating_again_begins_again(any_heap: glassheap.Heap) -> None:
+def test_every_iteration_starts_at_the_first_block(any_heap: glassheap.Heap) -> None:
     any_heap.malloc(1)
     assert [*any_heap] == [*any_heap]
     assert iter(any_heap) is not iter(any_heap)
 
 
-def test_repr_says_what_it_is_and_how_full(heap: glassheap.Heap) -> None:
+def test_repr_has_size_base_policy_and_counts(heap: glassheap.Heap) -> None:
     heap.malloc(100)
     text = repr(heap)
     place = f"<Heap of 4096 bytes at {heap.base:#x}, first_fit: "
@@ -173,7 +173,7 @@ def test_repr_says_what_it_is_and_how_full(heap: glassheap.Heap) -> None:
     assert repr(heap) == "<Heap of 4096 bytes, first_fit, closed>"
 
 
-def test_records_are_named_tuples_of_whole_numbers(heap: glassheap.Heap) -> None:
+def test_walk_and_free_list_return_named_tuples(heap: glassheap.Heap) -> None:
     heap.malloc(100)
     live, free = heap.walk()
     assert isinstance(live, glassheap.BlockInfo)
@@ -185,7 +185,7 @@ def test_records_are_named_tuples_of_whole_numbers(heap: glassheap.Heap) -> None
     assert repr(node) == f"FreeBlock(address={heap.base + 128}, size=3952)"
 
 
-def test_serials_count_allocations_and_wrap() -> None:
+def test_serials_count_allocations_and_wrap_at_65536() -> None:
     heap = glassheap.Heap(1 << 22)
     heap.malloc_many([0] * 65535)
     assert [info.serial for info in heap.walk()[:65535]] == [*range(1, 65536)]
@@ -195,7 +195,7 @@ def test_serials_count_allocations_and_wrap() -> None:
     assert heap.check() == []
 
 
-def test_stats_are_by_the_formulas(heap: glassheap.Heap) -> None:
+def test_the_statistics_have_the_documented_values(heap: glassheap.Heap) -> None:
     first, second, third = heap.malloc_many([100, 200, 300])
     heap.free(second)
     heap.realloc(first, 50)
@@ -223,7 +223,7 @@ def test_stats_are_by_the_formulas(heap: glassheap.Heap) -> None:
     assert stats.peak_utilisation == 600 / 672
 
 
-def test_stats_of_a_full_and_of_a_fresh_heap(heap: glassheap.Heap) -> None:
+def test_the_statistics_of_a_fresh_and_of_a_full_heap(heap: glassheap.Heap) -> None:
     fresh = heap.stats()
     assert (fresh.used, fresh.overhead, fresh.external_fragmentation) == (0, 0, 0)
     assert fresh.peak_utilisation == 1
@@ -232,7 +232,7 @@ def test_stats_of_a_full_and_of_a_fresh_heap(heap: glassheap.Heap) -> None:
     assert (full.used, full.available, full.external_fragmentation) == (4096, 0, 0)
 
 
-def test_stats_cannot_be_written(heap: glassheap.Heap) -> None:
+def test_the_statistics_are_read_only(heap: glassheap.Heap) -> None:
     with pytest.raises(AttributeError):
         heap.stats().used = 3  # type: ignore[misc]
 
@@ -245,7 +245,7 @@ def test_print_free_list_prints_to_standard_output_by_default(
     assert capsys.readouterr().out == "Free(4080)\nFree(4080)\n"
 
 
-def test_an_error_of_the_file_goes_through(any_heap: glassheap.Heap) -> None:
+def test_an_error_of_the_output_file_is_propagated(any_heap: glassheap.Heap) -> None:
     closed = io.StringIO()
     closed.close()
     with pytest.raises(ValueError, match="closed file"):
@@ -255,7 +255,7 @@ def test_an_error_of_the_file_goes_through(any_heap: glassheap.Heap) -> None:
 # --- calloc. --------------------------------------------------------------------------------------
 
 
-def test_calloc_clears_what_was_there(heap: glassheap.Heap) -> None:
+def test_calloc_clears_the_old_contents(heap: glassheap.Heap) -> None:
     dirty = heap.malloc(200)
     heap.view(dirty)[:] = b"x" * 200
     heap.free(dirty)
@@ -266,5 +266,5 @@ def test_calloc_clears_what_was_there(heap: glassheap.Heap) -> None:
 
 
 @pytest.mark.parametrize(("count", "size"), [(0, 0), (0, 2**200), (2**64, 0), (1, 5), (5, 1)])
-def test_calloc_is_malloc_of_the_product(heap: glassheap.Heap, count: int, size: int) -> None:
+def test_calloc_allocates_the_product(heap: glassheap.Heap, count: int, size: int) -> None:
     assert len(heap.view(heap.calloc(count, size))) == count * size

@@ -1,8 +1,8 @@
 """Images of heaps that were cut short, edited or overwritten: refused by name, or made whole.
 
-Whatever the bytes, to attach ends soon, and either raises an AttachError, most often a BadImage
-that names a field, or gives a heap that is sound and serves. Each batch runs in a process of its
-own, so that a crash is a test that fails, and tells at which of its images it was.
+For any bytes, attach ends soon. It either raises an AttachError, most often a BadImage that names a
+field, or returns a heap that is sound and usable. Each batch of images runs in a process of its
+own, so a crash fails one test, and the test names the image.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ LAYOUTS = [(policy.name, headers) for policy in glassheap.policies() for headers
 every_layout = pytest.mark.parametrize(("policy", "headers"), LAYOUTS)
 
 FIXED = 136
-"""Bytes at the front whose meaning is fixed when the heap is made, and that have a checksum."""
+"""Bytes at the front that are fixed when the heap is made, and covered by a checksum."""
 FIELDS = {"magic", "version", "machine", "policy", "options", "checksum", "size", "layout"}
 
 
 class Image(NamedTuple):
-    """The bytes of a heap, where its region begins in them, and what the heap said of itself."""
+    """The bytes of a heap, the offset of its region in them, and its blocks."""
 
     data: bytes
     region_at: int
@@ -45,7 +45,7 @@ class Image(NamedTuple):
 
 @cache
 def made(policy: str, headers: bool, size: int = 8000) -> Image:
-    """An image of live blocks full of their own numbers, and of holes between them."""
+    """An image with holes between live blocks, each block filled with its number."""
     with mmap.mmap(-1, 1 << 17) as memory:
         heap = SharedHeap.create(buffer=memory, policy=policy, headers=headers)
         heap.malloc(heap.largest_free() - size)
@@ -53,24 +53,24 @@ def made(policy: str, headers: bool, size: int = 8000) -> Image:
         for number, address in enumerate(blocks):
             heap.view(address)[:] = bytes([number]) * len(heap.view(address))
         heap.free_many([blocks[i] for i in (1, 3, 6, 7, 9)])
-        at = heap.address - ctypes_address(memory)
+        at = heap.address - address_of(memory)
         image = Image(bytes(memory), at, heap.walk())
         heap.close()
         return image
 
 
-def ctypes_address(memory: mmap.mmap) -> int:
+def address_of(memory: mmap.mmap) -> int:
     import ctypes
 
     first = ctypes.c_char.from_buffer(memory)
     return ctypes.addressof(first)
 
 
-# --- What becomes of an image. --------------------------------------------------------------------
+# --- Attaching to an image. -----------------------------------------------------------------------
 
 
 def outcome(image: bytes) -> str:
-    """The field that is named, or the error; or "sound", where the heap then serves."""
+    """The field that the error names, or else the error; "sound" if the heap is usable."""
     with mmap.mmap(-1, max(len(image), 1)) as memory:
         memory[: len(image)] = image
         try:
@@ -80,14 +80,14 @@ def outcome(image: bytes) -> str:
         except glassheap.AttachError as error:
             return type(error).__name__
         try:
-            assert_serves(heap)
+            assert_usable(heap)
         finally:
             heap.close()
     return "sound"
 
 
-def assert_serves(heap: SharedHeap) -> None:
-    """All that there is can be looked at and freed, and then given out again."""
+def assert_usable(heap: SharedHeap) -> None:
+    """Assert that every block can be walked and freed, and the memory then allocated again."""
     assert heap.check() == []
     walk = heap.walk()
     end = heap.size - sum(info.extent for info in walk)
@@ -102,7 +102,7 @@ def assert_serves(heap: SharedHeap) -> None:
 
 
 def outcomes(images: Iterable[bytes]) -> list[str]:
-    """The outcome of each of many, in a process that may crash or hang without taking us along."""
+    """The outcome of each image, in a child process: a crash or a hang ends the child alone."""
     ours, theirs = os.pipe()
     done = mmap.mmap(-1, 8)
     child = os.fork()
@@ -110,7 +110,7 @@ def outcomes(images: Iterable[bytes]) -> list[str]:
         signal.alarm(60)
         try:
             answer: object = [counted(image, done) for image in images]
-        except BaseException as error:  # noqa: BLE001  whatever it is, it is told
+        except BaseException as error:  # noqa: BLE001  every error is reported to the parent
             answer = repr(error)
         with open(theirs, "wb") as pipe:
             pickle.dump(answer, pipe)
@@ -120,27 +120,28 @@ def outcomes(images: Iterable[bytes]) -> list[str]:
         sent = pipe.read()
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     number = int.from_bytes(done[:8], "little")
-    assert status == 0, f"It ended with {status} at image {number}."
+    assert status == 0, f"The child ended with {status} at image {number}."
     answer = pickle.loads(sent)
     assert isinstance(answer, list), f"{answer} at image {number}"
     return answer
 
 
 def counted(image: bytes, done: mmap.mmap) -> str:
-    what = outcome(image)
+    """The outcome; counts the image in memory that the parent shares."""
+    found = outcome(image)
     done[:8] = (int.from_bytes(done[:8], "little") + 1).to_bytes(8, "little")
-    return what
+    return found
 
 
 def with_bytes(image: bytes, at: int, data: bytes) -> bytes:
     return image[:at] + data + image[at + len(data) :]
 
 
-# --- Images that are whole. -----------------------------------------------------------------------
+# --- Whole images. --------------------------------------------------------------------------------
 
 
 @every_layout
-def test_a_whole_image_is_the_heap_that_it_was(policy: str, headers: bool) -> None:
+def test_a_whole_image_gives_the_same_heap(policy: str, headers: bool) -> None:
     image = made(policy, headers)
     assert outcomes([image.data]) == ["sound"]
     with mmap.mmap(-1, len(image.data)) as memory:
@@ -150,11 +151,11 @@ def test_a_whole_image_is_the_heap_that_it_was(policy: str, headers: bool) -> No
         assert [info for info in heap.walk() if info.live] == live
         for info in live[2:]:
             with heap.view(info.address) as view:
-                assert len(set(view)) <= 1, "A block's bytes are not all as they were."
+                assert len(set(view)) <= 1, "A block's bytes have changed."
         heap.close()
 
 
-def test_a_refused_buffer_is_let_go_of() -> None:
+def test_a_refused_buffer_is_released() -> None:
     with mmap.mmap(-1, 1 << 18) as memory:
         memory[:8] = b"no heap."
         for _ in range(3):
@@ -162,11 +163,11 @@ def test_a_refused_buffer_is_let_go_of() -> None:
                 SharedHeap.attach(buffer=memory)
             assert caught.value.field == "magic"
             del caught
-        memory.resize(1 << 12)  # which a buffer that somebody has refuses
+        memory.resize(1 << 12)  # BufferError if the buffer were still exported
 
 
-def test_a_copied_file_is_looked_at_although_who_made_the_first_lives(tmp_path: Path) -> None:
-    """Whoever has the first has not got the copy: not even its lock, should that be taken."""
+def test_a_copied_file_is_checked_although_the_original_has_a_living_user(tmp_path: Path) -> None:
+    """A user of the original does not use the copy, and does not hold its lock."""
     first, copy = tmp_path / "first", tmp_path / "copy"
     with SharedHeap.create(size=1 << 14, path=first) as heap:
         address = heap.malloc(100)
@@ -187,17 +188,18 @@ def test_a_copied_file_is_looked_at_although_who_made_the_first_lives(tmp_path: 
 
 
 def lengths(whole: int) -> list[int]:
+    """Lengths to cut an image to: all of the first page, then some."""
     return [*range(4097), *range(4097, whole, 997), whole - 1]
 
 
-def test_a_buffer_that_was_cut_short() -> None:
+def test_a_buffer_that_was_cut_short_is_refused() -> None:
     image = made("first_fit", True).data
     cut = lengths(len(image))
     found = outcomes(image[:length] for length in cut[1:])
     assert set(found) == {"size"}
 
 
-def test_a_file_that_was_cut_short(tmp_path: Path) -> None:
+def test_a_file_that_was_cut_short_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "heap"
     image = made("first_fit", True).data
     path.write_bytes(image)
@@ -205,7 +207,7 @@ def test_a_file_that_was_cut_short(tmp_path: Path) -> None:
         os.truncate(path, length)
         error: type[glassheap.AttachError] = glassheap.BadImage
         if length == 0:
-            error = glassheap.AttachTimeout  # as somebody leaves it who has only just begun
+            error = glassheap.AttachTimeout  # its creator may have just opened the file
         with pytest.raises(error) as caught:
             SharedHeap.attach(path=path, timeout=0)
         assert length == 0 or vars(caught.value)["field"] == "size"
@@ -215,7 +217,7 @@ def test_a_file_that_was_cut_short(tmp_path: Path) -> None:
 
 
 @every_layout
-def test_no_byte_of_the_fixed_part_may_be_another(policy: str, headers: bool) -> None:
+def test_a_change_to_any_byte_of_the_fixed_part_is_refused(policy: str, headers: bool) -> None:
     image = made(policy, headers).data
     found = outcomes(
         with_bytes(image, at, bytes([other]))
@@ -232,19 +234,20 @@ def test_no_byte_of_the_fixed_part_may_be_another(policy: str, headers: bool) ->
 
 
 def nodes(image: Image) -> list[int]:
-    """Where the nodes of free blocks are in the image."""
+    """The offsets of the free blocks' nodes in the image."""
     return [image.region_at + info.start for info in image.blocks if not info.live]
 
 
 def linked(image: Image, size: int, links: Callable[[int, int], tuple[int, int]]) -> bytes:
-    """The image, the nodes of which have this size and these links, told by number and count."""
+    """The image with this size in every node, and links computed from its number and the count."""
     data, places = image.data, nodes(image)
     for number, at in enumerate(places):
         data = with_bytes(data, at, struct.pack("=QII", size, *links(number, len(places))))
     return data
 
 
-def wild(image: Image) -> Iterator[bytes]:
+def with_wild_links(image: Image) -> Iterator[bytes]:
+    """Images whose free blocks are linked to themselves, in circles, or out of the region."""
     starts = [(at - image.region_at) // 16 for at in nodes(image)]
     for size in (0, 16, 2**64 - 16, 2**63):
         yield linked(image, size, lambda number, _: (starts[number], starts[number]))
@@ -255,16 +258,16 @@ def wild(image: Image) -> Iterator[bytes]:
 
 
 @every_layout
-def test_circles_and_wild_links_of_free_blocks_are_made_anew(policy: str, headers: bool) -> None:
-    """Nothing of what lies in free memory is believed."""
-    assert set(outcomes(wild(made(policy, headers)))) == {"sound"}
+def test_circular_and_wild_links_of_free_blocks_are_rebuilt(policy: str, headers: bool) -> None:
+    """Nothing in free memory is trusted."""
+    assert set(outcomes(with_wild_links(made(policy, headers)))) == {"sound"}
 
 
-# --- Anything, anywhere. --------------------------------------------------------------------------
+# --- Damage anywhere. -----------------------------------------------------------------------------
 
 
-def spoilt(image: Image, draw: random.Random) -> bytes:
-    """The image with some bytes of it overwritten, mostly where there were any."""
+def damaged(image: Image, draw: random.Random) -> bytes:
+    """The image with some of its bytes overwritten, preferably bytes that are not zero."""
     data = bytearray(image.data)
     for _ in range(draw.choice([1, 1, 1, 2, 5])):
         at = draw.randrange(len(data) // 8) * 8
@@ -272,23 +275,24 @@ def spoilt(image: Image, draw: random.Random) -> bytes:
             if any(data[at : at + 8]):
                 break
             at = draw.randrange(len(data) // 8) * 8
-        spoil(data, at, draw)
+        damage(data, at, draw)
     return bytes(data)
 
 
-def spoil(data: bytearray, at: int, draw: random.Random) -> None:
+def damage(data: bytearray, at: int, draw: random.Random) -> None:
+    """Flip a bit, or overwrite a word or a range: random, small, uniform or copied bytes."""
     small = draw.choice([0, 1, 2, 16, 255, 256, 4096, 2**31, 2**32, 2**63, 2**64 - 1])
-    what = draw.randrange(6)
-    if what == 0:
+    kind = draw.randrange(6)
+    if kind == 0:
         data[at + draw.randrange(8)] ^= 1 << draw.randrange(8)
-    elif what == 1:
+    elif kind == 1:
         data[at : at + 8] = draw.randbytes(8)
-    elif what == 2:
+    elif kind == 2:
         data[at : at + 8] = small.to_bytes(8, "little")
-    elif what == 3:
+    elif kind == 3:
         length = min(draw.choice([64, 512, 4096]), len(data) - at)
         data[at : at + length] = draw.randbytes(length)
-    elif what == 4:
+    elif kind == 4:
         length = min(draw.choice([64, 512, 4096]), len(data) - at)
         data[at : at + length] = bytes([draw.choice([0, 255])]) * length
     else:
@@ -297,16 +301,16 @@ def spoil(data: bytearray, at: int, draw: random.Random) -> None:
 
 
 @every_layout
-def test_whatever_is_overwritten_the_heap_is_refused_or_sound(policy: str, headers: bool) -> None:
+def test_a_randomly_overwritten_image_is_refused_or_sound(policy: str, headers: bool) -> None:
     image = made(policy, headers)
     draw = random.Random(f"{policy} {headers}")
-    found = outcomes(spoilt(image, draw) for _ in range(700))
+    found = outcomes(damaged(image, draw) for _ in range(700))
     assert {"sound"} < set(found)
 
 
 @every_layout
-def test_bytes_behind_the_fixed_part_one_by_one(policy: str, headers: bool) -> None:
-    """What changes while a heap is used: flags, the lock, what is in flight, its numbers."""
+def test_any_word_behind_the_fixed_part_may_be_damaged(policy: str, headers: bool) -> None:
+    """The words that change in use: flags, the lock, the intent record, the heap's state."""
     image = made(policy, headers)
     outcomes(
         with_bytes(image.data, at, word.to_bytes(8, "little"))
@@ -316,8 +320,8 @@ def test_bytes_behind_the_fixed_part_one_by_one(policy: str, headers: bool) -> N
 
 
 @every_layout
-def test_bits_of_the_block_map_one_by_one(policy: str, headers: bool) -> None:
-    """Also those behind the last granule, and around the map's own ends."""
+def test_any_bit_of_the_block_map_may_be_damaged(policy: str, headers: bool) -> None:
+    """The bits behind the last granule and around both ends of the map are damaged too."""
     image = made(policy, headers)
     arrays_at = struct.unpack_from("=Q", image.data, 24)[0]
     outcomes(

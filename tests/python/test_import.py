@@ -1,4 +1,4 @@
-"""`import glassheap` is light, and whatever is heavy comes when it is used and not before."""
+"""`import glassheap` is light: heavy modules are imported on first use."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ HEAVY = [
     "threading",
     "unittest",
 ]
-"""Modules that cost a millisecond and more, or that bring in such."""
+"""Modules that take a millisecond or more to import, or import such a module."""
 
 NEW_MODULES = """
-import sys, typing  # records are made with typing, whatever that brings
+import sys, typing  # the records need typing, so its imports do not count
 before = set(sys.modules)
 {program}
 print(*sorted(set(sys.modules) - before))
@@ -55,14 +55,14 @@ def new_modules(program: str) -> set[str]:
 
 def test_the_import_loads_only_the_core_the_errors_and_the_methods() -> None:
     ours = {"glassheap", "glassheap._core", "glassheap.errors", "glassheap.methods"}
-    brought = new_modules("import glassheap")
-    assert {name for name in brought if name.startswith("glassheap")} == ours
-    assert brought.isdisjoint(HEAVY)
-    assert len(brought - ours) <= 3, brought
+    loaded = new_modules("import glassheap")
+    assert {name for name in loaded if name.startswith("glassheap")} == ours
+    assert loaded.isdisjoint(HEAVY)
+    assert len(loaded - ours) <= 3, loaded
 
 
-def test_allocating_brings_nothing_heavy_either() -> None:
-    """What a program does a million times does not import the first time."""
+def test_allocating_loads_no_heavy_module() -> None:
+    """Frequent calls must not be slow the first time."""
     program = """
 import glassheap
 with glassheap.Heap() as heap:
@@ -75,17 +75,17 @@ with glassheap.Heap() as heap:
     assert new_modules(program).isdisjoint(HEAVY)
 
 
-def test_typing_does_not_need_what_the_package_does_not_need() -> None:
-    """A type checker reads the stub; at run time nobody imports what only annotations name."""
+def test_the_import_does_not_load_typing_extensions() -> None:
+    """Modules that only annotations need are not imported at run time."""
     assert "typing_extensions" not in new_modules("import glassheap, glassheap.records")
 
 
 @pytest.mark.parametrize("name", glassheap.__all__)
-def test_every_public_name_is_there(name: str) -> None:
+def test_every_public_name_exists(name: str) -> None:
     assert getattr(glassheap, name) is not None
 
 
-def test_importing_star_brings_exactly_the_public_names() -> None:
+def test_a_star_import_binds_exactly_the_public_names() -> None:
     names: dict[str, object] = {}
     exec("from glassheap import *", names)
     del names["__builtins__"]
@@ -93,14 +93,14 @@ def test_importing_star_brings_exactly_the_public_names() -> None:
     assert sorted(glassheap.__all__) == glassheap.__all__
 
 
-def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
+def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="module 'glassheap' has no attribute 'Hep'"):
         getattr(glassheap, "Hep")  # noqa: B009
     with pytest.raises(ImportError):
         exec("from glassheap import Hep")
 
 
-def test_the_order_of_imports_makes_no_difference() -> None:
+def test_submodules_can_be_imported_before_the_package() -> None:
     program = """
 import glassheap.statistics, glassheap.records, glassheap._core, glassheap
 assert glassheap.HeapStats is glassheap.statistics.HeapStats

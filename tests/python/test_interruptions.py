@@ -1,7 +1,6 @@
-"""Code that runs in the middle of a call, or of a call's life: collectors, signal handlers, forks.
+"""Python code that runs in the middle of a call: garbage collection, signal handlers, forks.
 
-No lock is held while any Python code runs; so whatever it calls is served, and nothing waits for
-itself.
+No lock is held while Python code runs, so every call made there succeeds and nothing deadlocks.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ import glassheap
 from heap_probes import assert_sound, run_child
 
 
-class Meddler:
+class UsesHeapWhenCollected:
     """Garbage in a cycle that uses the heap when it is collected."""
 
     def __init__(self, heap: glassheap.Heap) -> None:
@@ -29,13 +28,12 @@ class Meddler:
         self.heap.walk()
 
 
-def test_the_collector_may_run_at_any_time(heap: glassheap.Heap) -> None:
-    """It finds no lock taken: whatever it calls is served."""
+def test_the_garbage_collector_can_use_the_heap_during_any_call(heap: glassheap.Heap) -> None:
     threshold = gc.get_threshold()
     gc.set_threshold(1)
     try:
         for _ in range(150):
-            Meddler(heap)
+            UsesHeapWhenCollected(heap)
             heap.walk()
             heap.stats()
             with pytest.raises(glassheap.OutOfMemory):
@@ -50,7 +48,7 @@ def test_the_collector_may_run_at_any_time(heap: glassheap.Heap) -> None:
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs interval timers")
-def test_a_signal_handler_may_use_the_heap(heap: glassheap.Heap) -> None:
+def test_a_python_signal_handler_can_use_the_heap(heap: glassheap.Heap) -> None:
     handled: list[int] = []
 
     def handle(number: int, frame: object) -> None:
@@ -78,7 +76,7 @@ import os, signal, threading
 import glassheap
 
 heap = glassheap.Heap(1 << 24)
-heap.free_many(heap.malloc_many([8]))  # imports array here: an import is no moment to fork in
+heap.free_many(heap.malloc_many([8]))  # imports array now: a fork during an import is unsafe
 heap.check()
 ended = threading.Event()
 
@@ -87,7 +85,7 @@ def work():
         heap.free_many(heap.malloc_many(bytes(100_000)))
 
 heap.free_many(heap.malloc_many(b"1"))
-heap.check()  # whatever these import, they import before any fork
+heap.check()  # so that the imports of these calls happen before any fork
 thread = threading.Thread(target=work)
 thread.start()
 hung = 0
@@ -107,7 +105,7 @@ print(hung)
 
 
 @pytest.mark.skipif(not hasattr(signal, "alarm"), reason="needs fork")
-def test_a_forked_child_may_use_its_copy_at_once() -> None:
-    """Also when another thread was inside the heap, and is not there to leave it in the child."""
+def test_a_forked_child_can_use_its_copy_of_the_heap_at_once() -> None:
+    """A thread that was inside the heap does not exist in the child to leave it."""
     done = run_child(FORKING, "-W", "ignore")
     assert (done.returncode, done.stderr, done.stdout) == (0, "", "0\n")

@@ -1,8 +1,8 @@
-"""The C++ sources keep their order: each file includes only files of lower layers.
+"""The C++ sources keep their order: a file includes its own folder and the folders above it.
 
-Then the library can be read from the bottom up, and a part can be tested, or replaced, without what
-stands on top of it. The order is written down here, one layer a line; a file that stands nowhere in
-it fails too, so nobody adds one without saying where it belongs.
+The library can then be read from the top of the list down, and a part can be tested or replaced
+without the parts that stand on it. A file belongs to the layer that its folder names. Only a public
+header needs a line of its own, for the layer that implements it.
 """
 
 from __future__ import annotations
@@ -14,65 +14,56 @@ import pytest
 
 SOURCE_TREE = Path(__file__).resolve().parents[2]
 
-# From the bottom up. A name stands for the header and, where there is one, its .cpp; files of one
-# layer do not include each other. A name that ends in / is a folder, whose files may.
 LAYERS = (
-    ("units", "layout", "version", "checks", "crash_point"),
-    ("flight",),
-    ("fault", "poison"),
-    ("region",),
-    ("bitmap", "zeros"),
-    ("block",),
-    ("block_map", "redzone"),
-    ("walk",),
-    ("check",),
-    ("remains",),
-    ("policy/policy",),
-    ("policy/",),
-    ("space/",),
-    ("tally",),
-    ("core",),
-    ("batch",),
-    ("heap_core",),
-    ("options",),
-    ("policies",),
-    ("lock",),
-    ("heap",),
-    ("shared/segment", "shared/superblock", "shared/robust_lock"),
-    ("shared/processes",),
-    ("shared/everyone",),
-    ("shared_heap",),
-    ("my_malloc",),
-    ("bindings/", "tools/", "main"),
+    "base",
+    "block",
+    "check",
+    "policy",
+    "space",
+    "core",
+    "heap",
+    "shared",
+    "c_api",
+    "bindings",
+    "tools",
 )
+ALONE = {"c_api", "bindings", "tools"}  # nothing includes them but themselves
+PUBLIC = {
+    "glassheap/types.hpp": "base",
+    "glassheap/layout.h": "base",
+    "glassheap/version.h": "base",
+    "glassheap/fault.hpp": "base",
+    "glassheap/options.hpp": "base",
+    "glassheap/heap.hpp": "heap",
+    "glassheap/shared_heap.hpp": "shared",
+    "my_malloc.h": "c_api",
+}
 SUFFIXES = {".c", ".h", ".cpp", ".hpp"}
-# A class inside of another, in files of its own: who completes the outer one includes it.
-INNER = {"shared_heap.cpp": "glassheap/shared/everyone.hpp"}
 INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.MULTILINE)
 
 
-def place(path: str) -> int:
-    """The layer of a file, by its path below include/ or cpp/, or as an #include line spells it."""
-    name = path.removeprefix("glassheap/").rsplit(".", 1)[0]
-    folder = name.rpartition("/")[0] + "/"
-    for layer, names in enumerate(LAYERS):
-        if name in names or folder in names:
-            return layer
-    raise LookupError(f"{path} has no place in the order of layers: give it one in LAYERS.")
+def layer(path: str) -> str:
+    """The layer of a file, by its path below include/ or cpp/."""
+    folder = path.partition("/")[0]
+    if path in PUBLIC:
+        return PUBLIC[path]
+    if folder in LAYERS:
+        return folder
+    raise LookupError(f"{path} has no layer: move it to a folder of LAYERS, or add it to PUBLIC.")
 
 
 def may_include(path: str, included: str) -> bool:
-    """Whether the order allows it: downwards; within a folder; and a .cpp its own header."""
-    if INNER.get(path) == included:
-        return True
-    if place(included) != place(path):
-        return place(included) < place(path)
-    own, other = Path(path), Path(included.removeprefix("glassheap/"))
-    return own.stem == other.stem or own.parent == other.parent != Path()
+    """True if the order allows it; a public header includes public headers alone."""
+    own, other = layer(path), layer(included)
+    if path in PUBLIC and included not in PUBLIC:
+        return False
+    if other in ALONE and other != own:
+        return False
+    return LAYERS.index(other) <= LAYERS.index(own)
 
 
 def breaches(sources: dict[str, str]) -> list[str]:
-    """Each #include, of these texts by path, that leads to the same layer or a higher one."""
+    """Each #include, of these texts by path, that the order forbids."""
     found = []
     for path, text in sources.items():
         for included in INCLUDE.findall(text):
@@ -83,46 +74,58 @@ def breaches(sources: dict[str, str]) -> list[str]:
 
 
 def library() -> dict[str, str]:
-    """All C and C++ sources, by their path below include/glassheap, include or cpp."""
+    """All C and C++ sources, by their path below include or cpp."""
     found: dict[str, str] = {}
     for root in ("include", "cpp"):
         for file in sorted((SOURCE_TREE / root).rglob("*.*")):
-            if file.suffix not in SUFFIXES:
-                continue
-            path = file.relative_to(SOURCE_TREE / root).as_posix().removeprefix("glassheap/")
-            found[path] = file.read_text(encoding="utf-8")
+            if file.suffix in SUFFIXES:
+                path = file.relative_to(SOURCE_TREE / root).as_posix()
+                found[path] = file.read_text(encoding="utf-8")
     return found
 
 
-def test_every_file_includes_only_lower_layers() -> None:
+def test_every_file_includes_only_its_own_layer_and_those_above() -> None:
     sources = library()
-    assert {"heap.hpp", "heap.cpp", "policy/first_fit.hpp", "bindings/module.cpp"} <= set(sources)
+    assert {"heap/heap.cpp", "policy/first_fit.hpp", "bindings/module.cpp"} <= set(sources)
     assert breaches(sources) == []
 
 
-def test_every_layer_is_there() -> None:
-    """A name that no file answers to is a layer that was renamed, and is checked no more."""
-    used = {place(path) for path in library()}
-    assert used == set(range(len(LAYERS)))
+def test_every_layer_has_files() -> None:
+    """A layer without files was renamed, and is checked no more."""
+    assert {layer(path) for path in library()} == set(LAYERS)
+
+
+def test_every_public_header_is_installed_and_no_other() -> None:
+    headers = {
+        file.relative_to(SOURCE_TREE / "include").as_posix()
+        for file in (SOURCE_TREE / "include").rglob("*.h*")
+    }
+    assert headers == set(PUBLIC)
+
+
+def test_the_folders_stand_in_the_design_in_this_order() -> None:
+    design = (SOURCE_TREE / "docs/design.md").read_text(encoding="utf-8")
+    drawn = re.findall(r"^    cpp/(\w+)/ ", design, re.MULTILINE)
+    assert tuple(drawn) == LAYERS
 
 
 @pytest.mark.parametrize(
     ("path", "included"),
     [
-        ("block.hpp", "glassheap/heap.hpp"),
-        ("bitmap.cpp", "glassheap/block_map.hpp"),
-        ("check.hpp", "glassheap/policy/first_fit.hpp"),
-        ("policy/policy.hpp", "glassheap/policy/first_fit.hpp"),
-        ("heap.cpp", "my_malloc.h"),
-        ("layout.h", "glassheap/version.h"),
-        ("main.cpp", "bindings/raise.hpp"),
+        ("base/bitmap.hpp", "block/block_map.hpp"),
+        ("block/block.hpp", "glassheap/heap.hpp"),
+        ("check/checker.hpp", "policy/first_fit.hpp"),
+        ("core/heap_core.hpp", "heap/pins.hpp"),
+        ("heap/heap.cpp", "my_malloc.h"),
+        ("glassheap/heap.hpp", "core/core_interface.hpp"),
+        ("c_api/demo.cpp", "bindings/raise.hpp"),
         ("tools/block_ids.h", "bindings/raise.hpp"),
     ],
 )
-def test_an_include_upwards_or_sideways_is_seen(path: str, included: str) -> None:
+def test_an_include_against_the_order_is_seen(path: str, included: str) -> None:
     assert breaches({path: f'#include "{included}"\n'}) == [f"{path} includes {included}"]
 
 
-def test_a_file_without_a_place_is_seen() -> None:
-    with pytest.raises(LookupError, match="has no place"):
-        breaches({"surprise.hpp": '#include "glassheap/units.hpp"\n'})
+def test_a_file_without_a_layer_is_seen() -> None:
+    with pytest.raises(LookupError, match="has no layer"):
+        breaches({"surprise.hpp": '#include "glassheap/types.hpp"\n'})

@@ -1,4 +1,4 @@
-"""The life of a Heap: reset, close, subclasses, copies, and uses that nobody had in mind."""
+"""The lifetime of a Heap: reset, close, collection, subclasses, copies, and misuse of the type."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 # --- reset. ---------------------------------------------------------------------------------------
 
 
-def test_reset_gives_back_a_fresh_heap(based_heap: glassheap.Heap) -> None:
+def test_reset_restores_a_fresh_heap(based_heap: glassheap.Heap) -> None:
     heap = based_heap
     first = region_bytes(heap)
     live = [heap.malloc(size) for size in (10, 200, 0, 33)]
@@ -34,7 +34,7 @@ def test_reset_gives_back_a_fresh_heap(based_heap: glassheap.Heap) -> None:
     assert_sound(heap)
 
 
-def test_reset_keeps_what_was_counted(heap: glassheap.Heap) -> None:
+def test_reset_keeps_the_counters_and_peaks(heap: glassheap.Heap) -> None:
     heap.free(heap.malloc(100))
     heap.malloc(50)
     heap.reset()
@@ -43,24 +43,24 @@ def test_reset_keeps_what_was_counted(heap: glassheap.Heap) -> None:
     assert (stats.requested, stats.used, stats.live_blocks) == (0, 0, 0)
 
 
-# --- The end. -------------------------------------------------------------------------------------
+# --- Close and collection. ------------------------------------------------------------------------
 
 
-def test_with_closes_at_its_end() -> None:
+def test_a_with_statement_closes_the_heap_at_its_end() -> None:
     with glassheap.Heap() as heap:
         heap.malloc(8)
         assert not heap.closed
     assert heap.closed
 
 
-def test_with_closes_after_an_exception_and_lets_it_through() -> None:
+def test_a_with_statement_closes_the_heap_after_an_exception_and_propagates_it() -> None:
     heap = glassheap.Heap()
     with pytest.raises(KeyError), heap:
         raise KeyError
     assert heap.closed
 
 
-def test_closing_twice_does_nothing(any_heap: glassheap.Heap) -> None:
+def test_closing_twice_has_no_effect(any_heap: glassheap.Heap) -> None:
     any_heap.close()
     any_heap.close()
     with any_heap:
@@ -110,15 +110,15 @@ def test_any_use_after_close_raises_heap_closed(
         use(heap)
 
 
-def test_a_closed_heap_still_says_what_it_was(heap: glassheap.Heap) -> None:
+def test_a_closed_heap_keeps_its_attributes(heap: glassheap.Heap) -> None:
     heap.close()
     assert (heap.size, heap.policy, heap.magic) == (4096, "first_fit", 0xDEADBEEF)
     assert heap.base == heap.address
     assert bool(heap)
 
 
-def test_the_memory_goes_back_when_the_heap_is_collected() -> None:
-    """A hundred regions of 16 GiB would not fit beside each other in 47 bits of addresses twice."""
+def test_a_collected_heap_returns_its_memory_to_the_system() -> None:
+    """Of twenty heaps of 1 GiB, made one after the other, none stays mapped."""
     before = mapped_bytes()
     for _ in range(20):
         glassheap.Heap(1 << 30).malloc(100)
@@ -126,7 +126,7 @@ def test_the_memory_goes_back_when_the_heap_is_collected() -> None:
 
 
 def mapped_bytes() -> int:
-    """The address space in use, as Linux counts it."""
+    """The address space in use, according to Linux."""
     try:
         with open("/proc/self/statm", encoding="ascii") as numbers:
             return int(numbers.read().split()[0]) * 4096
@@ -134,7 +134,7 @@ def mapped_bytes() -> int:
         pytest.skip("this system has no /proc/self/statm")
 
 
-def test_a_weak_reference_ends_with_the_heap() -> None:
+def test_a_weak_reference_dies_with_the_heap() -> None:
     heap = glassheap.Heap()
     reference = weakref.ref(heap)
     assert reference() is heap
@@ -142,11 +142,11 @@ def test_a_weak_reference_ends_with_the_heap() -> None:
     assert reference() is None
 
 
-# --- Strange uses. --------------------------------------------------------------------------------
+# --- Copies, subclasses and misuse. ---------------------------------------------------------------
 
 
 @pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, pickle.dumps])
-def test_a_heap_is_not_copied(
+def test_a_heap_cannot_be_copied_or_pickled(
     heap: glassheap.Heap, duplicate: Callable[[glassheap.Heap], object]
 ) -> None:
     """Two objects over one region would free each other's blocks."""
@@ -154,14 +154,14 @@ def test_a_heap_is_not_copied(
         duplicate(heap)
 
 
-def test_heaps_are_equal_to_themselves_alone() -> None:
+def test_a_heap_is_equal_to_itself_alone() -> None:
     one, other = glassheap.Heap(), glassheap.Heap()
     assert one == one
     assert one != other
     assert len({one, other, one}) == 2
 
 
-def test_attributes_cannot_be_written(heap: glassheap.Heap) -> None:
+def test_the_attributes_of_a_heap_are_read_only(heap: glassheap.Heap) -> None:
     for name in ("size", "policy", "magic", "base", "address", "closed", "region", "more"):
         with pytest.raises(AttributeError):
             setattr(heap, name, 0)
@@ -194,22 +194,22 @@ def test_a_heap_can_be_subclassed() -> None:
     view[:] = b"12345678"
 
 
-def test_a_subclass_must_open_the_heap() -> None:
-    class Forgetful(glassheap.Heap):
+def test_a_subclass_must_call_the_constructor_of_heap() -> None:
+    class WithoutCall(glassheap.Heap):
         def __init__(self) -> None:
             pass
 
-    class Hasty(glassheap.Heap):
+    class UsedTooEarly(glassheap.Heap):
         def __init__(self) -> None:
             self.malloc(8)
 
     with pytest.raises(TypeError, match="__init__"):
-        Forgetful()
+        WithoutCall()
     with pytest.raises(TypeError, match="never opened"):
-        Hasty()
+        UsedTooEarly()
 
 
-def test_opening_twice_keeps_the_first_heap(heap: glassheap.Heap) -> None:
+def test_a_second_call_of_the_constructor_keeps_the_heap(heap: glassheap.Heap) -> None:
     address = heap.malloc(100)
     view = heap.view(address)
     heap.__init__(64)  # type: ignore[misc]
@@ -262,8 +262,8 @@ for name, child in children.items():
 
 
 @pytest.mark.parametrize("make", ["(lambda cls: cls.__new__(cls))", "(lambda cls: 42)"])
-def test_an_object_that_is_no_open_heap_is_refused_everywhere(make: str) -> None:
-    """Each member in a child process, because the alternative is a crash, or an endless wait."""
+def test_every_member_refuses_an_object_that_is_not_an_open_heap(make: str) -> None:
+    """Each member is called in a child process, because a failure is a crash or a hang."""
     done = run_child(EVERY_MEMBER.replace("MAKE", make))
     assert (done.returncode, done.stderr) == (0, "")
     outcomes = done.stdout.splitlines()

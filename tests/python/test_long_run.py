@@ -1,8 +1,8 @@
-"""Long random runs of the classic fits beside the model, by fixed seeds, everything compared.
+"""Long random runs of the classic fits in lockstep with the model, by fixed seeds.
 
-Regions from 48 bytes to 64 MiB, crowded and empty, with small blocks and large ones. The model
-looks at every block for every call, so most runs keep few of them. By default each fit plays about
-15,000 operations; with GLASSHEAP_LONG_RUN=1 in the environment, over a million.
+The regions have from 48 bytes to 64 MiB and are nearly full or nearly empty, with small or large
+blocks. The model searches all blocks in every call, so most runs keep few of them. By default each
+fit runs about 15,000 operations; with GLASSHEAP_LONG_RUN=1 in the environment, over a million.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import NamedTuple
 
 import pytest
 
-from twins import FIT_OF, LAYOUTS, Setting, Twins
+from lockstep import FIT_OF, LAYOUTS, Lockstep, Setting
 
 STEPS = 50_000 if os.environ.get("GLASSHEAP_LONG_RUN") else 700
-"""Operations of one run; the runs with many blocks take a tenth."""
+"""Operations of one run; a run with many blocks makes a tenth of them."""
 
 
 class Run(NamedTuple):
-    """A region in bytes, how many blocks are live in it most of the time, and their mean size."""
+    """The region's bytes, the usual number of live blocks, and their mean size."""
 
     size: int
     blocks: int
@@ -42,34 +42,34 @@ RUNS = [
 
 
 def size_for(rng: random.Random, run: Run) -> int:
-    """Mostly around the mean, and now and then nothing, or far too much."""
+    """A size around the mean; sometimes 0 or more than the region has."""
     kind = rng.random()
     if kind < 0.05:
         return rng.choice((0, 1, 16, run.size, run.size * 2))
     return int(rng.expovariate(1 / run.mean))
 
 
-def step(twins: Twins, rng: random.Random, run: Run) -> None:
+def step(lockstep: Lockstep, rng: random.Random, run: Run) -> None:
     """One operation; the emptier the heap, the more likely it allocates."""
     align = rng.choice((32, 64, 256, 4096)) if rng.random() < 0.05 else 16
-    align = align if align * 4 <= twins.heap.size else 16
+    align = align if align * 4 <= lockstep.heap.size else 16
     kind = rng.random()
-    if twins.live and kind < 0.2:
-        twins.realloc(rng.randrange(99), size_for(rng, run), align)
-    elif twins.live and rng.random() < len(twins.live) / (2 * run.blocks):
-        twins.free(rng.randrange(1 << 30))
+    if lockstep.live and kind < 0.2:
+        lockstep.realloc(rng.randrange(99), size_for(rng, run), align)
+    elif lockstep.live and rng.random() < len(lockstep.live) / (2 * run.blocks):
+        lockstep.free(rng.randrange(1 << 30))
     else:
-        twins.malloc(size_for(rng, run), align)
+        lockstep.malloc(size_for(rng, run), align)
 
 
 @pytest.mark.parametrize("run", RUNS, ids=str)
-@pytest.mark.parametrize("layout", LAYOUTS, ids=["headers", "bare-0", "bare-4096"])
+@pytest.mark.parametrize("layout", LAYOUTS, ids=["headers", "no-headers-0", "no-headers-4096"])
 @pytest.mark.parametrize("policy", FIT_OF)
-def test_a_long_run_is_as_the_model_says(policy: str, layout: tuple[bool, int], run: Run) -> None:
+def test_a_long_run_agrees_with_the_model(policy: str, layout: tuple[bool, int], run: Run) -> None:
     headers, base = layout
     setting = Setting(policy, FIT_OF[policy], headers=headers, base=base)
     rng = random.Random(f"{setting} {run}")
-    twins = Twins(setting, run.size)
+    lockstep = Lockstep(setting, run.size)
     for _ in range(STEPS if run.blocks < 100 else STEPS // 10):
-        step(twins, rng, run)
-    assert twins.heap.check() == []
+        step(lockstep, rng, run)
+    assert lockstep.heap.check() == []

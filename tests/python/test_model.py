@@ -1,8 +1,8 @@
-"""Any sequence of calls, good and bad, does to the heap what it does to a list of blocks.
+"""Every sequence of valid and invalid calls has the same effect on the heap as on its oracle.
 
-The oracle is `reference_heap.ReferenceHeap`. After every single call the walk, the free list, the
-links in the nodes, the counters and the content of each live block are compared with it; a call
-that is refused must have left every byte as it was.
+The oracle is `reference_heap.ReferenceHeap`. After every call the walk, the free list, the links in
+the nodes, the counters and the content of each live block are compared with it. A refused call must
+leave every byte unchanged.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ bases = st.sampled_from([None, 0, 16, 4096, 1 << 40])
 
 
 def stamp(number: int, size: int) -> bytes:
-    """Bytes that no other block has, and none of them zero."""
+    """Bytes that differ from those of other blocks; none of them is zero."""
     return bytes((number * 37 + i * 11) % 255 + 1 for i in range(size))
 
 
 def outcome(call: Callable[..., Any], *args: Any, **named: Any) -> Any:
-    """What the call returns, or the class of what it raises."""
+    """The result of the call, or the class of its exception."""
     try:
         return call(*args, **named)
     except glassheap.HeapError as error:
@@ -52,7 +52,7 @@ def outcome(call: Callable[..., Any], *args: Any, **named: Any) -> Any:
 
 
 class HeapMachine(RuleBasedStateMachine):
-    """A heap, its oracle, and what was written into each block."""
+    """A heap, its oracle, and the bytes written to each block."""
 
     heap: glassheap.Heap
     model: ReferenceHeap
@@ -64,10 +64,10 @@ class HeapMachine(RuleBasedStateMachine):
         self.zero = zero
         self.stamps = 0
         self.contents: dict[int, bytes] = {}
-        self.written = bytearray(self.heap.size)  # what users last wrote, wherever it was
+        self.written = bytearray(self.heap.size)  # the last byte written at each place
         self.handles: list[tuple[glassheap.Block, Span]] = []
 
-    # --- Doing the same to both. ---
+    # --- The same call on both. ---
 
     def both(self, method: str, *args: Any, **named: Any) -> Any:
         before = fingerprint(self.heap)
@@ -81,16 +81,16 @@ class HeapMachine(RuleBasedStateMachine):
         return found
 
     def adopt(self, address: int, size: int, kept: bytes = b"", align: int = 16) -> None:
-        """A block was handed out, with `kept` at its front: look at it, and fill it."""
+        """Check a new block, which must start with `kept`, and fill it."""
         place = address - self.heap.base
         assert address % align == (self.heap.address + place) % align == 0
         found = peek(self.heap, place, size)
         assert found.startswith(kept[:size])
-        self.assert_nothing_of_the_heap(found[len(kept) :], place + len(kept))
+        self.assert_no_bytes_of_the_heap(found[len(kept) :], place + len(kept))
         self.fill(address, size)
 
-    def assert_nothing_of_the_heap(self, found: bytes, place: int) -> None:
-        """A new payload shows zeros, or what some user wrote there: never a link or a seal."""
+    def assert_no_bytes_of_the_heap(self, found: bytes, place: int) -> None:
+        """Assert that a new payload has zeros or old contents there, and no link or seal."""
         for i, byte in enumerate(found, place):
             assert byte in (0, self.written[i])
 
@@ -138,9 +138,9 @@ class HeapMachine(RuleBasedStateMachine):
         if isinstance(now, int):
             self.adopt(now, size, self.contents.pop(address)[:size], align)
 
-    @rule(size=sizes, align=aligns, nothing=st.sampled_from([None, 0]))
-    def realloc_nothing(self, size: int, align: int, nothing: int | None) -> None:
-        address = self.both("realloc", nothing, size, align=align)
+    @rule(size=sizes, align=aligns, null=st.sampled_from([None, 0]))
+    def realloc_of_null(self, size: int, align: int, null: int | None) -> None:
+        address = self.both("realloc", null, size, align=align)
         if isinstance(address, int):
             self.adopt(address, size, align=align)
 
@@ -150,7 +150,7 @@ class HeapMachine(RuleBasedStateMachine):
         if address == 0 or address in self.contents:
             return
         assert address not in self.heap
-        if self.model.is_behind_a_hole(address):  # an empty block may have been freed there
+        if self.model.is_end_of_free_block(address):  # perhaps of a freed empty block
             with refused(self.heap, glassheap.InvalidPointer):
                 self.heap.free(address)
         else:
@@ -173,7 +173,7 @@ class HeapMachine(RuleBasedStateMachine):
 
     @rule(numbers=st.lists(pick, max_size=6), bad=st.sampled_from([None, 0, 0, 8, -16, 1 << 45]))
     def free_many(self, numbers: list[int], bad: int | None) -> None:
-        """A number that comes twice is a double free; `bad` a fault or, as None or 0, nothing."""
+        """A repeated number is a double free; `bad` is a fault, or ignored if it is None or 0."""
         addresses: list[int | None] = [self.some_live(i) for i in numbers if self.contents]
         if len(set(addresses)) == len(addresses):
             addresses.append(self.heap.base + bad if bad else bad)
@@ -192,12 +192,12 @@ class HeapMachine(RuleBasedStateMachine):
             return
         assert (block.address, block.size, len(memoryview(block))) == (address, size, size)
         self.adopt(address, size)
-        self.handles.append((block, self.model.judge(address)))
+        self.handles.append((block, self.model.find_live(address)))
 
     @precondition(lambda self: self.handles)
     @rule(number=pick, explicitly=st.booleans())
     def drop_handle(self, number: int, explicitly: bool) -> None:
-        """A handle frees its block, and a stale one frees nothing."""
+        """Drop a handle: it frees its block, or nothing if it is stale."""
         block, span = self.handles.pop(number % len(self.handles))
         current = any(span is other for other in self.model.live())
         assert block.live == current
@@ -210,7 +210,7 @@ class HeapMachine(RuleBasedStateMachine):
 
     @precondition(has_live)
     @rule(number=pick, size=sizes)
-    def try_what_a_view_forbids(self, number: int, size: int) -> None:
+    def make_calls_that_a_view_forbids(self, number: int, size: int) -> None:
         address = self.some_live(number)
         before = fingerprint(self.heap)
         with self.heap.view(address):
@@ -228,7 +228,7 @@ class HeapMachine(RuleBasedStateMachine):
     # --- After each step. ---
 
     @invariant()
-    def all_agree(self) -> None:
+    def heap_and_oracle_agree(self) -> None:
         assert_sound(self.heap)
         assert self.heap.walk() == self.model.walk()
         assert self.heap.free_list() == self.model.free_list()
@@ -236,7 +236,7 @@ class HeapMachine(RuleBasedStateMachine):
         assert dataclasses.asdict(self.heap.stats()) == pytest.approx(expected)
 
     @invariant()
-    def what_is_free_is_cleared_if_asked_for(self) -> None:
+    def zero_on_free_clears_the_free_blocks(self) -> None:
         for span in self.model.spans if self.zero else ():
             if not span.live:
                 self.written[span.start : span.end] = bytes(span.extent)

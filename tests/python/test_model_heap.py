@@ -1,4 +1,4 @@
-"""The model as a heap: payloads, headers, realloc; and that a real heap does what it says."""
+"""The model as a heap with payloads, headers and realloc, and its agreement with real heaps."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from byte_map import ByteMap
 from glassheap.model import Fit, ModelHeap, Order
+from lockstep import CLASSIC, LAYOUTS, SEQUENTIAL, Lockstep, Setting
 from model_operations import KINDS, OPERATIONS, Operation
-from twins import CLASSIC, LAYOUTS, SEQUENTIAL, Setting, Twins
 
 
 @pytest.mark.parametrize(
@@ -20,23 +20,25 @@ from twins import CLASSIC, LAYOUTS, SEQUENTIAL, Setting, Twins
         ({}, 4080),
         ({"base": 4096}, 4080),
         ({"base": 4096, "headers": False}, 4096),
-        ({"headers": False}, 4080),  # no payload is at address 0
+        ({"headers": False}, 4080),  # no payload may be at address 0
         ({"size": 4090}, 4080),
     ],
 )
-def test_a_fresh_page_offers_what_a_heap_would(options: dict[str, object], offered: int) -> None:
+def test_a_fresh_page_offers_as_many_bytes_as_a_real_heap(
+    options: dict[str, object], offered: int
+) -> None:
     model = ModelHeap(**options)  # type: ignore[arg-type]
     assert [block.size for block in model.free_list()] == [offered]
     assert model.available_memory() == model.largest_free() == offered
 
 
-def test_the_page_of_the_classic_example() -> None:
+def test_the_classic_example_of_a_page() -> None:
     model = ModelHeap()
     assert (model.malloc(100), model.available_memory()) == (16, 3952)
     assert model.walk() == [(0, 128, True), (128, 3968, False)]
 
 
-def test_without_headers_even_an_empty_block_has_a_place_of_its_own() -> None:
+def test_without_headers_an_empty_block_has_its_own_address() -> None:
     model = ModelHeap(64, headers=False)
     assert [model.malloc(0), model.malloc(0), model.malloc(16), model.malloc(0)] == [
         16, 32, 48, None,
@@ -57,7 +59,7 @@ def test_a_failed_realloc_changes_nothing() -> None:
 
 
 def byte_realloc(other: ByteMap, address: int, operation: Operation) -> int | None:
-    """What a realloc must come to, by the byte map: in place, or allocate and then free."""
+    """The expected result of realloc, by the byte map: in place, or allocate and then free."""
     block, align = address - other.header, max(operation.align, 16)
     if address % align == 0 and other.resize(block, operation.size):
         return address
@@ -81,11 +83,11 @@ def byte_malloc(other: ByteMap, operation: Operation) -> int | None:
     coalesce=st.booleans(),
     operations=OPERATIONS,
 )
-def test_the_model_heap_agrees_with_the_bytes(
+def test_the_model_heap_agrees_with_the_byte_map(
     kind: tuple[Fit, Order], granules: int, headers: bool, coalesce: bool,
     operations: list[Operation],
 ) -> None:  # fmt: skip
-    """malloc, free and realloc, in every fit and order, with headers and without."""
+    """malloc, free and realloc, in every fit and order, with and without headers."""
     header, (fit, order) = 16 if headers else 0, kind
     model = ModelHeap(
         granules * 16, base=1024, fit=fit, order=order, coalesce=coalesce, headers=headers
@@ -94,15 +96,15 @@ def test_the_model_heap_agrees_with_the_bytes(
     for operation in operations:
         live = sorted(model.list.live)
         if operation.call == "malloc":
-            answer = model.malloc(operation.size, align=operation.align)
-            assert answer == byte_malloc(other, operation)
+            result = model.malloc(operation.size, align=operation.align)
+            assert result == byte_malloc(other, operation)
         elif live:
             address = live[operation.pick % len(live)] + header
             if operation.call == "free":
                 assert model.free(address) is other.free(address - header) is True
             else:
-                answer = model.realloc(address, operation.size, align=operation.align)
-                assert answer == byte_realloc(other, address, operation)
+                result = model.realloc(address, operation.size, align=operation.align)
+                assert result == byte_realloc(other, address, operation)
         assert model.list.chunks == other.chunks()
         assert model.list.live == other.live()
 
@@ -124,58 +126,58 @@ CALLS = st.lists(
 )
 
 
-def play(twins: Twins, operation: Operation | list[int]) -> None:
-    """Make the call to both. An alignment may be at most a quarter of the region."""
+def play(lockstep: Lockstep, operation: Operation | list[int]) -> None:
+    """Make the call on both. An alignment may be at most a quarter of the region."""
     if isinstance(operation, list):
-        twins.malloc_many(operation)
+        lockstep.malloc_many(operation)
         return
     call, size, align, pick = operation
-    align = align if align * 4 <= twins.heap.size else 16
+    align = align if align * 4 <= lockstep.heap.size else 16
     if call == "malloc":
-        twins.malloc(size, align)
-    elif twins.live and call == "free":
-        twins.free(pick)
-    elif twins.live:
-        twins.realloc(pick, size, align)
+        lockstep.malloc(size, align)
+    elif lockstep.live and call == "free":
+        lockstep.free(pick)
+    elif lockstep.live:
+        lockstep.realloc(pick, size, align)
 
 
 @pytest.mark.parametrize("setting", CLASSIC, ids=str)
 @settings(max_examples=80, deadline=None)
 @given(granules=st.integers(3, 64), operations=CALLS)
-def test_a_heap_does_what_the_model_says(
+def test_a_heap_agrees_with_the_model(
     setting: Setting, granules: int, operations: list[Operation | list[int]]
 ) -> None:
-    """The answers, the free list, every block and the sums, after every operation."""
-    twins = Twins(setting, granules * 16)
+    """Results, free list, every block and the sums are compared after every operation."""
+    lockstep = Lockstep(setting, granules * 16)
     for operation in operations:
-        play(twins, operation)
-    assert twins.heap.check() == []
+        play(lockstep, operation)
+    assert lockstep.heap.check() == []
 
 
 @pytest.mark.parametrize("headers_and_base", LAYOUTS, ids=str)
 @settings(max_examples=300, deadline=None)
 @given(setting=st.sampled_from(SEQUENTIAL), granules=st.integers(3, 40), operations=CALLS)
-def test_the_textbooks_list_does_what_the_model_says_in_every_setting(
+def test_sequential_fit_agrees_with_the_model_in_random_settings(
     headers_and_base: tuple[bool, int],
     setting: Setting,
     granules: int,
     operations: list[Operation | list[int]],
 ) -> None:
     headers, base = headers_and_base
-    twins = Twins(setting._replace(headers=headers, base=base), granules * 16)
+    lockstep = Lockstep(setting._replace(headers=headers, base=base), granules * 16)
     for operation in operations:
-        play(twins, operation)
-    assert twins.heap.check() == []
+        play(lockstep, operation)
+    assert lockstep.heap.check() == []
 
 
 @pytest.mark.parametrize("setting", SEQUENTIAL, ids=str)
-def test_every_setting_of_the_textbooks_list_by_a_seed(setting: Setting) -> None:
-    """None of them is left to chance."""
+def test_sequential_fit_agrees_with_the_model_in_every_setting(setting: Setting) -> None:
+    """Hypothesis draws some settings; this test runs each of them by a seed."""
     rng = random.Random(str(setting))
     for size in (48, 400, 2000):
-        twins = Twins(setting, size)
+        lockstep = Lockstep(setting, size)
         for _ in range(120):
             call = rng.choice(["malloc", "malloc", "free", "realloc"])
             size_now, align = rng.randrange(size // 6 + 1), rng.choice([1, 16, 16, 32])
-            play(twins, Operation(call, size_now, align, rng.randrange(99)))
-        assert twins.heap.check() == []
+            play(lockstep, Operation(call, size_now, align, rng.randrange(99)))
+        assert lockstep.heap.check() == []

@@ -1,4 +1,4 @@
-"""How a heap is opened: which policy, with headers or not; what is refused, and in which words."""
+"""The options of a heap: policy, headers, base, size; and the errors for invalid ones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OF_SEQUENTIAL_FIT = [("fit", "best"), ("order", "size+"), ("coalesce", False), (
 
 
 # --- Policies. ------------------------------------------------------------------------------------
-def test_there_are_eight_policies_and_the_default_is_the_first() -> None:
+def test_there_are_eight_policies_and_the_first_is_the_default() -> None:
     assert NAMES == [
         "first_fit",
         "next_fit",
@@ -31,7 +31,7 @@ def test_there_are_eight_policies_and_the_default_is_the_first() -> None:
 
 
 @pytest.mark.parametrize("info", glassheap.policies(), ids=lambda info: info.name)
-def test_a_policy_says_what_it_does_what_it_costs_and_where_it_is_from(
+def test_a_policy_has_a_summary_a_cost_and_a_source(
     info: glassheap.PolicyInfo,
 ) -> None:
     assert isinstance(info, glassheap.PolicyInfo)
@@ -41,13 +41,13 @@ def test_a_policy_says_what_it_does_what_it_costs_and_where_it_is_from(
     assert re.search(r"[A-Z]", info.source)
 
 
-def test_the_enumeration_has_the_names_in_their_order() -> None:
+def test_the_enumeration_has_the_policies_in_their_order() -> None:
     assert [member.value for member in glassheap.Policy] == NAMES
     assert [member.name.lower() for member in glassheap.Policy] == NAMES
 
 
 @pytest.mark.parametrize("member", list(glassheap.Policy), ids=str)
-def test_a_member_of_the_enumeration_is_a_policy(member: glassheap.Policy) -> None:
+def test_a_member_of_the_enumeration_selects_its_policy(member: glassheap.Policy) -> None:
     with glassheap.Heap(policy=member) as heap:
         assert type(heap.policy) is str
         assert heap.policy == member == str(member)
@@ -56,23 +56,25 @@ def test_a_member_of_the_enumeration_is_a_policy(member: glassheap.Policy) -> No
 
 
 @pytest.mark.parametrize("name", ["worst", "", "First_fit", "tlsf ", "tlsf\0", "first_fit\n", "ü"])
-def test_an_unknown_policy_is_named_beside_the_known_ones(name: str) -> None:
+def test_an_unknown_policy_is_an_error_that_lists_the_policies(name: str) -> None:
     with pytest.raises(ValueError, match="there is no policy") as caught:
         glassheap.Heap(policy=name)
     assert str(caught.value) == f"there is no policy '{name}'; there are: {ALL_NAMES}."
     assert type(caught.value) is ValueError
 
 
-@pytest.mark.parametrize("nonsense", [5, None, ["tlsf"], b"tlsf", bytearray(b"tlsf"), "\ud800"])
-def test_what_is_no_string_is_no_policy(nonsense: Any) -> None:
+@pytest.mark.parametrize("policy", [5, None, ["tlsf"], b"tlsf", bytearray(b"tlsf"), "\ud800"])
+def test_a_policy_that_is_not_a_string_is_a_type_error(policy: Any) -> None:
     with pytest.raises(TypeError, match="policy must be a string"):
-        glassheap.Heap(policy=nonsense)
+        glassheap.Heap(policy=policy)
 
 
-# --- The options of one policy alone. -------------------------------------------------------------
+# --- The options of sequential_fit. ---------------------------------------------------------------
 @pytest.mark.parametrize("name", OTHERS)
 @pytest.mark.parametrize(("option", "value"), OF_SEQUENTIAL_FIT)
-def test_an_option_of_another_policy_is_refused(name: str, option: str, value: Any) -> None:
+def test_an_option_of_sequential_fit_is_refused_by_every_other_policy(
+    name: str, option: str, value: Any
+) -> None:
     text = f"the option '{option}' is taken by the policy 'sequential_fit' alone."
     with pytest.raises(ValueError, match=re.escape(text)) as caught:
         glassheap.Heap(policy=name, **{option: value})
@@ -80,7 +82,7 @@ def test_an_option_of_another_policy_is_refused(name: str, option: str, value: A
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_none_is_as_good_as_nothing(name: str) -> None:
+def test_an_option_that_is_none_counts_as_not_given(name: str) -> None:
     heap = glassheap.Heap(policy=name, fit=None, order=None, coalesce=None)
     assert heap.free_list() == [(heap.base, 4080)]
 
@@ -96,7 +98,7 @@ def test_none_is_as_good_as_nothing(name: str) -> None:
         ("order", "", "'address', 'size+', 'size-', 'front', 'back'"),
     ],
 )
-def test_an_unknown_fit_or_order_is_named_beside_the_known_ones(
+def test_an_unknown_fit_or_order_is_an_error_that_lists_the_known_ones(
     policy: str, option: str, value: Any, known: str
 ) -> None:
     with pytest.raises(ValueError, match="there is no") as caught:
@@ -114,12 +116,12 @@ def test_an_unknown_fit_or_order_is_named_beside_the_known_ones(
         ("coalesce", 1, "coalesce must be True or False."),
     ],
 )
-def test_options_have_types(option: str, value: Any, text: str) -> None:
+def test_an_option_of_the_wrong_type_is_a_type_error(option: str, value: Any, text: str) -> None:
     with pytest.raises(TypeError, match=re.escape(text)):
         glassheap.Heap(policy="sequential_fit", **{option: value})
 
 
-def test_the_defaults_of_the_textbooks_list_are_first_fit_by_address_that_joins() -> None:
+def test_sequential_fit_defaults_to_first_fit_in_address_order_with_coalescing() -> None:
     heap = glassheap.Heap(policy="sequential_fit", base=0)
     low, between, high, _ = heap.malloc_many([64, 8, 32, 8])
     heap.free_many([high, low])
@@ -136,7 +138,7 @@ def test_the_defaults_of_the_textbooks_list_are_first_fit_by_address_that_joins(
     ("headers", "base", "offered"),
     [(True, None, 4080), (True, 0, 4080), (False, None, 4096), (False, 4096, 4096)],
 )
-def test_a_fresh_page_offers_all_but_a_header(
+def test_a_fresh_page_offers_all_bytes_but_the_header(
     policy: str, headers: bool, base: int | None, offered: int
 ) -> None:
     heap = glassheap.Heap(4096, policy=policy, headers=headers, base=base)
@@ -149,7 +151,7 @@ def test_a_fresh_page_offers_all_but_a_header(
 
 @pytest.mark.parametrize("policy", NAMES)
 def test_without_headers_and_with_base_0_the_first_granule_stays_unused(policy: str) -> None:
-    """So that no payload has the address 0."""
+    """Otherwise a payload could have the address 0."""
     heap = glassheap.Heap(4096, policy=policy, headers=False, base=0)
     assert heap.available_memory() == heap.stats().available == 4080
     assert heap.walk()[0].start == 16
@@ -164,17 +166,17 @@ def test_without_headers_and_with_base_0_the_first_granule_stays_unused(policy: 
 
 
 @pytest.mark.parametrize("option", ["headers", "zero_on_free", "threads"])
-@pytest.mark.parametrize("nonsense", [None, "no", [], 0, 1, 2, 1.0])
-def test_what_is_yes_or_no_is_nothing_else(option: str, nonsense: Any) -> None:
+@pytest.mark.parametrize("value", [None, "no", [], 0, 1, 2, 1.0])
+def test_a_boolean_option_accepts_only_true_and_false(option: str, value: Any) -> None:
     with pytest.raises(TypeError, match=f"^{option} must be True or False.$"):
-        glassheap.Heap(**{option: nonsense})
+        glassheap.Heap(**{option: value})
 
 
 @pytest.mark.parametrize("policy", NAMES)
 @pytest.mark.parametrize(
     ("headers", "base", "least"), [(True, None, 16), (True, 0, 16), (False, 16, 16), (False, 0, 32)]
 )
-def test_a_region_too_small_says_how_much_it_needs(
+def test_a_region_too_small_is_an_error_with_the_least_size(
     policy: str, headers: bool, base: int | None, least: int
 ) -> None:
     for size in (0, least - 1):
@@ -188,8 +190,8 @@ def test_a_region_too_small_says_how_much_it_needs(
 
 
 @pytest.mark.parametrize("policy", NAMES)
-def test_what_a_heap_takes_outside_of_its_region_is_told(policy: str) -> None:
-    """A block map of a 64th of the region, and an index of less than a 32nd."""
+def test_own_memory_is_the_memory_outside_the_region(policy: str) -> None:
+    """It is a block map of a 64th of the region and an index of less than a 32nd."""
     small, large = (glassheap.Heap(size, policy=policy) for size in (4096, 1 << 24))
     assert 0 < small.own_memory() < large.own_memory()
     assert (1 << 24) / 64 < large.own_memory() < (1 << 24) / 64 + (1 << 24) / 32

@@ -1,6 +1,7 @@
-"""`glassheap ostep`: what it prints is what the homework program prints, to the byte.
+"""`glassheap ostep` prints the text of the homework program, to the byte.
 
-The recorded runs are the measure. What is malformed is one sentence, and says where.
+The recorded runs are the reference. A malformed argument is an error of one sentence, with its
+place.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import sys
 import pytest
 
 import ostep_records
-from running_ostep import Ostep
+from ostep_runner import Ostep
 
 RECORDS = ostep_records.read()
 
@@ -25,21 +26,21 @@ def ostep(capsys: pytest.CaptureFixture[str]) -> Ostep:
 
 # --- The homework program's own text --------------------------------------------------------------
 @each_record
-def test_the_answers_are_the_recorded_ones_to_the_byte(
+def test_with_c_the_output_is_the_recorded_one_to_the_byte(
     ostep: Ostep, record: ostep_records.Record
 ) -> None:
     assert ostep(*record["argv"], "-c") == ostep_records.answers(record)
 
 
 @each_record
-def test_the_questions_are_those_answers_left_out(
+def test_without_c_the_output_leaves_the_answers_out(
     ostep: Ostep, record: ostep_records.Record
 ) -> None:
     assert ostep(*record["argv"]) == ostep_records.questions(record)
 
 
 def test_the_first_example_of_the_homework(ostep: Ostep) -> None:
-    """Written out, so that the tests' own formatter is held to something too."""
+    """Written as literals, so that the tests' own formatter is checked, too."""
     options = ["-S", "100", "-b", "1000", "-H", "4", "-a", "4", "-p", "BEST", "-n", "2"]
     head = (
         "seed 0\nsize 100\nbaseAddr 1000\nheaderSize 4\nalignment 4\npolicy BEST\n"
@@ -59,7 +60,7 @@ def test_the_first_example_of_the_homework(ostep: Ostep) -> None:
     )
 
 
-def test_a_list_is_asked_about_without_the_trailing_space(ostep: Ostep) -> None:
+def test_with_a_given_list_the_question_has_no_trailing_space(ostep: Ostep) -> None:
     assert ostep("-A", "+3,-0").endswith(
         "compute False\n\n"
         "ptr[0] = Alloc(3) returned ?\nList?\n\n"
@@ -67,7 +68,7 @@ def test_a_list_is_asked_about_without_the_trailing_space(ostep: Ostep) -> None:
     )
 
 
-def test_a_pointer_has_the_header_added_only_where_operations_are_random(ostep: Ostep) -> None:
+def test_the_header_is_added_to_a_pointer_only_for_random_operations(ostep: Ostep) -> None:
     fails = ["-H", "8", "-S", "8", "-c"]
     assert "Alloc(3) returned 7 (searched 1 elements)" in ostep(*fails, "-n", "1")
     assert "Alloc(3) returned -1 (searched 1 elements)" in ostep(*fails, "-A", "+3")
@@ -75,10 +76,10 @@ def test_a_pointer_has_the_header_added_only_where_operations_are_random(ostep: 
     assert "Alloc(3) returned 1000 (" in ostep("-H", "8", "-c", "-A", "+3")
 
 
-def test_what_cannot_have_been_allocated_is_skipped_without_list_or_empty_line(
+def test_a_free_of_an_index_never_allocated_is_skipped_without_list_or_empty_line(
     ostep: Ostep,
 ) -> None:
-    """The index is held against the allocations that succeeded, not against all of them."""
+    """The index is compared with the number of successful allocations, not with that of all."""
     printed = ostep("-S", "10", "-c", "-A", "+99,-0,+5,-1,-0,-7")
     assert printed.partition("\n\n")[2] == (
         "ptr[0] = Alloc(99) returned -1 (searched 1 elements)\n"
@@ -92,14 +93,14 @@ def test_what_cannot_have_been_allocated_is_skipped_without_list_or_empty_line(
     )
 
 
-def test_an_empty_free_list_is_printed_as_one(ostep: Ostep) -> None:
+def test_an_empty_free_list_is_printed_with_size_0(ostep: Ostep) -> None:
     assert ostep("-A", "+100,+1", "-c").endswith(
         "ptr[0] = Alloc(100) returned 1000 (searched 1 elements)\nFree List [ Size 0 ]: \n\n"
         "ptr[1] = Alloc(1) returned -1 (searched 0 elements)\nFree List [ Size 0 ]: \n\n"
     )
 
 
-def test_an_allocation_of_nothing_is_legal(ostep: Ostep) -> None:
+def test_an_allocation_of_0_bytes_is_valid(ostep: Ostep) -> None:
     assert "Alloc(0) returned 1000 (searched 1 elements)" in ostep("-A", "+0,+0,+5,-2,-0", "-c")
 
 
@@ -118,7 +119,7 @@ def test_an_allocation_of_nothing_is_legal(ostep: Ostep) -> None:
         (["-n", "0"], "numOps 0"),
         (["-P", "150"], "percentAlloc 150"),
         (["-A", "+10, -0"], "allocList +10, -0"),
-        # A list may begin with a free, which looks like an option.
+        # A list can begin with a free, which looks like an option.
         (["-A", "-0,+10"], "allocList -0,+10"),
         (["-cA", "-0,+10"], "allocList -0,+10"),
         (["--allocList", "-0,+10"], "allocList -0,+10"),
@@ -126,13 +127,13 @@ def test_an_allocation_of_nothing_is_legal(ostep: Ostep) -> None:
         (["-A", ""], "allocList "),
     ],
 )
-def test_options_are_read_as_the_homework_reads_them(
+def test_options_are_parsed_as_by_the_homework_program(
     ostep: Ostep, arguments: list[str], line: str
 ) -> None:
     assert line in ostep(*arguments).split("\n")
 
 
-def test_only_allocations_are_drawn_at_a_hundred_percent_and_frees_wait_for_blocks(
+def test_at_100_percent_every_operation_allocates_and_only_live_blocks_are_freed(
     ostep: Ostep,
 ) -> None:
     assert "Free(" not in ostep("-P", "100", "-n", "50")
@@ -141,13 +142,13 @@ def test_only_allocations_are_drawn_at_a_hundred_percent_and_frees_wait_for_bloc
     assert "returned -1" not in printed
 
 
-# --- Mistakes -------------------------------------------------------------------------------------
+# --- Usage errors ---------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("text", "phrase"),
     [
-        ("+10,10,-0", "entry 2 of the list, '10', is no operation; expected +SIZE or -NUMBER"),
-        ("+10,+x", "entry 2 of the list, '+x', is no operation"),
-        ("10", "entry 1 of the list, '10', is no operation"),
+        ("+10,10,-0", "entry 2 of the list, '10', is not an operation; expected +SIZE or -NUMBER"),
+        ("+10,+x", "entry 2 of the list, '+x', is not an operation"),
+        ("10", "entry 1 of the list, '10', is not an operation"),
         ("+10,,-0", "entry 2 of the list is empty"),
         ("+10,", "entry 2 of the list is empty"),
         (",", "entry 1 of the list is empty"),
@@ -160,42 +161,44 @@ def test_only_allocations_are_drawn_at_a_hundred_percent_and_frees_wait_for_bloc
         ("+1,a\nb", r"entry 2 of the list, 'a\nb'"),
         ("+1,+٣", "entry 2 of the list"),
         (f"+{2**63}", "expected a number up to 9223372036854775807"),
-        ("+" + "9" * 5000, "...', is no operation; expected a number up to"),
+        ("+" + "9" * 5000, "...', is not an operation; expected a number up to"),
     ],
 )
-def test_a_malformed_list_says_which_entry(ostep: Ostep, text: str, phrase: str) -> None:
-    assert phrase in ostep.mistake("-A", text)
-    assert phrase in ostep.mistake("-c", f"--allocList={text}")
+def test_a_malformed_list_is_an_error_with_the_number_of_the_entry(
+    ostep: Ostep, text: str, phrase: str
+) -> None:
+    assert phrase in ostep.usage_error("-A", text)
+    assert phrase in ostep.usage_error("-c", f"--allocList={text}")
 
 
 @pytest.mark.parametrize(
     ("arguments", "phrase"),
     [
-        (["-S", "-1"], "-S/--size: '-1' will not do; expected 0 or more"),
-        (["-S", "ten"], "-S/--size: 'ten' will not do; expected a whole number"),
+        (["-S", "-1"], "-S/--size: '-1' is invalid; expected 0 or more"),
+        (["-S", "ten"], "-S/--size: 'ten' is invalid; expected a whole number"),
         (["-S", "9" * 5000], "expected a whole number"),
         (["-S", hex(2**63)], "expected a whole number up to 9223372036854775807"),
-        (["-S", "08"], "'08' will not do"),
+        (["-S", "08"], "'08' is invalid"),
         (["-b", "-1"], "-b/--baseAddr: '-1'"),
         (["-H", "-1"], "-H/--headerSize: '-1'"),
-        (["-a", "0"], "-a/--alignment: '0' will not do; expected 1 or more, or -1 for no"),
+        (["-a", "0"], "-a/--alignment: '0' is invalid; expected 1 or more, or -1 for no"),
         (["-a", "-2"], "-a/--alignment: '-2'"),
         (["-n", "-1"], "-n/--numOps"),
         (["-r", "-1"], "-r/--range"),
-        (["-P", "0"], "-P/--percentAlloc: '0' will not do; expected 1 or more"),
+        (["-P", "0"], "-P/--percentAlloc: '0' is invalid; expected 1 or more"),
         (["-p", "NEXT"], "-p/--policy: invalid choice: 'NEXT'"),
         (["-l", "SORTED"], "-l/--listOrder: invalid choice: 'SORTED'"),
         (["-A"], "-A/--allocList: expected one argument"),
         (["more"], "unrecognized arguments: more"),
     ],
 )
-def test_every_other_mistake_is_one_sentence_too(
+def test_every_other_usage_error_is_one_sentence(
     ostep: Ostep, arguments: list[str], phrase: str
 ) -> None:
-    assert phrase in ostep.mistake(*arguments)
+    assert phrase in ostep.usage_error(*arguments)
 
 
-def test_as_a_process_it_ends_as_commands_do() -> None:
+def test_the_process_ends_with_status_0_or_with_2_after_a_usage_error() -> None:
     command = [sys.executable, "-m", "glassheap", "ostep", "-n", "3"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert (done.returncode, done.stderr) == (0, "")

@@ -1,7 +1,7 @@
-"""What --explain and --show add to the homework program's text.
+"""`--explain` and `--show`, which add lines to the homework program's text.
 
-They may not change the program's own lines, and may not say or draw what did not happen: both are
-held to the run itself, step by step, on random runs of every kind.
+They do not change the program's own lines, and their explanations and maps are true of the run.
+Both are checked step by step on random runs of every kind.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from running_ostep import Ostep
+from ostep_runner import Ostep
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +30,7 @@ def ostep(capsys: pytest.CaptureFixture[str]) -> Ostep:
 
 
 def random_arguments(seed: int) -> list[str]:
-    """Options of a run, with much of what can happen in it."""
+    """Random options of a run, chosen so that many different events occur in it."""
     draw = random.Random(seed)
     arguments = ["-s", f"{seed}", "-p", draw.choice(POLICIES), "-l", draw.choice(LIST_ORDERS)]
     arguments += ["-S", draw.choice(["16", "40", "100", "256", "4096"]), "-n", "40"]
@@ -43,7 +43,9 @@ def random_arguments(seed: int) -> list[str]:
 
 
 @pytest.mark.parametrize("seed", range(60))
-def test_explanations_and_maps_leave_the_programs_own_lines_alone(ostep: Ostep, seed: int) -> None:
+def test_explanations_and_maps_do_not_change_the_programs_own_lines(
+    ostep: Ostep, seed: int
+) -> None:
     arguments = random_arguments(seed)
     answers = ostep(*arguments, "-c")
     for extra in (["--explain"], ["--show"], ["-c", "--explain", "--show"]):
@@ -52,11 +54,11 @@ def test_explanations_and_maps_leave_the_programs_own_lines_alone(ostep: Ostep, 
 
 
 ELEMENT = re.compile(r"addr:(\d+) sz:(\d+)")
-LOOK = re.compile(r"  \[(\d+)\] addr:(\d+) sz:(\d+) +(refused|chosen): .+")
+VISIT = re.compile(r"  \[(\d+)\] addr:(\d+) sz:(\d+) +(refused|chosen): .+")
 
 
 def made(steps: list[list[str]]) -> Iterator[list[str]]:
-    """The steps that were made: without the lines about what was skipped."""
+    """The steps without the lines about skipped operations."""
     for lines in steps:
         while lines and lines[0].startswith("Invalid Free"):
             del lines[0]
@@ -71,54 +73,54 @@ def elements(line: str) -> list[tuple[int, int]]:
 
 
 @pytest.mark.parametrize("seed", range(60))
-def test_an_explanation_tells_what_happened(ostep: Ostep, seed: int) -> None:
-    """As many looks as were counted, in list order; one choice at most, and it has the block."""
+def test_an_explanation_agrees_with_the_run(ostep: Ostep, seed: int) -> None:
+    """It names each searched element in list order, and at most one choice, which is the block."""
     arguments = random_arguments(seed)
     header = 0 if "-A" in arguments else int(arguments[arguments.index("-H") + 1])
     before = [(1000, int(arguments[arguments.index("-S") + 1]))]
     for lines in made(ostep.steps(*arguments, "--explain")):
         after = next(elements(line) for line in lines if line.startswith("Free List"))
-        said = [line for line in lines if line.startswith("  ")]
+        explanation = [line for line in lines if line.startswith("  ")]
         if match := re.search(r"returned (-?\d+) \(searched (\d+)", lines[0]):
-            check_allocation(said, int(match[1]) - header, int(match[2]), before, after)
+            check_allocation(explanation, int(match[1]) - header, int(match[2]), before, after)
         elif lines[1] == "returned 0":
-            check_free(said, before, after)
+            check_free(explanation, before, after)
         else:
             assert before == after
-            assert "nothing has changed" in said[-1]
+            assert "nothing has changed" in explanation[-1]
         before = after
 
 
 def check_allocation(
-    said: list[str], block: int, searched: int,
+    explanation: list[str], block: int, searched: int,
     before: list[tuple[int, int]], after: list[tuple[int, int]],
 ) -> None:  # fmt: skip
-    looks = [match for match in map(LOOK.fullmatch, said) if match]
-    assert [(int(look[2]), int(look[3])) for look in looks] == before[:searched]
-    chosen = [int(look[2]) for look in looks if look[4] == "chosen"]
+    visits = [match for match in map(VISIT.fullmatch, explanation) if match]
+    assert [(int(visit[2]), int(visit[3])) for visit in visits] == before[:searched]
+    chosen = [int(visit[2]) for visit in visits if visit[4] == "chosen"]
     assert chosen == ([] if block == -1 else [block])
-    assert ("elements are not looked at" in "".join(said)) == (len(before) - searched > 1)
-    assert said[-1].startswith("  fails") == (block == -1)
+    assert ("elements are not searched" in "".join(explanation)) == (len(before) - searched > 1)
+    assert explanation[-1].startswith("  fails") == (block == -1)
     if block == -1:
         assert before == after
-    if "stays at its place" in said[-1]:
-        (rest,) = elements(said[-1])
+    if "stays at its place" in explanation[-1]:
+        (rest,) = elements(explanation[-1])
         assert rest in after
-        assert (rest in before) == said[0].startswith("  needs 0 bytes")
+        assert (rest in before) == explanation[0].startswith("  needs 0 bytes")
 
 
 def check_free(
-    said: list[str], before: list[tuple[int, int]], after: list[tuple[int, int]]
+    explanation: list[str], before: list[tuple[int, int]], after: list[tuple[int, int]]
 ) -> None:
-    """Undoing the merges that are told of, and taking out what came back, gives the list before."""
+    """Undo the explained merges and remove the freed element: the result is the list before."""
     undone = list(after)
-    for line in said:
+    for line in explanation:
         if line.startswith("  merges addr"):
             *pieces, whole = elements(line)
             assert whole == (pieces[0][0], sum(sz for _, sz in pieces))
             undone.remove(whole)
             undone += pieces
-    (freed,) = elements(said[0])
+    (freed,) = elements(explanation[0])
     undone.remove(freed)
     assert sorted(undone) == sorted(before)
 
@@ -132,7 +134,7 @@ def check_free(
                 "needs 12 bytes: asked for 5, rounded up to 8, a multiple of 4, and 4 of header",
                 "[0] addr:1000 sz:12  chosen: the smallest that is large enough, an exact fit",
                 "[1] addr:1024 sz:12  refused: large enough, but [0] has the same size and "
-                "stands earlier",
+                "is earlier in the list",
                 "[2] addr:1048 sz:52  refused: large enough, but [0] is smaller",
                 "takes the whole of [0], which leaves the list",
             ],
@@ -151,7 +153,7 @@ def check_free(
             [
                 "needs 2 bytes: asked for 2",
                 "[0] addr:1000 sz:6  chosen: the first that is large enough",
-                "the search ends here: 1 element is not looked at",
+                "the search ends here: 1 element is not searched",
                 "splits [0]: takes 2 bytes at 1000; addr:1002 sz:4 stays at its place in the list",
             ],
         ),
@@ -161,7 +163,7 @@ def check_free(
                 "needs 5 bytes: asked for 5",
                 "[0] addr:1000 sz:4  refused: 1 byte too small",
                 "[1] addr:1008 sz:4  refused: 1 byte too small",
-                "fails, no element is large enough (though all together have 8 bytes): "
+                "fails, because no element is large enough (though all together have 8 bytes): "
                 "returns -1; nothing has changed",
             ],
         ),
@@ -169,7 +171,7 @@ def check_free(
             ["-S", "4", "-A", "+4,+5"],
             [
                 "needs 5 bytes: asked for 5",
-                "fails, since the list is empty: returns -1; nothing has changed",
+                "fails, because the list is empty: returns -1; nothing has changed",
             ],
         ),
         (
@@ -177,14 +179,14 @@ def check_free(
             [
                 "needs 11 bytes: asked for 3, and 8 of header",
                 "[0] addr:1000 sz:8  refused: 3 bytes too small",
-                "fails, no element is large enough (all together have 8 bytes): returns -1, "
-                "shown as 7 because the header is added to it; nothing has changed",
+                "fails, because no element is large enough (all together have 8 bytes): "
+                "returns -1, printed as 7 because the header is added to it; nothing has changed",
             ],
         ),
         (
             ["-A", "+4,+4,-0"],
             [
-                "gives back addr:1000 sz:4",
+                "frees addr:1000 sz:4",
                 "the list is sorted by address, which puts it at place [0] of 2",
                 "coalescing is off: nothing is merged",
             ],
@@ -192,7 +194,7 @@ def check_free(
         (
             ["-C", "-A", "+4,+4,-0,-1"],
             [
-                "gives back addr:1004 sz:4",
+                "frees addr:1004 sz:4",
                 "the list is sorted by address, which puts it at place [1] of 3",
                 "merges addr:1000 sz:4 + addr:1004 sz:4 + addr:1008 sz:92 = addr:1000 sz:100",
             ],
@@ -200,32 +202,32 @@ def check_free(
         (
             ["-C", "-l", "INSERT-FRONT", "-S", "8", "-A", "+4,+4,-0,-1"],
             [
-                "gives back addr:1004 sz:4",
+                "frees addr:1004 sz:4",
                 "it goes to the front of the list, which is place [0] of 2",
                 "merges nothing: no element ends where the next one in the list begins",
-                "does not merge addr:1000 sz:4 and addr:1004 sz:4, which touch: the first does not "
-                "stand just before the second in the list",
+                "does not merge addr:1000 sz:4 and addr:1004 sz:4, which are adjacent: the first "
+                "is not directly before the second in the list",
             ],
         ),
         (
             ["-l", "SIZESORT+", "-p", "FIRST", "-S", "20", "-A", "+4,+6,+10,-0,-1,+5,-2"],
             [
-                "gives back addr:1010 sz:10",
+                "frees addr:1010 sz:10",
                 "the list is sorted by size, smallest first, which puts it at place [2] of 3; "
-                "elements that have been cut since the last sort change places too",
+                "elements split since the last sort change places too",
                 "coalescing is off: nothing is merged",
             ],
         ),
         (["-A", "+4,-0,-0"], ["ptr[0] was freed before; returns -1, and nothing has changed"]),
         (
             ["-S", "4", "-A", "+9,+4,-0"],
-            ["ptr[0] is no block: its allocation failed; returns -1, and nothing has changed"],
+            ["ptr[0] has no block: its allocation failed; returns -1, and nothing has changed"],
         ),
         (
             ["-l", "INSERT-BACK", "-p", "FIRST", "-S", "4", "-A", "+4,-0,+4,-0"],
             [
-                "ptr[0] was freed before, and its address was handed out again: what is given "
-                "back, addr:1000 sz:4, is the block of ptr[1]",
+                "ptr[0] was freed before, and its address was reused: this frees addr:1000 sz:4, "
+                "the block of ptr[1]",
                 "it goes to the back of the list, which is place [0] of 1",
                 "coalescing is off: nothing is merged",
             ],
@@ -234,15 +236,15 @@ def check_free(
     ],
     ids=lambda value: " ".join(value) if value[0].startswith("-") else "",
 )
-def test_the_last_step_is_explained_in_these_words(
+def test_the_last_step_has_exactly_this_explanation(
     ostep: Ostep, arguments: list[str], sentences: list[str]
 ) -> None:
-    said = ostep.steps(*arguments, "--explain")[-1]
-    assert [line.removeprefix("  ") for line in said if line.startswith("  ")] == sentences
+    lines = ostep.steps(*arguments, "--explain")[-1]
+    assert [line.removeprefix("  ") for line in lines if line.startswith("  ")] == sentences
 
 
-# --- The map ------------------------------------------------------------------------------------
-def test_the_map_is_exact_where_the_region_is_small(ostep: Ostep) -> None:
+# --- The map --------------------------------------------------------------------------------------
+def test_the_map_of_a_small_region_is_exact(ostep: Ostep) -> None:
     shown = ostep.steps("-S", "60", "-H", "2", "-a", "4", "-A", "+5,+4,-0,+2", "--show")
     assert shown[0][2:] == [
         "  1000  ██▒▒▒▒▒░░░○·······································",
@@ -258,13 +260,15 @@ def test_the_map_is_exact_where_the_region_is_small(ostep: Ostep) -> None:
     ]
 
 
-def test_without_headers_neighbours_differ_and_free_elements_stay_two(ostep: Ostep) -> None:
+def test_without_headers_adjacent_blocks_and_free_elements_are_distinguishable(
+    ostep: Ostep,
+) -> None:
     shown = ostep.steps("-S", "20", "-A", "+4,+5,+3,+4,-2,-3", "--show")[-1]
     assert shown[3:] == ["  1000  ▒▒▒▒▓▓▓▓▓○··○···○···", "        0   1"]
 
 
-def test_an_aligned_region_is_exact_in_larger_cells(ostep: Ostep) -> None:
-    """A page with headers of 16: 256 cells of 16 bytes, and the rounding is in the last one."""
+def test_the_map_of_an_aligned_region_is_exact_with_larger_cells(ostep: Ostep) -> None:
+    """A page with headers of 16 has 256 cells of 16 bytes; the rounding is in the last one."""
     shown = ostep.steps("-S", "4096", "-b", "0", "-H", "16", "-a", "16", "-A", "+100", "--show")[0]
     assert shown[2] == "  0     █▒▒▒▒▒▒░○" + "·" * 41
     assert shown[3] == "        0"
@@ -272,24 +276,24 @@ def test_an_aligned_region_is_exact_in_larger_cells(ostep: Ostep) -> None:
     assert "a cell is 16 bytes:" in shown[9]
 
 
-def test_any_other_large_region_is_shaded(ostep: Ostep) -> None:
+def test_the_map_of_any_other_large_region_is_shaded(ostep: Ostep) -> None:
     shown = ostep.steps("-S", "4096", "-A", "+1000,+7,-0", "--show")
     assert shown[1][2] == "  1000  " + "█" * 50
     assert shown[2][3:5] == ["  1000  " + "·" * 50, "  1800  " + "·" * 12 + "▒" + "·" * 37]
     assert "a cell is 16 bytes:   · all free" in shown[0][8]
 
 
-def test_the_last_cell_of_a_shaded_map_may_be_small_and_full(ostep: Ostep) -> None:
+def test_the_last_cell_of_a_shaded_map_can_be_smaller_and_full(ostep: Ostep) -> None:
     shown = ostep.steps("-S", "4100", "-A", "+4100", "--show")[0]
     assert shown[7] == "  5000  " + "█" * 7
 
 
-def test_numbers_stand_only_where_they_cannot_run_together(ostep: Ostep) -> None:
+def test_block_numbers_are_printed_only_where_they_do_not_run_together(ostep: Ostep) -> None:
     shown = ostep.steps("-S", "20", "-A", "+1,+1,+2,+1", "--show")[-1]
     assert shown[2:4] == ["  1000  ▒▓▒▒▓○··············", "          2"]
 
 
-def test_a_map_of_nothing_and_of_much_can_be_drawn(ostep: Ostep) -> None:
+def test_an_empty_and_a_huge_region_can_be_drawn(ostep: Ostep) -> None:
     assert ostep("-S", "0", "-A", "+0,+1,-0", "--show").count("Free List") == 3
     for lines in ostep.steps("-S", f"{2**62}", "-A", "+5,+99999999999999,-0", "--show"):
         drawing = [line for line in lines if line.startswith("  ")]
@@ -314,7 +318,7 @@ def test_the_cells_of_an_exact_map_add_up_to_the_region(ostep: Ostep, seed: int)
         assert {index for index, sign in enumerate(cells) if sign == "○"} == starts
 
 
-def test_a_terminal_without_these_characters_gets_others() -> None:
+def test_a_terminal_without_the_characters_of_the_map_gets_ascii() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "glassheap", "ostep", "-A", "+5", "--show"],
         capture_output=True,

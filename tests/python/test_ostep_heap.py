@@ -1,9 +1,8 @@
-"""The recorded runs of the OSTEP homework, played on real bytes.
+"""The recorded runs of the OSTEP homework, run on a real heap.
 
-Where the homework's header is 16 bytes and its sizes are rounded up to 16, a heap can be laid out
-as it says: then the heap gives the recorded answers themselves. The operations of the other runs
-are played with such a header too, and then it is the model that says what must come of them; once
-as they are, and once with everything 16 times as large, so that rounding hides nothing.
+Some runs have headers of 16 bytes and sizes rounded up to 16. A heap can have their layout, and
+must return the recorded addresses. The other runs are run with such a header, too, and must agree
+with the model: once as recorded, and once with all sizes times 16, so that rounding hides nothing.
 
 An element (addr, sz) of the homework is a node at addr that offers sz - 16 bytes; a block at addr
 has its payload at addr + 16.
@@ -18,25 +17,25 @@ import pytest
 import glassheap
 import ostep_records
 from glassheap.model import Chunk, FreeList
-from twins import Setting
+from lockstep import Setting
 
 RECORDS = ostep_records.read()
 REAL = [record for record in RECORDS if record["argv"][4:8] == ["-H", "16", "-a", "16"]]
 HEADER = 16
 
 
-class Game(NamedTuple):
-    """A recorded run's options, so far as they make a heap."""
+class HeapOptions(NamedTuple):
+    """The options of a recorded run that concern the heap."""
 
     size: int
     setting: Setting
 
 
-def game(record: ostep_records.Record, scale: int = 1) -> Game:
-    """The region and the policy; base and size are rounded up to what a heap can have."""
+def heap_options(record: ostep_records.Record, scale: int = 1) -> HeapOptions:
+    """Region and policy of a run; base and size are rounded up to values valid for a heap."""
     options = ostep_records.options(record)
     size, base = (int(cast("str", options[name])) for name in ("size", "baseAddr"))
-    return Game(
+    return HeapOptions(
         -(-size * scale // 16) * 16,
         Setting(
             "sequential_fit",
@@ -48,11 +47,11 @@ def game(record: ostep_records.Record, scale: int = 1) -> Game:
     )
 
 
-class HeapGame:
-    """A real heap that answers as the homework does: with blocks, and with None or False."""
+class HomeworkHeap:
+    """A real heap with the results of the homework: blocks, None and False."""
 
-    def __init__(self, game: Game) -> None:
-        self.heap = game.setting.heap(game.size)
+    def __init__(self, options: HeapOptions) -> None:
+        self.heap = options.setting.heap(options.size)
 
     def malloc(self, size: int) -> int | None:
         try:
@@ -68,17 +67,17 @@ class HeapGame:
         return True
 
     def chunks(self) -> list[Chunk]:
-        """The free list, read from the nodes in the region."""
+        """The free list as the homework's elements."""
         return [Chunk(address, size + HEADER) for address, size in self.heap.free_list()]
 
 
-def test_three_of_the_recorded_runs_have_a_heap_of_their_own() -> None:
+def test_three_of_the_recorded_runs_have_the_layout_of_a_heap() -> None:
     assert len(REAL) == 3
 
 
 @pytest.mark.parametrize("record", REAL, ids=lambda record: record["case"])
-def test_a_heap_gives_the_addresses_that_were_recorded(record: ostep_records.Record) -> None:
-    heap = HeapGame(game(record))
+def test_a_heap_returns_the_recorded_addresses(record: ostep_records.Record) -> None:
+    heap = HomeworkHeap(heap_options(record))
     blocks: dict[int, int] = {}
     for op in record["ops"]:
         if op["op"] == "alloc":
@@ -93,11 +92,11 @@ def test_a_heap_gives_the_addresses_that_were_recorded(record: ostep_records.Rec
 
 @pytest.mark.parametrize("scale", [1, 16])
 @pytest.mark.parametrize("record", RECORDS, ids=lambda record: record["case"])
-def test_a_heap_plays_every_recorded_run_as_the_model_does(
+def test_a_heap_agrees_with_the_model_on_every_recorded_run(
     record: ostep_records.Record, scale: int
 ) -> None:
-    size, setting = game(record, scale)
-    heap = HeapGame(Game(size, setting))
+    size, setting = heap_options(record, scale)
+    heap = HomeworkHeap(HeapOptions(size, setting))
     model = FreeList(
         size,
         base=setting.base,
@@ -121,12 +120,12 @@ def test_a_heap_plays_every_recorded_run_as_the_model_does(
 
 
 @pytest.mark.parametrize("record", RECORDS, ids=lambda record: record["case"])
-def test_first_best_and_worst_fit_play_them_too(record: ostep_records.Record) -> None:
-    """In address order with coalescing, which is all that they have."""
-    size, setting = game(record)
+def test_first_best_and_worst_fit_agree_with_sequential_fit(record: ostep_records.Record) -> None:
+    """In address order with coalescing, the only setting of these policies."""
+    size, setting = heap_options(record)
     setting = setting._replace(order="address", coalesce=True)
-    plain = HeapGame(Game(size, setting))
-    fast = HeapGame(Game(size, setting._replace(policy=f"{setting.fit}_fit")))
+    plain = HomeworkHeap(HeapOptions(size, setting))
+    fast = HomeworkHeap(HeapOptions(size, setting._replace(policy=f"{setting.fit}_fit")))
     blocks: dict[int, int] = {}
     for op in record["ops"]:
         if op["op"] == "alloc":

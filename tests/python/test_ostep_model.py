@@ -1,6 +1,6 @@
-"""The reference model against two witnesses who know nothing of it, and against its own promises.
+"""The reference model against two independent oracles, and its own invariants.
 
-The witnesses: the recorded runs of the OSTEP homework program, and a free list that knows only
+The oracles are the recorded runs of the OSTEP homework program, and a free list implemented by
 bytes (`byte_map`).
 """
 
@@ -13,7 +13,7 @@ from hypothesis import given, settings
 
 import ostep_records
 from glassheap.model import ORDERS, FreeList
-from model_operations import OPERATIONS, SHAPES, Operation, Shape
+from model_operations import LIST_OPTIONS, OPERATIONS, ListOptions, Operation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +23,7 @@ RECORDS = ostep_records.read()
 
 # --- The recorded runs ----------------------------------------------------------------------------
 def recorded_list(record: ostep_records.Record) -> FreeList:
-    """The free list that a recorded run began with."""
+    """The initial free list of a recorded run."""
     options = ostep_records.options(record)
     number = {name: int(cast("str", options[name])) for name in ("size", "headerSize", "alignment")}
     return FreeList(
@@ -37,13 +37,13 @@ def recorded_list(record: ostep_records.Record) -> FreeList:
     )
 
 
-def test_all_recorded_runs_are_here() -> None:
+def test_all_recorded_runs_are_present() -> None:
     assert len(RECORDS) == 18
     assert sum(len(record["ops"]) for record in RECORDS) == 3067
 
 
 @pytest.mark.parametrize("record", RECORDS, ids=lambda record: record["case"])
-def test_the_model_gives_the_addresses_that_were_recorded(record: ostep_records.Record) -> None:
+def test_the_model_returns_the_recorded_addresses(record: ostep_records.Record) -> None:
     model = recorded_list(record)
     blocks: list[int | None] = []
     for op in record["ops"]:
@@ -58,10 +58,10 @@ def test_the_model_gives_the_addresses_that_were_recorded(record: ostep_records.
         assert model.chunks == [tuple(chunk) for chunk in op["free"]]
 
 
-# --- The other implementation ---------------------------------------------------------------------
-def played(shape: Shape, operations: list[Operation]) -> Iterator[FreeList]:
-    """Do the same to both, compare what they answer, and give the model after each operation."""
-    model, other = shape.model(), shape.bytes()
+# --- The byte map ---------------------------------------------------------------------------------
+def played(options: ListOptions, operations: list[Operation]) -> Iterator[FreeList]:
+    """Run the operations on both, compare the results, and yield the model after each of them."""
+    model, other = options.model(), options.byte_map()
     for operation in operations:
         live = sorted(model.live)
         if operation.call == "malloc":
@@ -76,9 +76,11 @@ def played(shape: Shape, operations: list[Operation]) -> Iterator[FreeList]:
 
 
 @settings(max_examples=250, deadline=None)
-@given(shape=SHAPES, operations=OPERATIONS)
-def test_intervals_and_bytes_agree_on_everything(shape: Shape, operations: list[Operation]) -> None:
-    for model in played(shape, operations):
+@given(options=LIST_OPTIONS, operations=OPERATIONS)
+def test_the_model_agrees_with_the_byte_map(
+    options: ListOptions, operations: list[Operation]
+) -> None:
+    for model in played(options, operations):
         before = list(model.chunks)
         assert not model.free(-1)
         assert model.chunks == before
@@ -86,30 +88,32 @@ def test_intervals_and_bytes_agree_on_everything(shape: Shape, operations: list[
 
 # --- Properties -----------------------------------------------------------------------------------
 @settings(max_examples=100, deadline=None)
-@given(shape=SHAPES, operations=OPERATIONS)
-def test_no_byte_is_lost_and_none_belongs_to_two(shape: Shape, operations: list[Operation]) -> None:
-    for model in played(shape, operations):
-        place = shape.base
+@given(options=LIST_OPTIONS, operations=OPERATIONS)
+def test_every_byte_belongs_to_exactly_one_element_or_block(
+    options: ListOptions, operations: list[Operation]
+) -> None:
+    for model in played(options, operations):
+        place = options.base
         for addr, sz in sorted([*model.chunks, *model.live.items()]):
             assert addr == place
             place += sz
-        assert place == shape.base + shape.size
+        assert place == options.base + options.size
 
 
 @settings(max_examples=100, deadline=None)
-@given(shape=SHAPES, operations=OPERATIONS)
-def test_address_order_stays_sorted_and_coalesces_completely(
-    shape: Shape, operations: list[Operation]
+@given(options=LIST_OPTIONS, operations=OPERATIONS)
+def test_a_list_in_address_order_stays_sorted_and_coalesces_completely(
+    options: ListOptions, operations: list[Operation]
 ) -> None:
-    shape = shape._replace(kind=(shape.kind[0], "address"), coalesce=True)
-    for model in played(shape, operations):
+    options = options._replace(kind=(options.kind[0], "address"), coalesce=True)
+    for model in played(options, operations):
         assert model.chunks == sorted(model.chunks)
         ends = {chunk.end for chunk in model.chunks}
         assert not any(chunk.addr in ends for chunk in model.chunks)
 
 
 def test_coalescing_is_incomplete_in_every_other_order() -> None:
-    """Three blocks that touch are freed; only address order is sure to merge them with the rest."""
+    """Adjacent blocks are freed; only address order always merges all of them."""
     complete = {}
     for order in ORDERS:
         model = FreeList(40, fit="first", order=order, coalesce=True)

@@ -1,7 +1,7 @@
-"""A heap over somebody else's bytes: whatever has them, wherever they begin.
+"""A heap over the bytes of another object, at any alignment.
 
-What lies outside of the heap's own span keeps its bytes; what is written behind that span is found;
-and whoever lent the bytes cannot take them away before the heap is closed.
+Bytes outside the heap's span do not change, a write behind the span is found, and the owner of the
+bytes cannot release them before the heap is closed.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import glassheap
-from bench import GROUNDS, KINDS, Kind
+from fault_fixture import CONFIGURATIONS, KINDS, Kind
 from heap_probes import GRANULE, assert_sound
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-LENT = 1024
-"""Bytes, of which a heap leaves out its sentinel and what is no whole granule."""
+BORROWED = 1024
+"""Bytes of a buffer; the heap leaves out its sentinel and incomplete granules."""
 
 
 def address_of(buffer: Any) -> int:
@@ -60,7 +60,7 @@ if find_spec("numpy"):
 
 
 @pytest.mark.parametrize("kind", BUFFERS)
-def test_any_writable_buffer_in_one_piece_will_do(kind: str) -> None:
+def test_any_writable_contiguous_buffer_is_accepted(kind: str) -> None:
     heap = glassheap.Heap.over(BUFFERS[kind](4096))
     assert 4096 - 3 * GRANULE < heap.size < 4096
     address = heap.malloc(100)
@@ -69,7 +69,7 @@ def test_any_writable_buffer_in_one_piece_will_do(kind: str) -> None:
     heap.close()
 
 
-def test_shared_memory_of_the_standard_library() -> None:
+def test_shared_memory_of_the_standard_library_is_accepted() -> None:
     memory = shared_memory.SharedMemory(create=True, size=4096)
     try:
         assert memory.buf is not None
@@ -85,11 +85,11 @@ def test_shared_memory_of_the_standard_library() -> None:
         memory.unlink()
 
 
-# --- Where it may write. --------------------------------------------------------------------------
+# --- The span of the heap. ------------------------------------------------------------------------
 
 
-def worked_over(heap: glassheap.Heap, seed: int) -> None:
-    """Whatever a heap writes, of its own and of its users."""
+def churn(heap: glassheap.Heap, seed: int) -> None:
+    """Allocate, free and write at random, so that every kind of write occurs."""
     draw = random.Random(seed)
     live: list[int] = []
     for _ in range(60):
@@ -108,21 +108,21 @@ def worked_over(heap: glassheap.Heap, seed: int) -> None:
 
 @pytest.mark.parametrize("offset", range(GRANULE))
 def test_bytes_outside_of_its_span_never_change(offset: int) -> None:
-    """Wherever what is lent begins, and wherever it ends."""
+    """For every alignment of the start and of the end of the buffer."""
     for end, kind in enumerate(KINDS):
         if kind.base is not None:
             continue
-        memory = bytearray(b"\xa5" * (LENT + 64))
+        memory = bytearray(b"\xa5" * (BORROWED + 64))
         first = -address_of(memory) % GRANULE + offset
-        lent = memoryview(memory)[first : first + LENT - end % GRANULE]
-        heap = over(kind, lent)
+        borrowed = memoryview(memory)[first : first + BORROWED - end % GRANULE]
+        heap = over(kind, borrowed)
         start = heap.address - address_of(memory)
         assert first <= start < first + GRANULE
         assert heap.address % GRANULE == 0
         assert heap.size % GRANULE == 0
         behind = start + heap.size + GRANULE  # with the sentinel
-        assert 0 <= first + len(lent) - behind < GRANULE
-        worked_over(heap, offset)
+        assert 0 <= first + len(borrowed) - behind < GRANULE
+        churn(heap, offset)
         assert heap.check() == []
         heap.close()
         assert memory[:start] == b"\xa5" * start
@@ -136,28 +136,30 @@ def over(kind: Kind, buffer: Any, **options: Any) -> glassheap.Heap:
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=str)
-def test_it_hands_out_what_a_heap_of_its_size_does(kind: Kind) -> None:
+def test_it_places_blocks_like_a_heap_of_its_size(kind: Kind) -> None:
     memory = mmap.mmap(-1, 4096)  # aligned, as pages are
-    with over(kind, memory) as heap, kind.heap(heap.size) as twin:
+    with over(kind, memory) as heap, kind.heap(heap.size) as other:
         at = [
             [each.malloc(size) - each.base for size in (100, 0, 16, 300, 50)]
-            for each in (heap, twin)
+            for each in (heap, other)
         ]
         assert at[0] == at[1]
         assert [block.size for block in heap.free_list()] == [
-            block.size for block in twin.free_list()
+            block.size for block in other.free_list()
         ]
 
 
-# --- What is written behind it. -------------------------------------------------------------------
+# --- Writes behind the heap. ----------------------------------------------------------------------
 
-ON_A_BUFFER = [ground for ground in GROUNDS if ground.region == "a buffer"]
+ON_A_BUFFER = [
+    configuration for configuration in CONFIGURATIONS if configuration.region == "a buffer"
+]
 
 
-@pytest.mark.parametrize("ground", ON_A_BUFFER, ids=str)
+@pytest.mark.parametrize("configuration", ON_A_BUFFER, ids=str)
 @pytest.mark.parametrize("byte", [0, 7, 15])
-def test_a_write_behind_the_region_is_found(ground: Any, byte: int) -> None:
-    heap = ground.heap(4096)
+def test_a_write_behind_the_region_is_found(configuration: Any, byte: int) -> None:
+    heap = configuration.heap(4096)
     assert heap.check() == []
     ctypes.memset(heap.address + heap.size + byte, 0x41, 1)
     (finding,) = heap.check()
@@ -168,7 +170,7 @@ def test_a_write_behind_the_region_is_found(ground: Any, byte: int) -> None:
         heap.malloc(1)
 
 
-def test_a_reset_brings_back_a_heap_that_was_written_behind() -> None:
+def test_reset_repairs_the_sentinel() -> None:
     heap = glassheap.Heap.over(bytearray(4096))
     ctypes.memset(heap.address + heap.size, 0, 16)
     assert heap.check()
@@ -177,7 +179,7 @@ def test_a_reset_brings_back_a_heap_that_was_written_behind() -> None:
     heap.malloc(10)
 
 
-# --- What will not do. ----------------------------------------------------------------------------
+# --- Unsuitable buffers and options. --------------------------------------------------------------
 
 
 def released() -> memoryview:
@@ -205,22 +207,22 @@ UNFIT: dict[str, tuple[type[BaseException], str, Callable[[], Any]]] = {
 
 
 @pytest.mark.parametrize("kind", UNFIT)
-def test_what_will_not_do_is_named(kind: str) -> None:
+def test_an_unsuitable_buffer_is_an_error_with_the_reason(kind: str) -> None:
     error, text, make = UNFIT[kind]
     with pytest.raises(error, match=text):
         glassheap.Heap.over(make())
 
 
 @pytest.mark.parametrize("size", [0, 1, 15, 16, 31])
-def test_what_is_too_small_is_left_alone(size: int) -> None:
+def test_a_buffer_that_is_too_small_is_unchanged_and_released(size: int) -> None:
     memory = bytearray(b"\xa5" * size)
     with pytest.raises(glassheap.InvalidSize, match="16"):
         glassheap.Heap.over(memory)
     assert memory == b"\xa5" * size
-    memory.append(0)  # which is refused while somebody has its bytes
+    memory.append(0)  # would be refused if the buffer were still exported
 
 
-def test_two_granules_are_enough() -> None:
+def test_two_granules_are_enough_for_a_heap() -> None:
     memory = bytearray(64)
     start = -address_of(memory) % GRANULE
     heap = glassheap.Heap.over(memoryview(memory)[start : start + 32])
@@ -234,7 +236,7 @@ def test_two_granules_are_enough() -> None:
     [{"policy": "worse"}, {"fit": "best"}, {"headers": 1}, {"size": 10}, {"base": 8}],
     ids=str,
 )
-def test_bad_options_leave_the_bytes_alone(options: dict[str, Any]) -> None:
+def test_invalid_options_leave_the_bytes_unchanged(options: dict[str, Any]) -> None:
     memory = bytearray(4096)
     with pytest.raises((ValueError, TypeError)):
         glassheap.Heap.over(memory, **options)
@@ -242,10 +244,10 @@ def test_bad_options_leave_the_bytes_alone(options: dict[str, Any]) -> None:
     memory.append(0)
 
 
-# --- Whose the bytes are. -------------------------------------------------------------------------
+# --- Ownership of the bytes. ----------------------------------------------------------------------
 
 
-def test_the_buffer_is_kept_until_the_heap_is_closed() -> None:
+def test_the_buffer_stays_exported_until_the_heap_is_closed() -> None:
     memory = bytearray(4096)
     heap = glassheap.Heap.over(memory)
     with pytest.raises(BufferError):
@@ -260,7 +262,7 @@ def test_the_buffer_is_kept_until_the_heap_is_closed() -> None:
     memory.append(0)
 
 
-def test_the_buffer_is_let_go_of_with_the_heap() -> None:
+def test_the_buffer_is_released_when_the_heap_is_collected() -> None:
     memory = bytearray(4096)
     heap = glassheap.Heap.over(memory)
     heap.malloc(10)
@@ -269,22 +271,22 @@ def test_the_buffer_is_let_go_of_with_the_heap() -> None:
     memory.append(0)
 
 
-def test_what_has_no_other_owner_lives_as_long_as_the_heap() -> None:
-    class Lender(bytearray):
+def test_a_buffer_without_another_owner_lives_as_long_as_the_heap() -> None:
+    class Buffer(bytearray):
         pass
 
-    lender = Lender(4096)
-    gone = weakref.ref(lender)
-    heap = glassheap.Heap.over(lender)
-    del lender
+    buffer = Buffer(4096)
+    reference = weakref.ref(buffer)
+    heap = glassheap.Heap.over(buffer)
+    del buffer
     gc.collect()
-    assert gone() is not None
+    assert reference() is not None
     heap.view(heap.malloc(3000))[:] = b"x" * 3000
     heap.close()
-    assert gone() is None
+    assert reference() is None
 
 
-def test_the_bytes_stay_when_the_heap_is_gone() -> None:
+def test_the_bytes_keep_their_contents_when_the_heap_is_closed() -> None:
     memory = bytearray(4096)
     with glassheap.Heap.over(memory) as heap:
         heap.view(heap.malloc(5))[:] = b"hello"

@@ -1,4 +1,8 @@
-"""The policy that docs/policies.md writes: it is short, compiles as it stands there, and works."""
+"""The example policy of docs/policies.md is short, compiles as printed, and works.
+
+A policy is part of the library, so it is compiled with the internal headers of the source tree. The
+rest of the library is the installed one.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,9 @@ import pytest
 import glassheap
 from glassheap import paths
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "policies.md"
+SOURCE_TREE = Path(__file__).resolve().parents[2]
+PAGE = SOURCE_TREE / "docs" / "policies.md"
+LIBRARY = paths.include_dir().parent / "lib" / "libglassheap.a"
 CXX = shutil.which("c++")
 
 CHECK = r"""
@@ -22,14 +28,14 @@ CHECK = r"""
 #include <cstdlib>
 #include <vector>
 
-#include "glassheap/heap_core.hpp"
+#include "core/heap_core.hpp"
 
 using namespace glassheap;
 
 #define EXPECT(condition) \
   if (!(condition)) std::printf("line %d: %s\n", __LINE__, #condition), std::exit(1)
 
-// Takes what is highest, gives everything back, and is sound after every step.
+// Takes the highest block that fits, frees everything, and is sound after every step.
 void run(bool headers) {
   alignas(16) static std::byte region[4096];
   HeapCore<LastFit> core(region, {.headers = headers}, {});
@@ -41,7 +47,7 @@ void run(bool headers) {
   const auto free = [&](int i) { return core.release(blocks[i].start + front, fault); };
   EXPECT(free(1) && free(3) && core.inspect().empty());
   const Block rest = core.allocate(100, 16, fault);
-  EXPECT(rest.start == blocks[5].end());  // the highest that fits is what ends the region
+  EXPECT(rest.start == blocks[5].end());  // the highest block that fits ends the region
   EXPECT(core.allocate(core.largest() - front, 16, fault));
   EXPECT(core.allocate(60, 16, fault).start == blocks[3].start && core.inspect().empty());
   EXPECT(core.allocate(90, 16, fault).start == blocks[1].start);
@@ -53,7 +59,7 @@ void run(bool headers) {
   EXPECT(core.free_list().size() == 1 && core.largest() == 4096 && core.inspect().empty());
 }
 
-// Random work, aligned and not; afterwards the region is one free block again.
+// Random operations, some of them aligned; afterwards the region is one free block again.
 void churn(bool headers) {
   alignas(4096) static std::byte region[16384];
   HeapCore<LastFit> core(region, {.headers = headers}, {});
@@ -87,17 +93,17 @@ int main() {
 
 
 def example() -> str:
-    """The only C++ on the page."""
+    """The only C++ block on the page."""
     (block,) = re.findall(r"^```cpp\n(.*?)^```", PAGE.read_text("utf-8"), re.M | re.S)
     return str(block)
 
 
-def test_the_example_is_short() -> None:
+def test_the_example_has_fewer_than_60_lines() -> None:
     assert len(example().splitlines()) < 60
     assert max(map(len, example().splitlines())) <= 100
 
 
-def test_every_policy_is_on_the_page() -> None:
+def test_every_policy_is_in_the_table_of_the_page() -> None:
     page = PAGE.read_text("utf-8")
     for policy in glassheap.policies():
         assert f"| `{policy.name}` |" in page
@@ -107,10 +113,9 @@ def test_every_policy_is_on_the_page() -> None:
 def test_the_example_compiles_and_works(tmp_path: Path) -> None:
     (tmp_path / "last_fit.hpp").write_text(example(), encoding="utf-8")
     (tmp_path / "check.cpp").write_text(CHECK, encoding="utf-8")
-    includes = paths.include_dir()
-    library = includes.parent / "lib" / "libglassheap.a"
     compile_check = [str(CXX), "-std=c++20", "-O1", "-Wall", "-Wextra", "-Wshadow", "-Werror"]
-    compile_check += ["-I", str(includes), "check.cpp", str(library), "-pthread", "-o", "check"]
+    compile_check += ["-I", str(SOURCE_TREE / "cpp"), "-I", str(SOURCE_TREE / "include")]
+    compile_check += ["check.cpp", str(LIBRARY), "-pthread", "-o", "check"]
     for command in (compile_check, ["./check"]):
         done = subprocess.run(
             command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300

@@ -1,4 +1,4 @@
-"""A progress bar appears where somebody waits and watches, and nowhere else."""
+"""A progress bar is drawn only on a terminal and only in a long replay."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ class Terminal(io.StringIO):
         return True
 
 
-def drawn(bar: Bar) -> None:
+def run_to_end(bar: Bar) -> None:
     for done in (10, 60, 100):
         bar(done, 100)
     bar.close()
 
 
-def test_a_bar_is_drawn_on_a_terminal_once_patience_ends() -> None:
+def test_a_bar_is_drawn_on_a_terminal_after_the_delay() -> None:
     pytest.importorskip("rich")
     terminal = Terminal()
-    drawn(Bar("replaying", file=terminal, patience=0))
+    run_to_end(Bar("replaying", file=terminal, delay=0))
     assert "replaying" in terminal.getvalue()
 
 
-def test_no_bar_is_drawn_in_a_short_replay_or_where_nobody_looks() -> None:
-    short, blind = Terminal(), io.StringIO()
-    drawn(Bar("replaying", file=short, patience=60))
-    drawn(Bar("replaying", file=blind, patience=0))
-    assert short.getvalue() == blind.getvalue() == ""
+def test_no_bar_is_drawn_in_a_short_replay_or_to_a_file() -> None:
+    terminal, file = Terminal(), io.StringIO()
+    run_to_end(Bar("replaying", file=terminal, delay=60))
+    run_to_end(Bar("replaying", file=file, delay=0))
+    assert terminal.getvalue() == file.getvalue() == ""
 
 
-def test_without_rich_there_is_no_bar_and_no_complaint(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_rich_there_is_no_bar_and_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("rich", "rich.console", "rich.progress"):
         monkeypatch.setitem(sys.modules, name, None)
     terminal = Terminal()
-    drawn(Bar("replaying", file=terminal, patience=0))
+    run_to_end(Bar("replaying", file=terminal, delay=0))
     assert terminal.getvalue() == ""

@@ -1,4 +1,4 @@
-"""realloc: where the block goes, what it still holds, and that nothing happens when it cannot."""
+"""realloc: the place of the block, its contents, and no effect of a call that fails."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import glassheap
 from heap_probes import assert_sound, header_at, peek, refused
 
 if TYPE_CHECKING:
-    from bench import Bench
+    from fault_fixture import PreparedHeap
 
 
 def fill(heap: glassheap.Heap, address: int) -> bytes:
-    """Other bytes in each block; none of them zero."""
+    """Fill the block with bytes that differ from block to block; none of them is zero."""
     with heap.view(address) as view:
         view[:] = bytes((address // 16 + i) % 255 + 1 for i in range(len(view)))
         return bytes(view)
@@ -30,7 +30,7 @@ def content(heap: glassheap.Heap, address: int) -> bytes:
 
 
 @pytest.mark.parametrize("size", [0, 1, 15, 16, 17, 99, 100, 112])
-def test_shrinking_stays_and_gives_back_the_tail(heap: glassheap.Heap, size: int) -> None:
+def test_shrinking_in_place_frees_the_tail(heap: glassheap.Heap, size: int) -> None:
     address, behind = heap.malloc(112), heap.malloc(8)
     before = fill(heap, address)
     assert heap.realloc(address, size) == address
@@ -42,7 +42,7 @@ def test_shrinking_stays_and_gives_back_the_tail(heap: glassheap.Heap, size: int
     assert_sound(heap)
 
 
-def test_the_tail_merges_with_the_free_block_behind_it(heap: glassheap.Heap) -> None:
+def test_the_freed_tail_merges_with_the_free_block_behind_it(heap: glassheap.Heap) -> None:
     address = heap.malloc(112)
     assert heap.realloc(address, 16) == address
     assert heap.free_list() == [(heap.base + 32, 4048)]
@@ -53,7 +53,7 @@ def test_the_tail_merges_with_the_free_block_behind_it(heap: glassheap.Heap) -> 
 def test_growing_takes_the_low_end_of_the_free_neighbour(
     heap: glassheap.Heap, size: int, rest: int
 ) -> None:
-    """The neighbour has 80 bytes in all; what is left of it stays free."""
+    """The neighbour has 80 bytes in all; its rest stays free."""
     address, neighbour, behind = heap.malloc_many([112, 64, 8])
     heap.free(neighbour)
     before = fill(heap, address)
@@ -64,7 +64,7 @@ def test_growing_takes_the_low_end_of_the_free_neighbour(
     assert_sound(heap)
 
 
-def test_growing_takes_from_the_top(heap: glassheap.Heap) -> None:
+def test_growing_can_take_all_of_the_top(heap: glassheap.Heap) -> None:
     address = heap.malloc(100)
     before = fill(heap, address)
     assert heap.realloc(address, 4080) == address
@@ -73,8 +73,8 @@ def test_growing_takes_from_the_top(heap: glassheap.Heap) -> None:
     assert_sound(heap)
 
 
-def test_what_is_gained_shows_none_of_the_heaps_own_bytes(heap: glassheap.Heap) -> None:
-    """The neighbour's node is gone from sight."""
+def test_the_gained_bytes_contain_none_of_the_heaps_own_bytes(heap: glassheap.Heap) -> None:
+    """The neighbour's node must not be visible in the payload."""
     address, neighbour, _ = heap.malloc_many([112, 64, 8])
     heap.free(neighbour)
     heap.realloc(address, 192)
@@ -82,7 +82,7 @@ def test_what_is_gained_shows_none_of_the_heaps_own_bytes(heap: glassheap.Heap) 
 
 
 @pytest.mark.parametrize("size", range(97, 113))
-def test_the_same_number_of_granules_changes_the_size_alone(
+def test_a_realloc_within_the_same_granules_changes_only_the_size(
     heap: glassheap.Heap, size: int
 ) -> None:
     address = heap.malloc(100)
@@ -94,26 +94,28 @@ def test_the_same_number_of_granules_changes_the_size_alone(
     assert_sound(heap)
 
 
-# --- Elsewhere. -----------------------------------------------------------------------------------
+# --- Moving. --------------------------------------------------------------------------------------
 
 
-def test_a_block_that_cannot_grow_moves_to_where_malloc_would_put_it(bench: Bench) -> None:
-    heap = bench.heap
-    before = fill(heap, bench.first)
+def test_a_block_that_cannot_grow_in_place_moves_to_where_malloc_would_place_it(
+    prepared: PreparedHeap,
+) -> None:
+    heap = prepared.heap
+    before = fill(heap, prepared.first)
     expected = heap.malloc(140)
     heap.free(expected)
-    now = heap.realloc(bench.first, 140)
-    assert now == expected == bench.gone
+    now = heap.realloc(prepared.first, 140)
+    assert now == expected == prepared.gone
     assert content(heap, now)[:100] == before
-    assert bench.first not in heap
+    assert prepared.first not in heap
     assert heap.free_list()[0] == (heap.base, 112)
     stats = heap.stats()
     assert (stats.reallocs, stats.frees) == (1, 5)
     assert_sound(heap)
 
 
-def test_the_new_place_is_sought_before_the_old_one_is_given_back(heap: glassheap.Heap) -> None:
-    """So a block with free memory on both sides does not slide down into its own hole."""
+def test_the_new_place_is_found_before_the_old_one_is_freed(heap: glassheap.Heap) -> None:
+    """A block with free memory on both sides does not move down over itself."""
     left, block, _ = heap.malloc_many([100, 100, 8])
     heap.free(left)
     before = fill(heap, block)
@@ -130,19 +132,19 @@ def test_a_moved_block_has_a_new_serial(heap: glassheap.Heap) -> None:
     assert [info.serial for info in heap.walk() if info.live] == [2, 3]
 
 
-# --- Of nothing, and to nothing. ------------------------------------------------------------------
+# --- Null pointers and size 0. --------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("nothing", [None, 0])
-def test_realloc_of_nothing_is_malloc(based_heap: glassheap.Heap, nothing: int | None) -> None:
-    assert based_heap.realloc(nothing, 100) == based_heap.base + 16
-    assert based_heap.realloc(nothing, 8, align=512) % 512 == 0
+@pytest.mark.parametrize("null", [None, 0])
+def test_realloc_of_null_is_malloc(based_heap: glassheap.Heap, null: int | None) -> None:
+    assert based_heap.realloc(null, 100) == based_heap.base + 16
+    assert based_heap.realloc(null, 8, align=512) % 512 == 0
     stats = based_heap.stats()
     assert (stats.mallocs, stats.reallocs) == (2, 0)
     assert_sound(based_heap)
 
 
-def test_realloc_to_nothing_keeps_a_block_of_size_0(heap: glassheap.Heap) -> None:
+def test_realloc_to_0_keeps_a_block_of_size_0(heap: glassheap.Heap) -> None:
     address = heap.malloc(100)
     assert heap.realloc(address, 0) == address
     assert heap.walk()[0][:5] == (heap.base, address, 0, 16, True)
@@ -154,7 +156,7 @@ def test_realloc_to_nothing_keeps_a_block_of_size_0(heap: glassheap.Heap) -> Non
 
 
 def test_an_alignment_is_not_inherited() -> None:
-    """As in C: whoever wants it again asks again."""
+    """As in C, realloc must be given the alignment again."""
     heap = glassheap.Heap(4096, base=0)
     heap.malloc(220)
     aligned = heap.malloc(8, align=256)
@@ -166,7 +168,7 @@ def test_an_alignment_is_not_inherited() -> None:
     assert_sound(heap)
 
 
-def test_a_block_that_is_not_aligned_as_asked_moves_even_if_it_shrinks() -> None:
+def test_a_block_without_the_requested_alignment_moves_even_if_it_shrinks() -> None:
     heap = glassheap.Heap(4096, base=0)
     address = heap.malloc(100)
     before = fill(heap, address)
@@ -177,25 +179,25 @@ def test_a_block_that_is_not_aligned_as_asked_moves_even_if_it_shrinks() -> None
     assert_sound(heap)
 
 
-# --- When it cannot. ------------------------------------------------------------------------------
+# --- Failure. -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("size", [3500, 4081, 2**32, 2**63, 2**64 - 16, 2**64, 2**200])
-def test_a_realloc_that_cannot_grow_changes_nothing(any_bench: Bench, size: int) -> None:
-    heap = any_bench.heap
-    before = fill(heap, any_bench.second)
+def test_a_realloc_without_room_changes_nothing(any_prepared: PreparedHeap, size: int) -> None:
+    heap = any_prepared.heap
+    before = fill(heap, any_prepared.second)
     largest, free_list = heap.largest_free(), heap.free_list()
     with refused(heap, glassheap.OutOfMemory) as caught:
-        heap.realloc(any_bench.second, size)
+        heap.realloc(any_prepared.second, size)
     assert getattr(caught.value, "requested", None) == size
     assert (heap.largest_free(), heap.free_list()) == (largest, free_list)
-    assert content(heap, any_bench.second) == before
+    assert content(heap, any_prepared.second) == before
     assert heap.stats().failures == 1
     assert_sound(heap)
 
 
-def test_a_block_that_would_only_fit_over_itself_does_not_move(heap: glassheap.Heap) -> None:
-    """Copying onto itself is no move: old and new block exist at the same time."""
+def test_a_block_that_would_fit_only_over_itself_does_not_move(heap: glassheap.Heap) -> None:
+    """The old and the new block exist at the same time, so they cannot overlap."""
     left, block = heap.malloc_many([1000, 3000])
     heap.free(left)
     before = fill(heap, block)
@@ -205,11 +207,11 @@ def test_a_block_that_would_only_fit_over_itself_does_not_move(heap: glassheap.H
     assert_sound(heap)
 
 
-# --- Many in a row. -------------------------------------------------------------------------------
+# --- Random sequences. ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_contents_survive_any_sequence(seed: int) -> None:
+def test_contents_survive_any_sequence_of_reallocs(seed: int) -> None:
     rng = random.Random(seed)
     heap = glassheap.Heap(1 << 15)
     contents = {address: fill(heap, address) for address in heap.malloc_many([50] * 40)}

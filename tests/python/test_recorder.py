@@ -1,8 +1,7 @@
-"""What the allocation recorder promises.
+"""The promises of the allocation recorder.
 
-The recorder (cpp/tools/record_malloc.c) is a C library to be preloaded, and is tested as it is
-used: compiled here, loaded into small C programs whose every call is known, and what it wrote
-compared with the script that must come of it.
+The recorder (cpp/tools/record_malloc.c) is a C library to preload. The tests compile it, preload it
+into small C programs with known calls, and compare its output with the expected script.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ def recorder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Run(Protocol):
-    """Compiles a program of these statements (and what stands before main), and records it."""
+    """Compile a program of these statements, with code before main, and record it."""
 
     def __call__(
         self, statements: str, *, before_main: str = "", trace: Path | None = ...
@@ -56,9 +55,9 @@ def script(folder: Path) -> list[str]:
     return (folder / "trace").read_text().splitlines(keepends=True)
 
 
-def test_every_call_gives_its_line(run: Run, tmp_path: Path) -> None:
-    """The exact script of known calls: the product of calloc, IDs reused last first, frees of
-    NULL and calls that fail left out, realloc as allocation, as resize and as free."""
+def test_every_successful_call_is_recorded_as_one_line(run: Run, tmp_path: Path) -> None:
+    """The exact script of known calls: calloc has the product, the ID freed last is reused first,
+    frees of NULL and failed calls are left out, realloc is an allocation, a resize or a free."""
     done = run(
         """
         void *a = malloc(100);
@@ -91,9 +90,8 @@ def test_every_call_gives_its_line(run: Run, tmp_path: Path) -> None:
     ]
 
 
-def test_many_blocks_keep_their_names(run: Run, tmp_path: Path) -> None:
-    """The table grows, and removals in a scattered order lose no block: 60,000 live at once, and
-    frees in another order name every one of them by its ID."""
+def test_60000_live_blocks_keep_their_ids(run: Run, tmp_path: Path) -> None:
+    """The table grows, and frees in a scattered order name every block by its ID."""
     done = run(
         """
         for (size_t i = 0; i < COUNT; ++i) block[i] = malloc(i % 4000 + 1);
@@ -113,9 +111,10 @@ def test_many_blocks_keep_their_names(run: Run, tmp_path: Path) -> None:
     assert lines == expected
 
 
-def test_threads(run: Run, tmp_path: Path) -> None:
-    """Two threads that hand blocks to each other: the trace stands in an order in which it could
-    happen, and no call of either thread is missing."""
+def test_the_calls_of_two_threads_are_all_recorded_in_a_valid_order(
+    run: Run, tmp_path: Path
+) -> None:
+    """The threads free blocks of each other."""
     done = run(
         """
         pthread_t other;
@@ -143,8 +142,8 @@ def test_threads(run: Run, tmp_path: Path) -> None:
     assert not {7001, 7002} & set(live_at_end(lines).values())
 
 
-def test_a_block_that_was_there_before(run: Run, tmp_path: Path) -> None:
-    """Its free gives no line; its realloc begins it."""
+def test_a_block_allocated_before_recording_starts_at_its_realloc(run: Run, tmp_path: Path) -> None:
+    """The free of such a block is not recorded; its realloc is recorded as an allocation."""
     done = run(
         """
         find_unseen();
@@ -163,9 +162,10 @@ def test_a_block_that_was_there_before(run: Run, tmp_path: Path) -> None:
     assert last == [("a", 2000), ("a", 800), ("f", 0)]
 
 
-def test_a_free_that_passes_by_is_made_up_for(run: Run, tmp_path: Path) -> None:
-    """An address comes back, by malloc or by a realloc that moves, though its free was never
-    seen: the old block ends there."""
+def test_an_unseen_free_is_recorded_when_the_address_is_returned_again(
+    run: Run, tmp_path: Path
+) -> None:
+    """The address is returned by malloc or by a realloc that moves the block."""
     done = run(
         """
         find_unseen();
@@ -191,8 +191,8 @@ def test_a_free_that_passes_by_is_made_up_for(run: Run, tmp_path: Path) -> None:
     assert last[5:] == [("f", 0), ("r", 6000), ("f", 0), ("a", 5000)]
 
 
-def test_a_forked_child_does_not_write(run: Run, tmp_path: Path) -> None:
-    """Neither its allocations nor a second copy of its parent's unwritten lines are in the file."""
+def test_a_forked_child_does_not_write_to_the_trace(run: Run, tmp_path: Path) -> None:
+    """The file has neither the child's allocations nor a second copy of the parent's buffer."""
     done = run(
         """
         kept = malloc(11);
@@ -214,7 +214,7 @@ def test_a_forked_child_does_not_write(run: Run, tmp_path: Path) -> None:
 
 
 def test_a_fork_beside_a_busy_thread_does_not_hang(run: Run) -> None:
-    """The child may allocate at once, even when another thread held the recorder's lock."""
+    """The child can allocate at once, even if another thread held the recorder's lock."""
     done = run(
         """
         pthread_t other;
@@ -233,8 +233,10 @@ def test_a_fork_beside_a_busy_thread_does_not_hang(run: Run) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_a_program_started_by_it_leaves_the_file_alone(run: Run, tmp_path: Path) -> None:
-    """The child process has the recorder preloaded too, and neither overwrites nor complains."""
+def test_a_program_started_by_the_recorded_one_does_not_touch_the_trace(
+    run: Run, tmp_path: Path
+) -> None:
+    """The recorder is preloaded in the child, too, but does not write and prints no message."""
     done = run(
         """
         kept = malloc(33);
@@ -251,16 +253,18 @@ def test_a_program_started_by_it_leaves_the_file_alone(run: Run, tmp_path: Path)
 
 
 @pytest.mark.parametrize("ending", ["return 4;", "exit(4);", "_exit(4);", "_Exit(4);"])
-def test_every_way_out_writes_the_buffer(run: Run, tmp_path: Path, ending: str) -> None:
-    """And a file that was there before is written anew."""
-    (tmp_path / "trace").write_text("what another run has left\n" * 100)
+def test_every_way_of_ending_the_program_writes_the_buffer(
+    run: Run, tmp_path: Path, ending: str
+) -> None:
+    """An existing file is overwritten."""
+    (tmp_path / "trace").write_text("the trace of an earlier run\n" * 100)
     done = run(f"kept = malloc(44); {ending}")
     assert (done.returncode, done.stderr) == (4, "")
     assert script(tmp_path) == ["a 0 44\n"]
 
 
-def test_a_file_that_cannot_be_opened_is_said(run: Run, tmp_path: Path) -> None:
-    """On stderr, by name and reason; the program runs on and keeps its exit status."""
+def test_a_file_that_cannot_be_opened_is_reported(run: Run, tmp_path: Path) -> None:
+    """On stderr, with its name and the reason; the program keeps its exit status."""
     nowhere = tmp_path / "missing" / "trace"
     done = run("free(malloc(5)); return 6;", trace=nowhere)
     assert done.returncode == 6
@@ -271,8 +275,8 @@ def test_a_file_that_cannot_be_opened_is_said(run: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
-def test_a_full_disk_is_said_once(run: Run) -> None:
-    """However much is still to come; errno, which belongs to the program, is left alone."""
+def test_a_full_disk_is_reported_once(run: Run) -> None:
+    """The program's errno does not change."""
     done = run(
         """
         errno = 0;
@@ -289,7 +293,7 @@ def test_a_full_disk_is_said_once(run: Run) -> None:
     )
 
 
-def test_a_forgotten_variable_is_said(run: Run) -> None:
+def test_a_missing_variable_is_reported(run: Run) -> None:
     done = run("free(malloc(5)); return 8;", trace=None)
     assert done.returncode == 8
     assert done.stderr == (

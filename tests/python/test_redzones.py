@@ -1,4 +1,4 @@
-"""checks="debug" from Python: what it finds, how it says so, and who is named as the culprit."""
+"""checks="debug" from Python: its findings, their messages, and the named culprits."""
 
 from __future__ import annotations
 
@@ -13,36 +13,36 @@ POLICIES = [policy.name for policy in glassheap.policies()]
 LAYOUTS = [True, False]
 
 
-def watched(policy: str = "first_fit", headers: bool = True) -> glassheap.Heap:
+def debug_heap(policy: str = "first_fit", headers: bool = True) -> glassheap.Heap:
     return glassheap.Heap(4096, policy=policy, headers=headers, checks="debug", base=0)
 
 
 def write(heap: glassheap.Heap, offset: int, data: bytes) -> None:
-    """As a program in C does that does not know what it does."""
+    """Write past the heap, like a faulty C program."""
     ctypes.memmove(heap.address + offset, data, len(data))
 
 
-def test_the_level_is_told() -> None:
+def test_the_level_of_checks_is_an_attribute() -> None:
     assert glassheap.Heap().checks == "robust"
-    assert watched().checks == "debug"
+    assert debug_heap().checks == "debug"
 
 
 @pytest.mark.parametrize("level", ["none", "", "Debug"])
-def test_another_level_is_refused(level: str) -> None:
+def test_an_unknown_level_is_a_value_error(level: str) -> None:
     with pytest.raises(ValueError, match=r"there is no checks '.*'; there are: 'robust', 'debug'"):
         glassheap.Heap(checks=level)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("level", [None, 1, b"debug"])
-def test_what_is_no_level_is_refused(level: object) -> None:
+def test_a_level_of_another_type_is_a_type_error(level: object) -> None:
     with pytest.raises(TypeError, match="checks must be one of 'robust', 'debug'"):
         glassheap.Heap(checks=level)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("headers", LAYOUTS)
 @pytest.mark.parametrize("policy", POLICIES)
-def test_exactly_what_was_asked_for_is_usable(policy: str, headers: bool) -> None:
-    heap = watched(policy, headers)
+def test_the_usable_size_is_exactly_the_requested_size(policy: str, headers: bool) -> None:
+    heap = debug_heap(policy, headers)
     for size in (0, 1, 16, 17, 100):
         address = heap.malloc(size)
         assert heap.usable_size(address) == size
@@ -53,8 +53,8 @@ def test_exactly_what_was_asked_for_is_usable(policy: str, headers: bool) -> Non
 
 @pytest.mark.parametrize("headers", LAYOUTS)
 @pytest.mark.parametrize("policy", POLICIES)
-def test_an_overflow_is_found_at_free_to_the_byte(policy: str, headers: bool) -> None:
-    heap = watched(policy, headers)
+def test_free_finds_an_overflow_and_names_the_byte(policy: str, headers: bool) -> None:
+    heap = debug_heap(policy, headers)
     address = heap.malloc(20)
     write(heap, address + 23, b"!")
     before = bytes(heap.region)
@@ -75,8 +75,8 @@ def test_an_overflow_is_found_at_free_to_the_byte(policy: str, headers: bool) ->
 
 @pytest.mark.parametrize("headers", LAYOUTS)
 @pytest.mark.parametrize("policy", POLICIES)
-def test_a_write_into_freed_memory_is_found_by_check(policy: str, headers: bool) -> None:
-    heap = watched(policy, headers)
+def test_check_finds_a_write_into_freed_memory(policy: str, headers: bool) -> None:
+    heap = debug_heap(policy, headers)
     address = heap.malloc(100)
     heap.malloc(16)
     heap.free(address)
@@ -91,8 +91,8 @@ def test_a_write_into_freed_memory_is_found_by_check(policy: str, headers: bool)
 
 
 @pytest.mark.parametrize("headers", LAYOUTS)
-def test_a_write_into_freed_memory_is_found_at_reuse(headers: bool) -> None:
-    heap = watched("first_fit", headers)
+def test_malloc_finds_a_write_into_freed_memory(headers: bool) -> None:
+    heap = debug_heap("first_fit", headers)
     address = heap.malloc(100)
     heap.malloc(16)
     heap.free(address)
@@ -101,15 +101,15 @@ def test_a_write_into_freed_memory_is_found_at_reuse(headers: bool) -> None:
         heap.malloc(100)
 
 
-def test_a_block_object_that_was_overflowed_is_not_freed_silently() -> None:
-    heap = watched()
+def test_an_overflow_of_a_block_object_is_raised_at_the_end_of_with() -> None:
+    heap = debug_heap()
     with pytest.raises(glassheap.OverflowDetected), heap.alloc(10) as block:
         write(heap, block.address + 10, b"x")
 
 
 # --- Culprits. ------------------------------------------------------------------------------------
-def test_who_was_written_behind_is_the_culprit() -> None:
-    heap = watched()
+def test_the_block_in_front_of_a_damaged_redzone_is_the_culprit() -> None:
+    heap = debug_heap()
     address = heap.malloc(20)
     write(heap, address + 20, b"!")
     (finding,) = heap.check()
@@ -118,7 +118,7 @@ def test_who_was_written_behind_is_the_culprit() -> None:
 
 
 @pytest.mark.parametrize(("at", "rule"), [(0, "size"), (8, "magic"), (12, "seal"), (14, "seal")])
-def test_the_left_neighbour_of_a_damaged_header_is_the_culprit(at: int, rule: str) -> None:
+def test_the_live_block_in_front_of_a_damaged_header_is_the_culprit(at: int, rule: str) -> None:
     heap = glassheap.Heap(4096, base=0)
     left, right = heap.malloc(40), heap.malloc(40)
     write(heap, right - 16 + at, b"!!")
@@ -129,7 +129,7 @@ def test_the_left_neighbour_of_a_damaged_header_is_the_culprit(at: int, rule: st
     assert re.search(r"culprit is the block at 0x10, of 40 bytes, serial 1", str(finding))
 
 
-def test_there_is_no_culprit_where_nothing_live_stands_in_front() -> None:
+def test_there_is_no_culprit_without_a_live_block_in_front() -> None:
     heap = glassheap.Heap(4096, base=0)
     first, second = heap.malloc(40), heap.malloc(40)
     heap.free(first)
@@ -141,8 +141,8 @@ def test_there_is_no_culprit_where_nothing_live_stands_in_front() -> None:
     assert all(finding.culprit is None for finding in heap.check())
 
 
-def test_a_finding_is_still_the_tuple_of_its_five_fields() -> None:
-    heap = watched()
+def test_a_finding_unpacks_to_its_five_fields() -> None:
+    heap = debug_heap()
     address = heap.malloc(20)
     write(heap, address + 20, b"!")
     fault, rule, offset, expected, found = heap.check()[0]

@@ -1,8 +1,8 @@
-"""A replay must do exactly what the trace says, and its figures must be the heap's.
+"""A replay executes exactly the operations of the trace, and its figures are the heap's.
 
-The oracle is a second heap, driven one call at a time from here.  The figures are checked against
-formulas, the growing against what a region of one page less does, and Ctrl-C at every place where
-it can arrive.
+The oracle is a second heap with the same operations as single calls. The figures are checked
+against formulas, the chosen region against the next smaller one, and Ctrl-C in several slices and
+at several times within a slice.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def trace_of(text: str) -> Trace:
 def one_by_one(
     trace: Trace, size: int, policy: str = "first_fit", headers: bool = True
 ) -> tuple[Heap, int]:
-    """The same operations as single calls, and how many of them failed."""
+    """Run the operations as single calls; the heap, and the number of failed calls."""
     heap = Heap(size, base=0 if headers else None, policy=policy, headers=headers)
     held: dict[int, int] = {}
     failures = 0
@@ -69,9 +69,9 @@ def blocks(heap: Heap) -> list[tuple[int, int, int, bool]]:
     return [(b.start - base, b.extent, b.size, b.live) for b in heap.walk()]
 
 
-# --- The same as single calls ---------------------------------------------------------------------
+# --- Equivalence with single calls ----------------------------------------------------------------
 @given(lines=LINES, size=st.sampled_from([64, 512, 4096, 65536]))
-def test_a_replay_leaves_the_heap_that_single_calls_leave(lines: list[str], size: int) -> None:
+def test_a_replay_has_the_effect_of_single_calls(lines: list[str], size: int) -> None:
     trace = trace_of("".join(lines))
     report = replay(trace, size)
     heap, failures = one_by_one(trace, size)
@@ -83,7 +83,7 @@ def test_a_replay_leaves_the_heap_that_single_calls_leave(lines: list[str], size
 
 
 @given(LINES)
-def test_the_figures_follow_from_the_heap(lines: list[str]) -> None:
+def test_the_figures_agree_with_the_heap(lines: list[str]) -> None:
     trace = trace_of("".join(lines))
     report = replay(trace, 8192)
     free = [b.size for b in report.heap.walk() if not b.live]
@@ -100,14 +100,14 @@ def test_the_figures_follow_from_the_heap(lines: list[str]) -> None:
         assert report.stats.peak_requested == trace.peak_live
 
 
-def test_peak_utilisation_counts_the_hole_under_the_highest_block() -> None:
+def test_peak_utilisation_counts_holes_below_the_highest_block_as_used() -> None:
     report = replay(trace_of("a 0 100\na 1 48\nf 0\na 2 200\n"), 4096)
     used = (16 + 112) + (16 + 48) + (16 + 208)
     assert report.stats.peak_used == used
     assert report.peak_utilisation == (48 + 200) / used
 
 
-def test_failures_are_counted_and_the_first_is_placed() -> None:
+def test_failures_are_counted_and_the_first_one_is_located() -> None:
     report = replay(trace_of("a 0 32\na 1 5000\nf 1\nr 1 16\nr 0 9000\nf 0\n"), 4096)
     assert (report.failures, report.first_failure) == (2, 3)
     assert report.completed == report.operations
@@ -115,12 +115,12 @@ def test_failures_are_counted_and_the_first_is_placed() -> None:
     assert "2, the first at operation 4" in "\n".join(report.lines())
 
 
-# --- Every policy, with headers and without -------------------------------------------------------
+# --- Every policy, with and without headers -------------------------------------------------------
 @pytest.mark.parametrize("headers", [True, False])
 @pytest.mark.parametrize("policy", NAMES)
 @settings(max_examples=12)
 @given(lines=LINES, size=st.sampled_from([512, 4096, 65536]))
-def test_a_replay_does_what_single_calls_do_in_every_policy(
+def test_a_replay_has_the_effect_of_single_calls_in_every_policy(
     policy: str, headers: bool, lines: list[str], size: int
 ) -> None:
     trace = trace_of("".join(lines))
@@ -136,7 +136,7 @@ def test_a_replay_does_what_single_calls_do_in_every_policy(
 @pytest.mark.parametrize("policy", NAMES)
 @settings(max_examples=12)
 @given(lines=LINES)
-def test_growing_ends_without_failures_in_every_policy(
+def test_the_chosen_region_is_large_enough_in_every_policy(
     policy: str, headers: bool, lines: list[str]
 ) -> None:
     trace = trace_of("".join(lines))
@@ -152,15 +152,15 @@ def test_growing_ends_without_failures_in_every_policy(
 @pytest.mark.parametrize("headers", [True, False])
 @pytest.mark.parametrize("policy", ["first_fit", "buddy"])
 @given(size=st.integers(0, 5000))
-def test_the_extent_of_a_block_is_the_heaps_own(policy: str, headers: bool, size: int) -> None:
+def test_the_estimated_extent_of_a_block_is_exact(policy: str, headers: bool, size: int) -> None:
     with Heap(16384, policy=policy, headers=headers) as heap:
         heap.malloc(size)
         (taken,) = (info.extent for info in heap.walk() if info.live)
         assert sizing.layout(policy, headers).extent(size) == taken
 
 
-def test_buddies_get_a_region_with_room_for_their_powers_of_two() -> None:
-    """5,000 bytes and a header take 8,192; two of them, without one, 16,384."""
+def test_the_region_for_buddies_has_room_for_powers_of_two() -> None:
+    """5,000 bytes with a header take 8,192; two such blocks take 16,384, also without headers."""
     trace = trace_of("a 0 5000\na 1 5000\n")
     assert replay(trace, policy="buddy").region == 16384
     assert replay(trace, policy="buddy", headers=False).region == 16384
@@ -169,7 +169,7 @@ def test_buddies_get_a_region_with_room_for_their_powers_of_two() -> None:
     assert replay(trace_of("a 0 4096\n"), policy="buddy").region == 8192
 
 
-def test_without_headers_the_peak_is_what_the_trace_asks_for() -> None:
+def test_without_headers_the_utilisation_uses_the_requested_sizes() -> None:
     report = replay(trace_of("a 0 100\n"), 4096, headers=False)
     assert (report.stats.peak_requested, report.peak_live) == (112, 100)
     assert report.peak_utilisation == 100 / 112
@@ -182,7 +182,7 @@ def test_an_unknown_policy_is_a_value_error() -> None:
         replay(LONG, policy="none")
 
 
-def test_a_comparison_is_a_report_for_each_policy_and_a_line_for_each_report() -> None:
+def test_a_comparison_has_a_report_and_a_line_for_each_policy() -> None:
     trace = trace_of("".join(f"a {i} {i * 37 % 300}\n" for i in range(200)) + "f 7\n")
     reports = [*compare(trace, headers=False)]
     assert [report.policy for report in reports] == NAMES
@@ -198,9 +198,9 @@ def test_a_comparison_is_a_report_for_each_policy_and_a_line_for_each_report() -
         assert fragmentation == f"{report.stats.external_fragmentation:.2%}"
 
 
-# --- Growing --------------------------------------------------------------------------------------
+# --- The region -----------------------------------------------------------------------------------
 @given(LINES)
-def test_growing_ends_without_failures_in_a_region_no_smaller_than_the_demand(
+def test_the_chosen_region_is_at_least_the_demand_and_large_enough(
     lines: list[str],
 ) -> None:
     trace = trace_of("".join(lines))
@@ -213,7 +213,7 @@ def test_growing_ends_without_failures_in_a_region_no_smaller_than_the_demand(
 
 
 @given(LINES)
-def test_the_demand_is_what_the_fullest_moment_takes(lines: list[str]) -> None:
+def test_the_demand_is_the_peak_of_the_extents_in_whole_pages(lines: list[str]) -> None:
     trace = trace_of("".join(lines))
     taken: dict[int, int] = {}
     fullest = 0
@@ -228,21 +228,21 @@ def test_the_demand_is_what_the_fullest_moment_takes(lines: list[str]) -> None:
 def test_a_failure_in_any_slice_makes_the_region_grow(
     monkeypatch: pytest.MonkeyPatch, slice_length: int
 ) -> None:
-    """Two blocks of 1600 leave no room for 2000 in one page, though one of them is free by then."""
+    """Two blocks of 1600 bytes leave no room for 2000 in a page, even after one is freed."""
     monkeypatch.setattr(running, "SLICE", slice_length)
     report = replay(trace_of("a 0 1600\na 1 1600\nf 0\na 2 2000\nf 2\nf 1\na 0 1\n"))
     assert (report.failures, report.region, report.completed) == (0, 8192, 9)
 
 
 @given(LINES)
-def test_no_region_smaller_than_the_demand_would_do(lines: list[str]) -> None:
+def test_a_region_smaller_than_the_demand_has_failures(lines: list[str]) -> None:
     trace = trace_of("".join(lines))
     least, _ = sizing.demand(trace, 2**30)
     if least > sizing.PAGE:
         assert replay(trace, least - sizing.PAGE).failures
 
 
-def test_a_trace_of_nothing_fits_one_page() -> None:
+def test_an_empty_trace_needs_one_page() -> None:
     report = replay(read(io.BytesIO(b"1 0 0 0\n"), "t"))
     assert (report.region, report.operations, report.failures) == (sizing.PAGE, 0, 0)
     assert (report.peak_utilisation, report.nanoseconds_per_operation) == (1, 0)
@@ -250,7 +250,7 @@ def test_a_trace_of_nothing_fits_one_page() -> None:
 
 
 @pytest.mark.parametrize("size", [2**36, 2**40, 2**63, 2**63 + 1, 2**64 - 16, 2**64 - 1])
-def test_an_impossible_size_fails_alone_and_nothing_grows_towards_it(size: int) -> None:
+def test_an_impossible_size_fails_and_does_not_enlarge_the_region(size: int) -> None:
     text = f"a 0 {size}\nf 0\na 1 100\nr 1 {size}\nr 0 50\na 2 {size}\nr 2 7000\n"
     report = replay(trace_of(text))
     assert (report.failures, report.first_failure) == (3, 2)
@@ -258,7 +258,9 @@ def test_an_impossible_size_fails_alone_and_nothing_grows_towards_it(size: int) 
     assert report.region <= 16384
 
 
-def test_growing_stops_at_the_limit_and_plays_to_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_region_grows_up_to_the_limit_and_the_replay_is_completed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(running, "memory_limit", lambda: 8192)
     report = replay(trace_of("".join(f"a {i} 1000\n" for i in range(20)) + "f 0\n"))
     assert report.region == 8192
@@ -267,18 +269,18 @@ def test_growing_stops_at_the_limit_and_plays_to_the_end(monkeypatch: pytest.Mon
 
 
 @given(st.integers(1, 2**20), st.integers(0, 2**37))
-def test_growing_always_gets_somewhere(pages: int, limit: int) -> None:
+def test_each_growth_is_positive_and_at_most_a_quarter(pages: int, limit: int) -> None:
     size = pages * sizing.PAGE
     larger = sizing.grown(size, limit)
     assert larger == limit or (size < larger <= size * 5 / 4 + sizing.PAGE)
 
 
-def test_the_limit_is_the_memory_of_the_machine_and_within_a_region() -> None:
+def test_the_limit_is_at_most_the_memory_of_the_machine_and_the_largest_region() -> None:
     assert sizing.PAGE <= sizing.memory_limit() <= sizing.LARGEST_REGION
     assert sizing.memory_limit() <= os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
-def test_a_system_that_does_not_tell_its_memory_has_the_largest_limit(
+def test_the_limit_is_the_largest_region_if_the_memory_is_unknown(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def unknown(_: str) -> int:
@@ -290,7 +292,7 @@ def test_a_system_that_does_not_tell_its_memory_has_the_largest_limit(
 
 # --- Slices ---------------------------------------------------------------------------------------
 @given(st.integers(0, 30000), st.sets(st.integers(0, 30000), max_size=8))
-def test_slices_cover_every_operation_once_and_set_the_impossible_apart(
+def test_slices_cover_every_operation_once_and_isolate_the_impossible_ones(
     total: int, chosen: set[int]
 ) -> None:
     impossible = sorted(index for index in chosen if index < total)
@@ -306,11 +308,11 @@ def test_slices_cover_every_operation_once_and_set_the_impossible_apart(
 LONG = trace_of("".join(f"a {i} 24\n" for i in range(30 * running.SLICE)))
 
 
-def test_progress_is_told_after_every_slice() -> None:
-    told: list[tuple[int, int]] = []
-    replay(LONG, 2**24, progress=lambda done, total: told.append((done, total)))
+def test_progress_is_reported_after_every_slice() -> None:
+    reported: list[tuple[int, int]] = []
+    replay(LONG, 2**24, progress=lambda done, total: reported.append((done, total)))
     steps = [*range(running.SLICE, len(LONG), running.SLICE), len(LONG)]
-    assert told == [(done, len(LONG)) for done in steps]
+    assert reported == [(done, len(LONG)) for done in steps]
 
 
 # --- Ctrl-C ---------------------------------------------------------------------------------------
@@ -324,7 +326,9 @@ def interrupting(at: int, how: int) -> Progress:
 
 @pytest.mark.parametrize("size", [2**24, None])
 @pytest.mark.parametrize("slices", [1, 2, 3])
-def test_an_interrupted_replay_reports_what_was_done(slices: int, size: int | None) -> None:
+def test_an_interrupted_replay_reports_the_completed_operations(
+    slices: int, size: int | None
+) -> None:
     with pytest.raises(ReplayInterrupted) as caught:
         replay(LONG, size, progress=interrupting(slices * running.SLICE, signal.SIGINT))
     report = caught.value.report
@@ -335,14 +339,14 @@ def test_an_interrupted_replay_reports_what_was_done(slices: int, size: int | No
     assert first.startswith(f"interrupted at operation {report.completed} of {len(LONG)}")
 
 
-def test_an_interrupt_is_an_ordinary_keyboard_interrupt_to_others() -> None:
+def test_replay_interrupted_is_a_keyboard_interrupt() -> None:
     with pytest.raises(KeyboardInterrupt, match="interrupted at operation 4096 of"):
         replay(LONG, 2**24, progress=interrupting(1, signal.SIGINT))
 
 
 @pytest.mark.parametrize("microseconds", [1, 10, 20, 50, 100, 150, 300])
-def test_an_interrupt_within_a_slice_leaves_the_count_exact(microseconds: int) -> None:
-    """The heap itself says how many operations it has seen."""
+def test_the_count_is_exact_after_an_interrupt_within_a_slice(microseconds: int) -> None:
+    """It is compared with the heap's own counters."""
 
     def set_timer(done: int, _: int) -> None:
         if done == running.SLICE:
@@ -359,8 +363,8 @@ def test_an_interrupt_within_a_slice_leaves_the_count_exact(microseconds: int) -
     assert report.stats.mallocs + report.stats.frees == report.completed
 
 
-# --- In words and in JSON -------------------------------------------------------------------------
-def test_the_summary_names_every_figure() -> None:
+# --- The report as text and as JSON ---------------------------------------------------------------
+def test_the_summary_contains_every_figure() -> None:
     report = replay(trace_of("a 0 100\nf 7\n"), 4096)
     text = "\n".join(report.lines())
     for row in (
@@ -374,7 +378,7 @@ def test_the_summary_names_every_figure() -> None:
     assert "interrupted" not in text
 
 
-def test_the_figures_survive_json() -> None:
+def test_the_figures_can_be_written_as_json() -> None:
     report = replay(trace_of("a 0 100\nf 7\n"), 4096)
     figures = json.loads(json.dumps(report.as_dict()))
     assert figures["skipped"][0]["first_line"] == 4
@@ -382,7 +386,7 @@ def test_the_figures_survive_json() -> None:
     assert figures["peak_utilisation"] == 100 / 128
 
 
-def test_the_trace_is_left_as_it_was() -> None:
+def test_a_replay_does_not_change_the_trace() -> None:
     trace = trace_of("a 0 100\nr 0 5000\nf 0\n")
     before = (bytes(trace.kinds), array("I", trace.ids), array("Q", trace.sizes))
     replay(trace)

@@ -1,4 +1,4 @@
-"""The examples of docs/shared.md, run as a reader would."""
+"""The examples of docs/shared.md run and print the documented output."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def run(name: str, *arguments: str, folder: Path) -> subprocess.CompletedProcess
     return done
 
 
-def test_a_pool_works_on_one_array(tmp_path: Path) -> None:
+def test_the_workers_of_a_pool_share_one_array(tmp_path: Path) -> None:
     done = run("pool.py", folder=tmp_path)
     assert done.stdout == "the tasks say 2,500,000, and the array here 2,500,000\n"
 
 
-def test_three_consumers_get_every_message_once_and_leave_nothing(tmp_path: Path) -> None:
+def test_three_consumers_get_every_message_once_and_leave_no_block(tmp_path: Path) -> None:
     done = run("consumers.py", folder=tmp_path)
     assert done.stdout == "300 messages, sum 14850, 0 blocks left\n"
 

@@ -1,4 +1,4 @@
-"""A block that several processes hold on to is not freed under a view of this one."""
+"""A block shared by several processes is not freed under a view of this process."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ os._exit(0)
 """
 
 
-def test_the_last_holder_does_not_free_it_under_a_view() -> None:
+def test_the_last_holder_cannot_free_the_block_under_a_view() -> None:
     with SharedHeap.create(size=4096) as heap:
         block = heap.alloc(100).share()
         with memoryview(block), pytest.raises(BufferError, match="a view of the block at 0x10"):
@@ -29,7 +29,7 @@ def test_the_last_holder_does_not_free_it_under_a_view() -> None:
         assert len(heap) == 0
 
 
-def test_nor_does_reap_what_the_dead_held() -> None:
+def test_reap_does_not_free_a_block_of_a_dead_process_under_a_view() -> None:
     with SharedHeap.create(size=4096) as heap:
         done = subprocess.run(
             [sys.executable, "-c", HOLDING, str(heap.name)],
@@ -40,7 +40,7 @@ def test_nor_does_reap_what_the_dead_held() -> None:
         assert (heap.reap(), len(heap)) == (1, 0)
 
 
-def test_a_block_that_was_freed_by_its_address_is_named_by_it() -> None:
+def test_the_error_for_a_block_freed_by_address_names_the_address() -> None:
     with SharedHeap.create(size=4096) as heap:
         heap.malloc(8)
         block = heap.alloc(100).share()

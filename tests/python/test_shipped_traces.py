@@ -1,4 +1,4 @@
-"""The traces inside the package are valid, small, and what their README says of them."""
+"""The traces in the package are valid and small, and agree with their README."""
 
 from __future__ import annotations
 
@@ -20,34 +20,33 @@ def totals_of(path: Path) -> Totals:
         return totals(lines)
 
 
-def test_a_trace_ships() -> None:
-    """Without one, the tests below would pass by having nothing to look at."""
+def test_the_package_has_a_trace() -> None:
+    """Without a trace, the tests below would have no cases and pass."""
     assert SHIPPED
 
 
 @each_trace
 def test_every_operation_names_a_live_block(path: Path) -> None:
-    """And the script is no stub: it is long enough for a heap to fragment."""
+    """The script is also long enough for a heap to fragment."""
     assert totals_of(path).allocations > 1000
 
 
 @each_trace
-def test_it_says_what_it_is(path: Path) -> None:
+def test_a_trace_begins_with_a_description(path: Path) -> None:
     with gzip.open(path, "rt", encoding="ascii") as lines:
         assert next(lines).startswith("# What ")
 
 
 @each_trace
 def test_the_file_is_small_and_has_no_date(path: Path) -> None:
-    """Bytes 4 to 7 of a gzip file are a time: the trace alone decides what the file is."""
+    """Bytes 4 to 7 of a gzip file are a time. They are 0: the file depends on the trace alone."""
     packed = path.read_bytes()
     assert len(packed) < 150_000
     assert packed[4:8] == bytes(4)
 
 
 @each_trace
-def test_the_readme_tells_the_truth(path: Path) -> None:
-    """What README.md states of the trace is what the trace adds up to."""
+def test_the_totals_in_the_readme_are_those_of_the_trace(path: Path) -> None:
     t = totals_of(path)
     count = t.allocations + t.resizes + t.frees
     readme = (DATA / "README.md").read_text(encoding="utf-8")

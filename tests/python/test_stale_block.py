@@ -1,4 +1,4 @@
-"""A Block whose memory is no longer its own knows it, whatever lies at its address now."""
+"""A Block whose memory was freed is stale, even if another block has its address."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def freed_in_a_batch(heap: glassheap.Heap, block: glassheap.Block) -> None:
     heap.free_many([block.address])
 
 
-def freed_and_handed_out_again(heap: glassheap.Heap, block: glassheap.Block) -> None:
+def freed_and_address_reused(heap: glassheap.Heap, block: glassheap.Block) -> None:
     heap.free(block.address)
     assert heap.malloc(block.size) == block.address
 
@@ -43,7 +43,7 @@ def freed_by_itself(heap: glassheap.Heap, block: glassheap.Block) -> None:
 STALE = [
     freed_by_address,
     freed_in_a_batch,
-    freed_and_handed_out_again,
+    freed_and_address_reused,
     moved,
     reset,
     freed_by_itself,
@@ -69,7 +69,7 @@ def test_a_stale_block_refuses_every_use(
 def test_collecting_a_stale_block_frees_nothing(
     heap: glassheap.Heap, make_stale: Callable[[glassheap.Heap, glassheap.Block], None]
 ) -> None:
-    """Above all not what lies at its address now."""
+    """In particular it does not free another block at its address."""
     block = heap.alloc(100)
     make_stale(heap, block)
     walk, frees = heap.walk(), heap.stats().frees
@@ -79,13 +79,13 @@ def test_collecting_a_stale_block_frees_nothing(
     assert heap.stats().frees == frees
 
 
-def test_leaving_with_over_a_stale_block_says_so(any_heap: glassheap.Heap) -> None:
+def test_a_with_statement_raises_at_its_end_if_the_block_is_stale(any_heap: glassheap.Heap) -> None:
     with pytest.raises(glassheap.StaleHandle), any_heap.alloc(8) as block:
         any_heap.free(block.address)
 
 
-def test_a_serial_that_comes_again_after_reset_deceives_nobody() -> None:
-    """Serials have 16 bits; a handle also knows how often the heap was reset."""
+def test_a_block_is_stale_after_resets_even_if_its_serial_repeats() -> None:
+    """A serial has 16 bits; a handle also stores the number of resets."""
     heap = glassheap.Heap(1 << 21)
     block = heap.alloc(8)
     heap.reset()
@@ -98,8 +98,8 @@ def test_a_serial_that_comes_again_after_reset_deceives_nobody() -> None:
         block.free()
 
 
-def test_a_block_shrunk_where_it_is_stays_current(heap: glassheap.Heap) -> None:
-    """`realloc` in place changes the block, and hands out no other."""
+def test_a_block_shrunk_in_place_is_not_stale(heap: glassheap.Heap) -> None:
+    """`realloc` in place resizes the same block."""
     block = heap.alloc(100)
     assert heap.realloc(block.address, 50) == block.address
     assert block.live

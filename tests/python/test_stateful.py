@@ -1,9 +1,9 @@
-"""Any sequence of calls, good and bad, on every policy, layout, level and kind of region.
+"""Random valid and invalid calls on every policy, layout, level of checks and kind of region.
 
-A shadow knows what is live and what was written there, and nothing of how a heap works. After each
-step every block still has its own content, the walk is the shadow, the bytes and the sums agree,
-and check() finds nothing. A call that is refused has changed nothing. Which block is handed out is
-not asked here: test_model.py does that.
+A shadow records the live blocks and their contents, and does not model the heap. After each step
+every block must have its content, the walk must agree with the shadow, the bytes and sums must
+agree, and check() must find nothing. A refused call must change nothing. The choice of blocks is
+tested in test_model.py.
 """
 
 from __future__ import annotations
@@ -24,8 +24,16 @@ from hypothesis.stateful import (
 )
 
 import glassheap
-from bench import GROUNDS, OF_AN_ADDRESS, WATCHED_GROUNDS, Ground
-from heap_probes import assert_sound, first_place, front, keeps_sizes, overwrite, peek, refused
+from fault_fixture import ADDRESS_CALLS, CONFIGURATIONS, DEBUG_CONFIGURATIONS, Configuration
+from heap_probes import (
+    assert_sound,
+    first_block_address,
+    front,
+    overwrite,
+    peek,
+    records_sizes,
+    refused,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,12 +44,12 @@ REGION = 2048
 sizes = st.one_of(st.integers(0, 80), st.integers(0, 400), st.sampled_from([0, 16, REGION, 2**64]))
 aligns = st.sampled_from([16, 16, 1, 32, 64, 256, 512])
 numbers = st.integers(0, 1000)
-"""Which of the blocks there are, whatever their number."""
+"""A number that selects a block, modulo the number of blocks."""
 
 
 @dataclass
 class Held:
-    """A live block: its content, and who else holds on to it."""
+    """A live block: its content, its handle and its view."""
 
     content: bytes
     handle: glassheap.Block | None = None
@@ -51,11 +59,11 @@ class Held:
 class Machine(RuleBasedStateMachine):
     """A heap, and the shadow of its live blocks."""
 
-    ground: Ground
+    configuration: Configuration
 
     def __init__(self) -> None:
         super().__init__()
-        self.heap = self.ground.heap(REGION)
+        self.heap = self.configuration.heap(REGION)
         self.live: dict[int, Held] = {}
         self.stale: list[glassheap.Block] = []
         self.stamps = 0
@@ -79,45 +87,45 @@ class Machine(RuleBasedStateMachine):
         return address - self.heap.base
 
     def adopt(self, address: int, size: int, handle: glassheap.Block | None = None) -> None:
-        """A block was handed out: it gets content that no other has or had."""
+        """Record a new block and fill it with content that no block has had."""
         assert address not in self.live
         self.stamps += 1
         content = (self.stamps.to_bytes(2, "little") * (size // 2 + 1))[:size]
         overwrite(self.heap, self.place(address), content)
         self.live[address] = Held(content, handle)
 
-    def given_up(self, address: int) -> None:
+    def forget(self, address: int) -> None:
         handle = self.live.pop(address).handle
         self.stale += [] if handle is None else [handle]
 
     def freed(self, address: int) -> None:
         self.frees += 1
-        self.given_up(address)
+        self.forget(address)
 
     def attempt(
         self, call: Callable[[], int | glassheap.Block], size: int, align: int = 16
     ) -> int | None:
-        """The address that a call gives, or None if it is refused: only for want of room."""
+        """The address that a call returns, or None if it is refused for lack of room."""
         if size > self.heap.largest_free() or not self.heap.free_list():
             with refused(self.heap, glassheap.OutOfMemory):
                 call()
             return None
         try:
-            given = call()
+            result = call()
         except glassheap.OutOfMemory:
-            # Without, the largest free block serves all that it offers; a block that is watched
-            # needs room for more than its payload, even if that is nothing.
+            # Without an alignment, a request of the largest free size must succeed. Under
+            # checks="debug" an empty block needs room for its trailer, too.
             assert align > 16 or (size == 0 and self.heap.checks == "debug")
             return None
         self.mallocs += 1
         handle, address = (
-            (given, given.address) if isinstance(given, glassheap.Block) else (None, given)
+            (result, result.address) if isinstance(result, glassheap.Block) else (None, result)
         )
         assert address % align == (self.heap.address + self.place(address)) % align == 0
         self.adopt(address, size, handle)
         return address
 
-    # --- What a good program does. ---
+    # --- Valid calls. ---
 
     @rule(size=sizes, align=aligns)
     def malloc(self, size: int, align: int) -> None:
@@ -200,7 +208,7 @@ class Machine(RuleBasedStateMachine):
             del self.live[address]
             self.adopt(address, size, held.handle)
         else:
-            self.given_up(address)
+            self.forget(address)
             self.adopt(moved, size)
 
     @precondition(has_live)
@@ -217,21 +225,21 @@ class Machine(RuleBasedStateMachine):
 
     @rule(wanted=st.sampled_from([False] * 4 + [True]))
     def reset(self, wanted: bool) -> None:
-        """Seldom: what is worth a look needs time to grow."""
+        """Reset seldom, so that the heap can become complex in between."""
         if self.has_pinned():
             self.refuse_pinned(self.heap.reset)
         elif wanted:
             self.heap.reset()
             for address in [*self.live]:
-                self.given_up(address)
+                self.forget(address)
 
-    # --- What a bad one does. ---
+    # --- Invalid calls. ---
 
     def fault_at(self, address: int) -> type[glassheap.InvalidPointer]:
-        """What is wrong with an address that is no live block's, by the walk alone.
+        """The error for an address of no live block, worked out from the walk alone.
 
-        At a header, and at either end of the region, it may also be that of an empty block that was
-        freed; there any of them will do.
+        An address of a header or of an end of the region can also be that of an empty block that
+        was freed; there any InvalidPointer is right.
         """
         owner = [i for i in self.heap.walk() if i.start <= address < i.start + i.extent]
         if not owner or (owner[0].live and address < owner[0].address):
@@ -246,17 +254,17 @@ class Machine(RuleBasedStateMachine):
 
     @rule(granule=st.integers(-2, REGION // 16 + 2), byte=st.sampled_from([0, 0, 0, 1, 8, 15]))
     def use_a_bad_address(self, granule: int, byte: int) -> None:
-        """What the heap must say of it is known from the walk."""
+        """Every call must raise the error worked out from the walk."""
         address = self.heap.base + granule * 16 + byte
         if address in self.live or address == 0:
             return
-        for call in OF_AN_ADDRESS.values():
+        for call in ADDRESS_CALLS.values():
             with refused(self.heap, self.fault_at(address)):
                 call(self.heap, address)
 
     @rule(number=numbers)
     def use_a_stale_handle(self, number: int) -> None:
-        """Without headers it is one until its address is handed out again."""
+        """Without headers a handle is stale only until its address is returned again."""
         if not self.stale:
             return
         handle = self.stale[number % len(self.stale)]
@@ -269,13 +277,13 @@ class Machine(RuleBasedStateMachine):
             memoryview(handle)
 
     @rule(size=st.sampled_from([-1, -(2**63), 2**63, 2**64 - 8, 2**200, REGION + 1]))
-    def ask_for_what_cannot_be(self, size: int) -> None:
+    def request_an_impossible_size(self, size: int) -> None:
         error = glassheap.InvalidSize if size < 0 else glassheap.OutOfMemory
         for call in (self.heap.malloc, self.heap.alloc, lambda size: self.heap.calloc(1, size)):
             with refused(self.heap, error):
                 call(size)
 
-    # --- What holds after each step. ---
+    # --- Invariants. ---
 
     @invariant()
     def every_block_has_its_content(self) -> None:
@@ -284,20 +292,20 @@ class Machine(RuleBasedStateMachine):
             assert held.view is None or held.view[: len(held.content)] == held.content
 
     @invariant()
-    def the_walk_is_the_shadow(self) -> None:
+    def the_walk_agrees_with_the_shadow(self) -> None:
         walk = self.heap.walk()
         taken = {info.address: info for info in walk if info.live}
         assert sorted(taken) == sorted(self.live)
         for address, held in self.live.items():
             info = taken[address]
             assert len(held.content) <= info.extent - front(self.heap)
-            assert info.size == (len(held.content) if keeps_sizes(self.heap) else info.extent)
+            assert info.size == (len(held.content) if records_sizes(self.heap) else info.extent)
         end = self.heap.base + self.heap.size
-        assert sum(info.extent for info in walk) == end - first_place(self.heap)
+        assert sum(info.extent for info in walk) == end - first_block_address(self.heap)
         assert all(left.start + left.extent == right.start for left, right in pairwise(walk))
 
     @invariant()
-    def the_sums_are_right(self) -> None:
+    def the_statistics_agree_with_the_walk(self) -> None:
         stats, walk = self.heap.stats(), self.heap.walk()
         taken = [info for info in walk if info.live]
         assert stats.live_blocks == len(taken)
@@ -311,12 +319,12 @@ class Machine(RuleBasedStateMachine):
         assert stats.peak_requested >= stats.requested
 
     @invariant()
-    def it_is_sound(self) -> None:
+    def the_heap_is_sound(self) -> None:
         assert_sound(self.heap)
 
 
-@pytest.mark.parametrize("ground", [*GROUNDS, *WATCHED_GROUNDS], ids=str)
-def test_whatever_a_program_does_the_heap_stays_sound(ground: Ground) -> None:
-    """Hypothesis draws by the name of a class: with one a ground, each has its own runs."""
-    machine = type(f"Machine on {ground}", (Machine,), {"ground": ground})
+@pytest.mark.parametrize("configuration", [*CONFIGURATIONS, *DEBUG_CONFIGURATIONS], ids=str)
+def test_the_heap_stays_sound_under_random_calls(configuration: Configuration) -> None:
+    """Hypothesis draws by the class name: a class for each configuration gives different runs."""
+    machine = type(f"Machine on {configuration}", (Machine,), {"configuration": configuration})
     run_state_machine_as_test(machine, settings=BOUNDED)  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""The image for notebooks must be to scale, well formed, harmless, and small whatever the heap."""
+"""The image for notebooks is to scale, well formed, free of scripts, and bounded in size."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 import glassheap
-from bench import KINDS, Kind
-from seeing import BIG, SEEDS, SVG, churn, image, letters, rectangles, widths
+from fault_fixture import KINDS, Kind
+from rendering_helpers import BIG, SEEDS, SVG, churn, letters, notebook_svg, rectangles, total_width
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -20,9 +20,9 @@ from seeing import BIG, SEEDS, SVG, churn, image, letters, rectangles, widths
 def test_the_rectangles_of_an_image_are_to_scale(seed: int, size: int) -> None:
     with glassheap.Heap(size) as heap:
         churn(heap, seed)
-        rects, seen = rectangles(image(heap)), letters(heap)
+        rects, seen = rectangles(notebook_svg(heap)), letters(heap)
         unit = 1024 / row_bytes(size)
-        assert widths(rects) == pytest.approx(size * unit)
+        assert total_width(rects) == pytest.approx(size * unit)
         for letter, kind in {
             "h": "header",
             "p": "payload",
@@ -30,32 +30,32 @@ def test_the_rectangles_of_an_image_are_to_scale(seed: int, size: int) -> None:
             "n": "node",
             "f": "free",
         }.items():
-            assert widths(rects, kind) == pytest.approx(seen.count(letter) * unit)
+            assert total_width(rects, kind) == pytest.approx(seen.count(letter) * unit)
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=str)
 @pytest.mark.parametrize("size", [4096, BIG])
-def test_an_image_is_to_scale_in_every_policy_with_headers_and_without(
+def test_an_image_is_to_scale_in_every_policy_with_and_without_headers(
     kind: Kind, size: int
 ) -> None:
     with kind.heap(size) as heap:
         churn(heap, 1, mean=size // 100)
-        text = image(heap)
+        text = notebook_svg(heap)
         rects, seen = rectangles(text), letters(heap)
         unit = 1024 / row_bytes(size)
-        assert widths(rects) == pytest.approx(size * unit)
-        assert widths(rects, "unused") == pytest.approx(seen.count("u") * unit)
+        assert total_width(rects) == pytest.approx(size * unit)
+        assert total_width(rects, "unused") == pytest.approx(seen.count("u") * unit)
         if size == 4096:
-            assert widths(rects, "node") == pytest.approx(seen.count("n") * unit)
-            assert widths(rects, "header") == pytest.approx(seen.count("h") * unit)
-            assert widths(rects, "rounding") == pytest.approx(seen.count("r") * unit)
+            assert total_width(rects, "node") == pytest.approx(seen.count("n") * unit)
+            assert total_width(rects, "header") == pytest.approx(seen.count("h") * unit)
+            assert total_width(rects, "rounding") == pytest.approx(seen.count("r") * unit)
         words = "".join(ET.fromstring(text).itertext())
         assert ("unused" in words) == ("u" in seen)
         assert ("serial" in words, ", no headers," in words) == (heap.headers, not heap.headers)
 
 
 def row_bytes(size: int) -> int:
-    """A power of two, 1,024 at least, of which eight are enough."""
+    """Bytes of a row: a power of two, at least 1,024, so that eight rows are enough."""
     return next(row for row in (1024 << n for n in range(60)) if row * 8 >= size)
 
 
@@ -65,7 +65,7 @@ def test_the_rectangles_of_an_image_neither_overlap_nor_leave_gaps(seed: int, si
     with glassheap.Heap(size) as heap:
         churn(heap, seed, rounds=900, mean=size // 700)
         rows: dict[float, list[tuple[float, float]]] = {}
-        for rect in rectangles(image(heap)):
+        for rect in rectangles(notebook_svg(heap)):
             x, y, width, height = (float(rect.get(n, "")) for n in ("x", "y", "width", "height"))
             rows.setdefault(round(y + height, 3), []).append((x, width))
         assert len(rows) == -(-size // row_bytes(size))
@@ -75,23 +75,23 @@ def test_the_rectangles_of_an_image_neither_overlap_nor_leave_gaps(seed: int, si
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_in_a_large_image_the_live_and_the_joined_are_as_wide_as_they_are(seed: int) -> None:
-    """What is drawn by itself and what its titles say must together be all of the walk."""
+def test_the_titles_of_a_large_image_account_for_every_live_byte(seed: int) -> None:
+    """Blocks drawn alone and blocks drawn together add up to the live blocks of the walk."""
     with glassheap.Heap(BIG) as heap:
         churn(heap, seed, rounds=900, mean=3000)
-        text = image(heap)
+        text = notebook_svg(heap)
         alone = re.findall(r"<title>live: .*?, ([\d,]+) taken", text)
-        joined = re.findall(r"<title>[\d,]+ blocks .*?: ([\d,]+) of", text)
-        live = sum(int(size.replace(",", "")) for size in alone + joined)
+        together = re.findall(r"<title>[\d,]+ blocks .*?: ([\d,]+) of", text)
+        live = sum(int(size.replace(",", "")) for size in alone + together)
         assert alone
-        assert joined
+        assert together
         assert live == sum(info.extent for info in heap.walk() if info.live)
 
 
-def test_an_image_says_what_it_shows_and_can_do_nothing() -> None:
+def test_an_image_has_titles_and_a_label_and_no_active_content() -> None:
     with glassheap.Heap(base=0) as heap:
         heap.malloc_many([100, 200])
-        text = image(heap)
+        text = notebook_svg(heap)
         root = ET.fromstring(text)
         assert not re.search(r"<script|<style|\son\w+=|href|url\(|\sid=", text)
         titles = [title.text for title in root.iter(f"{SVG}title")]
@@ -101,33 +101,33 @@ def test_an_image_says_what_it_shows_and_can_do_nothing() -> None:
 
 
 def test_the_image_of_a_heap_full_of_small_blocks_is_bounded() -> None:
-    """Every second block is free, which is the worst there is: the heap can merge nothing."""
+    """The worst case: every second block is free, so no free blocks can merge."""
     size = 8 << 20
     with glassheap.Heap(size) as heap:
         heap.free_many(heap.malloc_many([16] * (size // 32))[::2])
-        text = image(heap)
+        text = notebook_svg(heap)
         rects = rectangles(text)
         assert len(text) < 500_000
-        assert widths(rects) == pytest.approx(8 * 1024)
-        assert len(rects) > 1000, "and still there is something to see"
+        assert total_width(rects) == pytest.approx(8 * 1024)
+        assert len(rects) > 1000, "the image is still detailed"
 
 
-def test_neighbours_in_a_large_image_differ_where_headers_are_too_narrow_to_be_seen() -> None:
+def test_adjacent_blocks_of_a_large_image_differ_if_headers_are_too_narrow_to_draw() -> None:
     with glassheap.Heap(BIG) as heap:
         heap.malloc_many([BIG // 16 - 16] * 16)
-        whole = [rect.get("class") for rect in rectangles(image(heap))]
-        assert whole == ["payload", "next payload"] * 8
+        classes = [rect.get("class") for rect in rectangles(notebook_svg(heap))]
+        assert classes == ["payload", "next payload"] * 8
 
 
-def test_a_wide_block_among_small_ones_is_drawn_by_itself() -> None:
+def test_a_wide_block_among_small_ones_is_drawn_alone() -> None:
     with glassheap.Heap(BIG) as heap:
         heap.malloc_many([16] * 1000 + [100_000] + [16] * 1000)
-        titles = re.findall("<title>(.*?)</title>", image(heap))
+        titles = re.findall("<title>(.*?)</title>", notebook_svg(heap))
         assert sum(title.startswith("live: 100,000 bytes") for title in titles) == 1
 
 
-def test_the_picture_in_the_readme_is_what_the_heap_draws_today() -> None:
-    """If this fails, the drawing has changed: run `python docs/make_picture.py` and look at it."""
+def test_the_picture_in_the_readme_is_up_to_date() -> None:
+    """If this fails, the drawing has changed: run `python docs/make_picture.py` and check it."""
     docs = Path(__file__).parents[2] / "docs"
     script = runpy.run_path(str(docs / "make_picture.py"))
     assert (docs / "map.svg").read_text(encoding="utf-8") == script["picture"]()

@@ -1,4 +1,4 @@
-"""One heap, many threads; and code that runs in the middle of a call: collectors, signals."""
+"""One heap used by many threads at the same time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import glassheap
-from heap_probes import assert_covers, assert_sound
+from heap_probes import assert_covers_region, assert_sound
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,7 +22,7 @@ THREADS = 4
 
 @pytest.fixture(autouse=True)
 def eager_switching() -> Iterator[None]:
-    """Threads take turns a thousand times more often than they usually do."""
+    """Make the interpreter switch threads a thousand times more often than usual."""
     interval = sys.getswitchinterval()
     sys.setswitchinterval(5e-6)
     yield
@@ -30,7 +30,7 @@ def eager_switching() -> Iterator[None]:
 
 
 def run_in_threads(work: Callable[[int], None], count: int = THREADS) -> None:
-    """Run work(0), work(1), ... at the same time; the first exception of any is raised here."""
+    """Run work(0), work(1), ... at the same time; raise the first exception of any thread."""
     errors: list[BaseException] = []
     start = threading.Barrier(count)
 
@@ -38,7 +38,7 @@ def run_in_threads(work: Callable[[int], None], count: int = THREADS) -> None:
         start.wait()
         try:
             work(number)
-        except BaseException as error:  # noqa: BLE001  (raised below, in the thread that tests)
+        except BaseException as error:  # noqa: BLE001  (raised below, in the testing thread)
             errors.append(error)
 
     threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
@@ -54,7 +54,7 @@ def run_in_threads(work: Callable[[int], None], count: int = THREADS) -> None:
 
 
 class Owner:
-    """A thread's own blocks, each full of the thread's stamp; nobody else may write there."""
+    """The blocks of one thread, each filled with its stamp, which no other thread overwrites."""
 
     def __init__(self, heap: glassheap.Heap, number: int) -> None:
         self.heap = heap
@@ -106,7 +106,7 @@ class Owner:
 
 @pytest.mark.parametrize("policy", [policy.name for policy in glassheap.policies()])
 def test_blocks_of_many_threads_never_overlap(policy: str) -> None:
-    """Checking the whole heap is what takes long where the list is walked for every block."""
+    """Other policies run fewer steps: checking their lists takes long."""
     heap = glassheap.Heap(1 << 18, policy=policy)
     fresh = heap.free_list()
 
@@ -123,9 +123,9 @@ def test_blocks_of_many_threads_never_overlap(policy: str) -> None:
     assert_sound(heap)
 
 
-def look(heap: glassheap.Heap) -> None:
-    """What one look shows is of one moment."""
-    assert_covers(heap, heap.walk())
+def assert_snapshots_are_consistent(heap: glassheap.Heap) -> None:
+    """Assert that the result of each query is a snapshot of one moment."""
+    assert_covers_region(heap, heap.walk())
     stats = heap.stats()
     taken = stats.requested + stats.overhead
     assert stats.available + 16 * stats.free_blocks + taken == stats.size
@@ -134,29 +134,29 @@ def look(heap: glassheap.Heap) -> None:
     assert heap.check() == []
 
 
-def test_looking_while_others_work_always_sees_a_whole_heap() -> None:
+def test_queries_return_consistent_snapshots_while_other_threads_work() -> None:
     heap = glassheap.Heap(1 << 16)
-    looked = threading.Event()
+    finished = threading.Event()
 
-    def look_often() -> None:
+    def query_often() -> None:
         try:
             for _ in range(200):
-                look(heap)
+                assert_snapshots_are_consistent(heap)
         finally:
-            looked.set()
+            finished.set()
 
     def work(number: int) -> None:
         if number == 0:
-            look_often()
+            query_often()
         owner = Owner(heap, number)
-        while not looked.is_set():
+        while not finished.is_set():
             owner.step()
 
     run_in_threads(work)
     assert_sound(heap)
 
 
-def test_of_many_who_free_the_same_block_one_succeeds() -> None:
+def test_of_many_threads_that_free_the_same_block_exactly_one_succeeds() -> None:
     heap = glassheap.Heap(1 << 16)
     freed: list[int] = []
     addresses = heap.malloc_many([100] * 300)
@@ -176,7 +176,7 @@ def test_of_many_who_free_the_same_block_one_succeeds() -> None:
 
 
 def use(heap: glassheap.Heap) -> None:
-    """Some of everything, and nothing left behind."""
+    """Make calls of every kind and free all of their blocks."""
     block = heap.alloc(100)
     address = heap.realloc(heap.malloc(50), 70)
     heap.free_many(heap.malloc_many([50] * 20))
@@ -186,8 +186,8 @@ def use(heap: glassheap.Heap) -> None:
     heap.free(address)
 
 
-def test_a_heap_may_be_reset_while_others_work() -> None:
-    """They meet addresses that are no more, and handles that are stale; never anything worse."""
+def test_a_heap_can_be_reset_while_other_threads_work() -> None:
+    """The other threads raise only InvalidPointer, for freed addresses and stale handles."""
     heap = glassheap.Heap(1 << 16)
 
     def work(number: int) -> None:
@@ -203,13 +203,13 @@ def test_a_heap_may_be_reset_while_others_work() -> None:
 
 def close_between_views(heap: glassheap.Heap) -> None:
     while not heap.closed:
-        with suppress(BufferError):  # somebody had a view just then
+        with suppress(BufferError):  # another thread has a view at the moment
             heap.close()
 
 
 @pytest.mark.parametrize("attempt", range(10))
-def test_a_heap_may_be_closed_while_others_work(attempt: int) -> None:
-    """close() waits for no one but views; everybody else is told."""
+def test_a_heap_can_be_closed_while_other_threads_work(attempt: int) -> None:
+    """Only a view delays close(); the calls of other threads then raise HeapClosed."""
     heap = glassheap.Heap(1 << 18)
 
     def work(number: int) -> None:
@@ -235,7 +235,7 @@ LONG_CALLS: dict[str, Callable[[glassheap.Heap], object]] = {
 
 @contextmanager
 def counting_thread() -> Iterator[list[int]]:
-    """A thread that counts its steps, and offers the GIL to the others after each."""
+    """A thread that counts its steps and releases the GIL after each."""
     steps = [0]
     ended = threading.Event()
 
@@ -253,10 +253,10 @@ def counting_thread() -> Iterator[list[int]]:
 
 @pytest.mark.parametrize("name", LONG_CALLS)
 def test_other_threads_run_during_a_long_call(name: str) -> None:
-    """The GIL is released: nothing makes the caller give it up, and still others get on."""
+    """With a switch interval of 60 s, they can run only because the call releases the GIL."""
     sys.setswitchinterval(60)
 
-    def gets_on(steps: list[int]) -> bool:
+    def others_run(steps: list[int]) -> bool:
         heap = glassheap.Heap(1 << 24)
         if name != "malloc_many":
             heap.malloc_many(bytes(400_000))
@@ -265,5 +265,5 @@ def test_other_threads_run_during_a_long_call(name: str) -> None:
         return steps[0] > before
 
     with counting_thread() as steps:
-        progress = any(gets_on(steps) for _ in range(20))
+        progress = any(others_run(steps) for _ in range(20))
     assert progress

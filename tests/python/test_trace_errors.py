@@ -1,7 +1,7 @@
-"""A file that is no trace, or a broken one, is refused in one sentence that helps.
+"""A file that is not a valid trace is refused with one helpful sentence.
 
-The sentence names the file, and for a broken line its number, its text and what should have stood
-there. Whatever the bytes, nothing but a `Trace` or a `TraceError` comes out of a reader.
+The sentence names the file, and for an invalid line its number, its text and the expected text.
+For any bytes a reader returns a `Trace` or raises a `TraceError`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ BROKEN = [
 
 @pytest.mark.parametrize("broken", BROKEN)
 @given(before=st.integers(1, 20), after=st.integers(0, 20), rep=st.booleans())
-def test_a_broken_line_is_named_with_its_number_and_text(
+def test_an_invalid_line_is_reported_with_its_number_and_text(
     broken: str, before: int, after: int, rep: bool
 ) -> None:
     header = "2 1 40 1\n" if rep else ""
@@ -49,7 +49,7 @@ def test_a_broken_line_is_named_with_its_number_and_text(
 
 
 @pytest.mark.parametrize("line", ["Alloc(", "Alloc(-1),", "Free(x),", "Alloc(1) Free(0)", "Free"])
-def test_a_damaged_wee_alloc_line_is_not_ignored(line: str) -> None:
+def test_a_malformed_wee_alloc_line_is_not_ignored(line: str) -> None:
     with pytest.raises(TraceError, match=r"line 2: cannot read .*expected 'Alloc"):
         read_text(f"Alloc(1),\n{line}\n")
 
@@ -57,13 +57,13 @@ def test_a_damaged_wee_alloc_line_is_not_ignored(line: str) -> None:
 @pytest.mark.parametrize(
     ("text", "line"), [("1 2 3\n", 2), ("1 2 3 4 5\n", 1), ("1\n2\nx\n4\n", 3), ("1 2\na 0 1\n", 2)]
 )
-def test_a_broken_header_is_refused(text: str, line: int) -> None:
+def test_an_invalid_header_is_refused(text: str, line: int) -> None:
     with pytest.raises(TraceError, match=f"line {line}: .*header of four whole numbers"):
         read_text(text)
 
 
 @pytest.mark.parametrize("first", ["a x 1", "f -", "a 0 ten", "Alloc(ten),"])
-def test_a_trace_that_begins_with_a_broken_line_is_still_known_for_a_trace(first: str) -> None:
+def test_a_trace_with_an_invalid_first_line_is_still_recognised_as_a_trace(first: str) -> None:
     rest = "Alloc(1),\n" if first.startswith("Alloc") else "a 0 1\n"
     with pytest.raises(TraceError, match="line 1: cannot read"):
         read_text(f"{first}\n{rest}")
@@ -86,21 +86,21 @@ SOUND_GZIP = gzip.compress(b"a 0 1\nf 0\n" * 50)
         ("a 0 1\n".encode("utf-16-le"), "is a binary file"),
         (b"Dear reader,\nhello\n", "begins with 'Dear reader,'"),
         (b"\xe4\xf6\xfc\x1b[31m\n", r"begins with '\\xe4\\xf6\\xfc\\x1b"),
-        (SOUND_GZIP[:-9], "was cut off"),
-        (SOUND_GZIP[:12], "was cut off"),
-        (SOUND_GZIP[:2], "was cut off"),
+        (SOUND_GZIP[:-9], "is a truncated gzip file"),
+        (SOUND_GZIP[:12], "is a truncated gzip file"),
+        (SOUND_GZIP[:2], "is a truncated gzip file"),
         (SOUND_GZIP[:-8] + bytes(8), "is a damaged gzip file"),
         (SOUND_GZIP + b"more", "is a damaged gzip file"),
     ],
 )
-def test_what_is_no_trace_is_refused_in_a_sentence(content: bytes, why: str) -> None:
+def test_a_file_that_is_not_a_trace_is_refused_with_a_sentence(content: bytes, why: str) -> None:
     with pytest.raises(TraceError, match=f"^t .*{why}.*expected") as caught:
         read_text(content)
     assert "\n" not in str(caught.value)
     assert str(caught.value).isprintable()
 
 
-def test_a_text_that_would_fill_the_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_text_larger_than_the_limit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("glassheap.traces.opening.LARGEST_TEXT", 5000)
     assert len(read_text("a 0 1\nf 0\n" * 500)) == 1000
     for content in (b"a 0 1\nf 0\n" * 501, gzip.compress(b"a 0 1\nf 0\n" * 501)):
@@ -109,7 +109,7 @@ def test_a_text_that_would_fill_the_memory_is_refused(monkeypatch: pytest.Monkey
 
 
 def read_or_refusal(content: bytes) -> Trace | str:
-    """The trace, or the message of the `TraceError`; nothing else may be raised."""
+    """The trace, or the message of the `TraceError`; no other exception may be raised."""
     try:
         return read_text(content)
     except TraceError as error:
@@ -117,14 +117,14 @@ def read_or_refusal(content: bytes) -> Trace | str:
 
 
 @given(st.binary(max_size=200))
-def test_no_bytes_get_past_the_reader_but_as_a_trace_or_a_trace_error(content: bytes) -> None:
+def test_any_bytes_are_read_as_a_trace_or_raise_trace_error(content: bytes) -> None:
     for wrapped in (content, gzip.compress(content), b"a 0 1\n" + content, b"1 2 3 4\n" + content):
         result = read_or_refusal(wrapped)
         assert result.isprintable() if isinstance(result, str) else result.name == "t"
 
 
 @given(st.integers(0, len(SOUND_GZIP) - 1), st.integers(1, 255))
-def test_no_flipped_byte_in_a_gzip_file_gets_further(place: int, flip: int) -> None:
+def test_a_flipped_byte_in_a_gzip_file_never_changes_the_operations(place: int, flip: int) -> None:
     damaged = bytearray(SOUND_GZIP)
     damaged[place] ^= flip
     result = read_or_refusal(bytes(damaged))
@@ -134,7 +134,7 @@ def test_no_flipped_byte_in_a_gzip_file_gets_further(place: int, flip: int) -> N
         assert list(zip(result.kinds, result.ids, result.sizes, strict=True)) == SOUND
 
 
-def test_what_the_system_refuses_is_an_os_error(tmp_path: Path) -> None:
+def test_a_file_that_the_system_cannot_open_is_an_os_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         read(tmp_path / "nothing")
     with pytest.raises(IsADirectoryError):

@@ -1,9 +1,8 @@
-"""A trace is read as it was written, and what is odd about it is noted.
+"""A trace is read exactly as it was written, and its oddities are noted.
 
-The oracle is a naive reading of the file, name by name, with no ids and no arrays: after each
-operation, which sizes are live?  The trace that was read is then run in the same naive way, and
-must go through the same states.  Random operations are written out in every grammar, with
-everything the grammar allows around them, so the readers are tested on text that nobody thought of.
+The oracle is a naive interpretation of the file by names, without ids and arrays, that yields the
+live sizes after each operation. The trace is run in the same naive way and must have the same
+states. Random operations are written in every grammar, in every spelling that the grammar allows.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ CHAOS = st.randoms(use_true_random=False)
 
 # --- The oracle -----------------------------------------------------------------------------------
 class Reading:
-    """What the operations mean, taken literally."""
+    """The states and oddities of a sequence of operations, by definition."""
 
     def __init__(self, operations: list[Op]) -> None:
         self.live: dict[int, int] = {}
@@ -64,7 +63,7 @@ class Reading:
 
 
 def states_of(trace: Trace) -> list[list[int]]:
-    """Run a trace, insisting on all that `Trace` promises about its operations."""
+    """Run a trace and check every promise of `Trace` about its operations."""
     live: dict[int, int] = {}
     states = []
     for kind, block, size in zip(trace.kinds, trace.ids, trace.sizes, strict=True):
@@ -93,7 +92,7 @@ def blanks(chaos: random.Random) -> str:
 
 
 def letters(operations: list[Op], chaos: random.Random, end: str = "\n") -> list[str]:
-    """The operations as `a`, `r` and `f` lines, in any spelling that counts."""
+    """The operations as `a`, `r` and `f` lines, in any valid spelling."""
     words = {MALLOC: ["a", "alloc", "a_"], REALLOC: ["r", "realloc"], FREE: ["f", "free"]}
     lines = []
     for kind, name, size in operations:
@@ -118,7 +117,7 @@ def as_rep(operations: list[Op], chaos: random.Random) -> str:
 
 
 def packed(text: str, chaos: random.Random) -> bytes:
-    """The text as a file may hold it: plain, with a byte-order mark, or under gzip."""
+    """The text as the bytes of a file: plain, with a byte-order mark, or compressed by gzip."""
     mark = chaos.choice([b"", b"\xef\xbb\xbf"])
     plain = mark + text.encode()
     return chaos.choice([plain, gzip.compress(plain)])
@@ -128,10 +127,10 @@ def read_text(text: str | bytes) -> Trace:
     return read(io.BytesIO(text.encode() if isinstance(text, str) else text), "t")
 
 
-# --- What is written is what is read --------------------------------------------------------------
+# --- Valid traces ---------------------------------------------------------------------------------
 @pytest.mark.parametrize(("writer", "grammar"), [(as_script, "CS107 script"), (as_rep, "CS:APP")])
 @given(operations=OPERATIONS, chaos=CHAOS)
-def test_a_trace_in_letters_is_read_as_it_was_written(
+def test_a_script_or_rep_trace_is_read_as_written(
     writer: Callable[[list[Op], random.Random], str],
     grammar: str,
     operations: list[Op],
@@ -143,7 +142,7 @@ def test_a_trace_in_letters_is_read_as_it_was_written(
 
 
 @given(choices=st.lists(st.one_of(SIZES, st.none()), max_size=60), chaos=CHAOS)
-def test_a_wee_alloc_trace_is_read_as_it_was_written(
+def test_a_wee_alloc_trace_is_read_as_written(
     choices: list[int | None], chaos: random.Random
 ) -> None:
     lines, operations, count = ["Alloc(7),\n"], [(MALLOC, 0, 7)], 1
@@ -176,14 +175,14 @@ def test_operations_keep_their_order_kind_and_size() -> None:
     assert (trace.ids.typecode, trace.sizes.typecode) == ("I", "Q")
 
 
-def test_a_name_may_be_a_path_and_lies_about_nothing(tmp_path: Path) -> None:
+def test_the_format_is_read_from_the_content_and_not_from_the_suffix(tmp_path: Path) -> None:
     path = tmp_path / "script.rep"
     path.write_bytes(gzip.compress(b"Alloc(1),\n"))
     trace = read(path)
     assert (trace.format, trace.name) == ("wee_alloc", str(path))
 
 
-# --- Oddities are counted and placed --------------------------------------------------------------
+# --- Oddities -------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("text", "reason", "lines", "first", "misuse"),
     [
@@ -197,7 +196,7 @@ def test_a_name_may_be_a_path_and_lies_about_nothing(tmp_path: Path) -> None:
         ("Alloc(1),\nFree(1),\nAlloc(5),\n", "never allocated", 1, 2, True),
     ],
 )
-def test_an_oddity_is_noted_with_its_first_line(
+def test_an_oddity_is_noted_with_its_count_and_first_line(
     text: str, reason: str, lines: int, first: int, misuse: bool
 ) -> None:
     (note,) = read_text(text).skipped
@@ -206,7 +205,7 @@ def test_an_oddity_is_noted_with_its_first_line(
     assert str(first) in str(note)
 
 
-def test_what_is_allocated_as_null_is_live_for_ever() -> None:
+def test_a_block_allocated_with_id_minus_1_is_never_freed() -> None:
     trace = read_text("0 1 4 1\na -1 8\nr -1 16\nf -1\nr -1 1\n")
     assert states_of(trace) == [[8], [8, 16], [1, 8, 16]]
 

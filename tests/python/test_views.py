@@ -1,4 +1,4 @@
-"""Views: a block's bytes without a copy, and a block that stays where it is while one lives."""
+"""Views: a block's bytes without a copy, and the pin that keeps the block in place."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def test_a_view_is_writable_bytes_of_exactly_the_size_asked_for(heap: glassheap.Heap) -> None:
+def test_a_view_is_writable_and_has_exactly_the_requested_size(heap: glassheap.Heap) -> None:
     address = heap.malloc(100)
     view = heap.view(address)
     assert isinstance(view, memoryview)
@@ -29,7 +29,7 @@ def test_a_view_is_writable_bytes_of_exactly_the_size_asked_for(heap: glassheap.
     assert peek(heap, address - heap.base, 5) == b"hello"
 
 
-def test_a_view_shows_what_is_there_and_not_a_copy(based_heap: glassheap.Heap) -> None:
+def test_a_view_is_the_memory_itself_and_not_a_copy(based_heap: glassheap.Heap) -> None:
     address = based_heap.malloc(8)
     one, other = based_heap.view(address), based_heap.view(address)
     one[3] = 7
@@ -38,8 +38,8 @@ def test_a_view_shows_what_is_there_and_not_a_copy(based_heap: glassheap.Heap) -
     assert one[0] == other[0] == 9
 
 
-def test_nothing_outside_of_the_size_can_be_reached(heap: glassheap.Heap) -> None:
-    """Also not the rounding behind it: `usable_size` says what may be written there."""
+def test_bytes_outside_the_requested_size_are_out_of_reach(heap: glassheap.Heap) -> None:
+    """A view excludes the rounding, which belongs to the `usable_size`."""
     view = heap.view(heap.malloc(100))
     for index in (100, -101):
         with pytest.raises(IndexError):
@@ -69,10 +69,10 @@ DERIVED: dict[str, Callable[[memoryview], object]] = {
 
 
 @pytest.mark.parametrize("derive", DERIVED.values(), ids=DERIVED)
-def test_whatever_is_made_of_a_view_pins_the_block(
+def test_every_object_derived_from_a_view_pins_the_block(
     any_heap: glassheap.Heap, derive: Callable[[memoryview], object]
 ) -> None:
-    """And the last of them that goes unpins it, in whatever order they go."""
+    """The block is unpinned when the last of them is gone."""
     address = any_heap.malloc(64)
     derived = derive(any_heap.view(address))
     gc.collect()
@@ -90,7 +90,7 @@ def test_whatever_is_made_of_a_view_pins_the_block(
     assert_sound(any_heap)
 
 
-def test_release_and_with_end_a_view(any_heap: glassheap.Heap) -> None:
+def test_release_and_a_with_statement_end_the_pin(any_heap: glassheap.Heap) -> None:
     address = any_heap.malloc(64)
     view = any_heap.view(address)
     view.release()
@@ -112,7 +112,7 @@ def test_a_pin_ends_with_the_last_of_many_views(any_heap: glassheap.Heap) -> Non
     any_heap.free(address)
 
 
-def test_a_pinned_block_leaves_the_others_free(any_heap: glassheap.Heap) -> None:
+def test_a_pinned_block_does_not_affect_other_blocks(any_heap: glassheap.Heap) -> None:
     first, second, third = any_heap.malloc_many([64] * 3)
     with any_heap.view(second) as view:
         view[:] = b"x" * 64
@@ -134,7 +134,7 @@ def test_a_view_of_a_bad_address_pins_nothing(any_heap: glassheap.Heap) -> None:
     any_heap.close()
 
 
-def test_what_a_released_view_was_made_of_does_not_reach_a_freed_block(
+def test_the_exporter_of_a_released_view_cannot_reach_a_freed_block(
     any_heap: glassheap.Heap,
 ) -> None:
     address = any_heap.malloc(64)
@@ -149,10 +149,10 @@ def test_what_a_released_view_was_made_of_does_not_reach_a_freed_block(
         memoryview(exporter)
 
 
-# --- A view keeps the memory. ---------------------------------------------------------------------
+# --- Views outlive their heap. --------------------------------------------------------------------
 
 
-def test_a_view_keeps_the_memory_of_a_heap_that_is_gone() -> None:
+def test_a_view_keeps_the_memory_of_a_collected_heap() -> None:
     heap = glassheap.Heap(1 << 20)
     view = heap.view(heap.malloc(1000))
     view[:] = b"k" * 1000
@@ -163,7 +163,7 @@ def test_a_view_keeps_the_memory_of_a_heap_that_is_gone() -> None:
     part[0] = 0
 
 
-def test_a_region_view_keeps_the_memory_of_a_heap_that_is_gone() -> None:
+def test_a_view_of_the_region_keeps_the_memory_of_a_collected_heap() -> None:
     region = glassheap.Heap(4096).region
     gc.collect()
     assert bytes(region[:2]) == b"\xf0\x0f"
@@ -172,7 +172,7 @@ def test_a_region_view_keeps_the_memory_of_a_heap_that_is_gone() -> None:
 # --- The region. ----------------------------------------------------------------------------------
 
 
-def test_the_region_shows_every_byte_read_only(based_heap: glassheap.Heap) -> None:
+def test_the_region_is_a_read_only_view_of_every_byte(based_heap: glassheap.Heap) -> None:
     region = based_heap.region
     assert (region.nbytes, region.format, region.readonly) == (4096, "B", True)
     with pytest.raises(TypeError):
@@ -185,7 +185,7 @@ def test_the_region_shows_every_byte_read_only(based_heap: glassheap.Heap) -> No
     assert ctypes.string_at(based_heap.address, 4096) == region
 
 
-def test_a_region_view_follows_the_heap_and_pins_no_block(any_heap: glassheap.Heap) -> None:
+def test_a_view_of_the_region_shows_changes_and_pins_no_block(any_heap: glassheap.Heap) -> None:
     region = any_heap.region
     fresh = bytes(region)
     address = any_heap.malloc(8)
@@ -197,7 +197,7 @@ def test_a_region_view_follows_the_heap_and_pins_no_block(any_heap: glassheap.He
 
 
 @pytest.mark.parametrize("derive", [lambda view: view, lambda view: view[:0], memoryview])
-def test_close_waits_for_every_view_of_the_region(
+def test_close_is_refused_under_any_view_of_the_region(
     any_heap: glassheap.Heap, derive: Callable[[memoryview], memoryview]
 ) -> None:
     kept = derive(any_heap.region)
@@ -209,8 +209,8 @@ def test_close_waits_for_every_view_of_the_region(
         _ = any_heap.region
 
 
-def test_leaving_with_while_a_view_lives_is_refused() -> None:
-    """The caller can still reach every block, and close when the view is gone."""
+def test_a_with_statement_does_not_close_the_heap_under_a_live_view() -> None:
+    """The caller can still use every block, and close the heap after releasing the view."""
     with pytest.raises(BufferError), glassheap.Heap() as heap:
         view = heap.view(heap.malloc(8))
     assert not heap.closed
@@ -218,7 +218,7 @@ def test_leaving_with_while_a_view_lives_is_refused() -> None:
     heap.close()
 
 
-# --- Others that understand buffers. --------------------------------------------------------------
+# --- Other users of the buffer protocol. ----------------------------------------------------------
 
 
 def test_the_standard_library_reads_and_writes_a_view(heap: glassheap.Heap) -> None:
@@ -232,7 +232,7 @@ def test_the_standard_library_reads_and_writes_a_view(heap: glassheap.Heap) -> N
     heap.free(address)
 
 
-def test_numpy_works_in_the_heap_and_pins(heap: glassheap.Heap) -> None:
+def test_numpy_can_use_a_view_and_pins_the_block(heap: glassheap.Heap) -> None:
     np = pytest.importorskip("numpy")
     address = heap.malloc(80, align=64)
     numbers = np.frombuffer(heap.view(address), dtype="f8")
@@ -248,7 +248,7 @@ def test_numpy_works_in_the_heap_and_pins(heap: glassheap.Heap) -> None:
     heap.free(address)
 
 
-def test_numpy_sees_the_region_read_only(heap: glassheap.Heap) -> None:
+def test_numpy_cannot_write_to_the_region(heap: glassheap.Heap) -> None:
     np = pytest.importorskip("numpy")
     headers = np.asarray(heap.region)
     assert not headers.flags.writeable

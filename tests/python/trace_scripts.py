@@ -1,7 +1,7 @@
-"""Reads the scripts that the recorder writes, more strictly than any user's trace is read.
+"""Read the scripts that the recorder writes, more strictly than users' traces are read.
 
-The tests' own reader, independent of the package's: a line that is no operation, an `a` whose ID
-is live, an `r` or `f` whose ID is not, fail the test that reads it.
+This reader is independent of the package's. A line that is no operation, an `a` with a live ID, and
+an `r` or `f` with an ID that is not live fail the test.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Totals(NamedTuple):
-    """What a script adds up to; sizes in bytes."""
+    """Totals of a script; sizes in bytes."""
 
     allocations: int
     resizes: int
@@ -26,7 +26,7 @@ class Totals(NamedTuple):
 
 
 def operations(lines: Iterable[str]) -> Iterator[tuple[str, int, int]]:
-    """The letter, the ID and the size (0 for `f`) of every line that is not a comment."""
+    """The letter, the ID and the size (0 for `f`) of every line except comments."""
     for number, line in enumerate(lines, 1):
         if line.startswith("#"):
             continue
@@ -36,7 +36,7 @@ def operations(lines: Iterable[str]) -> Iterator[tuple[str, int, int]]:
 
 
 def states(lines: Iterable[str]) -> Iterator[tuple[str, int, dict[int, int]]]:
-    """After every operation: its letter, the bytes live, and the one dictionary of ID to size."""
+    """After every operation: its letter, the live bytes, and one dictionary of ID to size."""
     live: dict[int, int] = {}
     current = 0
     for count, (letter, name, size) in enumerate(operations(lines), 1):
@@ -48,7 +48,7 @@ def states(lines: Iterable[str]) -> Iterator[tuple[str, int, dict[int, int]]]:
 
 
 def live_at_end(lines: Iterable[str]) -> dict[int, int]:
-    """The blocks that are never freed: ID to size."""
+    """The blocks that the script never frees: ID to size."""
     live: dict[int, int] = {}
     for _, _, live in states(lines):  # noqa: B007
         pass

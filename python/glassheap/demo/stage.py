@@ -1,7 +1,7 @@
-"""The stage on which the tour is played: it makes the calls, and prints them with what they did.
+"""The stage of the tour: it makes the calls, and prints them with their results.
 
-Nothing is printed that did not happen. A call's line is its text and its own result; a refusal is
-the exception that was raised; the free list, the bytes available and the map come from the heap.
+All that is printed is real. The line of a call is its text and its result, or the exception that it
+raised. The free list, the bytes available and the map come from the heap.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
     from glassheap import Heap
 
-NARROWEST = 40  # columns that sentences are given at least
-RESULTS = 32  # columns after which results stand, so that they stand under one another
+MIN_WIDTH = 40  # columns for sentences
+RESULTS = 32  # the column of the results
 
 
 class Stage:
-    """A heap, the addresses that it gave out by name, and the stream that the audience sees."""
+    """A heap, the named addresses of its blocks, and the output stream."""
 
     def __init__(self, heap: Heap, file: TextIO, width: int | None) -> None:
         self.heap = heap
@@ -34,7 +34,7 @@ class Stage:
         return self.blocks[name]
 
     def malloc(self, size: int, name: str) -> None:
-        """Allocate, and remember the address under `name` (the refused have none)."""
+        """Allocate, and store the address as `name` if that succeeds."""
 
         def call() -> str:
             self.blocks[name] = self.heap.malloc(size)
@@ -43,7 +43,7 @@ class Stage:
         self.call(f"{name} = heap.malloc({size})", call)
 
     def malloc_many(self, size: int, count: int, name: str) -> None:
-        """Allocate `count` blocks at once, and remember them as `name[0]`, `name[1]`, ..."""
+        """Allocate `count` blocks at once, and store the addresses as `name[0]`, `name[1]`, ..."""
 
         def call() -> str:
             addresses = self.heap.malloc_many([size] * count)
@@ -52,48 +52,48 @@ class Stage:
 
         self.call(f"{name} = heap.malloc_many([{size}] * {count})", call)
 
-    def free(self, what: str, address: int | None = None) -> None:
-        """Free the block named `what`, or `address`, of which `what` is then the description."""
-        where = self[what] if address is None else address
-        self.call(f"heap.free({what})", lambda: self.heap.free(where))
+    def free(self, name: str, address: int | None = None) -> None:
+        """Free the block `name`, or else `address`, which is printed as `name`."""
+        payload = self[name] if address is None else address
+        self.call(f"heap.free({name})", lambda: self.heap.free(payload))
 
     def call(self, text: str, function: Callable[[], object]) -> None:
-        """Make a call and print it, with what it returned or what it raised."""
+        """Make a call, and print it with its result or its exception."""
         try:
             result = function()
         except HeapError as error:
             self.line((f"    {text}", "call"))
-            self.prose(f"{type(error).__name__}: {error}", "error", indent="        ")
+            self.text(f"{type(error).__name__}: {error}", "error", indent="        ")
         else:
             shown = "" if result is None else f"-> {result}"
             self.line((f"    {text:<{RESULTS}}" if shown else f"    {text}", "call"), (shown, ""))
 
-    def announce(self, title: str, remark: str) -> None:
-        """Print the head of a step."""
+    def heading(self, title: str, remark: str) -> None:
+        """Print the title and the remark of a step."""
         self.line(("", ""))
         self.line((title, "title"))
-        self.prose(remark)
+        self.text(remark)
         self.line(("", ""))
 
-    def prose(self, text: str, meaning: str = "", *, indent: str = "") -> None:
+    def text(self, text: str, style: str = "", *, indent: str = "") -> None:
         """Print sentences, in lines as wide as the map."""
-        width = max(self.width, NARROWEST)
+        width = max(self.width, MIN_WIDTH)
         lines = textwrap.wrap(text, width, initial_indent=indent, subsequent_indent=indent)
-        terminal.write(([(line, meaning)] for line in lines), self.file)
+        terminal.write(([(line, style)] for line in lines), self.file)
 
     def line(self, *spans: terminal.Span) -> None:
         """Print one line."""
         terminal.write([spans], self.file)
 
     def wait(self) -> None:
-        """Wait for Enter; where nobody can press it, go on."""
+        """Wait for Enter; without an input stream, return at once."""
         self.file.write("\n[Enter]")
         self.file.flush()
         if sys.stdin is None or not sys.stdin.readline():
             self.line(("", ""))
 
-    def look(self, *, legend: bool = False) -> None:
-        """Print what the step has led to: the free list, the bytes available, and the map."""
+    def show_heap(self, *, legend: bool = False) -> None:
+        """Print the state of the heap: the free list, the bytes available, and the map."""
         self.line(("", ""))
         self.heap.print_free_list(self.file)
         self.line((f"{self.heap.available_memory():,} bytes available", ""))

@@ -1,7 +1,7 @@
-"""The steps of the tour, in order: what happens in each, and what to look out for.
+"""The steps of the tour, in order.
 
 A step is a title, a remark, and an action: a few calls on the heap of the stage. `cpp/main.cpp`
-takes the same steps in C.
+has the same steps in C.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from glassheap import Heap
     from glassheap.demo.stage import Stage
 
-MAGIC = -8  # where a block's magic number stands, from its payload
+MAGIC = -8  # the offset of the magic number from the payload
 
 
 class Step(NamedTuple):
-    """A scene of the tour."""
+    """A step of the tour."""
 
     title: str
     remark: str
@@ -27,19 +27,19 @@ class Step(NamedTuple):
 
 
 def fresh(stage: Stage) -> None:
-    """Nothing yet: only look."""
+    """Show the heap before the first call."""
     stage.line(("    heap = Heap(4096, base=0)", "call"))
 
 
 def three_blocks(stage: Stage) -> None:
-    """Allocate side by side."""
+    """Allocate three adjacent blocks."""
     stage.malloc(100, "a")
     stage.malloc(200, "b")
     stage.malloc(300, "c")
 
 
-def look_inside(stage: Stage) -> None:
-    """Write into a block and see its bytes."""
+def write_and_dump(stage: Stage) -> None:
+    """Write into a block, and show its bytes."""
     stage.call("heap.view(a)[:5] = b'hello'", lambda: write(stage.heap, stage["a"], b"hello"))
     stage.line(("    heap.hexdump(a)", "call"))
     stage.heap.hexdump(stage["a"], file=stage.file)
@@ -57,7 +57,7 @@ def hole(stage: Stage) -> None:
 
 
 def merge_right(stage: Stage) -> None:
-    """Free a block in front of a free one."""
+    """Free a block before a free one."""
     stage.free("a")
 
 
@@ -67,7 +67,7 @@ def merge_both(stage: Stage) -> None:
 
 
 def two_holes(stage: Stage) -> None:
-    """Make a small hole, and a larger one behind it."""
+    """Make a small hole, and a larger one after it."""
     for name, size in (("a", 48), ("b", 16), ("c", 128), ("d", 16)):
         stage.malloc(size, name)
     stage.free("a")
@@ -80,8 +80,8 @@ def first_fit(stage: Stage) -> None:
     stage.malloc(40, "f")
 
 
-def all_back(stage: Stage) -> None:
-    """Free the rest, in no order."""
+def free_all(stage: Stage) -> None:
+    """Free all blocks, in no particular order."""
     for name in "bdef":
         stage.free(name)
 
@@ -92,15 +92,15 @@ def refill(stage: Stage) -> None:
     stage.malloc(1, "a")
 
 
-def in_pieces(stage: Stage) -> None:
-    """Make room for a request, but never in one place."""
+def fragmentation(stage: Stage) -> None:
+    """Free enough bytes for a request, but in separate blocks."""
     for index in range(0, 12, 2):
         stage.free(f"p[{index}]")
     stage.malloc(100, "a")
 
 
 def misuse(stage: Stage) -> None:
-    """Free what must not be freed."""
+    """Free invalid addresses."""
     stage.call("heap.reset()", stage.heap.reset)
     stage.malloc(64, "a")
     stage.free("a + 16", stage["a"] + 16)
@@ -111,24 +111,24 @@ def misuse(stage: Stage) -> None:
 
 
 def overwrite(stage: Stage) -> None:
-    """Write over the magic number of a header, as an underflow would."""
+    """Overwrite the magic number of a header, as an underflow does."""
     stage.malloc(64, "b")
     magic = stage.heap.address + stage["b"] - stage.heap.base + MAGIC
-    stage.call(f"memset(b - {-MAGIC}, 'X', 4)", lambda: deface(magic))
+    stage.call(f"memset(b - {-MAGIC}, 'X', 4)", lambda: corrupt(magic))
     stage.free("b")
     stage.malloc(100, "c")
     stage.line(("    heap.check()", "call"))
     for finding in stage.heap.check():
-        stage.prose(str(finding), "error", indent="        ")
+        stage.text(str(finding), "error", indent="        ")
 
 
-def deface(address: int) -> None:
-    """Write four bytes behind the heap's back."""
+def corrupt(address: int) -> None:
+    """Overwrite four bytes, without a call of the heap."""
     ctypes.memset(address, ord("X"), 4)
 
 
 def reset(stage: Stage) -> None:
-    """Begin again."""
+    """Discard all blocks."""
     stage.call("heap.reset()", stage.heap.reset)
 
 
@@ -145,8 +145,8 @@ STEPS = (
     ),
     Step(
         "The bytes of a block",
-        "The header says how large the block is and carries a magic number; the payload is yours.",
-        look_inside,
+        "The header holds the size and a magic number; the payload belongs to the program.",
+        write_and_dump,
     ),
     Step(
         "A hole",
@@ -158,26 +158,26 @@ STEPS = (
     Step("Two holes", "One of 48 bytes, and behind it one of 128.", two_holes),
     Step(
         "The lowest address that fits",
-        "100 bytes pass over the first hole and split the second, of which a node with nothing to"
-        " offer is left. 40 bytes then take the first hole, exactly.",
+        "100 bytes do not fit into the first hole, and split the second: a node of 0 bytes remains."
+        " 40 bytes then take the first hole, exactly.",
         first_fit,
     ),
-    Step("All back", "Everything freed, in whatever order, is the fresh page again.", all_back),
-    Step("Refill", "64 blocks of 16 + 48 bytes take all of the page.", refill),
+    Step("Free all", "After all frees, in any order, the page is fresh again.", free_all),
+    Step("Refill", "64 blocks of 16 + 48 bytes take the whole page.", refill),
     Step(
-        "Room enough, but in pieces",
-        "Six holes that do not touch have more than 100 bytes between them, and none of them has.",
-        in_pieces,
+        "External fragmentation",
+        "Six holes have more than 100 bytes together, but they are not adjacent, and no hole has.",
+        fragmentation,
     ),
     Step(
-        "Misuse, named and survived",
-        "An address inside of a block, an odd one, one from elsewhere, and one that was freed.",
+        "Misuse is detected",
+        "An address inside of a block, an odd one, one outside of the heap, and one freed before.",
         misuse,
     ),
     Step(
-        "A header overwritten",
-        "A heap that cannot trust its own bytes says so, and keeps its hands off them.",
+        "An overwritten header",
+        "A damaged heap reports the damage, and refuses every change until it is reset.",
         overwrite,
     ),
-    Step("Reset", "The way back: everything is forgotten, the page is fresh.", reset),
+    Step("Reset", "A reset discards all blocks, and the page is fresh again.", reset),
 )

@@ -1,12 +1,12 @@
-"""The reference model: a heap that is nothing but a list of (addr, sz), to check real ones against.
+"""The reference model: a heap as a list of (addr, sz), the test oracle of the real heaps.
 
     free_list.py   the free list of the textbook, rule by rule: any fit, any order of the list
-    heap.py        the same as `glassheap.Heap` shows it: payloads, headers of 16 bytes, realloc
+    heap.py        the same with the interface of `glassheap.Heap`: payloads, headers, realloc
 
-There are no bytes here, only intervals of integers, so nothing can be corrupted and nothing is
-clever: every call is O(n) for n free blocks (O(n log n) where the list is sorted). What the model
-says is right by being short enough to be read next to the rules. The placement policies written in
-C++ are tested against it, address for address, and `glassheap ostep` is played on it.
+The model has no memory, only intervals of integers, so nothing can be corrupted. It has no fast
+paths either: every call is O(n) for n free blocks (O(n log n) where the list is sorted). It is
+short enough to be verified by reading it next to the rules. The placement policies written in C++
+are tested against it, address for address, and `glassheap ostep` runs on it.
 
 Sources: R. and A. Arpaci-Dusseau, "Operating Systems: Three Easy Pieces", chapter 17 (free-space
 management) and its homework program, for the rules; D. Knuth, "The Art of Computer Programming",

@@ -1,20 +1,20 @@
-"""The model as a heap: what `glassheap.Heap` must answer, told by a list of pairs.
+"""The model as a heap: the expected results of `glassheap.Heap`, from a list of pairs.
 
-A real heap keeps its bookkeeping in the region, which fixes what the textbook leaves open: headers
-and nodes of 16 bytes, sizes rounded up to 16, addresses of payloads instead of blocks. With these
-numbers the free list of the textbook can be laid out in real bytes, and so it can be compared:
+A real heap stores its bookkeeping in the region, which fixes the textbook's open parameters:
+headers and nodes of 16 bytes, sizes rounded up to 16, addresses of payloads instead of blocks. With
+these values the textbook's free list can be laid out in memory, and the two can be compared:
 
-    block   = payload - 16          extent  = sz
-    payload = block + 16            size of a node, what it offers = sz - 16
+    block   = payload - 16          extent       = sz
+    payload = block + 16            node's size  = sz - 16
 
-With `headers=False` nothing stands before a payload, and the 16s above are 0.
+With `headers=False` a payload has no header, and the 16s above are 0.
 
-    11. A block shrinks in place. Its tail, if it has one, is freed like a block of its own.
-    12. A block grows in place if the free element that begins where it ends is large enough: it
-        takes that element's low end, by rule 4. The rover of next fit stays where it is.
-    13. Otherwise, and whenever its payload is not as aligned as is asked for now, a block moves: a
-        new one is allocated, the contents are copied, and the old one is freed, in this order. If
-        there is no room for both at once, the call fails and changes nothing.
+    11. A block shrinks in place. Its tail, if there is one, is freed like a block of its own.
+    12. A block grows in place if the free element that begins at its end is large enough: it takes
+        that element's low end, by rule 4. The rover of next fit does not move.
+    13. Otherwise, and whenever its payload lacks the requested alignment, a block moves: a new one
+        is allocated, the contents are copied, and the old one is freed, in this order. If there is
+        no space for both at once, the call fails and changes nothing.
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ class Extent(NamedTuple):
     """A block of the region, live or free."""
 
     start: int
-    """Its first byte: that of its header or node, where it has one."""
+    """The address of its first byte, which is that of its header or node if it has one."""
     extent: int
-    """The bytes that it takes in all."""
+    """Its size in bytes, including header and rounding."""
     live: bool
-    """Whether it is allocated."""
+    """True if it is allocated."""
 
 
 class ModelHeap:
     """A heap over `size` bytes (rounded up to 16) whose addresses count from `base`.
 
-    `fit`, `order` and `coalesce` are those of `FreeList`, which is in `.list`; the defaults make it
-    the classic heap: first fit, address order, immediate coalescing. Every call is O(n) for n
-    blocks, or O(n log n). Where a `Heap` raises OutOfMemory, the model answers None. It judges
-    nothing: sizes are expected to be 0 or more, alignments to be powers of two.
+    `fit`, `order` and `coalesce` are those of the `FreeList` in `.list`. The defaults are the
+    classic heap: first fit, address order, immediate coalescing. Every call is O(n) for n blocks,
+    or O(n log n). If a `Heap` raises OutOfMemory, the model returns None. Arguments are not
+    checked: sizes must be 0 or more, alignments powers of two.
 
     Raises ValueError if and only if `FreeList` does.
     """
@@ -75,68 +75,68 @@ class ModelHeap:
         )
 
     def malloc(self, size: int, *, align: int = GRANULE) -> int | None:
-        """The address of a payload of `size` bytes at a multiple of `align`; None if no room."""
-        block = self.list.malloc(self._at_least(size), max(align, GRANULE)).block
+        """The address of a new payload of `size` bytes, aligned to `align`; None if none fits."""
+        block = self.list.malloc(self._least(size), max(align, GRANULE)).block
         return None if block is None else block + self.header
 
     def free(self, address: int) -> bool:
-        """Free the payload at `address`; False, and nothing changed, if there is none."""
+        """Free the payload at `address`. Returns False, and changes nothing, if there is none."""
         return self.list.free(address - self.header)
 
     def realloc(self, address: int, size: int, *, align: int = GRANULE) -> int | None:
-        """Where the payload at `address` is, now that it has `size` bytes; None if no room.
+        """Resize the payload at `address` to `size` bytes. Returns its address; None if none fits.
 
         Raises KeyError if and only if no live payload is at `address`.
         """
         block = address - self.header
         now = self.list.live[block]
-        need = self.list.need(self._at_least(size))
+        need = self.list.need(self._least(size))
         aligned = address % max(align, GRANULE) == 0
-        if aligned and (self._shrinks(block, now, need) or self._grows(block, now, need)):
+        if aligned and (self._shrink(block, now, need) or self._grow(block, now, need)):
             return address
-        return self._moves(address, size, align)
+        return self._move(address, size, align)
 
     def free_list(self) -> list[FreeBlock]:
-        """The free blocks in list order, with the bytes that each offers."""
+        """The free blocks in list order, each with its node's size."""
         return [FreeBlock(addr, sz - self.header) for addr, sz in self.list.chunks]
 
     def walk(self) -> list[Extent]:
-        """Every block, in address order; the extents add up to the region."""
+        """All blocks in address order; the extents add up to the region."""
         free = [Extent(addr, sz, live=False) for addr, sz in self.list.chunks]
         return sorted(free + [Extent(at, sz, live=True) for at, sz in self.list.live.items()])
 
     def available_memory(self) -> int:
-        """The bytes that all free blocks offer together."""
+        """The sum of the nodes' sizes."""
         return sum(block.size for block in self.free_list())
 
     def largest_free(self) -> int:
-        """The bytes that the largest free block offers; 0 if there is none."""
+        """The largest node size; 0 if no block is free."""
         return max((block.size for block in self.free_list()), default=0)
 
-    def _at_least(self, size: int) -> int:
-        """Without a header a block of no bytes would have no place of its own; it takes one."""
+    def _least(self, size: int) -> int:
+        """`size`, at least 1 without headers: every block needs an address of its own."""
         return size if self.header else max(size, 1)
 
-    def _shrinks(self, block: int, now: int, need: int) -> bool:
-        """Rule 11, if it applies."""
+    def _shrink(self, block: int, now: int, need: int) -> bool:
+        """Rule 11. Returns False if the block must grow."""
         if need > now:
             return False
         self.list.live[block] = need
         if need < now:
-            self.list.give_back(Chunk(block + need, now - need))
+            self.list.release(Chunk(block + need, now - need))
         return True
 
-    def _grows(self, block: int, now: int, need: int) -> bool:
-        """Rule 12, if it applies."""
+    def _grow(self, block: int, now: int, need: int) -> bool:
+        """Rule 12. Returns False if the block cannot grow in place."""
         end, more = block + now, need - now
         for index, (addr, sz) in enumerate(self.list.chunks):
             if addr == end and sz >= more:
-                self.list.carve(index, addr, more)
+                self.list.split(index, addr, more)
                 self.list.live[block] = need
                 return True
         return False
 
-    def _moves(self, address: int, size: int, align: int) -> int | None:
+    def _move(self, address: int, size: int, align: int) -> int | None:
         """Rule 13."""
         moved = self.malloc(size, align=align)
         if moved is not None:

@@ -1,16 +1,16 @@
-"""A map of the region after a step: whose bytes are whose, and which are free.
+"""A map of the region after a step: its live blocks and its free elements.
 
       1000  ▒▒▒▒▒▒▒▒▒▒○·········▒▒▒▒▒▒▒▒▒▒○···················
             0                   2
       1050  ··················································
 
-A region of a few hundred bytes is drawn byte by byte. A larger one is drawn exactly too, if
-everything in it is a multiple of so many bytes that cells of this size will do; otherwise it is
-shaded by how much of each cell is live. In an exact map each live block has the number of its
-pointer below its first cell, where there is room, and free elements that touch stay two, since each
-begins with a sign of its own.
+A region of a few hundred bytes is drawn byte by byte. A larger one is also drawn exactly if its
+size and the header are multiples of the alignment, and cells of that size fit into the map.
+Otherwise each cell is shaded by its share of live bytes. In an exact map the number of a live
+block's pointer is below the block's first cell, if it fits. Adjacent free elements remain distinct,
+because each begins with a sign of its own.
 
-The signs are those of `glassheap.pictures`, and so is the arithmetic on the parts of a block.
+The signs and the division of a block into parts are those of `glassheap.pictures`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from glassheap.pictures import scale, terminal_map
 from glassheap.pictures.scale import Kind, Scene
+from glassheap.pictures.terminal_map import Grid
 from glassheap.records import BlockInfo
 
 if TYPE_CHECKING:
@@ -31,40 +32,33 @@ if TYPE_CHECKING:
     from glassheap.terminal import Line, Span
 
 ROWS = 8
-COLUMNS = 50  # cells in a row; on a narrow screen fewer, in tens
-FEWEST = 10
+MIN_COLUMNS, MAX_COLUMNS = 10, 50  # cells in a row, a multiple of ten
 
 MEANINGS = {**terminal_map.MEANINGS, Kind.NODE: "start of a free element"}
 NUMBER = "0 the number of a block's ptr"
 
 
 class Region(NamedTuple):
-    """What is drawn: `size` bytes from `base`, blocks with `header` bytes, sizes in `align`s."""
+    """The region to draw, its addresses and sizes in bytes."""
 
     base: int
     size: int
     header: int
+    """Bytes of header in each block."""
     align: int
+    """Sizes are rounded up to a multiple of this; -1 for no rounding."""
 
     @property
     def unit(self) -> int:
-        """Bytes of which every border in the region is a multiple, counted from its start."""
+        """Bytes; all blocks and headers begin and end at a multiple of this from `base`."""
         divides = self.align > 0 and self.header % self.align == self.size % self.align == 0
         return self.align if divides else 1
 
 
-class Grid(NamedTuple):
-    """How the region lies on the screen: cells in a row, bytes in a cell, width of the margin."""
-
-    columns: int
-    cell: int
-    margin: int
-
-
 def fit(region: Region, width: int) -> Grid:
-    """The grid for a screen of `width` columns: at most 8 rows, cells no larger than they must."""
+    """The grid for a screen of `width` columns: at most 8 rows, with the smallest cells."""
     margin = len(str(region.base + region.size)) + 4
-    columns = min(COLUMNS, max(FEWEST, (width - margin) // 10 * 10))
+    columns = min(MAX_COLUMNS, max(MIN_COLUMNS, (width - margin) // 10 * 10))
     cell = 1 if region.size <= columns * ROWS else region.unit
     while cell * columns * ROWS < region.size:
         cell *= 2
@@ -74,44 +68,41 @@ def fit(region: Region, width: int) -> Grid:
 def draw(
     player: Player, region: Region, width: int, glyphs: Glyphs, *, legend: bool
 ) -> Iterator[Line]:
-    """The lines of the map, and under them what its signs mean if `legend`. O(cells + b log b)."""
+    """The lines of the map, and of its legend if `legend`. O(c + b log b), c cells, b blocks."""
     grid = fit(region, width)
-    to_scale = [f"a cell is {grid.cell} byte{'s' if grid.cell > 1 else ''}:"]
     scene = _scene(player, region)
-    if grid.cell in (1, region.unit):
-        spans, labels, keys = _fine(scene, grid, glyphs), _labels(scene, grid), _signs(region)
-        meanings = [*(f"{glyphs.kinds[kind]} {MEANINGS[kind]}" for kind in keys), NUMBER]
+    exact = grid.cell in (1, region.unit)
+    if exact:
+        yield from _rows(_exact(scene, grid, glyphs), _labels(scene, grid), region, grid)
     else:
-        spans, labels = _shaded(scene, grid, glyphs), {}
-        shades = zip(glyphs.shades, terminal_map.SHADE_MEANINGS, strict=True)
-        meanings = [f"{sign} {words}" for sign, words in shades]
-    yield from _rows(spans, labels, region, grid)
+        yield from _rows(_shaded(scene, grid, glyphs), {}, region, grid)
     if legend:
-        yield from _legend(to_scale + meanings, grid, width)
+        meanings = _meanings(region, glyphs) if exact else _shade_meanings(glyphs)
+        yield from _legend([_cell_size(grid), *meanings], grid, width)
 
 
 def _scene(player: Player, region: Region) -> Scene:
-    """The blocks in address order; a live one carries the number of its pointer as its serial.
+    """The blocks in address order; the serial of a live one is the number of its pointer.
 
-    A block of no bytes (an allocation of 0 without a header) is nowhere to be seen.
+    An empty block (an allocation of 0 bytes without a header) is not shown.
     """
     blocks = [BlockInfo(addr, addr, sz, sz, False, 0) for addr, sz in player.free_list.chunks]
     for start, extent in player.free_list.live.items():
         number, size = player.blocks[start]
         blocks.append(BlockInfo(start, start + region.header, size, extent, True, number))
     blocks = sorted(info for info in blocks if info.extent)
-    bare = [info.start for info in blocks if info.live and not region.header]
-    return Scene("", region.base, region.size, blocks, frozenset(), frozenset(bare[1::2]))
+    headerless = [info.start for info in blocks if info.live and not region.header]
+    return Scene("", region.base, region.size, blocks, frozenset(), frozenset(headerless[1::2]))
 
 
-def _fine(scene: Scene, grid: Grid, glyphs: Glyphs) -> list[Span]:
-    """A sign for every cell: that of its last byte, so that a rounded end is seen."""
+def _exact(scene: Scene, grid: Grid, glyphs: Glyphs) -> list[Span]:
+    """The sign of each cell, which is that of its last byte, so that rounding is visible."""
     kinds = [Kind.UNUSED] * -(-scene.size // grid.cell)
     for info in scene.blocks:
         if info.live:
             for start, end, kind in scale.parts(info, scene):
-                place = range(start // grid.cell, end // grid.cell)
-                kinds[place.start : place.stop] = [kind] * len(place)
+                cells = range(start // grid.cell, end // grid.cell)
+                kinds[cells.start : cells.stop] = [kind] * len(cells)
         else:
             first, last = _cells(info, scene, grid)
             kinds[first:last] = ([Kind.NODE] + [Kind.FREE] * (last - first))[: last - first]
@@ -119,7 +110,7 @@ def _fine(scene: Scene, grid: Grid, glyphs: Glyphs) -> list[Span]:
 
 
 def _shaded(scene: Scene, grid: Grid, glyphs: Glyphs) -> list[Span]:
-    """A shade for every cell."""
+    """The shade of each cell."""
     levels = (
         terminal_map.shade(live, min(grid.cell, scene.size - index * grid.cell))
         for index, live in enumerate(scale.fill(scene, grid.cell))
@@ -128,13 +119,13 @@ def _shaded(scene: Scene, grid: Grid, glyphs: Glyphs) -> list[Span]:
 
 
 def _cells(info: BlockInfo, scene: Scene, grid: Grid) -> tuple[int, int]:
-    """The first cell of a block, and the first after it."""
+    """The first cell of a block, and the first cell after it."""
     start = info.start - scene.base
     return start // grid.cell, (start + info.extent) // grid.cell
 
 
 def _labels(scene: Scene, grid: Grid) -> dict[int, str]:
-    """For each row the numbers of its live blocks, each under its block's first cell if it fits."""
+    """The line below each row: the number of a live block below its first cell, if it fits."""
     rows: dict[int, str] = {}
     for info in scene.blocks:
         first, last = _cells(info, scene, grid)
@@ -155,8 +146,23 @@ def _rows(spans: list[Span], labels: dict[int, str], region: Region, grid: Grid)
             yield [(" " * grid.margin + labels[row], "dim")]
 
 
-def _signs(region: Region) -> Iterator[Kind]:
-    """The kinds that cells of this region can have."""
+def _cell_size(grid: Grid) -> str:
+    return f"a cell is {grid.cell} byte{'s' if grid.cell > 1 else ''}:"
+
+
+def _meanings(region: Region, glyphs: Glyphs) -> list[str]:
+    """The meaning of each sign of an exact map."""
+    return [*(f"{glyphs.kinds[kind]} {MEANINGS[kind]}" for kind in _kinds(region)), NUMBER]
+
+
+def _shade_meanings(glyphs: Glyphs) -> list[str]:
+    """The meaning of each sign of a shaded map."""
+    shades = zip(glyphs.shades, terminal_map.SHADE_MEANINGS, strict=True)
+    return [f"{sign} {meaning}" for sign, meaning in shades]
+
+
+def _kinds(region: Region) -> Iterator[Kind]:
+    """The possible kinds of a cell of this region."""
     if region.header:
         yield Kind.HEADER
     yield Kind.PAYLOAD
@@ -168,7 +174,7 @@ def _signs(region: Region) -> Iterator[Kind]:
 
 
 def _legend(meanings: list[str], grid: Grid, width: int) -> Iterator[Line]:
-    """The meanings, as many in a line as there is room for; none is broken in two."""
+    """The meanings, as many in a line as fit; none is broken across lines."""
     whole = "   ".join(meaning.replace(" ", "\N{NO-BREAK SPACE}") for meaning in meanings)
     for line in textwrap.wrap(whole, max(width - grid.margin, 1), break_long_words=False):
         yield [(" " * grid.margin + line.replace("\N{NO-BREAK SPACE}", " "), "dim")]

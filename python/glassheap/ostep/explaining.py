@@ -1,9 +1,9 @@
-"""Why a step came out as it did, in sentences, a line each.
+"""The reasons for the result of a step, one sentence a line.
 
-For an allocation: what the block needs, every element that was looked at, in list order, with the
-reason why it was refused or chosen, and what was cut. For a free: what came back, where the order
-of the list put it, and what was merged with what. The reasons are worked out from the list as it
-was before the step and from the rules of `glassheap.model.free_list`.
+For an allocation: the bytes needed, each element searched, in list order, with the reason why it
+was refused or chosen, and the split. For a free: the chunk, its place in the list by the list's
+order, and the merges. The reasons are derived from the list before the step and the rules of
+`glassheap.model.free_list`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ PUTS: dict[Order, str] = {
 
 
 def sentences(step: Step, free_list: FreeList, text: Text) -> Iterator[str]:
-    """The sentences about a step that was just made on `free_list`, and is printed by `text`."""
+    """The sentences about a step just made on `free_list`, which `text` prints."""
     if isinstance(step, Skipped):
         had = _count(step.successes, "allocation has", "allocations have")
         yield f"{step.number} is not below {step.successes}: {had} succeeded so far"
@@ -51,15 +51,15 @@ def sentences(step: Step, free_list: FreeList, text: Text) -> Iterator[str]:
 # --- Allocations ----------------------------------------------------------------------------------
 def _allocation(step: Allocation, free_list: FreeList, text: Text) -> Iterator[str]:
     yield _need(step, free_list)
-    yield from _looks(step, free_list.fit)
+    yield from _search(step, free_list.fit)
     if step.chosen is None:
         yield _failure(step, text)
     else:
-        yield _cut(step.before[step.chosen], step)
+        yield _split(step.before[step.chosen], step)
 
 
 def _need(step: Allocation, free_list: FreeList) -> str:
-    """What the block takes, and why that is more than was asked for."""
+    """The extent of the block, with its rounding and its header."""
     parts = [f"asked for {step.size}"]
     rounded = step.need - free_list.header
     if rounded != step.size:
@@ -69,47 +69,48 @@ def _need(step: Allocation, free_list: FreeList) -> str:
     return f"needs {_bytes(step.need)}: {', '.join(parts)}"
 
 
-def _looks(step: Allocation, fit: Fit) -> Iterator[str]:
-    """A line for each element that was looked at, in list order."""
-    looked_at = step.before[: step.searched]
-    width = max((len(element(chunk)) for chunk in looked_at), default=0)
-    for index, chunk in enumerate(looked_at):
-        yield f"[{index}] {element(chunk):<{width}}  {_verdict(index, step, fit)}"
+def _search(step: Allocation, fit: Fit) -> Iterator[str]:
+    """A line for each element searched, in list order."""
+    searched = step.before[: step.searched]
+    width = max((len(element(chunk)) for chunk in searched), default=0)
+    for index, chunk in enumerate(searched):
+        yield f"[{index}] {element(chunk):<{width}}  {_decision(index, step, fit)}"
     left = len(step.before) - step.searched
     if left:
-        yield f"the search ends here: {_count(left, 'element is', 'elements are')} not looked at"
+        yield f"the search ends here: {_count(left, 'element is', 'elements are')} not searched"
 
 
-def _verdict(index: int, step: Allocation, fit: Fit) -> str:
-    """Why the element at `index` was refused, or chosen."""
+def _decision(index: int, step: Allocation, fit: Fit) -> str:
+    """The decision about the element at `index`, with its reason."""
     missing = step.need - step.before[index].sz
-    if missing > 0 or step.chosen is None:  # which come together
+    if missing > 0 or step.chosen is None:  # without a choice, every element is too small
         return f"refused: {_bytes(missing)} too small"
     if index == step.chosen:
         return f"chosen: {CHOSEN[fit]}" + (", an exact fit" if missing == 0 else "")
-    return f"refused: large enough, but {_better(index, step.chosen, step, fit)}"
+    return f"refused: large enough, but {_preference(index, step.chosen, step, fit)}"
 
 
-def _better(index: int, chosen: int, step: Allocation, fit: Fit) -> str:
-    """Why the chosen element was preferred to one that is large enough."""
+def _preference(index: int, chosen: int, step: Allocation, fit: Fit) -> str:
+    """The reason why the element at `chosen` is better than the one at `index`."""
     if step.before[index].sz == step.before[chosen].sz:
-        return f"[{chosen}] has the same size and stands earlier"
+        return f"[{chosen}] has the same size and is earlier in the list"
     return f"[{chosen}] is {'smaller' if fit == 'best' else 'larger'}"
 
 
 def _failure(step: Allocation, text: Text) -> str:
     free = sum(chunk.sz for chunk in step.before)
-    shown = text.pointer(None)
-    told = "" if shown == FAILED else f", shown as {shown} because the header is added to it"
+    printed = text.pointer(None)
+    note = "" if printed == FAILED else f", printed as {printed} because the header is added to it"
+    result = f"returns {FAILED}{note}; nothing has changed"
     if not step.before:
-        return f"fails, since the list is empty: returns {FAILED}{told}; nothing has changed"
-    all_together = f"all together have {_bytes(free)}"
-    why = f"though {all_together}" if free >= step.need else all_together
-    return f"fails, no element is large enough ({why}): returns {FAILED}{told}; nothing has changed"
+        return f"fails, because the list is empty: {result}"
+    total = f"all together have {_bytes(free)}"
+    why = f"though {total}" if free >= step.need else total
+    return f"fails, because no element is large enough ({why}): {result}"
 
 
-def _cut(chunk: Chunk, step: Allocation) -> str:
-    """What became of the chosen element."""
+def _split(chunk: Chunk, step: Allocation) -> str:
+    """The change to the chosen element."""
     if chunk.sz == step.need:
         return f"takes the whole of [{step.chosen}], which leaves the list"
     rest = chunk._replace(addr=chunk.addr + step.need, sz=chunk.sz - step.need)
@@ -120,25 +121,25 @@ def _cut(chunk: Chunk, step: Allocation) -> str:
 # --- Frees ----------------------------------------------------------------------------------------
 def _freeing(step: Freeing, free_list: FreeList) -> Iterator[str]:
     if step.chunk is None:
-        why = "was freed before" if step.existed else "is no block: its allocation failed"
+        why = "was freed before" if step.existed else "has no block: its allocation failed"
         yield f"ptr[{step.number}] {why}; returns {FAILED}, and nothing has changed"
         return
-    yield _given_back(step, step.chunk)
+    yield _freed(step, step.chunk)
     longer = inserted(step.before, step.chunk, free_list.order)
     yield _place(step, step.chunk, longer, free_list.order)
     if free_list.coalesce:
         yield from _merges(longer)
-        yield from _left_apart(step.after, step.chunk)
+        yield from _not_merged(step.after, step.chunk)
     else:
         yield "coalescing is off: nothing is merged"
 
 
-def _given_back(step: Freeing, chunk: Chunk) -> str:
+def _freed(step: Freeing, chunk: Chunk) -> str:
     if step.owner == step.number:
-        return f"gives back {element(chunk)}"
+        return f"frees {element(chunk)}"
     return (
-        f"ptr[{step.number}] was freed before, and its address was handed out again: "
-        f"what is given back, {element(chunk)}, is the block of ptr[{step.owner}]"
+        f"ptr[{step.number}] was freed before, and its address was reused: "
+        f"this frees {element(chunk)}, the block of ptr[{step.owner}]"
     )
 
 
@@ -147,12 +148,12 @@ def _place(step: Freeing, chunk: Chunk, longer: Sequence[Chunk], order: Order) -
     others = [other for other in longer if other is not chunk]
     text = f"{PUTS[order]} place [{index}] of {len(longer)}"
     if others != step.before:
-        text += "; elements that have been cut since the last sort change places too"
+        text += "; elements split since the last sort change places too"
     return text
 
 
 def _merges(longer: Sequence[Chunk]) -> Iterator[str]:
-    """A line for each run of elements that the pass makes one."""
+    """A line for each run of elements that the pass merges."""
     runs = _runs(longer)
     for run in runs:
         if len(run) > 1:
@@ -163,7 +164,7 @@ def _merges(longer: Sequence[Chunk]) -> Iterator[str]:
 
 
 def _runs(chunks: Sequence[Chunk]) -> list[list[Chunk]]:
-    """The list in runs; within a run each element begins where the one before it ends."""
+    """The list split into runs; in a run each element begins at the end of its predecessor."""
     runs = [[chunk] for chunk in chunks[:1]]
     for before, chunk in pairwise(chunks):
         if chunk.addr == before.end:
@@ -173,14 +174,14 @@ def _runs(chunks: Sequence[Chunk]) -> list[list[Chunk]]:
     return runs
 
 
-def _left_apart(after: Sequence[Chunk], freed: Chunk) -> Iterator[str]:
-    """Where what was freed still touches another element, because of the order of the list."""
-    mine = next(chunk for chunk in after if chunk.addr <= freed.addr and freed.end <= chunk.end)
-    for left, right in [(other, mine) for other in after] + [(mine, other) for other in after]:
+def _not_merged(after: Sequence[Chunk], freed: Chunk) -> Iterator[str]:
+    """A line for each element adjacent to the freed chunk that the list's order keeps separate."""
+    own = next(chunk for chunk in after if chunk.addr <= freed.addr and freed.end <= chunk.end)
+    for left, right in [(other, own) for other in after] + [(own, other) for other in after]:
         if left is not right and left.end == right.addr:
             yield (
-                f"does not merge {element(left)} and {element(right)}, which touch: "
-                "the first does not stand just before the second in the list"
+                f"does not merge {element(left)} and {element(right)}, which are adjacent: "
+                "the first is not directly before the second in the list"
             )
 
 

@@ -1,8 +1,8 @@
 """The arguments of `glassheap ostep`: those of the homework program, --show and --explain.
 
-Names, defaults and the ways to write a number are that program's: 0x20 is hexadecimal, 0b101 is
-binary, and a leading zero means octal. What that program would stumble over (an unknown policy, a
-percentage of 0, a malformed list) is refused here before anything is printed.
+The names, the defaults and the syntax of numbers are that program's: 0x20 is hexadecimal, 0b101 is
+binary, and a leading zero means octal. Arguments on which that program fails (an unknown policy, a
+percentage of 0, a malformed list) are refused before anything is printed.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ PRINTED = (
     "seed", "size", "baseAddr", "headerSize", "alignment", "policy", "listOrder", "coalesce",
     "numOps", "range", "percentAlloc", "allocList", "compute",
 )  # fmt: skip
-"""The options that the output begins with, in its order."""
+"""The options at the beginning of the output, in its order."""
 
 TAKES_A_LIST = re.compile("-[cC]*A|--allocList")
 
@@ -40,7 +40,7 @@ RADIXES = {"0x": 16, "0X": 16, "0b": 2, "0B": 2}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of `glassheap ostep`."""
+    """Add the arguments of `glassheap ostep`."""
     parser.description = (
         "Play the free-space homework of OSTEP (chapter 17): a free list, a policy, and operations "
         "given by -A or drawn at random. Prints the questions; with -c, the answers too."
@@ -52,18 +52,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def joined(arguments: Sequence[str]) -> list[str]:
-    """The arguments, with a list that begins with a free joined to its `-A`.
+    """The arguments, with each `-A` joined to a list that begins with a free.
 
-    The homework program takes `-A -0,+10` as it stands; argparse would see an option in `-0,+10`.
+    The homework program accepts `-A -0,+10`, but argparse takes `-0,+10` for an option.
     """
-    done: list[str] = []
+    result: list[str] = []
     for argument in arguments:
-        if done and TAKES_A_LIST.fullmatch(done[-1]) and re.match(r"-\s*[0-9]", argument):
-            separator = "=" if done[-1].startswith("--") else ""
-            done[-1] += separator + argument
+        if result and TAKES_A_LIST.fullmatch(result[-1]) and re.match(r"-\s*[0-9]", argument):
+            separator = "=" if result[-1].startswith("--") else ""
+            result[-1] += separator + argument
         else:
-            done.append(argument)
-    return done
+            result.append(argument)
+    return result
 
 
 def _add_region(parser: argparse.ArgumentParser) -> None:
@@ -72,7 +72,7 @@ def _add_region(parser: argparse.ArgumentParser) -> None:
     add("-b", "--baseAddr", type=number, default=1000, metavar="N", help="first address (1000)")
     add("-H", "--headerSize", type=number, default=0, metavar="BYTES", help="a block's header (0)")
     add("-a", "--alignment", type=alignment, default=-1, metavar="BYTES",
-        help="round sizes up to a multiple of this (-1: do not)")  # fmt: skip
+        help="round sizes up to a multiple of this (-1: no rounding)")  # fmt: skip
 
 
 def _add_policy(parser: argparse.ArgumentParser) -> None:
@@ -90,11 +90,11 @@ def _add_operations(parser: argparse.ArgumentParser) -> None:
     add("-A", "--allocList", type=operation_list, default="", metavar="LIST",
         help="instead of random ones: +SIZE allocates, -K frees the allocation number K, "
         "counted from 0, as in +10,+10,-0")  # fmt: skip
-    add("-s", "--seed", type=whole_number, default=0, metavar="N", help="of random numbers (0)")
-    add("-n", "--numOps", type=number, default=10, metavar="N", help="how many (10)")
+    add("-s", "--seed", type=whole_number, default=0, metavar="N", help="random seed (0)")
+    add("-n", "--numOps", type=number, default=10, metavar="N", help="number of them (10)")
     add("-r", "--range", type=number, default=10, metavar="BYTES", help="the largest size (10)")
     add("-P", "--percentAlloc", type=number_from(1), default=50, metavar="PERCENT",
-        help="how many of them allocate (50)")  # fmt: skip
+        help="percentage of allocations (50)")  # fmt: skip
 
 
 def _add_output(parser: argparse.ArgumentParser) -> None:
@@ -105,45 +105,45 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
 
 
 def whole_number(text: str) -> int:
-    """A whole number as the homework program reads it; below 2^63, either way."""
+    """A whole number in the homework program's syntax, between -2^63 and 2^63, exclusive."""
     radix = RADIXES.get(text[:2], 8 if text.startswith("0") else 10)
     try:
         number = int(text, radix)
     except ValueError:
-        raise _refusal(text, "expected a whole number") from None
+        raise _invalid(text, "expected a whole number") from None
     if abs(number) > LARGEST:
-        raise _refusal(text, f"expected a whole number up to {LARGEST}")
+        raise _invalid(text, f"expected a whole number up to {LARGEST}")
     return number
 
 
 def number_from(least: int) -> Callable[[str], int]:
-    """A reader of whole numbers that are `least` or more."""
+    """A parser of whole numbers that are at least `least`."""
 
     def number(text: str) -> int:
         value = whole_number(text)
         if value < least:
-            raise _refusal(text, f"expected {least} or more")
+            raise _invalid(text, f"expected {least} or more")
         return value
 
     return number
 
 
 def alignment(text: str) -> int:
-    """What sizes are rounded up to, or -1 for none."""
+    """The alignment of sizes, or -1 for none."""
     value = whole_number(text)
     if value < 1 and value != -1:
-        raise _refusal(text, "expected 1 or more, or -1 for no alignment")
+        raise _invalid(text, "expected 1 or more, or -1 for no alignment")
     return value
 
 
 def operation_list(text: str) -> OperationList:
-    """The list of operations; a malformed one is a mistake in the arguments."""
+    """The list of operations. Raises ArgumentTypeError if and only if it is malformed."""
     try:
         return OperationList.parse(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def _refusal(text: str, expected: str) -> argparse.ArgumentTypeError:
+def _invalid(text: str, expected: str) -> argparse.ArgumentTypeError:
     shown = text if len(text) <= len(str(LARGEST)) else text[:17] + "..."
-    return argparse.ArgumentTypeError(f"{shown!r} will not do; {expected}")
+    return argparse.ArgumentTypeError(f"{shown!r} is invalid; {expected}")

@@ -1,10 +1,10 @@
-"""Plays operations on a free list, and records each step whole.
+"""Plays operations on a free list, and records each step.
 
-A step holds the list as it was before and as it is after, so that what prints, explains or draws
-it needs nothing else. An allocation is known by its number, counted from 0, failures included.
+A step holds the list before and after the operation, so that printing, explaining and drawing need
+nothing else. An allocation is identified by its number, counted from 0, failures included.
 
-What one is freed by is its address. So after a block was freed, and its address handed out again,
-freeing it once more frees the new owner's block: the homework shows what a raw pointer does.
+An allocation is freed by its address, like a raw pointer in C. So if a block was freed and its
+address reused, a second free of the same number frees the new owner's block.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ class Allocation(NamedTuple):
 
     number: int
     size: int
-    """What was asked for, in bytes."""
+    """Bytes requested."""
     need: int
-    """What the block takes, in bytes: the size rounded up, and a header."""
+    """The extent of the block in bytes: the size rounded up, plus the header."""
     chosen: int | None
-    """The index in `before` of the element that was taken from; None if none fits."""
+    """The index in `before` of the chosen element; None if none fits."""
     block: int | None
-    """The address of the block; None if there is none."""
+    """The address of the block; None after a failure."""
     searched: int
-    """How many elements were looked at."""
+    """The number of elements searched."""
     before: list[Chunk]
     after: list[Chunk]
 
@@ -41,37 +41,37 @@ class Freeing(NamedTuple):
     """A free, successful or not."""
 
     number: int
-    """Whose pointer it was."""
+    """The number of the allocation to free."""
     chunk: Chunk | None
-    """What was freed; None if no live block was at the address."""
+    """The freed chunk; None if no live block was at the address."""
     owner: int | None
-    """Whose block it really was: another's if the address had been handed out again."""
+    """The allocation that owned the chunk: another one than `number` if the address was reused."""
     existed: bool
-    """Whether the allocation ever returned a block."""
+    """True if the allocation had returned a block."""
     before: list[Chunk]
     after: list[Chunk]
 
 
 class Skipped(NamedTuple):
-    """An operation of a list that frees what there cannot be."""
+    """A free in a list whose number is not below the count of successful allocations."""
 
     number: int
     successes: int
-    """How many allocations had succeeded."""
+    """The number of successful allocations before it."""
 
 
 Step = Allocation | Freeing | Skipped
 
 
 class Block(NamedTuple):
-    """A live block, and whose it is."""
+    """A live block: the number of its allocation, and its requested size in bytes."""
 
     number: int
     size: int
 
 
 class Player:
-    """A free list being played on; `live` has the numbers of rule 8, in order of allocation."""
+    """Executes operations on a free list; `live` holds the live numbers in order of allocation."""
 
     def __init__(self, free_list: FreeList) -> None:
         self.free_list = free_list
@@ -81,13 +81,13 @@ class Player:
         self.live: list[int] = []
 
     def play(self, operation: Operation) -> Allocation | Freeing:
-        """Do one operation; the number to free is that of an allocation made before."""
+        """Execute one operation. A number to free must be that of an earlier allocation."""
         if isinstance(operation, Allocate):
             return self._allocate(operation.size)
         return self._free(operation.number)
 
     def play_listed(self, operation: Operation) -> Step:
-        """Do one operation of a list, which may free a number that there cannot be."""
+        """Execute one operation of a list, whose numbers may be out of range."""
         if not isinstance(operation, Allocate) and operation.number >= self.successes:
             return Skipped(operation.number, self.successes)
         return self.play(operation)

@@ -1,9 +1,9 @@
 """The text of the homework program: its options, and every step as an answer or as a question.
 
-This is the one place that knows that text, down to its spaces: a question ends with "List? " if
-the operations are random and with "List?" if they come from a list. A pointer is printed with the
-header added where the operations are random (a failure is then -1 plus the header), and without it
-where they come from a list.
+This module alone defines that text, including its spaces: a question ends with "List? " if the
+operations are random and with "List?" if they come from a list. A printed pointer includes the
+header if the operations are random (a failure is then -1 plus the header), but not if they come
+from a list.
 """
 
 from __future__ import annotations
@@ -23,15 +23,17 @@ FAILED = -1
 
 
 class Text(NamedTuple):
-    """How the steps of one run are printed."""
+    """The format of the steps of one run."""
 
     answers: bool
+    """True if the answers are printed, False if the questions are."""
     listed: bool
-    """Whether the operations come from a list."""
+    """True if the operations come from a list, False if they are random."""
     header: int
+    """Bytes of header in each block."""
 
     def step(self, step: Step) -> Iterator[str]:
-        """The lines of a step, without the empty one that ends it."""
+        """The lines of a step, without the empty line at its end."""
         if isinstance(step, Skipped):
             yield "Invalid Free: Skipping"
             return
@@ -42,7 +44,7 @@ class Text(NamedTuple):
             yield "List?" if self.listed else "List? "
 
     def pointer(self, block: int | None) -> int:
-        """What is printed for a block that an allocation returned, or for a failure."""
+        """The number printed for an allocation's block, or for its failure (None)."""
         return (FAILED if block is None else block) + (0 if self.listed else self.header)
 
     def _call(self, step: Allocation | Freeing) -> Iterator[str]:
@@ -64,16 +66,16 @@ class Text(NamedTuple):
 
 
 def options(values: Mapping[str, object]) -> Iterator[str]:
-    """The lines that the output begins with."""
+    """The lines at the beginning of the output."""
     yield from (f"{name} {values[name]}" for name in PRINTED)
     yield ""
 
 
 def free_list(chunks: Sequence[Chunk]) -> str:
-    """The line that shows a free list."""
+    """The line for a free list."""
     return f"Free List [ Size {len(chunks)} ]: " + "".join(f"[ {element(c)} ]" for c in chunks)
 
 
 def element(chunk: Chunk) -> str:
-    """How an element is written."""
+    """The text of an element."""
     return f"addr:{chunk.addr} sz:{chunk.sz}"

@@ -1,7 +1,7 @@
-"""The command: plays the operations, and prints each step as it is made.
+"""The command: plays the operations, and prints each step at once.
 
-The program's own lines stand at the left edge, exactly as the homework prints them; a line that
---explain or --show adds begins with two spaces. Both show answers, and so imply `-c`.
+The homework program's lines are printed unchanged. A line added by --explain or --show begins with
+two spaces. Both options print answers, and so imply `-c`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 from glassheap import terminal
 from glassheap.model import FreeList
 from glassheap.ostep import drawing, explaining, printing
-from glassheap.ostep.operations import drawn
+from glassheap.ostep.operations import random_operations
 from glassheap.ostep.options import LIST_ORDERS, POLICIES
 from glassheap.ostep.playing import Player, Skipped
 from glassheap.pictures import terminal_map
@@ -28,19 +28,19 @@ DONE = 0
 
 
 def run(chosen: argparse.Namespace, *, file: TextIO | None = None) -> int:
-    """Play what was asked for and print it on `file` (the standard output); 0.
+    """Play the operations, print them on `file` (the standard output), and return 0.
 
-    Raises what writing to `file` raises.
+    Raises the errors of writing to `file`.
     """
     chosen.compute = chosen.compute or chosen.show or chosen.explain
     out = sys.stdout if file is None else file
-    if out is not None:  # it is None where the standard output is closed
+    if out is not None:  # sys.stdout is None if the standard output is closed
         terminal.write(lines(chosen, out), out)
     return DONE
 
 
 def lines(chosen: argparse.Namespace, out: TextIO) -> Iterator[Line]:
-    """Everything that is printed, each step when it has been made."""
+    """All lines of the output; each step is executed when its lines are requested."""
     player = Player(free_list_for(chosen))
     text = printing.Text(chosen.compute, bool(chosen.allocList.operations), chosen.headerSize)
     legend = True
@@ -71,18 +71,20 @@ def free_list_for(chosen: argparse.Namespace) -> FreeList:
 
 
 def steps(chosen: argparse.Namespace, player: Player) -> Iterator[Step]:
-    """The steps, each made when it is asked for: those listed, or else random ones."""
+    """The steps of the listed operations, or else of random ones; each is executed on demand."""
     if chosen.allocList.operations:
         yield from map(player.play_listed, chosen.allocList.operations)
         return
-    random = drawn(chosen.seed, chosen.numOps, chosen.range, chosen.percentAlloc, player.live)
-    yield from map(player.play, random)
+    operations = random_operations(
+        chosen.seed, chosen.numOps, chosen.range, chosen.percentAlloc, player.live
+    )
+    yield from map(player.play, operations)
 
 
 def picture(
     chosen: argparse.Namespace, player: Player, out: TextIO, *, legend: bool
 ) -> Iterator[Line]:
-    """The map of the region as it is now."""
+    """The map of the region in its current state."""
     region = drawing.Region(chosen.baseAddr, chosen.size, chosen.headerSize, chosen.alignment)
     unicode = terminal.can_show(out, terminal_map.UNICODE.all())
     glyphs = terminal_map.UNICODE if unicode else terminal_map.ASCII

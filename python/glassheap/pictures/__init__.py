@@ -1,14 +1,14 @@
-"""Seeing a heap: a map for the terminal, a map for notebooks, and the bytes of one block.
+"""Pictures of a heap: a map for the terminal, a map for notebooks, and the bytes of one block.
 
-    scale.py         what there is to see, and where        (the only one that looks at the heap)
-    totals.py        the sums under every picture
+    scale.py         the parts of the region, and their offsets
+    totals.py        the sums below every picture
     terminal_map.py  the map in characters
     svg_map.py       the map as an SVG image
-    shapes.py        what such an image draws of a million blocks
+    shapes.py        the shapes of such an image, limited in number
     block_dump.py    the bytes of a block, field by field
 
-`Heap.show`, `Heap.hexdump` and `Heap._repr_html_` call the three functions below. Nothing here
-changes a heap, and all of it works on a damaged one; a closed heap raises HeapClosed.
+`Heap.show`, `Heap.hexdump` and `Heap._repr_html_` call the three functions below. None of them
+changes the heap, and all of them accept a damaged heap. A closed heap raises HeapClosed.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ def show(
 ) -> None:
     """Print a map of the region to scale, a legend, and the totals.
 
-    Up to 1,024 cells (16 KiB at 80 columns) a cell is one granule of 16 bytes; a larger region is
+    Up to 1,024 cells (16 KiB at 80 columns) a cell is one granule of 16 bytes. A larger region is
     shaded, in at most 16 rows. `file` defaults to the standard output, `width` (columns) to that
-    of the terminal, and is taken as 24 if it is less. O(blocks). Raises HeapClosed if and only if
+    of the terminal; a `width` below 24 is taken as 24. O(blocks). Raises HeapClosed if and only if
     the heap is closed.
     """
     out = sys.stdout if file is None else file
     unicode = terminal.can_show(out, terminal_map.UNICODE.all())
     glyphs = terminal_map.UNICODE if unicode else terminal_map.ASCII
-    columns = terminal.columns(out) if width is None else max(width, terminal_map.NARROWEST)
-    terminal.write(terminal_map.draw(scale.take(heap), columns, glyphs, legend=legend), out)
+    columns = terminal.columns(out) if width is None else max(width, terminal_map.MIN_WIDTH)
+    terminal.write(terminal_map.draw(scale.capture(heap), columns, glyphs, legend=legend), out)
 
 
 def to_html(heap: Heap) -> str:
@@ -47,16 +47,17 @@ def to_html(heap: Heap) -> str:
 
     O(blocks). Raises HeapClosed if and only if the heap is closed.
     """
-    return svg_map.draw(scale.take(heap))
+    return svg_map.draw(scale.capture(heap))
 
 
 def hexdump(heap: Heap, address: int, *, file: TextIO | None = None) -> None:
-    """Print the bytes of the block at `address`, its fields named and decoded.
+    """Print the bytes of the block at `address`, with the name and value of each field.
 
-    `address` is what `malloc` returned, or `FreeBlock.address`, or a `BlockInfo`'s `start` or
-    `address`. Long payloads are clipped, and a line says how many bytes were left out. O(blocks).
+    `address` is the result of `malloc`, a `FreeBlock.address`, or the `start` or `address` of a
+    `BlockInfo`. Long payloads are shortened, and a line gives the number of omitted bytes.
+    O(blocks).
 
-    Raises InvalidPointer if and only if no block starts at `address` and no payload does:
+    Raises InvalidPointer if and only if neither a block nor a payload starts at `address`:
     ForeignPointer outside of the region, MisalignedPointer between two granules, InteriorPointer
     otherwise. Raises HeapClosed if and only if the heap is closed.
     """

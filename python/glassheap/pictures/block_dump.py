@@ -1,4 +1,4 @@
-"""The bytes of one block, each under the name of what it is there for.
+"""The bytes of one block, row by row, with the name and value of each field.
 
     live block at 0x0000: 100 bytes requested, 128 taken, serial 1
     H 0x0000  64 00 00 00 00 00 00 00                          size    100
@@ -7,8 +7,8 @@
     H 0x000e                                            17 5a  seal    0x5a17
     P 0x0010  68 65 6c 6c 6f 00 00 00 00 00 00 00 00 00 00 00  |hello...........|
 
-Every byte stands in the column of its address, whatever row it is in, so that one can read down as
-well as across. The letter in front says what the row is, where there is no colour to say it.
+Every byte is in the column of its address, in every row, so the dump can also be read downwards.
+The letter at the beginning names the kind of the row, for output without colour.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from glassheap.records import BlockInfo
     from glassheap.terminal import Line
 
-HEAD_ROWS, TAIL_ROWS = 8, 2  # what is shown of a long payload
-NIL = 0xFFFFFFFF  # the link that leads nowhere
+HEAD_ROWS, TAIL_ROWS = 8, 2  # the rows shown of a long payload
+NIL = 0xFFFFFFFF  # the link of the last node
 
 LETTERS = {
     Kind.HEADER: "H",
@@ -40,30 +40,30 @@ LETTERS = {
     Kind.FREE: "F",
 }
 KEY = "H header, P payload, R rounding, N node of a free block, F free"
-BARE_KEY = "P payload, N node of a free block, F free"
-NEIGHBOURS = {
-    "segregated_fit": "the bin of its size; the block that ends the region is in none",
+HEADERLESS_KEY = "P payload, N node of a free block, F free"
+LISTS = {
+    "segregated_fit": "the bin of its size; the block at the end of the region is in none",
     "tlsf": "the list of its size class",
-    "buddy": "the bin of blocks as large",
+    "buddy": "the bin of blocks of its size",
 }
-"""Where a node's links lead, for the policies that have no one free list."""
+"""The list of a node's links, for policies that have more than one free list."""
 
 
 class Bytes(NamedTuple):
-    """The bytes of the region, beside the scene that says what they mean."""
+    """The bytes of the region, and the scene that describes them."""
 
     scene: Scene
     region: memoryview
     magic: int
 
     def row(self, start: int, end: int) -> str:
-        """An address, and the bytes [start, end) in the columns of their addresses."""
+        """The address `start`, and the bytes [start, end) in the columns of their addresses."""
         digits = "   " * (start % GRANULE) + bytes(self.region[start:end]).hex(" ")
         return f"{self.scene.base + start:#06x}  {digits:<{3 * GRANULE - 1}}"
 
 
 class Field(NamedTuple):
-    """A number in a header or a node: its name, its bytes, and what they say."""
+    """A number in a header or a node: its name, the range of its bytes, and its value as text."""
 
     name: str
     start: int
@@ -72,8 +72,8 @@ class Field(NamedTuple):
 
 
 def lines(heap: Heap, address: int) -> list[Line]:
-    """The lines of the dump. O(blocks). Raises InvalidPointer where nothing starts."""
-    scene = scale.take(heap)
+    """The lines of the dump. O(blocks). Raises InvalidPointer if no block is at `address`."""
+    scene = scale.capture(heap)
     info = find(scene, operator.index(address))
     with heap.region as region:
         return list(_lines(Bytes(scene, region, heap.magic), info))
@@ -82,45 +82,50 @@ def lines(heap: Heap, address: int) -> list[Line]:
 def find(scene: Scene, address: int) -> BlockInfo:
     """The block whose payload or whose first byte is at `address`.
 
-    A payload of no bytes begins where the next block does. There the live payload comes first,
-    being what malloc returned, and then the free block, being what the free list shows.
+    An empty payload has the same address as the next block. In that case the live payload comes
+    first, because malloc returned it, and then the free block, because the free list shows it.
     """
-    for place in (
+    for matches in (
         lambda info: info.live and info.address == address,
         lambda info: not info.live and info.start == address,
         lambda info: address in (info.start, info.address),
     ):
-        found = next(filter(place, scene.blocks), None)
+        found = next(filter(matches, scene.blocks), None)
         if found is not None:
             return found
-    raise _refusal(scene, address)
+    raise _invalid_pointer(scene, address)
 
 
-def _refusal(scene: Scene, address: int) -> errors.InvalidPointer:
-    end = scene.base + scene.size
+def _invalid_pointer(scene: Scene, address: int) -> errors.InvalidPointer:
+    """The error for an address at which no block and no payload starts."""
     error: errors.InvalidPointer
-    if not scene.base <= address < end:
-        error = errors.ForeignPointer(
-            f"{address:#x} is outside of this heap, which goes from {scene.base:#x} up to {end:#x};"
-            " show an address that its malloc returned."
-        )
+    if not scene.base <= address < scene.base + scene.size:
+        error = errors.ForeignPointer(_outside(scene, address))
     elif (address - scene.base) % GRANULE:
         error = errors.MisalignedPointer(
             f"No block can start at {address:#x}: blocks and payloads start at a multiple of"
             f" {GRANULE} bytes from {scene.base:#x}."
         )
     else:
-        error = errors.InteriorPointer(_interior(scene, address))
+        error = errors.InteriorPointer(_inside(scene, address))
     error.address = address
     return error
 
 
-def _interior(scene: Scene, address: int) -> str:
+def _outside(scene: Scene, address: int) -> str:
+    end = scene.base + scene.size
+    return (
+        f"{address:#x} is outside of this heap, which extends from {scene.base:#x} up to {end:#x};"
+        " show an address that its malloc returned."
+    )
+
+
+def _inside(scene: Scene, address: int) -> str:
     for info in scene.blocks:
         if info.start <= address < info.start + info.extent:
-            what = "live" if info.live else "free"
+            state = "live" if info.live else "free"
             return (
-                f"{address:#x} is inside of the {what} block that starts at {info.start:#x};"
+                f"{address:#x} is inside of the {state} block that starts at {info.start:#x};"
                 f" its payload starts at {info.address:#x}: show that address."
             )
     return f"{address:#x} is in no block: the heap leaves these bytes unused."
@@ -134,9 +139,9 @@ def _lines(memory: Bytes, info: BlockInfo) -> Iterator[Line]:
         else:
             yield from _text_rows(memory, part)
     if not info.live:
-        where = NEIGHBOURS.get(memory.scene.policy, "the free list")
-        yield [(f"next and prev are its neighbours in {where}", "dim")]
-    yield [(KEY if memory.scene.headers else BARE_KEY, "dim")]
+        free_list = LISTS.get(memory.scene.policy, "the free list")
+        yield [(f"next and prev are its neighbours in {free_list}", "dim")]
+    yield [(KEY if memory.scene.headers else HEADERLESS_KEY, "dim")]
 
 
 def _caption(info: BlockInfo) -> str:
@@ -159,10 +164,10 @@ def _field_rows(memory: Bytes, part: Part) -> Iterator[Line]:
 
 def _header_fields(memory: Bytes, start: int) -> list[Field]:
     size, magic, serial, seal = HEADER.unpack_from(memory.region, start)
-    verdict = "" if magic == memory.magic else f", expected {memory.magic:#010x}"
+    expected = "" if magic == memory.magic else f", expected {memory.magic:#010x}"
     return [
         Field("size", 0, 8, f"{size:,}"),
-        Field("magic", 8, 12, f"{magic:#010x}{verdict}"),
+        Field("magic", 8, 12, f"{magic:#010x}{expected}"),
         Field("serial", 12, 14, f"{serial}"),
         Field("seal", 14, 16, f"{seal:#06x}"),
     ]
@@ -187,7 +192,7 @@ def _link(scene: Scene, granule: int) -> str:
 
 
 def _text_rows(memory: Bytes, part: Part) -> Iterator[Line]:
-    """The rows of a part; of a long one the first and the last, and how much lies between."""
+    """The rows of a part; of a long one the first and last rows, and the bytes left out."""
     rows = range(part.start // GRANULE * GRANULE, part.end, GRANULE)
     head, tail = rows[:HEAD_ROWS], rows[max(HEAD_ROWS, len(rows) - TAIL_ROWS) :]
     yield from (_text_row(memory, part, row) for row in head)

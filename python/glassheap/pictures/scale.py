@@ -1,15 +1,15 @@
-"""What there is to see in a heap, and where: the measure that every picture is drawn with.
+"""The scale of every picture: the parts of a heap's blocks, at their offsets in the region.
 
-A picture must not lie, so nothing here looks at a heap twice. `take` copies what a picture needs
-(one walk over the blocks, one look at the headers' magic numbers) into a `Scene`; everything else
-is arithmetic on that copy, and the drawing modules never see the heap itself.
+A picture must be consistent, so each heap is read only once. `capture` copies the data of a picture
+(one walk over the blocks, one read of the headers' magic numbers) into a `Scene`. The rest is
+arithmetic on that copy; the maps have no access to the heap.
 
     Scene --parts--> header | payload | rounding | node | free | unused, as spans of bytes
           --cells--> one kind for each granule         (a map of a small region)
           --fill---> live bytes in each cell           (a map of a large one)
 
-The parts of all blocks cover the region without a gap or an overlap, which makes a picture exactly
-to scale: summed over the cells, it gives the walk again.
+The parts of all blocks cover the region without a gap or an overlap, so a picture is exactly to
+scale: the sum over its cells is that of the walk.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ NODE = struct.Struct("=QII")  # node_t: size, next, prev
 
 
 class Kind(Enum):
-    """What a byte of the region is there for."""
+    """The use of a byte of the region."""
 
     HEADER = "header"
-    BROKEN = "broken"  # a header without the heap's magic number: someone wrote over it
+    BROKEN = "broken"  # a header without the heap's magic number: it was overwritten
     PAYLOAD = "payload"
-    NEXT_PAYLOAD = "next payload"  # without headers every second payload, to tell neighbours apart
+    NEXT_PAYLOAD = "next payload"  # every second payload without headers: neighbours must differ
     ROUNDING = "rounding"  # behind the payload, up to the next granule
     NODE = "node"
     FREE = "free"
-    UNUSED = "unused"  # in no block at all
+    UNUSED = "unused"  # in no block
 
 
 class Part(NamedTuple):
@@ -51,45 +51,45 @@ class Part(NamedTuple):
 
 
 class Scene(NamedTuple):
-    """A heap at one moment. The blocks' addresses count from `base`; `size` is in bytes."""
+    """A heap at one moment. The region's first address is `base`; `size` is in bytes."""
 
     policy: str
     base: int
     size: int
     blocks: list[BlockInfo]
-    broken: frozenset[int]  # the starts of live blocks whose header has lost its magic number
-    second: frozenset[int]  # the starts of every second live block that has no header
+    broken: frozenset[int]  # the starts of live blocks whose header lacks the magic number
+    second: frozenset[int]  # the starts of every second live block without a header
     headers: bool = True
 
     @property
     def unused(self) -> int:
-        """Bytes in front of the first block: 16 where no payload may be at address 0."""
+        """Bytes before the first block: 16 if the first payload would be at address 0."""
         return self.blocks[0].start - self.base
 
     def caption(self) -> str:
-        """What heap it is."""
+        """The policy, the layout and the size."""
         layout = "" if self.headers else ", no headers"
         return f"{self.policy}{layout}, {self.size:,} bytes"
 
     def linked(self, granule: int) -> int:
-        """The address of the node that a link names; links count from the first block."""
+        """The address of a link's node; links count granules from the first block."""
         return self.base + self.unused + granule * GRANULE
 
 
-def take(heap: Heap) -> Scene:
-    """Copy what a picture needs; of a damaged heap too. O(blocks). Raises HeapClosed."""
+def capture(heap: Heap) -> Scene:
+    """Copy the data of a picture; a damaged heap is accepted. O(blocks). Raises HeapClosed."""
     blocks = heap.walk()
-    bare = [info.start for info in blocks if info.live and info.address == info.start]
+    headerless = [info.start for info in blocks if info.live and info.address == info.start]
     broken = _broken(heap, blocks)
-    second = frozenset(bare[1::2])
+    second = frozenset(headerless[1::2])
     return Scene(heap.policy, heap.base, heap.size, blocks, broken, second, heap.headers)
 
 
 def parts(info: BlockInfo, scene: Scene) -> Iterator[Part]:
-    """The parts of a block in address order, none of them empty."""
+    """The parts of a block in address order; none is empty."""
     start = info.start - scene.base
     end = start + info.extent
-    split, kinds = _plan(info, scene)
+    split, kinds = _divide(info, scene)
     for limit, kind in zip((*split, end), kinds, strict=True):
         stop = min(limit, end)
         if start < stop:
@@ -98,25 +98,26 @@ def parts(info: BlockInfo, scene: Scene) -> Iterator[Part]:
 
 
 def cells(scene: Scene) -> list[Kind]:
-    """One kind for every granule: that of its last byte, so that a rounded end is seen."""
+    """The kind of each granule, which is that of its last byte, so that rounding is visible."""
     kinds = [Kind.UNUSED] * (scene.size // GRANULE)
     for info in scene.blocks:
         for start, end, kind in parts(info, scene):
-            last = range(start // GRANULE, end // GRANULE)
-            kinds[last.start : last.stop] = [kind] * len(last)
+            granules = range(start // GRANULE, end // GRANULE)
+            kinds[granules.start : granules.stop] = [kind] * len(granules)
     return kinds
 
 
 def fill(scene: Scene, cell: int) -> list[int]:
-    """For every `cell` bytes of the region, how many of them belong to live blocks."""
+    """The bytes of live blocks in each cell of `cell` bytes."""
     live = [0] * -(-scene.size // cell)
     for info in scene.blocks:
         if info.live:
-            _pour(live, cell, info.start - scene.base, info.extent)
+            _add_extent(live, cell, info.start - scene.base, info.extent)
     return live
 
 
-def _pour(live: list[int], cell: int, start: int, extent: int) -> None:
+def _add_extent(live: list[int], cell: int, start: int, extent: int) -> None:
+    """Add the bytes [start, start + extent) to the cells that contain them."""
     first, last = start // cell, (start + extent - 1) // cell
     if first == last:
         live[first] += extent
@@ -127,11 +128,11 @@ def _pour(live: list[int], cell: int, start: int, extent: int) -> None:
         live[index] = cell
 
 
-def _plan(info: BlockInfo, scene: Scene) -> tuple[tuple[int, ...], tuple[Kind, ...]]:
-    """Where the parts of a block divide, and what they are; the last goes to the block's end.
+def _divide(info: BlockInfo, scene: Scene) -> tuple[tuple[int, ...], tuple[Kind, ...]]:
+    """The offsets between the parts of a block, and their kinds; the last ends with the block.
 
-    Without headers a live block's payload begins where the block does, and its header is empty.
-    The size in a damaged header can be anything, which is why `parts` cuts it off at the end.
+    Without headers a live block's payload begins at its first byte, and its header is empty. The
+    size in a damaged header is arbitrary, so `parts` limits every part to the block's end.
     """
     if not info.live:
         return (info.start - scene.base + NODE.size,), (Kind.NODE, Kind.FREE)
@@ -142,6 +143,7 @@ def _plan(info: BlockInfo, scene: Scene) -> tuple[tuple[int, ...], tuple[Kind, .
 
 
 def _broken(heap: Heap, blocks: list[BlockInfo]) -> frozenset[int]:
+    """The starts of live blocks whose header lacks the magic number."""
     magic, base = heap.magic, heap.base
     with heap.region as region, region.cast("I") as words:
         return frozenset(

@@ -1,9 +1,9 @@
-"""What an image draws as one: blocks that can be told apart, and runs of those that cannot.
+"""The shapes of an image: single blocks, and runs of blocks too narrow to be distinguished.
 
-A heap may hold a million blocks where an image has a few thousand places. A block narrower than the
-eye can use is joined with its small neighbours until together they are wide enough; every wider
-block stays by itself, wherever it lies. So the number of shapes is bounded by the width of the
-image and not by the heap, and still the shapes cover the region exactly, in address order.
+A heap may hold a million blocks, and an image has space for a few thousand. A block too narrow to
+be visible is joined with its narrow neighbours until their shape is wide enough; a wider block is
+always a shape of its own. So the number of shapes is limited by the width of the image, not by the
+number of blocks. The shapes still cover the region exactly, in address order.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ if TYPE_CHECKING:
 
 
 class Shape(NamedTuple):
-    """The blocks drawn as one. `start` and `end` count from the first byte of the region."""
+    """One or more blocks. `start` and `end` are offsets from the first byte of the region."""
 
     start: int
     end: int
     blocks: int
     live: int  # bytes in live blocks
     broken: bool
-    only: BlockInfo | None  # the block, when it is one
+    only: BlockInfo | None  # the block, if it is a single one
 
 
-def of(scene: Scene, narrowest: float) -> Iterator[Shape]:
-    """The shapes of a scene: no two neighbours are both joined and narrower than `narrowest` bytes.
+def of(scene: Scene, min_bytes: float) -> Iterator[Shape]:
+    """The shapes of a scene: of two adjacent runs at most one is narrower than `min_bytes`.
 
     O(blocks).
     """
     run: list[BlockInfo] = []
     for info in scene.blocks:
-        wide = info.extent >= narrowest
-        if run and (wide or info.start - run[0].start >= narrowest):
+        wide = info.extent >= min_bytes
+        if run and (wide or info.start - run[0].start >= min_bytes):
             yield _joined(scene, run)
             run = []
         run.append(info)

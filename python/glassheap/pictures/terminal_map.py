@@ -1,15 +1,15 @@
 """A map of the region in characters, to scale, readable without colour.
 
-A small region is drawn granule by granule. Every live block begins with its header cell, so two
-blocks side by side stay two, and below each row stand the sizes of the blocks that begin in it:
+A small region is drawn granule by granule. Every live block begins with the cell of its header, so
+adjacent blocks remain distinct. Below each row are the sizes of the blocks that begin in it:
 
               +0      +0x80   +0x100  +0x180
     0x0000    █▒▒▒▒▒▒░█▒▒▒▒▒▒▒▒▒▒▒▒░○·········
               100     200           3728
 
-A large region is drawn in at most 16 rows; then a cell stands for many granules (a power of two, so
-that rows begin at round addresses) and its shade says how much of it is live. A heap that has a
-broken header shows it as `!` in either drawing.
+A large region is drawn in at most 16 rows. Then a cell represents many granules (a power of two, so
+that rows begin at round addresses), and its shade shows the share of live bytes. A broken header is
+shown as `!` in both maps.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROWS = 16
-FEWEST_COLUMNS = 8
-NARROWEST = 24  # columns of the screen: eight cells and an address fit in
+MIN_CELLS = 8  # in a row
+MIN_WIDTH = 24  # columns of the screen, enough for eight cells and an address
 GAP = "   "
-TICK = 8  # cells between two marks of the ruler, unless the marks are longer
+TICK = 8  # the least number of cells between two marks of the ruler
 
 
 class Glyphs(NamedTuple):
-    """The characters of a drawing: one for each kind, and the five shades from free to full."""
+    """The characters of a map: one for each kind, and five shades from all free to all live."""
 
     kinds: dict[Kind, str]
     shades: str
 
     def all(self) -> str:
-        """Every character that the drawing may use."""
+        """All characters that a map may contain."""
         return "".join(self.kinds.values()) + self.shades
 
 
@@ -59,19 +59,19 @@ MEANINGS = {
     Kind.FREE: "free",
     Kind.UNUSED: "unused, so that no payload is at 0",
 }
-RARE = (Kind.BROKEN, Kind.NEXT_PAYLOAD, Kind.UNUSED)  # explained only where there are any
-OF_HEADERS = (Kind.HEADER, Kind.ROUNDING)  # not where there are none: nor is a size asked for known
+RARE = (Kind.BROKEN, Kind.NEXT_PAYLOAD, Kind.UNUSED)  # in the legend only if in the map
+NEED_HEADERS = (Kind.HEADER, Kind.ROUNDING)  # without headers the requested size is unknown
 STYLES = {kind: kind.value for kind in Kind} | {Kind.NEXT_PAYLOAD: "payload", Kind.UNUSED: "dim"}
 SHADE_STYLES = ("free", "rounding", "payload", "payload", "header")
 SHADE_MEANINGS = ("all free", "up to 1/3 live", "up to 2/3", "more", "all live")
 
 
 Key = tuple[Span, str]
-"""A sign of the map, and what it means."""
+"""A sign of the map, and its meaning."""
 
 
 class Grid(NamedTuple):
-    """How the region lies on the screen: cells in a row, bytes in a cell, width of the margin."""
+    """The layout on the screen: cells in a row, bytes in a cell, columns of the left margin."""
 
     columns: int
     cell: int
@@ -84,19 +84,19 @@ class Grid(NamedTuple):
 
 
 def draw(scene: Scene, width: int, glyphs: Glyphs, *, legend: bool = True) -> Iterator[Line]:
-    """The lines of the map: what it is, ruler, rows, legend, totals. O(blocks + cells)."""
+    """The lines of the map: caption, ruler, rows, legend, totals. O(blocks + cells)."""
     grid = fit(scene, width)
     kinds = None if grid.cell > GRANULE else scale.cells(scene)
     yield from _caption(scene, grid, width)
     yield [(" " * grid.margin + _ruler(grid), "dim")]
     yield from _fine(scene, grid, glyphs, kinds) if kinds else _coarse(scene, grid, glyphs)
-    yield from _below(scene, grid, width, _keys(scene, glyphs, kinds) if legend else [])
+    yield from _footer(scene, grid, width, _keys(scene, glyphs, kinds) if legend else [])
 
 
 def fit(scene: Scene, width: int) -> Grid:
     """The grid for a screen of `width` columns: the widest power of two, and at most 16 rows."""
     margin = len(_address(scene, scene.size)) + 2
-    columns = FEWEST_COLUMNS
+    columns = MIN_CELLS
     while columns * 2 <= width - margin:
         columns *= 2
     cell = GRANULE
@@ -111,13 +111,13 @@ def _address(scene: Scene, offset: int) -> str:
 
 
 def _caption(scene: Scene, grid: Grid, width: int) -> Iterator[Line]:
-    what = scene.caption()
-    to_scale = f"a cell is {grid.cell:,} bytes, a row {grid.row:,}"
-    if len(what) + len(to_scale) + 2 <= width:
-        yield [(what, "title"), (f"; {to_scale}", "dim")]
+    heap = scene.caption()
+    measure = f"a cell is {grid.cell:,} bytes, a row {grid.row:,}"
+    if len(heap) + len(measure) + 2 <= width:
+        yield [(heap, "title"), (f"; {measure}", "dim")]
     else:
-        yield [(what, "title")]
-        yield [(to_scale, "dim")]
+        yield [(heap, "title")]
+        yield [(measure, "dim")]
 
 
 def _ruler(grid: Grid) -> str:
@@ -133,7 +133,7 @@ def _mark(grid: Grid, cell: int) -> str:
 
 
 def _fine(scene: Scene, grid: Grid, glyphs: Glyphs, kinds: list[Kind]) -> Iterator[Line]:
-    """A row of cells, one for each granule, and under it a row of sizes where there are any."""
+    """The rows of cells, one cell for each granule; below a row its labels, if it has any."""
     labels = _labels(scene, grid)
     for row, first in enumerate(range(0, len(kinds), grid.columns)):
         shown = kinds[first : first + grid.columns]
@@ -143,7 +143,7 @@ def _fine(scene: Scene, grid: Grid, glyphs: Glyphs, kinds: list[Kind]) -> Iterat
 
 
 def _coarse(scene: Scene, grid: Grid, glyphs: Glyphs) -> Iterator[Line]:
-    """Rows of cells shaded by how much of each belongs to live blocks."""
+    """The rows of cells, each shaded by its share of live bytes."""
     live = scale.fill(scene, grid.cell)
     broken = {(start - scene.base) // grid.cell for start in scene.broken}
     spans = [_shade(glyphs, used, _cell_size(scene, grid, i)) for i, used in enumerate(live)]
@@ -154,7 +154,7 @@ def _coarse(scene: Scene, grid: Grid, glyphs: Glyphs) -> Iterator[Line]:
 
 
 def _cell_size(scene: Scene, grid: Grid, index: int) -> int:
-    """The bytes under a cell: the last one of the region may have fewer."""
+    """The bytes of a cell; the last cell of the region may have fewer than the others."""
     return min(grid.cell, scene.size - index * grid.cell)
 
 
@@ -175,30 +175,30 @@ def _margin(scene: Scene, grid: Grid, row: int) -> Span:
 
 
 def _merge(spans: Iterator[Span] | list[Span]) -> Iterator[Span]:
-    """Join neighbours of one meaning, so that a row is a few spans and not a hundred."""
-    text, meaning = "", ""
-    for piece, its_meaning in spans:
-        if its_meaning != meaning and text:
-            yield text, meaning
+    """Join adjacent spans of the same style, so that a row has few spans."""
+    text, style = "", ""
+    for piece, next_style in spans:
+        if next_style != style and text:
+            yield text, style
             text = ""
-        text, meaning = text + piece, its_meaning
-    yield text, meaning
+        text, style = text + piece, next_style
+    yield text, style
 
 
 def _labels(scene: Scene, grid: Grid) -> dict[int, str]:
-    """For each row, the sizes of its blocks, each under the first cell of its block."""
+    """The line below each row: the sizes of blocks, each below the first cell with room for it."""
     rows: dict[int, str] = {}
     for info in scene.blocks:
         first = (info.start - scene.base) // GRANULE
-        place = _place(f"{info.size}", first, first + info.extent // GRANULE, grid.columns)
-        if place is not None:
-            row, column = divmod(place, grid.columns)
+        cell = _label_cell(f"{info.size}", first, first + info.extent // GRANULE, grid.columns)
+        if cell is not None:
+            row, column = divmod(cell, grid.columns)
             rows[row] = rows.get(row, "").ljust(column) + f"{info.size}"
     return rows
 
 
-def _place(label: str, first: int, end: int, columns: int) -> int | None:
-    """The cell to write the label of the block [first, end) under: where it first has room."""
+def _label_cell(label: str, first: int, end: int, columns: int) -> int | None:
+    """The first cell of the block [first, end) below which the label fits; None if none."""
     while first < end:
         row_end = min(end, (first // columns + 1) * columns)
         if row_end - first > len(label):
@@ -207,8 +207,8 @@ def _place(label: str, first: int, end: int, columns: int) -> int | None:
     return None
 
 
-def _below(scene: Scene, grid: Grid, width: int, keys: list[Key]) -> Iterator[Line]:
-    """Legend and totals, under the cells if there is room for them, or else from the left edge."""
+def _footer(scene: Scene, grid: Grid, width: int, keys: list[Key]) -> Iterator[Line]:
+    """Legend and totals, indented like the cells if they fit, or else from the left edge."""
     sentences = totals.of(scene).sentences()
     inset = " " * grid.margin
     if len(inset) + max(map(len, sentences)) > width:
@@ -220,11 +220,11 @@ def _below(scene: Scene, grid: Grid, width: int, keys: list[Key]) -> Iterator[Li
 
 
 def _keys(scene: Scene, glyphs: Glyphs, kinds: list[Kind] | None) -> list[Key]:
-    """What the legend has to explain: each sign, and its meaning. The rare ones only if seen."""
-    seen = set(kinds or ()) | ({Kind.BROKEN} if scene.broken else set())
-    absent = RARE if scene.headers else RARE + OF_HEADERS
-    usual = [kind for kind in Kind if kind not in absent] if kinds else []
-    rare = [kind for kind in RARE if kind in seen]
+    """The entries of the legend; those of `RARE` only if they are in the map."""
+    present = set(kinds or ()) | ({Kind.BROKEN} if scene.broken else set())
+    unusual = RARE if scene.headers else RARE + NEED_HEADERS
+    usual = [kind for kind in Kind if kind not in unusual] if kinds else []
+    rare = [kind for kind in RARE if kind in present]
     signs = [((glyphs.kinds[k], STYLES[k]), MEANINGS[k]) for k in usual + rare]
     if kinds:
         return signs
@@ -233,7 +233,7 @@ def _keys(scene: Scene, glyphs: Glyphs, kinds: list[Kind] | None) -> list[Key]:
 
 
 def _legend(keys: list[Key], width: int) -> Iterator[Line]:
-    """The keys, as many in a line as the width has room for."""
+    """The entries, as many in a line as fit."""
     line: list[Span] = []
     room = width
     for sign, words in keys:

@@ -1,10 +1,10 @@
-"""Where the bytes of a region went: the line of sums under every picture.
+"""The totals of a region, printed below every picture.
 
-The shares add up to the region, so that the line can be checked in the head:
+The shares add up to the size of the region:
 
     4,096 bytes: 600 requested, 48 headers, 24 rounding, 3,424 free
 
-A heap without headers does not know what was requested of the bytes that it gave:
+A heap without headers does not store requested sizes, so live blocks are counted whole:
 
     4,096 bytes: 640 in live blocks, 3,440 free, 16 unused
 """
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Totals(NamedTuple):
-    """Bytes by what they are there for, and the number of blocks. A free block counts whole."""
+    """The bytes by their use, and the number of blocks. A free block counts with its node."""
 
     size: int
     requested: int
@@ -29,13 +29,13 @@ class Totals(NamedTuple):
     free: int
     live_blocks: int
     free_blocks: int
-    largest_free: int  # the largest size on offer, as malloc can serve it
+    largest_free: int  # the largest size that malloc can allocate
     broken_headers: int
     unused: int  # in no block
     has_headers: bool
 
     def sentences(self) -> list[str]:
-        """The sums in words, each short enough for a line of a terminal."""
+        """The totals in sentences, each short enough for one line of a terminal."""
         shares = f"{self.size:,} bytes: " + ", ".join(self._shares())
         blocks = (
             f"{_count(self.live_blocks, 'live block')}; {_count(self.free_blocks, 'free block')},"
@@ -61,7 +61,7 @@ class Totals(NamedTuple):
 
 
 def of(scene: Scene) -> Totals:
-    """Add up a scene. O(blocks)."""
+    """The totals of a scene. O(blocks)."""
     free = [info for info in scene.blocks if not info.live]
     requested, headers, rounding = _live_bytes(scene)
     return Totals(
@@ -80,7 +80,7 @@ def of(scene: Scene) -> Totals:
 
 
 def _live_bytes(scene: Scene) -> tuple[int, int, int]:
-    """Bytes requested, in headers, lost to rounding; by arithmetic, since a heap may be large."""
+    """Bytes requested, in headers, and of rounding, from the blocks' sizes alone."""
     requested = headers = extents = 0
     for info in scene.blocks:
         if info.live:

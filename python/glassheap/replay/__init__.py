@@ -1,10 +1,11 @@
-"""Running a recorded program's allocations through a heap, and saying how it went.
+"""Replays a recorded program's allocations in a heap, and reports the figures.
 
-    Trace --sizing--> how large a region --running--> a heap put to work --report--> the figures
-                                                      comparing: one for each policy, in a table
+    Trace --sizing--> size of the region --running--> heap at the end --report--> figures
 
-`replay` is the one call that most people need; the `Report` it returns keeps the heap, so that
-whoever wants to can look at every block that was left.
+    comparing: a report for each policy, as a table
+
+`replay` is the call for most uses. The `Report` it returns contains the heap, so that the blocks
+still live at the end can be inspected.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""One trace on every policy, side by side: how a policy is chosen by measurement.
+"""One trace on every policy, side by side: a measurement by which to choose a policy.
 
     policy           region  failures  peak utilisation  free blocks  fragmentation  ns/operation
     first_fit       532,480         0            86.85%            3         20.22%          64.1
     next_fit      1,634,304         0            25.38%            3         11.27%          59.2
 
-Free blocks and external fragmentation are those at the end of the trace.  Without a size each
-policy has the smallest region tried in which the trace succeeds, and that is the figure to compare;
-with one, all have the same, and failures tell.
+Free blocks and external fragmentation are those at the end of the trace.  Without a size the region
+of each policy is the smallest tried in which the trace succeeds, and its size is the figure to
+compare.  With a size, all regions are equal, and the failures are the figure to compare.
 """
 
 from __future__ import annotations
@@ -40,16 +40,16 @@ def compare(
     headers: bool = True,
     progress: Progress | None = None,
 ) -> Iterator[Report]:
-    """Replay `trace` on each policy in turn, the default first, and yield how it went.
+    """Replay `trace` on each policy in turn, the default first, and yield a report of each.
 
-    Raises what `replay` raises.  The reports until then have been yielded.
+    Raises the errors of `replay`.  The earlier reports have been yielded by then.
     """
     for policy in policies():
         yield replay(trace, size, policy=policy.name, headers=headers, progress=progress)
 
 
 def table(reports: Iterable[Report]) -> list[str]:
-    """The figures that decide, a line for each report under a line of titles."""
+    """The figures to compare, a line for each report below a line of titles."""
     rows = [TITLES, *map(_row, reports)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [_line(row, widths) for row in rows]

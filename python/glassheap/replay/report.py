@@ -1,7 +1,7 @@
-"""The figures of a replay, and how they are put into words.
+"""The figures of a replay, and their text.
 
-Peak utilisation is the measure of the malloc labs: the most bytes that were requested at one time,
-over the bytes of the region that were ever in use (up to the end of the highest live block).
+Peak utilisation is the measure of the malloc labs: the maximum of the bytes requested in live
+blocks, divided by the bytes of the region ever in use (up to the end of the highest live block).
 """
 
 from __future__ import annotations
@@ -16,38 +16,38 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Report:
-    """How a replay went.  All sizes are in bytes."""
+    """The result of a replay.  All sizes are in bytes."""
 
     name: str
-    """The trace."""
+    """The name of the trace."""
     format: str
-    """Its grammar."""
+    """The grammar of the trace."""
     operations: int
-    """Operations in the trace."""
+    """The number of operations in the trace."""
     completed: int
     """Operations played; fewer than `operations` only if the replay was interrupted."""
     failures: int
-    """Operations for which the heap had no room."""
+    """Operations that failed for lack of space in the heap."""
     first_failure: int
-    """The index of the first of them, or -1."""
+    """The index of the first failed operation, or -1."""
     nanoseconds: int
-    """Time spent in the heap, all operations together."""
+    """Time spent in the heap, the sum over all operations."""
     skipped: tuple[Note, ...]
-    """What the reader of the trace passed over."""
+    """The oddities found while the trace was read."""
     policy: str
     """The heap's placement policy."""
     headers: bool
-    """Whether the heap has headers; without them it counts what may be written as requested."""
+    """True if the heap has headers; without them all writable bytes count as requested."""
     peak_live: int
-    """The most bytes that were requested at one time, as exactly as can be known."""
+    """The maximum of the bytes requested in live blocks, as exactly as it can be determined."""
     stats: HeapStats
-    """The heap's own figures when the replay ended."""
+    """The heap's statistics at the end of the replay."""
     heap: Heap
-    """The heap itself, with everything in it that was live at the end."""
+    """The heap, with all blocks that were live at the end."""
 
     @property
     def interrupted(self) -> bool:
-        """Whether the replay ended before the trace did."""
+        """True if the replay ended before the trace did."""
         return self.completed < self.operations
 
     @property
@@ -57,16 +57,16 @@ class Report:
 
     @property
     def peak_utilisation(self) -> float:
-        """The most bytes live at one time over the most bytes used: 0 to 1 (1 if none was)."""
+        """The peak of the live bytes over that of the used bytes: 0 to 1 (1 if none was used)."""
         return self.peak_live / self.stats.peak_used if self.stats.peak_used else 1.0
 
     @property
     def nanoseconds_per_operation(self) -> float:
-        """Mean time of one operation (0 if none was played)."""
+        """The mean time of an operation (0 if none was played)."""
         return self.nanoseconds / self.completed if self.completed else 0.0
 
     def as_dict(self) -> dict[str, object]:
-        """The figures by name, as `json.dumps` takes them."""
+        """The figures by name, in types that `json.dumps` accepts."""
         stats = self.stats
         return {
             "trace": self.name,
@@ -92,7 +92,7 @@ class Report:
         }
 
     def lines(self) -> list[str]:
-        """The figures for a person to read, without line ends."""
+        """The figures as lines of text, without line ends."""
         stats = self.stats
         rows = [
             ("trace", f"{self.name} ({self.format})"),
@@ -111,27 +111,27 @@ class Report:
 
 
 def interruption(report: Report) -> list[str]:
-    """The line above the figures of a replay that was cut short; none for a whole one."""
+    """The line above the figures of an interrupted replay; no line if it was complete."""
     if not report.interrupted:
         return []
     return [f"interrupted at operation {report.completed} of {report.operations}; until then:"]
 
 
 def failures_in_words(report: Report) -> str:
-    """How many operations failed, and which was the first."""
+    """The number of failed operations, and the first of them."""
     if not report.failures:
         return "0"
     return f"{report.failures:,}, the first at operation {report.first_failure + 1:,}"
 
 
 def region_in_words(report: Report) -> str:
-    """How large the region was, and how it was kept."""
+    """The size of the region, the policy and the layout."""
     layout = "" if report.headers else ", no headers"
     return f"{report.region:,} bytes, {report.policy}{layout}"
 
 
 def utilisation_in_words(report: Report) -> str:
-    """Peak utilisation with the two numbers that it is made of."""
+    """The peak utilisation, with its numerator and denominator."""
     stats = report.stats
     ratio = f"{report.peak_utilisation:.2%}"
     return f"{ratio} ({report.peak_live:,} of {stats.peak_used:,} bytes)"

@@ -1,8 +1,8 @@
-"""The replay itself: a heap, a trace, and a loop in C++ that is called in slices.
+"""The replay of a trace in a heap, by a loop in C++ that is called once a slice.
 
-`Player.play` runs a stretch of operations without coming back to Python.  It is given a few
-thousand at a time: often enough that Ctrl-C and the progress bar are seen to within a moment,
-seldom enough that the calls cost nothing.
+`Player.play` executes a range of operations without returning to Python.  A slice has a few
+thousand operations: few enough that Ctrl-C and the progress bar are handled without visible delay,
+enough that the cost of the calls is negligible.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ SLICE = 4096
 """Operations played in one call: under a millisecond when they are quick."""
 
 Progress = Callable[[int, int], object]
-"""Called after every slice with the operations done so far and the operations in all."""
+"""Called after every slice with the number of completed operations and their total number."""
 
 
 class ReplayInterrupted(KeyboardInterrupt):
-    """Ctrl-C arrived during a replay; `report` says how things stood by then."""
+    """Ctrl-C arrived during a replay; `report` has the figures at that moment."""
 
     def __init__(self, report: Report) -> None:
         super().__init__(f"interrupted at operation {report.completed} of {report.operations}")
@@ -35,7 +35,7 @@ class ReplayInterrupted(KeyboardInterrupt):
 
 
 class Slice(NamedTuple):
-    """A stretch of operations, from `start` up to `stop`; `strict` ends at the first failure."""
+    """The operations [start, stop); a `strict` slice ends at the first failure."""
 
     start: int
     stop: int
@@ -50,15 +50,15 @@ def replay(
     headers: bool = True,
     progress: Progress | None = None,
 ) -> Report:
-    """Run `trace` through a new heap of this policy, with headers or not, and report how it went.
+    """Replay `trace` in a new heap of this policy, with headers or without, and report the figures.
 
     `size` is the region in bytes; operations that do not fit are counted as failures.  Without it
-    the region is the smallest tried in which every operation succeeds: it starts from what the
-    fullest moment takes and grows by a quarter, up to the memory of the machine.  Operations that
-    ask for more than that are failures, and so is everything that still fails at that size.
+    the region is the smallest tried in which every operation succeeds: it starts at the minimum
+    for the trace's peak and grows by a quarter, up to the memory of the machine.  Operations that
+    request more than that are failures, as are all that still fail at that size.
 
-    Raises what `Heap` raises for a size or policy it refuses, `ReplayInterrupted` (with the report
-    so far) on Ctrl-C, and whatever `progress` raises.  O(n) calls of malloc, realloc and free.
+    Raises the errors of `Heap` for an invalid size or policy, `ReplayInterrupted` (with the report
+    so far) on Ctrl-C, and the errors of `progress`.  O(n) calls of malloc, realloc and free.
     """
     if size is not None:
         run = Run(trace, Heap(size, policy=policy, headers=headers))
@@ -68,7 +68,7 @@ def replay(
 
 
 def replay_growing(trace: Trace, policy: str, headers: bool, progress: Progress | None) -> Report:
-    """Replay in ever larger regions until nothing fails that could succeed."""
+    """Replay in growing regions until every operation succeeds that can succeed."""
     limit = memory_limit()
     size, impossible = demand(trace, limit, layout(policy, headers))
     while True:
@@ -82,7 +82,7 @@ def replay_growing(trace: Trace, policy: str, headers: bool, progress: Progress 
 
 
 class Run:
-    """One attempt: a fresh heap, and how far into the trace it has come."""
+    """One attempt: a new heap, and the number of operations completed in it."""
 
     def __init__(self, trace: Trace, heap: Heap) -> None:
         self.trace = trace
@@ -91,10 +91,10 @@ class Run:
         self.completed = 0
 
     def play(self, slices: Iterable[Slice], progress: Progress | None) -> None:
-        """Play the slices in turn; stop early where a strict one meets a failure.
+        """Play the slices in turn, and stop at a failure in a strict one.
 
-        The loop is written so that an interrupt cannot fall between a slice's end and the storing
-        of `completed`: Python looks for one when a call made by its own code returns, and here
+        The loop excludes an interrupt between the end of a slice and the assignment of
+        `completed`: Python checks for signals when a call in Python code returns, but here
         `starmap` makes the call.
         """
         trace, pieces = self.trace, list(slices)
@@ -110,7 +110,7 @@ class Run:
             raise ReplayInterrupted(self.report()) from None
 
     def report(self) -> Report:
-        """How things stand now."""
+        """The figures so far."""
         player, trace, stats = self.player, self.trace, self.heap.stats()
         whole = self.completed == len(trace) and not player.failures
         return Report(
@@ -131,12 +131,12 @@ class Run:
 
 
 def lenient(total: int) -> Iterator[Slice]:
-    """Slices over `total` operations that go on after a failure."""
+    """The slices of `total` operations, all of which continue after a failure."""
     return (Slice(at, min(at + SLICE, total), False) for at in range(0, total, SLICE))
 
 
 def strict(total: int, impossible: Iterable[int]) -> Iterator[Slice]:
-    """Slices that end at the first failure, but for the impossible ones: each is one by itself."""
+    """Slices that end at the first failure; each impossible operation is a lenient slice."""
     start = 0
     for index in [*impossible, total]:
         for at in range(start, index, SLICE):

@@ -1,12 +1,12 @@
-"""How large a region must be before it is worth trying.
+"""The smallest region in which a replay can succeed.
 
-No policy can do with less than the bytes that are taken at the fullest moment: for each live block
-16 bytes of header, unless the heap has none, and its size rounded up to 16; all of that rounded up
-to a power of two where the blocks are buddies.  A replay that is to grow until it fits starts from
-there, and not from one page, so it seldom needs more than a few attempts.
+Every policy needs at least the peak of the sum of the live blocks' extents.  An extent is a header
+of 16 bytes, unless the heap has none, plus the size rounded up to 16; for the buddy policy it is
+rounded up to a power of two.  A replay without a size starts with this region, not with one page,
+so it seldom needs more than a few attempts.
 
-A trace may ask for what no region can hold.  Growing towards that would never end, so an operation
-of such a size is `impossible`: it is left out of the reckoning, and fails when it is replayed.
+A trace may request a size that no region can hold, for which growing would never end.  Such an
+operation is `impossible`: it does not count here, and it fails when it is replayed.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ LARGEST_REGION = 2**36 - GRANULE
 
 
 class Layout(NamedTuple):
-    """What a block takes beside the bytes asked for."""
+    """The layout of a block: its header and its rounding."""
 
     header: int = HEADER
-    """Bytes in front of each payload."""
+    """Bytes before each payload."""
     powers_of_two: bool = False
-    """Whether a block is rounded up to a power of two."""
+    """True if a block is rounded up to a power of two."""
 
     def extent(self, size: int) -> int:
-        """The bytes that a block of `size` takes in all, a granule at least."""
+        """The extent of a block of `size` bytes, at least a granule."""
         taken = max(self.header + round_up(size, GRANULE), GRANULE)
         return 1 << (taken - 1).bit_length() if self.powers_of_two else taken
 
@@ -41,21 +41,21 @@ CLASSIC = Layout()
 
 
 def layout(policy: str, headers: bool) -> Layout:
-    """How the blocks of such a heap are laid out."""
+    """The layout of a heap's blocks."""
     return Layout(HEADER if headers else 0, powers_of_two=policy == "buddy")
 
 
 class Demand(NamedTuple):
-    """What a trace needs at least."""
+    """The minimum for a trace."""
 
     bytes: int
-    """The smallest region that could hold the fullest moment, in whole pages."""
+    """The smallest region that can hold the peak of the live blocks, in whole pages."""
     impossible: list[int]
-    """The indexes of the operations that ask for more than the limit, ascending."""
+    """The indexes of the operations that need more than the limit, ascending."""
 
 
 def demand(trace: Trace, limit: int, blocks: Layout = CLASSIC) -> Demand:
-    """The smallest region worth trying, if no region may be larger than `limit` bytes.  O(n)."""
+    """The minimum for `trace`, if a region may have at most `limit` bytes.  O(n)."""
     taken = [0] * trace.id_count
     total = peak = 0
     impossible = []
@@ -78,14 +78,14 @@ def grown(size: int, limit: int) -> int:
 
 
 def memory_limit() -> int:
-    """The largest region (bytes) that a replay grows to by itself: at most the machine's memory."""
+    """The largest region (bytes) to which a replay grows: at most the memory of the machine."""
     try:
         physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):  # a system that does not tell
+    except (AttributeError, ValueError, OSError):  # the system does not have these names
         return LARGEST_REGION
     return min(LARGEST_REGION, physical // PAGE * PAGE) if physical > 0 else LARGEST_REGION
 
 
 def round_up(size: int, unit: int) -> int:
-    """The least multiple of `unit` (a power of two) that is not below `size`."""
+    """The smallest multiple of `unit` (a power of two) that is at least `size`."""
     return (size + unit - 1) & -unit

@@ -1,9 +1,9 @@
-"""Recorded allocations, read from files into one plain form.
+"""Recorded allocations, read from files into one normal form.
 
-Programs and courses write allocation traces in grammars of their own.  Each grammar has one small
-module here, which turns lines into operations and knows nothing else; `opening` fetches the bytes
-and tells the grammars apart by looking at them; `normalising` turns the operations into a `Trace`,
-three flat arrays in which every operation is sure to make sense.  So a replay never has to ask.
+Programs and courses write allocation traces in different grammars.  Each grammar has a small module
+here that only converts lines into operations.  `opening` reads the bytes and detects the grammar by
+their content.  `normalising` converts the operations into a `Trace`: three flat arrays in which
+every operation is valid, so that a replay needs no checks.
 
     file --opening--> Source --script | rep | wee_alloc--> operations --normalising--> Trace
 """

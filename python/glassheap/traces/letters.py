@@ -1,15 +1,15 @@
-"""The lines that the CS:APP and the CS107 grammar have in common.
+"""The lines shared by the CS:APP and the CS107 grammar.
 
-    a ID SIZE      allocate SIZE bytes and call the block ID
-    r ID SIZE      resize block ID to SIZE bytes; allocate it if there is none
+    a ID SIZE      allocate SIZE bytes as block ID
+    r ID SIZE      resize block ID to SIZE bytes; allocate it if it does not exist
     f ID           free block ID
 
-Only the first letter of the word matters ("alloc 0 8" is "a 0 8"), blanks may trail, and `#` begins
-a comment.  The id -1 is NULL: freeing it does nothing, and whatever is allocated under it gets a
-name of its own (minus its line number, less one) that no free can mention.
+Only the first letter of the word matters ("alloc 0 8" is "a 0 8"), trailing blanks are ignored, and
+`#` begins a comment.  The id -1 is NULL: freeing it does nothing, and an allocation under it gets a
+unique name that no free can use, -1 minus its line number.
 
-This loop reads hundreds of thousands of lines a second, which is
-why it asks for forgiveness (one `try` around the unpacking) instead of checking each word first.
+The loop must read hundreds of thousands of lines a second, so one `try` around the unpacking
+detects malformed lines, instead of a check of each word.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ EXPECTED = "'a ID SIZE', 'r ID SIZE' or 'f ID', with whole numbers below 2**64"
 
 
 def operations(source: Source, lines: Iterable[bytes], first_line: int) -> Iterator[Operation]:
-    """The operations in `lines`, the first of which is line `first_line` of `source`."""
+    """The operations in `lines`, which begin with line number `first_line` of `source`."""
     sizes = Numbers()
     names = Numbers({b"-1": NULL})
     for number, line in enumerate(lines, first_line):

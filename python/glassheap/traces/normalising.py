@@ -1,18 +1,18 @@
-"""From what a file says to operations that all make sense.
+"""Conversion of a file's operations into valid ones.
 
-Real traces free what they never allocated (the recording began late), allocate under an id that is
-still live (the old block leaked), and resize blocks that are not there.  All of it is settled here,
-once, so that whoever replays the trace needs no checks:
+Real traces free blocks that they never allocated (the recording began late), allocate under an id
+that is still live (the old block leaked), and resize blocks that do not exist.  All these cases are
+resolved here, so that a replay needs no checks:
 
-    the file says                    the trace gets                      and a note
+    in the file                      in the trace                        note
     a free of a live block           the free
-    a free of anything else          nothing                             yes (NULL: harmless)
+    any other free                   nothing                             yes (NULL: harmless)
     an allocation under a dead id    the allocation
     an allocation under a live id    the allocation under a new id       yes: the old block leaks
     a realloc of a live block        the realloc
-    a realloc of anything else       an allocation
+    any other realloc                an allocation
 
-The table of ids is a list, `held`: the bytes that each one holds, or `DEAD`.
+The list `held` has an element for each id: the size of its block, or `DEAD`.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from glassheap.traces.trace import FREE, MALLOC, Notes, Trace
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-NONE = -1  # no id has been given to this block
-DEAD = -1  # the id holds nothing at present
+NONE = -1  # the block has no id yet
+DEAD = -1  # the id has no live block
 
 NULL_FREED = "free of NULL (id -1), which does nothing, skipped"
-UNSEEN_FREED = "free of something never allocated, skipped"
-DEAD_FREED = "free of something freed before, skipped"
+UNSEEN_FREED = "free of a block never allocated, skipped"
+DEAD_FREED = "free of a block freed before, skipped"
 LEAKED = "allocation under an id that is still live: the old block is leaked"
 
 
 def normalise(name: str, grammar: str, operations: Iterable[Operation], notes: Notes) -> Trace:
-    """A `Trace` of these operations; what is odd about them is added to `notes`.  O(n)."""
+    """A `Trace` of these operations; oddities are added to `notes`.  O(n)."""
     kinds, ids, sizes = bytearray(), array("I"), array("Q")
     id_of: dict[int, int] = {}
     held: list[int] = []
@@ -45,7 +45,7 @@ def normalise(name: str, grammar: str, operations: Iterable[Operation], notes: N
         slot = id_of.get(block, NONE)
         old = DEAD if slot == NONE else held[slot]
         if wanted == FREE and old == DEAD:
-            notes.add(why_not_freed(block, slot), line, misuse=block != NULL)
+            notes.add(skip_reason(block, slot), line, misuse=block != NULL)
             continue
         if wanted == MALLOC and old != DEAD:
             notes.add(LEAKED, line)
@@ -66,7 +66,7 @@ def normalise(name: str, grammar: str, operations: Iterable[Operation], notes: N
     return Trace(name, grammar, kinds, ids, sizes, len(held), peak, notes.all())
 
 
-def why_not_freed(block: int, slot: int) -> str:
+def skip_reason(block: int, slot: int) -> str:
     """The note for a free of a block that is not live."""
     if block == NULL:
         return NULL_FREED

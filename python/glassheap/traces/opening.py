@@ -1,8 +1,8 @@
-"""From a file to a trace: fetch the bytes, unpack them, tell the grammar by looking at them.
+"""From a file to a trace: reads the bytes, unpacks them, and detects their grammar.
 
-Names of files lie, so the content decides: gzip by its first two bytes, the grammar by a line that
-looks like one of its own.  That line may be a broken one: the reader for the grammar then says what
-is wrong with it, which helps more than "this is not a trace".
+File names are unreliable, so the content decides: gzip is detected by its first two bytes, a
+grammar by a line that resembles its own.  Such a line may be broken.  Then the reader of the
+grammar reports the error, which is more helpful than "this is not a trace".
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from glassheap.traces.source import Operation
 
 LARGEST_TEXT = 2**30
-"""The most bytes of text that are read: more would fill the memory before it were parsed."""
+"""The maximum size of the text in bytes: more would fill the memory before it was parsed."""
 
 HEAD = 4096
-"""How many bytes are looked at before the rest is read."""
+"""The number of bytes that are checked before the rest is read."""
 
 PIECE = 2**20
-"""How many bytes are read at a time."""
+"""The number of bytes read at a time."""
 
 GZIP = b"\x1f\x8b"
 UTF8_MARK = b"\xef\xbb\xbf"
@@ -39,19 +39,19 @@ UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
 class Grammar(Protocol):
-    """What the module of a grammar must have."""
+    """The interface of a grammar's module."""
 
     FORMAT: str
-    """What the grammar is called."""
+    """The name of the grammar."""
     LOOKS_LIKE: re.Pattern[bytes]
-    """Found in any text of this grammar, even where a line of it is broken."""
+    """A pattern found in every text of this grammar, even if some lines are broken."""
 
     def operations(self, source: Source, /) -> Iterator[Operation]:
         """The operations in `source`."""
 
 
 GRAMMARS: tuple[Grammar, ...] = (wee_alloc, rep, script)
-"""The most telling first: a wee_alloc trace may hold lines of any other kind."""
+"""The most specific first: a wee_alloc trace may contain lines of any other kind."""
 
 EXPECTED = (
     "expected a CS:APP .rep (four whole numbers, then 'a 0 64'), a CS107 script ('a 0 64', 'f 0') "
@@ -60,10 +60,10 @@ EXPECTED = (
 
 
 def read(file: str | os.PathLike[str] | BinaryIO, name: str | None = None) -> Trace:
-    """Read a trace from a path or an open binary file; `name` is what messages call it.
+    """Read a trace from a path or an open binary file; `name` is its name in messages.
 
-    Raises `TraceError` if and only if the bytes are no trace that can be read, and the `OSError` of
-    the system if they cannot be had.  O(n) in time and memory.
+    Raises `TraceError` if and only if the bytes are not a valid trace, and the system's `OSError`
+    if they cannot be read.  O(n) in time and memory.
     """
     if isinstance(file, (str, os.PathLike)):
         with open(file, "rb") as stream:
@@ -72,9 +72,9 @@ def read(file: str | os.PathLike[str] | BinaryIO, name: str | None = None) -> Tr
 
 
 def parse(stream: BinaryIO, name: str) -> Trace:
-    """The trace that `stream` holds."""
+    """The trace in `stream`."""
     source = Source(name, fetch(stream, name))
-    grammar = tell_apart(source)
+    grammar = detect_grammar(source)
     return normalise(name, grammar.FORMAT, grammar.operations(source), source.notes)
 
 
@@ -91,46 +91,47 @@ def fetch(stream: BinaryIO, name: str) -> bytes:
 
 
 def unpack(packed: bytes, name: str) -> bytes:
-    """What was packed by gzip; `TraceError` if the file is cut off or damaged."""
+    """The content of a gzip file; `TraceError` if the file is truncated or damaged."""
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(packed)) as stream:
             return read_all(stream, name)
     except EOFError:
-        raise refusal(name, "is a gzip file that was cut off; expected it whole") from None
+        raise file_error(name, "is a truncated gzip file; expected a complete one") from None
     except (gzip.BadGzipFile, zlib.error) as error:
-        raise refusal(name, f"is a damaged gzip file ({error}); expected a sound one") from None
+        message = f"is a damaged gzip file ({error}); expected an intact one"
+        raise file_error(name, message) from None
 
 
 def read_all(stream: BinaryIO | gzip.GzipFile, name: str, head: bytes = b"") -> bytes:
-    """`head` and all that is left in `stream`; `TraceError` if it is more than `LARGEST_TEXT`."""
+    """`head` and the rest of `stream`; `TraceError` if they have more than `LARGEST_TEXT` bytes."""
     text = bytearray(head)
     while piece := stream.read(PIECE):
         text += piece
         if len(text) > LARGEST_TEXT:
-            raise refusal(name, f"has over {LARGEST_TEXT:,} bytes of text; expected fewer")
+            raise file_error(name, f"has over {LARGEST_TEXT:,} bytes of text; expected fewer")
     return bytes(text)
 
 
 def require_text(head: bytes, name: str) -> None:
-    """`TraceError` unless the file may be text, judged by its first bytes."""
+    """`TraceError` if the first bytes of the file are not text."""
     if not head:
-        raise refusal(name, f"is empty; {EXPECTED}")
+        raise file_error(name, f"is empty; {EXPECTED}")
     if head.startswith(UTF16_MARKS):
-        raise refusal(name, "is UTF-16 text; expected ASCII or UTF-8: save it as that")
+        raise file_error(name, "is UTF-16 text; expected ASCII or UTF-8: save it in UTF-8")
     if b"\0" in head:
-        raise refusal(name, f"is a binary file; {EXPECTED}")
+        raise file_error(name, f"is a binary file; {EXPECTED}")
 
 
-def tell_apart(source: Source) -> Grammar:
-    """The first grammar that some line looks like; `TraceError` if there is none."""
+def detect_grammar(source: Source) -> Grammar:
+    """The first grammar whose pattern is found; `TraceError` if there is none."""
     for grammar in GRAMMARS:
         if grammar.LOOKS_LIKE.search(source.text):
             return grammar
     first = clip(source.text.lstrip().partition(b"\n")[0])
     why = f"it begins with '{first}'" if first else "it is blank"
-    raise refusal(source.name, f"is not a trace ({why}); {EXPECTED}")
+    raise file_error(source.name, f"is not a trace ({why}); {EXPECTED}")
 
 
-def refusal(name: str, what: str) -> TraceError:
-    """The error for a file that is bad as a whole."""
-    return TraceError(f"{name} {what}", name=name)
+def file_error(name: str, message: str) -> TraceError:
+    """The error for a whole file, not for one line; the message follows the file's name."""
+    return TraceError(f"{name} {message}", name=name)

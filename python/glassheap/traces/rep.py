@@ -1,14 +1,14 @@
 """The trace of the CS:APP malloc lab (`.rep`): four whole numbers, then operations.
 
     20000  heap size, only a hint        2      weight, 0 to 3
-    3      how many ids                  3      how many ids
-    5      how many operations           5      how many operations
-    1      weight                        4096   most bytes live
+    3      number of ids                 3      number of ids
+    5      number of operations          5      number of operations
+    1      weight                        4096   peak of the live bytes
     (the old header)                     (the new one: the first number is 3 or less)
 
-The numbers may share a line.  Both headers keep the one that is used here, the count of operations,
-in the third place, so there is no need to tell them apart.  Where the count disagrees with the
-operations that follow, the operations are believed, and the disagreement is noted.
+The numbers may share a line.  Only the number of operations is used.  It is the third in both
+headers, so they need not be distinguished.  If it differs from the number of operations that
+follow, all of these are read, and the difference is noted.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ EXPECTED = "a header of four whole numbers, and every operation on a line after 
 
 
 def operations(source: Source) -> Iterator[Operation]:
-    """The operations after the header; `TraceError` at the first line that is none."""
+    """The operations after the header; `TraceError` at the first line that is not one."""
     lines = source.lines()
     announced, header_lines = read_header(source, lines)
     played = 0
@@ -44,7 +44,7 @@ def operations(source: Source) -> Iterator[Operation]:
 
 
 def read_header(source: Source, lines: io.BytesIO) -> tuple[int, int]:
-    """The count of operations announced, and how many lines the header took."""
+    """The number of operations announced, and the number of lines of the header."""
     numbers = Numbers()
     header: list[int] = []
     number, line = 0, b""

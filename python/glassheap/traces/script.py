@@ -1,11 +1,11 @@
-"""The CS107 allocator script: operations and nothing else.
+"""The CS107 allocator script: operations without a header.
 
     # sorting a list
     a 0 64
     r 0 128
     f 0
 
-Comments and blank lines may stand anywhere, ids may be sparse, a size may be 0, and a block need
+Comments and blank lines are allowed anywhere, ids may be sparse, a size may be 0, and a block need
 not be freed.
 """
 
@@ -26,5 +26,5 @@ LOOKS_LIKE = re.compile(rb"^[ \t]*[arf][a-z]*[ \t]+-?[0-9]", re.MULTILINE)
 
 
 def operations(source: Source) -> Iterator[Operation]:
-    """The operations of the script; `TraceError` at the first line that is none."""
+    """The operations of the script; `TraceError` at the first line that is not one."""
     return letters.operations(source, source.lines(), 1)

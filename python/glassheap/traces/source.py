@@ -1,7 +1,7 @@
-"""The text of a trace on its way through a reader, and what a reader hands over.
+"""The input and the output of a trace's reader.
 
-A reader is a generator function `operations(source)`.  It yields one `Operation` for each line that
-is one, adds to `source.notes` what it passed over, and raises `TraceError` at the first broken
+A reader is a generator function `operations(source)`.  It yields an `Operation` for each line that
+is one, adds the lines it ignores to `source.notes`, and raises `TraceError` at the first broken
 line.
 """
 
@@ -16,19 +16,19 @@ Operation = tuple[int, int, int, int]
 """Line number, kind, the block's name in the file, size in bytes (0 for a free)."""
 
 NULL = -1
-"""The name of no block.  It is only ever freed, which does nothing."""
+"""The name of NULL.  It occurs only in frees, which do nothing."""
 
 
 @dataclass
 class Source:
-    """The unpacked bytes of one file.  They are never decoded: every grammar is plain ASCII."""
+    """The unpacked bytes of one file.  They are not decoded, since every grammar is plain ASCII."""
 
     name: str
     text: bytes
     notes: Notes = field(default_factory=Notes)
 
     def lines(self) -> io.BytesIO:
-        """The lines in turn, each with its line end; nothing is copied."""
+        """The lines in turn, each with its line end; the text is not copied."""
         return io.BytesIO(self.text)
 
     def broken(self, line: int, raw: bytes, expected: str) -> TraceError:
@@ -37,10 +37,10 @@ class Source:
 
 
 class Numbers(dict[bytes, int]):
-    """Words to whole numbers from 0 to 2**64 - 1; `ValueError` for any other word.
+    """A cache from words to whole numbers from 0 to 2**64 - 1; `ValueError` for any other word.
 
-    `int` alone would also take "+1", "1_000" and " 1".  A trace repeats the same few numbers over
-    and over, so remembering each word is both strict and faster than converting it again.
+    `int` alone would also accept "+1", "1_000" and " 1".  A trace repeats few different numbers, so
+    a look-up is faster than a conversion, and each word is checked strictly, but only once.
     """
 
     def __missing__(self, word: bytes) -> int:

@@ -1,8 +1,8 @@
-"""What a trace is, once it has been read, and what can be wrong with one.
+"""The trace as read from a file, the notes about it, and the error for an invalid file.
 
-A trace may be longer than a million operations, and a heap written in C++ is to run through it.  So
-it is kept as three arrays side by side (kind, id, size) and not as a list of objects: 13 bytes an
-operation, and a loop in C++ can read them where they lie.
+A trace may have more than a million operations, which a loop in C++ executes.  So it is stored as
+three parallel arrays (kind, id, size), not as a list of objects: they take 13 bytes an operation,
+and C++ reads them without a copy.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ if TYPE_CHECKING:
     from array import array
 
 MALLOC, REALLOC, FREE = 0, 1, 2
-"""The kinds of operation, as they stand in `Trace.kinds`."""
+"""The kinds of operation in `Trace.kinds`."""
 
 LARGEST_SIZE = 2**64 - 1
-"""The largest size (bytes) that a trace can ask for: what fits a C `size_t`."""
+"""The largest size (bytes) in a trace: the maximum of a C `size_t`."""
 
 CLIPPED = 60
-"""How many characters of an offending line an error message repeats."""
+"""The maximum number of characters that an error message quotes of a broken line."""
 
 
 class Note(NamedTuple):
-    """One kind of oddity met while reading: on how many lines, and where first.
+    """One kind of oddity in a trace: the number of lines that have it, and the first of them.
 
-    `misuse` is true for what a correct program never does (freeing what it does not hold), false
-    for what the grammar allows but a reader should know about.
+    `misuse` is true if a correct program never does this (such as a double free), and false if the
+    grammar allows it.
     """
 
     reason: str
@@ -48,40 +48,40 @@ class Notes:
         self._notes: dict[str, Note] = {}
 
     def add(self, reason: str, line: int, *, misuse: bool = False) -> None:
-        """Count one more `reason`, met on `line`."""
+        """Count another occurrence of `reason`, on `line`."""
         old = self._notes.get(reason, Note(reason, 0, line, misuse))
         self._notes[reason] = old._replace(lines=old.lines + 1)
 
     def all(self) -> tuple[Note, ...]:
-        """Every oddity so far, in the order in which the first of its kind was met."""
+        """All notes so far, in order of their first occurrence."""
         return tuple(self._notes.values())
 
 
 @dataclass(frozen=True)
 class Trace:
-    """A program's allocations, in order, ready to be replayed.
+    """A program's allocations, in order, in a form that can be replayed.
 
     The three arrays have one entry for each operation.  Ids are numbered from 0 without gaps.
-    Whatever the file said, here a malloc names an id that is not live, and a realloc or a free
-    names one that is.  Sizes are in bytes, 0 to 2**64 - 1, and 0 for every free.
+    For any file, a malloc has an id that is not live, and a realloc or a free has one that is.
+    Sizes are in bytes, 0 to 2**64 - 1, and 0 for every free.
     """
 
     name: str
-    """Where it came from, as messages should call it."""
+    """The name of the source in messages."""
     format: str
-    """The grammar it was written in."""
+    """The name of the grammar."""
     kinds: bytearray
     """`MALLOC`, `REALLOC` or `FREE`."""
     ids: array[int]
-    """Which block, an `array('I')`; each below `id_count`."""
+    """The ids of the blocks, an `array('I')`; each is below `id_count`."""
     sizes: array[int]
-    """Bytes asked for, an `array('Q')`."""
+    """The bytes requested, an `array('Q')`."""
     id_count: int
-    """How many ids there are."""
+    """The number of ids."""
     peak_live: int
-    """The most bytes that were requested and live at one time."""
+    """The maximum of the bytes requested in live blocks."""
     skipped: tuple[Note, ...]
-    """What was passed over or is odd, one note for each reason."""
+    """The oddities of the file, one note for each reason."""
 
     def __len__(self) -> int:
         """The number of operations."""
@@ -89,10 +89,10 @@ class Trace:
 
 
 class TraceError(ValueError):
-    """The file is no trace, or a line in it is broken.  The message is a whole sentence.
+    """The file is not a trace, or a line in it is broken.  The message is one sentence.
 
-    `name` is the file; `line` the line's number counted from 1, `text` the line itself (clipped)
-    and `expected` what should have stood there, where one line is to blame (otherwise 0, "", "").
+    `name` is the file.  For a broken line, `line` is its number, counted from 1, `text` the line
+    (clipped) and `expected` the valid syntax; for a whole file they are 0, "" and "".
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class TraceError(ValueError):
 
 
 def broken_line(name: str, line: int, raw: bytes, expected: str) -> TraceError:
-    """The error for one line that the grammar cannot read."""
+    """The error for a line that does not match the grammar."""
     text = clip(raw)
     found = f"cannot read '{text}'" if raw else "the file ends here"
     message = f"{name}, line {line}: {found}; expected {expected}"
@@ -114,7 +114,7 @@ def broken_line(name: str, line: int, raw: bytes, expected: str) -> TraceError:
 
 
 def clip(raw: bytes) -> str:
-    """A line as a message may repeat it: printable, and not longer than `CLIPPED` characters."""
+    """A line for a message: printable, and at most `CLIPPED` characters long."""
     text = raw[: 4 * CLIPPED + 4].decode("utf-8", "backslashreplace").rstrip()
     plain = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
     return plain if len(plain) <= CLIPPED else plain[: CLIPPED - 3] + "..."

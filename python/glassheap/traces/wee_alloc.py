@@ -5,8 +5,8 @@
     Free(0),
 
 A block has no name; `Free(k)` frees the k-th `Alloc` of the file, counted from 0.  Any other line
-is passed over and counted, except one that begins like an operation and does not end like one: that
-is a damaged trace, and saying nothing would change what is measured.
+is ignored and counted, unless it begins like an operation but is not one.  Then the trace is
+damaged, and to ignore the line would change the measurement.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ FORMAT = "wee_alloc"
 LOOKS_LIKE = re.compile(rb"^[ \t]*(?:Alloc|Free)\(", re.MULTILINE)
 
 OPERATION = re.compile(rb"\s*(?:Alloc\(([0-9]+)\)|Free\(([0-9]+)\)),?\s*")
-BEGINS_LIKE_ONE = re.compile(rb"\s*(?:Alloc|Free)\b")
+OPERATION_START = re.compile(rb"\s*(?:Alloc|Free)\b")
 EXPECTED = "'Alloc(SIZE),' or 'Free(INDEX),', with a whole number below 2**64"
 IGNORED = "neither Alloc nor Free, ignored"
 
@@ -37,7 +37,7 @@ def operations(source: Source) -> Iterator[Operation]:
     for number, line in enumerate(source.lines(), 1):
         match = OPERATION.fullmatch(line)
         if match is None:
-            pass_over(source, number, line)
+            ignore(source, number, line)
             continue
         size, index = match.groups()
         try:
@@ -51,9 +51,9 @@ def operations(source: Source) -> Iterator[Operation]:
             allocated += 1
 
 
-def pass_over(source: Source, number: int, line: bytes) -> None:
-    """Count a line that is no operation; `TraceError` if it was meant to be one."""
-    if BEGINS_LIKE_ONE.match(line):
+def ignore(source: Source, number: int, line: bytes) -> None:
+    """Count a line that is not an operation; `TraceError` if it begins like one."""
+    if OPERATION_START.match(line):
         raise source.broken(number, line, EXPECTED)
     if line.strip():
         source.notes.add(IGNORED, number)

@@ -1,7 +1,8 @@
-// pairs.cpp: what a free and a malloc cost, at one level of checks: a line a policy.
+// pairs.cpp: the time of a free and a malloc at one level of checks, one line per policy.
 //
-// Blocks of 16 to 512 bytes, 1000 of them live; a random one is freed, and a new one allocated. The
-// program is built twice, with checks and without any, and run in turns by the script beside it.
+// There are 1000 live blocks of 16 to 512 bytes; a random one is freed, and a new one allocated.
+// The program is built twice, with checks and without, and `run`, in this folder, runs the two in
+// turns.
 
 #include <chrono>
 #include <cstdio>
@@ -41,7 +42,7 @@ double nanoseconds_a_pair(Heap& heap) {
 int main(int count, char** arguments) {
   const char* const level = count > 1 ? arguments[1] : "robust";
   for (const std::string_view policy : policy_names()) {
-    if (policy == "sequential_fit") continue;  // it walks: what it checks is lost in that
+    if (policy == "sequential_fit") continue;  // its walks take so long that checks do not matter
     Options options;
     options.size = 1 << 20;
     options.policy = policy;

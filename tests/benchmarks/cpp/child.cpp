@@ -17,12 +17,12 @@
 namespace bench {
 namespace {
 
-[[noreturn]] void complain(const char* what) {
+[[noreturn]] void throw_errno(const char* what) {
   throw std::system_error(errno, std::generic_category(), what);
 }
 
-// In the child, which has one thread, as its parent has: everything is allowed.
-[[noreturn]] void become(const Command& command, int output) {
+// Runs in the child. Like its parent it has one thread, so any function may be called here.
+[[noreturn]] void exec_child(const Command& command, int output) {
   dup2(output, STDOUT_FILENO);
   if (command.quiet) dup2(open("/dev/null", O_WRONLY), STDERR_FILENO);
   if (!command.preload.empty()) setenv("LD_PRELOAD", command.preload.c_str(), 1);
@@ -33,7 +33,7 @@ namespace {
   _exit(127);
 }
 
-// Whether there is something to read, or the end of it, before the deadline.
+// Returns true if there is something to read, or the end of the stream, before the deadline.
 bool readable(int input, const Deadline& deadline) {
   pollfd wanted{.fd = input, .events = POLLIN, .revents = 0};
   while (true) {
@@ -44,13 +44,13 @@ bool readable(int input, const Deadline& deadline) {
   }
 }
 
-// False if the deadline passed before the end.
+// Returns false if the deadline passed before the end of the stream.
 bool read_all(int input, const Deadline& deadline, std::string& output) {
   std::array<char, 1 << 16> buffer{};
   while (readable(input, deadline)) {
     const ssize_t count = read(input, buffer.data(), buffer.size());
     if (count == 0) return true;
-    if (count < 0 && errno != EINTR) complain("read");
+    if (count < 0 && errno != EINTR) throw_errno("read");
     if (count > 0) output.append(buffer.data(), static_cast<std::size_t>(count));
   }
   return false;
@@ -59,7 +59,7 @@ bool read_all(int input, const Deadline& deadline, std::string& output) {
 int wait_for(pid_t child) {
   int status = 0;
   while (waitpid(child, &status, 0) < 0) {
-    if (errno != EINTR) complain("waitpid");
+    if (errno != EINTR) throw_errno("waitpid");
   }
   return status;
 }
@@ -68,16 +68,16 @@ int wait_for(pid_t child) {
 
 Finished run(const Command& command) {
   std::array<int, 2> ends{};
-  if (pipe2(ends.data(), O_CLOEXEC) != 0) complain("pipe2");
+  if (pipe2(ends.data(), O_CLOEXEC) != 0) throw_errno("pipe2");
   const pid_t child = fork();
-  if (child < 0) complain("fork");
-  if (child == 0) become(command, ends[1]);
+  if (child < 0) throw_errno("fork");
+  if (child == 0) exec_child(command, ends[1]);
   close(ends[1]);
   Finished finished;
-  finished.late = !read_all(ends[0], Deadline(command.patience), finished.output);
+  finished.timed_out = !read_all(ends[0], Deadline(command.timeout), finished.output);
   close(ends[0]);
-  if (finished.late) kill(child, SIGKILL);
-  finished.well = wait_for(child) == 0 && !finished.late;
+  if (finished.timed_out) kill(child, SIGKILL);
+  finished.succeeded = wait_for(child) == 0 && !finished.timed_out;
   return finished;
 }
 

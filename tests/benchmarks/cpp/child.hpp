@@ -1,7 +1,7 @@
-// child.hpp: another program, run to its end or to the end of our patience.
+// child.hpp: another program, run with a time limit.
 //
-// What is measured runs in a process of its own, so that it can be given another malloc, can be
-// stopped when it takes too long, and takes nobody along when it crashes.
+// Each measurement runs in a process of its own: it can have another malloc, it can be killed when
+// it takes too long, and a crash ends only that measurement.
 #pragma once
 
 #include <string>
@@ -12,17 +12,17 @@ namespace bench {
 struct Command {
   std::vector<std::string> words = {};  // the program, looked up in PATH, and its arguments
   std::string preload = {};             // a library for LD_PRELOAD; empty for none
-  double patience = 0;  // seconds by the clock on the wall; then the program is killed
-  bool quiet = false;   // what it says on stderr is dropped
+  double timeout = 0;                   // seconds of real time; then the program is killed
+  bool quiet = false;                   // its stderr is discarded
 };
 
 struct Finished {
-  bool well = false;  // it ended by itself, with status 0
-  bool late = false;  // it was killed
+  bool succeeded = false;  // it ended by itself, with status 0
+  bool timed_out = false;  // it was killed after the timeout
   std::string output;
 };
 
-// Throws std::system_error if no process can be made; a program that is not there ends with 127.
+// Throws std::system_error if no process can be made. A program that is not found ends with 127.
 [[nodiscard]] Finished run(const Command& command);
 
 }  // namespace bench

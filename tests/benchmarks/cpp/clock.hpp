@@ -1,8 +1,8 @@
 // clock.hpp: two clocks, one for figures and one for limits.
 //
-// Figures are processor time of this process: what other programs do meanwhile is not in it. To
-// read that clock is a system call, some hundred nanoseconds, so while a figure is taken it is read
-// at the ends alone, and the time to stop is told by the clock on the wall, which costs little.
+// Figures are processor time of this process, which excludes other programs. Reading that clock is
+// a system call of some hundred nanoseconds, so it is read only at the start and the end of a
+// measurement. Limits are real time, whose clock is cheap to read.
 #pragma once
 
 #include <chrono>
@@ -23,7 +23,7 @@ class Deadline {
       : end_(Clock::now() +
              std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds))) {}
 
-  // Seconds; below 0 once it has passed.
+  // Seconds; negative once it has passed.
   [[nodiscard]] double left() const {
     return std::chrono::duration<double>(end_ - Clock::now()).count();
   }

@@ -1,9 +1,9 @@
-// contender.hpp: who takes part.
+// contender.hpp: the allocators that are measured.
 //
-// glassheap takes part with each policy, with headers and without. The others are peers from the
-// system's packages, and each may be missing: at compile time, where its headers are not found,
-// its file is left out of the build; at run time, where the library that a process of its own would
-// be started with is not there. Whoever is missing stays in the tables, and is named as missing.
+// glassheap is measured with each policy, with headers and without. The other contenders are peers
+// from the system's packages, and each may be missing: at compile time, if its headers are not
+// found, its file is not built; at run time, if the library to be preloaded is not found. A missing
+// contender stays in the tables, marked as missing.
 #pragma once
 
 #include <string>
@@ -13,7 +13,7 @@
 
 namespace bench {
 
-// One turn: which heap, over how many bytes, for how long.
+// One turn: the heap, the size of its region, and the time limits.
 struct Job {
   Size region = 0;
   Limits limits;
@@ -21,7 +21,7 @@ struct Job {
   bool headers = true;      // glassheap's
 };
 
-using Play = Outcome (*)(Load& load, const Job& job);
+using Play = Outcome (*)(Workload& workload, const Job& job);
 
 struct Peer {
   Play play = nullptr;
@@ -31,9 +31,9 @@ struct Peer {
 struct Contender {
   std::string name;
   Peer peer;
-  std::string memory = {};   // where its blocks lie
-  std::string package = {};  // Debian's name of what it takes to build or run it
-  std::string preload = {};  // the library that its process is started with; empty for none
+  std::string memory = {};   // the origin of its memory
+  std::string package = {};  // the Debian package that it needs
+  std::string preload = {};  // the library to preload into its process; empty for none
   std::string policy = {};   // glassheap's; empty for a peer
   bool headers = true;       // glassheap's
 
@@ -41,10 +41,10 @@ struct Contender {
   [[nodiscard]] bool missing() const { return peer.play == nullptr; }
 };
 
-// All of them, glassheap's first, whether they are here or not.
-[[nodiscard]] std::vector<Contender> roster();
+// All contenders, glassheap's first, present or missing.
+[[nodiscard]] std::vector<Contender> registry();
 
-// How a contender of glassheap is called: first_fit, first_fit/headerless.
+// The name of a contender of glassheap: first_fit, first_fit/headerless.
 [[nodiscard]] std::string our_name(std::string_view policy, bool headers);
 
 }  // namespace bench

@@ -32,7 +32,7 @@ std::string value(const std::string& text) { return quoted(text); }
 std::string value(const Section& section);
 std::string value(const Bar& bar);
 
-// The parts between two brackets, a comma and `gap` between them.
+// The parts in brackets, separated by a comma and `gap`.
 std::string enclosed(char open, const std::vector<std::string>& parts, char close, char gap = ' ') {
   std::string all(1, open);
   for (const std::string& part : parts) {
@@ -74,12 +74,12 @@ std::string machine(const Report& report) {
   return object(members);
 }
 
-std::string sample(const std::string& contender, const std::string& load, const Entry& entry) {
-  return object({member("contender", value(contender)), member("load", value(load)),
+std::string sample(const std::string& contender, const std::string& workload, const Entry& entry) {
+  return object({member("contender", value(contender)), member("load", value(workload)),
                  member("nanoseconds", value(entry.rounds)),
                  member("unsettled", value(entry.unsettled)),
                  member("region_doublings", value(static_cast<double>(entry.doublings))),
-                 member("trouble", value(entry.trouble))});
+                 member("trouble", value(entry.failure))});
 }
 
 std::string samples(const Results& results) {

@@ -1,4 +1,4 @@
-// json.hpp: the report for a program: the tables as they are shown, and the figure of every round.
+// json.hpp: the report as JSON: the tables as shown, and the figure of every round.
 #pragma once
 
 #include <string>

@@ -14,10 +14,10 @@
 namespace bench {
 namespace {
 
-// Runnable programs a processor, over a minute, from which figures are doubtful.
+// From this number of runnable programs per processor, over a minute, figures are doubtful.
 constexpr double busy = 0.5;
 
-// The name that the processor gives itself.
+// The model name of the processor.
 std::string processor() {
   std::ifstream facts("/proc/cpuinfo");
   for (std::string line; std::getline(facts, line);) {
@@ -26,7 +26,7 @@ std::string processor() {
   return "unknown";
 }
 
-// The first two numbers of the system's version.
+// The system, with the first two numbers of its version.
 std::string system_release() {
   utsname name{};
   uname(&name);

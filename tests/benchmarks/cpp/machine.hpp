@@ -1,5 +1,5 @@
-// machine.hpp: what the figures were measured on: enough to judge them, and nothing that names the
-// machine.
+// machine.hpp: a description of the machine: enough to judge the figures, and nothing that
+// identifies it.
 #pragma once
 
 #include <string>
@@ -8,7 +8,7 @@
 
 namespace bench {
 
-// Names and values, the load average of this moment among them.
+// Pairs of name and value, with the present load average.
 [[nodiscard]] std::vector<std::pair<std::string, std::string>> machine_facts();
 
 // Name and version of the C library.

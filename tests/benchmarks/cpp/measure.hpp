@@ -1,22 +1,24 @@
-// measure.hpp: how long a step of a load takes on a heap.
+// measure.hpp: the time of one step of a workload on a heap.
 //
-// First the load fills the heap and plays, off the clock, until the heap has settled: its pages are
-// touched by then, its holes are as many as they will be, the processor knows the way. Then it
-// plays against the clock for a given time, in whole circles where the load has such.
+// First the workload fills the heap and is played, without measuring, until the heap has settled
+// into its steady state: its pages have been touched, the number of holes is stable, caches and
+// branch predictors are warm. Then it is played for a given time and measured; a workload that has
+// cycles, in whole cycles.
 //
-// A slow heap does not get that far before patience ends. A churn is then measured where it stands;
-// its heap has fewer holes than it will have, so the figure is too good, and is marked. A trace
-// that was not played once to its end has for its figure what was played of it, marked too.
+// A slow heap may not settle before the timeout. A churn is then measured as it is; the heap has
+// fewer holes than in its steady state, so the figure is too good, and is marked as unsettled. For
+// a trace that has not been played once to its end, the figure is that of the part that was played,
+// also marked.
 #pragma once
 
 #include "clock.hpp"
-#include "loads.hpp"
+#include "workloads.hpp"
 
 namespace bench {
 
 struct Limits {
-  double seconds = 0.3;  // to measure for
-  double patience = 5;   // seconds of processor time to settle in
+  double seconds = 0.3;         // to measure for
+  double settling_timeout = 5;  // seconds of processor time
 };
 
 enum class Verdict : std::uint8_t { measured, unsettled, refused };
@@ -38,16 +40,17 @@ struct Lap {
   }
 };
 
-// Steps between two looks at the clock on the wall: 30 ns for 256 of them are not seen.
+// The number of steps between two readings of the real-time clock: 30 ns in 256 steps do not
+// matter.
 inline constexpr std::uint64_t slice = 256;
 
 // Plays slices until `over(steps so far)`, or until the heap refuses.
 template <HeapUnderTest H, typename L, typename Over>
-Lap play_until(H& heap, L& load, Over over) {
+Lap play_until(H& heap, L& workload, Over over) {
   Lap lap;
   const double start = processor_seconds();
   while (!lap.refused && !over(lap.steps)) {
-    const std::uint64_t played = load.play(heap, slice);
+    const std::uint64_t played = workload.play(heap, slice);
     lap.refused = played == 0;
     lap.steps += played;
   }
@@ -56,25 +59,25 @@ Lap play_until(H& heap, L& load, Over over) {
 }
 
 template <HeapUnderTest H, typename L>
-Outcome measure(H& heap, L& load, const Limits& limits) {
-  if (!load.fill(heap)) return {};
-  const double patience_ends = processor_seconds() + limits.patience;
-  const Lap settling = play_until(heap, load, [&](std::uint64_t steps) {
-    return steps >= load.settling() || processor_seconds() >= patience_ends;
+Outcome measure(H& heap, L& workload, const Limits& limits) {
+  if (!workload.fill(heap)) return {};
+  const double settling_ends = processor_seconds() + limits.settling_timeout;
+  const Lap warmup = play_until(heap, workload, [&](std::uint64_t steps) {
+    return steps >= workload.warmup_steps() || processor_seconds() >= settling_ends;
   });
-  const bool settled = settling.steps >= load.settling();
-  if (settling.refused || (!settled && load.whole() > 1)) return settling.outcome(settled);
+  const bool settled = warmup.steps >= workload.warmup_steps();
+  if (warmup.refused || (!settled && workload.cycle_steps() > 1)) return warmup.outcome(settled);
   const Deadline end(limits.seconds);
-  const Lap lap = play_until(heap, load, [&](std::uint64_t steps) {
-    return end.passed() && steps > 0 && steps % load.whole() == 0;
+  const Lap lap = play_until(heap, workload, [&](std::uint64_t steps) {
+    return end.passed() && steps > 0 && steps % workload.cycle_steps() == 0;
   });
   return lap.outcome(settled);
 }
 
-// The same for whichever load it is.
+// The same for any workload.
 template <HeapUnderTest H>
-Outcome measure(H& heap, Load& load, const Limits& limits) {
-  return std::visit([&](auto& one) { return measure(heap, one, limits); }, load);
+Outcome measure(H& heap, Workload& workload, const Limits& limits) {
+  return std::visit([&](auto& one) { return measure(heap, one, limits); }, workload);
 }
 
 }  // namespace bench

@@ -7,9 +7,9 @@
 namespace bench {
 namespace {
 
-Outcome play(Load& load, const Job& job) {
+Outcome play(Workload& workload, const Job& job) {
   OurHeap heap(options_for(job.policy, job.headers, job.region));
-  return measure(heap, load, job.limits);
+  return measure(heap, workload, job.limits);
 }
 
 }  // namespace

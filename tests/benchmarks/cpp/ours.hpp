@@ -1,7 +1,7 @@
 // ours.hpp: glassheap as a heap under test.
 //
-// It goes in by the door that Python goes in by, the facade: lock, judgement of the pointer, all
-// checks on. A free that is refused would be a mistake of this program, and ends it.
+// It uses the class that the Python bindings use, with the lock, pointer checks and all other
+// checks on. A free that is refused would be a bug of this program, and ends it.
 #pragma once
 
 #include <bit>

@@ -1,6 +1,7 @@
-// own_memory.hpp: what a heap keeps outside of its region: the block map, and a policy's index.
+// own_memory.hpp: the memory of a heap outside its region: the block map, and the policy's index.
 //
-// A heap that was just opened is asked; what grows later, the notes on empty blocks, is not in it.
+// It is measured on a heap that was just opened; the tombstones of empty blocks, which are allocated
+// later, are not included.
 #pragma once
 
 #include "contender.hpp"

@@ -13,20 +13,20 @@ using Row = std::vector<std::string>;
 
 constexpr std::size_t line_width = 100;
 
-constexpr const char* introduction = R"(# What placement costs
+constexpr const char* introduction = R"(# Cost of placement
 
-How fast each policy places blocks, with headers and without, beside other allocators, and how much
-memory it takes: recorded programs and synthetic loads, played by a C++ program through
-`glassheap::Heap`, the door that Python goes in by, with all checks on. This page is written by the
-program itself. In a clone, this builds it, runs it, and writes this page again:
+Time and memory of each policy, with headers and without, beside other allocators: recorded programs
+and synthetic loads, played by a C++ program through `glassheap::Heap`, the interface under the
+Python bindings, with all checks on. The program writes this page itself. In a clone, this command
+builds the program, runs it, and writes the page again:
 
     tests/benchmarks/run --traces FOLDER
 
-Every turn is a process of its own, under the same rules for everybody: a load fills the heap, plays
-until the heap has settled, and only then plays against the clock, in processor time. Contenders
-take turns in rounds; a figure is the median of the rounds, beside it stand the least and the most
-of them, and a ratio is the median of the rounds' ratios. The files in `tests/benchmarks/cpp` say
-the rest.
+Every turn is a process of its own, under the same rules for all contenders: a load fills the heap,
+runs until the heap has settled, and only then runs against the clock, in processor time. Contenders
+take turns in rounds. A figure is the median of the rounds, with their minimum and maximum in
+brackets. A ratio is the median of the rounds' ratios. The files in `tests/benchmarks/cpp` have the
+details.
 )";
 
 std::string formatted(const char* format, double value) {
@@ -35,7 +35,7 @@ std::string formatted(const char* format, double value) {
   return buffer.data();
 }
 
-// 1234567 as 1,234,567.
+// Formats 1234567 as 1,234,567.
 std::string grouped(double value) {
   std::string digits = formatted("%.0f", value);
   for (std::size_t place = digits.size(); place > 3 && digits[place - 4] != '-';) {
@@ -45,7 +45,7 @@ std::string grouped(double value) {
   return digits;
 }
 
-// The words of a paragraph on lines of at most `line_width` characters, where they can be cut.
+// The words of a paragraph on lines of at most `line_width` characters; a longer word has its own.
 std::string wrapped(const std::string& paragraph) {
   std::istringstream words(paragraph);
   std::string lines;
@@ -59,7 +59,7 @@ std::string wrapped(const std::string& paragraph) {
   return lines;
 }
 
-// Characters on the terminal of the longest cell in each column.
+// The length of the longest cell in each column.
 std::vector<std::size_t> widths(const std::vector<Row>& rows) {
   std::vector<std::size_t> found(rows.front().size());
   for (const Row& row : rows) {
@@ -68,7 +68,7 @@ std::vector<std::size_t> widths(const std::vector<Row>& rows) {
   return found;
 }
 
-// The first column from the left, the others from the right.
+// The first column is aligned left, the others right.
 std::string aligned(const Row& row, const std::vector<std::size_t>& widths) {
   std::string line = row[0];
   line.append(widths[0] - row[0].size(), ' ');
@@ -157,7 +157,7 @@ std::string text(const Section& section) {
 
 std::string markdown(const Report& report) {
   std::string page = introduction;
-  page.append("\nThese figures are of `").append(report.command).append("`, on:\n\n");
+  page.append("\nMeasured by `").append(report.command).append("`, on:\n\n");
   for (const auto& [name, value] : report.facts)
     page.append("- ").append(name).append(": ").append(value).append("\n");
   page.append("\n").append(markdown(bar_section(report.bars)));

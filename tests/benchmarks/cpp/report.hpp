@@ -1,7 +1,8 @@
-// report.hpp: what is shown: tables with what has to be known to read them, and bars.
+// report.hpp: the output: tables with explanatory notes, and bars.
 //
-// A bar is a figure that the project wants to reach. Every bar is shown with its figure and whether
-// it is reached; none of them fails the run, which is a measurement and no test.
+// A bar is a limit that the project wants a figure to reach. Every bar is shown with its figure and
+// with `reached` or `NOT REACHED`. None of them fails the run, which is a measurement and not a
+// test.
 #pragma once
 
 #include <optional>
@@ -13,7 +14,7 @@ namespace bench {
 
 struct Section {
   std::string title;
-  std::vector<std::string> notes = {};  // a paragraph each
+  std::vector<std::string> notes = {};  // one paragraph each
   std::vector<std::string> columns = {};
   std::vector<std::vector<std::string>> rows = {};
 };
@@ -31,13 +32,13 @@ struct Bar {
 };
 
 struct Report {
-  std::string command;  // that measures the same again
+  std::string command;  // to measure the same again
   std::vector<std::pair<std::string, std::string>> facts = {};
   std::vector<Section> sections = {};
   std::vector<Bar> bars = {};
 };
 
-// With the digits that mean something: 0.957, 1.27, 48.3, 100, 1,234.
+// With the significant digits: 0.957, 1.27, 48.3, 100, 1,234.
 [[nodiscard]] std::string number(double value);
 [[nodiscard]] std::string number(const std::optional<double>& value);  // "-" for none
 [[nodiscard]] std::string percent(double part);

@@ -20,20 +20,21 @@ std::optional<double> Entry::figure() const {
   return median(found);
 }
 
-const Entry* Results::find(const std::string& contender, const std::string& load) const {
-  const auto found = entries_.find({contender, load});
+const Entry* Results::find(const std::string& contender, const std::string& workload) const {
+  const auto found = entries_.find({contender, workload});
   return found == entries_.end() ? nullptr : &found->second;
 }
 
-std::optional<double> Results::figure(const std::string& contender, const std::string& load) const {
-  const Entry* const entry = find(contender, load);
+std::optional<double> Results::figure(const std::string& contender,
+                                      const std::string& workload) const {
+  const Entry* const entry = find(contender, workload);
   return entry == nullptr ? std::nullopt : entry->figure();
 }
 
 std::optional<double> Results::ratio(const std::string& one, const std::string& other,
-                                     const std::string& load) const {
-  const Entry* const ours = find(one, load);
-  const Entry* const theirs = find(other, load);
+                                     const std::string& workload) const {
+  const Entry* const ours = find(one, workload);
+  const Entry* const theirs = find(other, workload);
   if (ours == nullptr || theirs == nullptr) return std::nullopt;
   std::vector<double> ratios;
   for (std::size_t i = 0; i < std::min(ours->rounds.size(), theirs->rounds.size()); ++i) {

@@ -1,4 +1,4 @@
-// results.hpp: what the race came to, by contender and load.
+// results.hpp: the figures of a run, by contender and workload.
 #pragma once
 
 #include <map>
@@ -9,14 +9,14 @@
 
 namespace bench {
 
-// What a contender did on a load.
+// The figures of one contender on one workload.
 struct Entry {
   std::vector<std::optional<double>> rounds;  // ns a step; none where a round gave no figure
   bool unsettled = false;                     // the figures are too good
-  unsigned doublings = 0;                     // of the region, until it was not refused
-  std::string trouble;                        // why there is no figure
+  unsigned doublings = 0;                     // of the region, until it was large enough
+  std::string failure;                        // why there is no figure
 
-  // The figures that there are.
+  // The figures of the rounds that have one.
   [[nodiscard]] std::vector<double> figures() const;
   // Their median.
   [[nodiscard]] std::optional<double> figure() const;
@@ -24,16 +24,16 @@ struct Entry {
 
 class Results {
  public:
-  Entry& at(const std::string& contender, const std::string& load) {
-    return entries_[{contender, load}];
+  Entry& at(const std::string& contender, const std::string& workload) {
+    return entries_[{contender, workload}];
   }
-  // Null if the contender was not given the load.
-  [[nodiscard]] const Entry* find(const std::string& contender, const std::string& load) const;
+  // Null if the contender did not play the workload.
+  [[nodiscard]] const Entry* find(const std::string& contender, const std::string& workload) const;
   [[nodiscard]] std::optional<double> figure(const std::string& contender,
-                                             const std::string& load) const;
-  // How many times `other`'s time `one` takes: the median of the ratios of each round.
+                                             const std::string& workload) const;
+  // The time of `one` divided by that of `other`: the median of the ratios of the rounds.
   [[nodiscard]] std::optional<double> ratio(const std::string& one, const std::string& other,
-                                            const std::string& load) const;
+                                            const std::string& workload) const;
 
   [[nodiscard]] const auto& entries() const { return entries_; }
 

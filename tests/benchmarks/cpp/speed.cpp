@@ -16,11 +16,11 @@ std::string churn(const char* sizes, unsigned live) {
 
 // --- Tables. -----------------------------------------------------------------------------------
 
-// The median, and in brackets the least and the most; a figure that did not settle is a bound.
+// The median, and in brackets the least and the most; an unsettled figure is a lower bound.
 std::string cell(const Entry* entry) {
   if (entry == nullptr) return "-";
   const std::vector<double> figures = entry->figures();
-  if (figures.empty()) return entry->trouble;
+  if (figures.empty()) return entry->failure;
   const std::string middle = number(median(figures));
   if (entry->unsettled) return "over " + middle;
   const auto [least, most] = std::ranges::minmax(figures);
@@ -29,50 +29,50 @@ std::string cell(const Entry* entry) {
 
 const char* about(const std::string& group) {
   if (group == trace_group)
-    return "A trace is played in a circle; what its program left behind is freed at its end. The "
-           "region is twice what its blocks take at the fullest moment, and 64 KiB.";
+    return "A trace is played in a loop. Blocks that its program never freed are freed at its end. "
+           "The region is twice the peak of its blocks, plus 64 KiB.";
   if (group == lifo_group) return "malloc(64) and free, on a heap that is otherwise empty.";
   return "N live blocks; a pair frees one at random and allocates a new one. The clock starts "
-         "after 2 N pairs. The region is twice what the blocks take at the fullest moment, and 64 "
-         "KiB.";
+         "after 2 N pairs. The region is twice the peak of the blocks, plus 64 KiB.";
 }
 
-std::vector<LoadSpec> loads_of(const Plan& plan, const std::string& group) {
-  std::vector<LoadSpec> found;
-  std::ranges::copy_if(plan.loads, std::back_inserter(found),
-                       [&](const LoadSpec& load) { return load.group == group; });
+std::vector<WorkloadSpec> workloads_of(const Plan& plan, const std::string& group) {
+  std::vector<WorkloadSpec> found;
+  std::ranges::copy_if(plan.workloads, std::back_inserter(found),
+                       [&](const WorkloadSpec& workload) { return workload.group == group; });
   return found;
 }
 
-// Who needed a larger region than the others: a sentence; empty if nobody did.
-std::string larger_regions(const Plan& plan, const std::vector<LoadSpec>& loads,
+// A sentence that names the contenders that needed a larger region; empty if none did.
+std::string larger_regions(const Plan& plan, const std::vector<WorkloadSpec>& workloads,
                            const Results& results) {
   std::string list;
   for (const Contender& contender : plan.contenders) {
-    for (const LoadSpec& load : loads) {
-      const Entry* const entry = results.find(contender.name, load.name);
+    for (const WorkloadSpec& workload : workloads) {
+      const Entry* const entry = results.find(contender.name, workload.name);
       if (entry == nullptr || entry->doublings == 0) continue;
       const std::string times = std::to_string(1U << entry->doublings) + " times";
-      list += (list.empty() ? "" : "; ") + contender.name + " on " + load.label + ": " + times;
+      list += (list.empty() ? "" : "; ") + contender.name + " on " + workload.label + ": " + times;
     }
   }
-  return list.empty() ? "" : "Refused in that region, and given a larger one: " + list + ".";
+  return list.empty() ? "" : "Refused in that region, and run in a larger one: " + list + ".";
 }
 
 Section group_section(const std::string& group, const Plan& plan, const Results& results) {
-  const std::vector<LoadSpec> loads = loads_of(plan, group);
+  const std::vector<WorkloadSpec> workloads = workloads_of(plan, group);
   Section section{.title = group, .notes = {about(group)}, .columns = {"by"}};
-  for (const LoadSpec& load : loads) section.columns.push_back(load.label);
+  for (const WorkloadSpec& workload : workloads) section.columns.push_back(workload.label);
   for (const Contender& contender : plan.contenders) {
     std::vector<std::string>& row = section.rows.emplace_back(1, contender.name);
-    for (const LoadSpec& load : loads) row.push_back(cell(results.find(contender.name, load.name)));
+    for (const WorkloadSpec& workload : workloads)
+      row.push_back(cell(results.find(contender.name, workload.name)));
   }
-  const std::string larger = larger_regions(plan, loads, results);
+  const std::string larger = larger_regions(plan, workloads, results);
   if (!larger.empty()) section.notes.push_back(larger);
   return section;
 }
 
-// --- What is derived. --------------------------------------------------------------------------
+// --- Derived figures. --------------------------------------------------------------------------
 
 std::optional<double> growth(const Results& results, const std::string& contender,
                              const char* sizes) {
@@ -106,16 +106,16 @@ constexpr Comparison against_dlmalloc{"segregated_fit", "boost dlmalloc"};
 constexpr Comparison against_tlsf{"segregated_fit", "tlsf"};
 
 std::optional<double> ratio(const Results& results, Comparison comparison,
-                            const std::string& load) {
-  return results.ratio(comparison.one, comparison.other, load);
+                            const std::string& workload) {
+  return results.ratio(comparison.one, comparison.other, workload);
 }
 
-// The ratios on these loads, where there are any.
+// The ratios on those of these workloads that have one.
 std::vector<double> ratios(const Results& results, Comparison comparison,
-                           const std::vector<LoadSpec>& loads) {
+                           const std::vector<WorkloadSpec>& workloads) {
   std::vector<double> found;
-  for (const LoadSpec& load : loads) {
-    if (const auto figure = ratio(results, comparison, load.name)) found.push_back(*figure);
+  for (const WorkloadSpec& workload : workloads) {
+    if (const auto figure = ratio(results, comparison, workload.name)) found.push_back(*figure);
   }
   return found;
 }
@@ -136,9 +136,9 @@ std::string heading(Comparison comparison) {
 
 }  // namespace
 
-std::vector<LoadSpec> load_specs(const std::vector<std::string>& traces,
-                                 const std::vector<unsigned>& lives) {
-  std::vector<LoadSpec> specs;
+std::vector<WorkloadSpec> workload_specs(const std::vector<std::string>& traces,
+                                         const std::vector<unsigned>& lives) {
+  std::vector<WorkloadSpec> specs;
   for (const std::string& file : traces)
     specs.push_back({trace_group, trace_name(file), "trace:" + file});
   for (const unsigned live : lives)
@@ -151,11 +151,11 @@ std::vector<LoadSpec> load_specs(const std::vector<std::string>& traces,
 
 Section contender_section(const std::vector<Contender>& contenders) {
   Section section{
-      .title = "Who takes part",
+      .title = "Contenders",
       .notes =
-          {"Those of glassheap are locked and check every pointer. std::pmr and "
-           "Boost.Interprocess are used without a lock; they have no realloc: there a block is "
-           "moved, as it is in dlmalloc where it cannot grow in place."},
+          {"The contenders of glassheap lock, and check every pointer. std::pmr and "
+           "Boost.Interprocess run without a lock. They have no realloc: a block is moved instead, "
+           "as in dlmalloc where it cannot grow in place."},
       .columns = {"name", "version", "memory comes from"}};
   for (const Contender& contender : contenders) {
     const std::string missing = "MISSING (Debian: " + contender.package + ")";
@@ -168,14 +168,14 @@ Section contender_section(const std::vector<Contender>& contenders) {
 std::vector<Section> group_sections(const Plan& plan, const Results& results) {
   std::vector<Section> sections;
   for (const char* group : {trace_group, uniform_group, log_normal_group, lifo_group}) {
-    if (!loads_of(plan, group).empty()) sections.push_back(group_section(group, plan, results));
+    if (!workloads_of(plan, group).empty()) sections.push_back(group_section(group, plan, results));
   }
   return sections;
 }
 
 Section growth_section(const Plan& plan, const Results& results) {
   Section section{
-      .title = "How the cost of a churn grows",
+      .title = "Growth of the cost of a churn",
       .notes = {"The exponent k of N^k, fitted to N = 100, 1,000 and 10,000: 0 is flat, 1 linear."},
       .columns = {"by", "16 to 512 bytes", "log-normal"}};
   for (const Contender& contender : plan.contenders) {
@@ -187,22 +187,22 @@ Section growth_section(const Plan& plan, const Results& results) {
 
 Section ratio_section(const Plan& plan, const Results& results) {
   Section section{
-      .title = "Side by side",
-      .notes = {"How many times the other's time, all with headers. Against a walk that did not "
-                "settle, the ratio is a lower bound."},
+      .title = "Ratios",
+      .notes = {"The first contender's time over the second's, all with headers. Where a walk did "
+                "not settle, the ratio is a lower bound."},
       .columns = {"load", heading(walked), heading(against_dlmalloc), heading(against_tlsf)}};
-  for (const LoadSpec& load : plan.loads) {
-    const std::string group = load.group.substr(0, load.group.find(':'));
-    std::vector<std::string>& row = section.rows.emplace_back(1, group + ", " + load.label);
+  for (const WorkloadSpec& workload : plan.workloads) {
+    const std::string group = workload.group.substr(0, workload.group.find(':'));
+    std::vector<std::string>& row = section.rows.emplace_back(1, group + ", " + workload.label);
     for (const Comparison comparison : {walked, against_dlmalloc, against_tlsf})
-      row.push_back(number(ratio(results, comparison, load.name)));
+      row.push_back(number(ratio(results, comparison, workload.name)));
   }
   return section;
 }
 
 std::vector<Bar> speed_bars(const Plan& plan, const Results& results) {
   using enum Bar::Side;
-  const auto on_traces = ratios(results, against_dlmalloc, loads_of(plan, trace_group));
+  const auto on_traces = ratios(results, against_dlmalloc, workloads_of(plan, trace_group));
   const std::string k = "first_fit, churn of 16 to 512 bytes, ";
   return {
       {k + "growth from 100 to 10,000", at_most, 0.1, "", growth(results, "first_fit", "uniform")},
@@ -216,7 +216,7 @@ std::vector<Bar> speed_bars(const Plan& plan, const Results& results) {
       {"segregated_fit, churn of 16 to 512 bytes, at 1,000", at_most, 30, " ns a pair",
        results.figure("segregated_fit", churn("uniform", 1000))},
       {"segregated_fit / tlsf, worst of all loads", at_most, 1, " times",
-       most(ratios(results, against_tlsf, plan.loads))},
+       most(ratios(results, against_tlsf, plan.workloads))},
   };
 }
 

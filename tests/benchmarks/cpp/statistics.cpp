@@ -26,7 +26,7 @@ double growth_exponent(const std::vector<Point>& points) {
   double squares = 0;
   for (const Point& point : points) {
     const double x = std::log(point.size) - mean;
-    products += x * std::log(point.cost);  // x adds up to 0: no need to centre the cost as well
+    products += x * std::log(point.cost);  // the x sum to 0, so the cost need not be centred too
     squares += x * x;
   }
   return products / squares;

@@ -1,11 +1,11 @@
-// statistics.hpp: the few numbers that a benchmark is read by.
+// statistics.hpp: the statistics of the benchmark: median, geometric mean, growth exponent.
 //
-// One slow moment of the machine moves a mean as far as it likes; it moves a median by one place.
-// So the figure of several rounds is their median. Ratios multiply, so they are averaged
-// geometrically: twice as fast on one trace and half as fast on another is no difference.
+// One slow moment of the machine can change a mean by any amount, but a median by one place only.
+// So the figure of several rounds is their median. Ratios multiply, so their mean is the geometric
+// one: twice as fast on one trace and half as fast on another is no difference on average.
 //
-// How a cost grows is the exponent k in  cost = c * size^k : a straight line on paper with
-// logarithmic axes, whose slope is fitted by least squares. 0 is flat, 1 is linear.
+// The growth of a cost is the exponent k in  cost = c * size^k : a straight line on logarithmic
+// axes, whose slope is fitted by least squares. 0 is flat, 1 is linear.
 #pragma once
 
 #include <vector>

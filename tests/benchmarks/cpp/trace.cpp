@@ -13,9 +13,9 @@
 namespace bench {
 namespace {
 
-constexpr double patience_to_unpack = 60;  // seconds
+constexpr double unpack_timeout = 60;  // seconds
 
-// Puts operations together as they come, and settles what is odd about them.
+// Collects the operations, and corrects those that are not valid.
 class Builder {
  public:
   void allocate(std::uint64_t id, Size size) {
@@ -77,7 +77,7 @@ class Builder {
   Size taken_ = 0;
 };
 
-// Reads one line from the left.
+// The words of one line.
 class Words {
  public:
   explicit Words(std::string_view line) : rest_(line) {}
@@ -94,7 +94,7 @@ class Words {
   std::string_view rest_;
 };
 
-// A whole number that fills the word, at most `most`.
+// Reads a whole word as a number of at most `most`.
 bool number(std::string_view word, std::uint64_t most, std::uint64_t& value) {
   const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
   return error == std::errc{} && end == word.data() + word.size() && value <= most;
@@ -119,7 +119,7 @@ bool read_script_line(std::string_view line, Builder& builder) {
   return letter == 'a' || letter == 'r' || letter == 'f';
 }
 
-// The number between `name`( and ).
+// Reads the number between `name` and a closing bracket.
 bool argument(std::string_view line, std::string_view name, std::uint64_t& value) {
   if (!line.starts_with(name)) return false;
   line.remove_prefix(name.size());
@@ -147,8 +147,8 @@ std::string grammar(const std::filesystem::path& file) {
 }
 
 std::string unpacked(const std::filesystem::path& file) {
-  Finished gzip = run({.words = {"gzip", "-cd", file.string()}, .patience = patience_to_unpack});
-  if (!gzip.well) throw std::runtime_error("gzip cannot unpack it");
+  Finished gzip = run({.words = {"gzip", "-cd", file.string()}, .timeout = unpack_timeout});
+  if (!gzip.succeeded) throw std::runtime_error("gzip cannot unpack it");
   return std::move(gzip.output);
 }
 

@@ -1,15 +1,16 @@
-// trace.hpp: what a recorded program asked of malloc, ready to be played in a circle.
+// trace.hpp: the calls of a recorded program, ready to be played in a cycle.
 //
-// Two grammars, told apart by the file's name, each plain or with .gz behind:
+// There are two grammars, distinguished by the file's suffix; .gz may follow:
 //
-//     .script   CS107       a ID SIZE | r ID SIZE | f ID, comments after #; an id may come again
-//     .trace    wee_alloc   Alloc(SIZE), | Free(K),  K counts the Allocs from 0; other lines are
-//     passed over
+//     .script   CS107       a ID SIZE | r ID SIZE | f ID     comments after #; an id may be reused
+//     .trace    wee_alloc   Alloc(SIZE), | Free(K),          K counts the Allocs from 0; all other
+//                                                            lines are skipped
 //
-// Real traces free what they never allocated and allocate what is live already. That is settled
-// here, as glassheap's replay settles it, so that a player needs no checks: a release or a
-// reallocation is of a live block, an allocation of a dead one. And what the program left behind is
-// released at the end, so that a trace can be played again and again on one heap.
+// Real traces free blocks that they never allocated, and allocate blocks that are live already.
+// Such operations are corrected here, in the same way as by glassheap's replay, so that a player
+// needs no checks: a release or reallocation is of a live block, an allocation of a dead one. The
+// blocks that the program left are released at the end, so that a trace can be played repeatedly on
+// one heap.
 #pragma once
 
 #include <cstdint>
@@ -28,18 +29,18 @@ enum class Action : std::uint8_t { allocate, reallocate, release };
 
 struct Operation {
   Action action;
-  std::uint32_t block;  // which, counted from 0
-  Size size;            // bytes that the block then has; 0 for a release
+  std::uint32_t block;  // its index, from 0
+  Size size;            // bytes of the block afterwards; 0 for a release
 };
 
 struct Trace {
   std::vector<Operation> operations;
-  std::uint32_t blocks = 0;  // different ones
+  std::uint32_t blocks = 0;  // the number of different blocks
   Size peak_payload = 0;     // bytes requested and live at the fullest moment
   Size peak_taken = 0;       // the same with a header of 16 bytes, rounded up to 16, for each block
 };
 
-// The bytes that a block of `size` takes in a heap with headers.
+// The bytes that a block of `size` bytes takes in a heap with headers.
 [[nodiscard]] constexpr Size taken(Size size) noexcept {
   return glassheap::granule_size + glassheap::round_up(size, glassheap::granule_size);
 }

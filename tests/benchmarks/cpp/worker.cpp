@@ -23,7 +23,7 @@ Function find_function(const char* name) {
   return reinterpret_cast<Function>(dlsym(RTLD_DEFAULT, name));
 }
 
-// The version that the malloc of this process tells, each library in its own way.
+// The version of this process's malloc; each library has its own way to report it.
 std::string malloc_version() {
   const char* version = nullptr;
   std::size_t size = sizeof version;
@@ -39,7 +39,7 @@ std::string malloc_version() {
   return "of unknown version";
 }
 
-int tell_malloc() {
+int print_malloc() {
   Dl_info place{};
   if (dladdr(dlsym(RTLD_DEFAULT, "malloc"), &place) == 0) return 1;
   const auto library = std::filesystem::path(place.dli_fname).filename().string();
@@ -47,7 +47,7 @@ int tell_malloc() {
   return 0;
 }
 
-const Contender& named(const std::vector<Contender>& all, const std::string& name) {
+const Contender& find_contender(const std::vector<Contender>& all, const std::string& name) {
   const auto found = std::ranges::find(all, name, &Contender::name);
   if (found == all.end() || found->missing())
     throw std::runtime_error("there is no contender '" + name + "'");
@@ -55,14 +55,14 @@ const Contender& named(const std::vector<Contender>& all, const std::string& nam
 }
 
 int play_turn(std::span<const std::string> words) {
-  const std::vector<Contender> all = roster();
-  const Contender& contender = named(all, words[0]);
-  Load load = make_load(words[1]);
-  const Job job{.region = region_for(load) << std::stoul(words[2]),
+  const std::vector<Contender> all = registry();
+  const Contender& contender = find_contender(all, words[0]);
+  Workload workload = make_workload(words[1]);
+  const Job job{.region = region_for(workload) << std::stoul(words[2]),
                 .limits = {std::stod(words[3]), std::stod(words[4])},
                 .policy = contender.policy,
                 .headers = contender.headers};
-  const Outcome outcome = contender.peer.play(load, job);
+  const Outcome outcome = contender.peer.play(workload, job);
   const char* const verdict = verdicts[static_cast<std::size_t>(outcome.verdict)];
   std::printf("%s %.6g\n", verdict, outcome.nanoseconds);
   return 0;
@@ -70,33 +70,35 @@ int play_turn(std::span<const std::string> words) {
 
 // --- The parent's side. ------------------------------------------------------------------------
 
-constexpr double probing = 10;  // seconds
+constexpr double probe_timeout = 10;  // seconds
 
 Command command_for(const Contender& contender, std::vector<std::string> words) {
   words.insert(words.begin(), {"/proc/self/exe", "--worker"});
   return {.words = std::move(words), .preload = contender.preload};
 }
 
-// Seconds by the clock on the wall, for a worker that keeps to its own limits on a busy machine,
-// and draws and fills beforehand, which they do not count.
-double patience_for(const Limits& limits) { return 30 + 8 * (limits.patience + limits.seconds); }
+// Seconds of real time for a worker: more than its own limits, because the machine may be busy, and
+// because the limits do not include the time to draw the script and to fill the heap.
+double timeout_for(const Limits& limits) {
+  return 30 + 8 * (limits.settling_timeout + limits.seconds);
+}
 
-Turn read_answer(const std::string& output) {
+Turn parse_result(const std::string& output) {
   std::istringstream line(output);
   std::string verdict;
   Turn turn;
   line >> verdict >> turn.outcome.nanoseconds;
   const auto* const found = std::ranges::find(verdicts, verdict);
-  if (!line || found == std::end(verdicts)) return {.trouble = "failed"};
+  if (!line || found == std::end(verdicts)) return {.failure = "failed"};
   turn.outcome.verdict = static_cast<Verdict>(found - std::begin(verdicts));
   return turn;
 }
 
 }  // namespace
 
-int answer(std::span<const std::string> words) {
+int run_worker(std::span<const std::string> words) {
   unsetenv("LD_PRELOAD");  // not for the children of this process
-  if (words.empty()) return tell_malloc();
+  if (words.empty()) return print_malloc();
   try {
     if (words.size() == 5) return play_turn(words);
     std::fputs("glassheap-bench: --worker is for the program itself\n", stderr);
@@ -106,24 +108,24 @@ int answer(std::span<const std::string> words) {
   return 1;
 }
 
-Turn take_turn(const Contender& contender, const std::string& load, unsigned doublings,
+Turn take_turn(const Contender& contender, const std::string& workload, unsigned doublings,
                const Limits& limits) {
-  Command command =
-      command_for(contender, {contender.name, load, std::to_string(doublings),
-                              std::to_string(limits.seconds), std::to_string(limits.patience)});
-  command.patience = patience_for(limits);
+  Command command = command_for(
+      contender, {contender.name, workload, std::to_string(doublings),
+                  std::to_string(limits.seconds), std::to_string(limits.settling_timeout)});
+  command.timeout = timeout_for(limits);
   const Finished finished = run(command);
-  if (finished.late) return {.trouble = "too slow"};
-  if (!finished.well) return {.trouble = "failed"};
-  return read_answer(finished.output);
+  if (finished.timed_out) return {.failure = "too slow"};
+  if (!finished.succeeded) return {.failure = "failed"};
+  return parse_result(finished.output);
 }
 
 void probe(Contender& contender) {
   Command command = command_for(contender, {});
-  command.patience = probing;
+  command.timeout = probe_timeout;
   command.quiet = true;
   const Finished finished = run(command);
-  if (finished.well && finished.output.starts_with(contender.preload)) {
+  if (finished.succeeded && finished.output.starts_with(contender.preload)) {
     contender.peer.version = finished.output.substr(0, finished.output.find('\n'));
   } else {
     contender.peer = {};

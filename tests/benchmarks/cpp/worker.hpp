@@ -1,14 +1,16 @@
-// worker.hpp: a turn in a process of its own, from both sides.
+// worker.hpp: one turn in a process of its own: the child's side and the parent's.
 //
-// Every turn, of every contender, is this program started once more: with a fresh heap, a fresh
-// address space, and for some with another malloc in LD_PRELOAD. It is asked by its arguments and
-// answers with one line on stdout.
+// For every turn of every contender this program is started again: with a fresh heap, a fresh
+// address space, and for some contenders another malloc in LD_PRELOAD. It takes its task from its
+// arguments and prints one line on stdout:
 //
-//     --worker NAME LOAD DOUBLINGS SECONDS PATIENCE     measured NS | unsettled NS | refused 0
-//     --worker                                          LIBRARY, that serves malloc, and VERSION
+//     arguments                                                  output
+//     --worker NAME WORKLOAD DOUBLINGS SECONDS SETTLING_TIMEOUT  measured NS | unsettled NS
+//                                                                | refused 0
+//     --worker                                                   LIBRARY VERSION, of its malloc
 //
-// DOUBLINGS says how often the load's usual region is doubled. A dynamic loader that cannot preload
-// a library says so on stderr and goes on without it; hence the second question.
+// DOUBLINGS is the number of times that the workload's usual region is doubled. The second form
+// exists because a dynamic loader that cannot preload a library says so on stderr and continues.
 #pragma once
 
 #include <span>
@@ -17,19 +19,19 @@
 
 namespace bench {
 
-// The child's side: answers, and returns the exit status.
-int answer(std::span<const std::string> words);
+// The child's side: performs the task, and returns the exit status.
+int run_worker(std::span<const std::string> words);
 
-// The parent's side. What a turn came to, or why it came to nothing.
+// The parent's side: the outcome of a turn, or the reason why there is none.
 struct Turn {
   Outcome outcome = {};
-  std::string trouble;  // a few words; empty if there is an outcome
+  std::string failure;  // in a few words; empty if there is an outcome
 };
-[[nodiscard]] Turn take_turn(const Contender& contender, const std::string& load,
+[[nodiscard]] Turn take_turn(const Contender& contender, const std::string& workload,
                              unsigned doublings, const Limits& limits);
 
-// Whether this contender's library can be preloaded; then fills in its version, otherwise the
-// contender is missing from here on.
+// Fills in the version of the contender's library, if that can be preloaded; otherwise marks the
+// contender as missing.
 void probe(Contender& contender);
 
 }  // namespace bench

@@ -1,10 +1,10 @@
 """malloc_many and free_many: a million blocks in one call.
 
-The sizes are 1 to 256 bytes, drawn at random from a fixed seed.  In a region that was never used
-the system has to find and clear each page as it is first touched; one that was used before has
-them.  A program meets the first once and the second ever after, so both are here, and the bar is
-held against either.  What the system alone takes for the pages is a row of its own.  Each call is
-run by itself and timed whole, the making of the answer included.
+The sizes are 1 to 256 bytes, drawn at random from a fixed seed.  In a new region the system has to
+find and clear each page at the first access; a region that was used before has its pages.  A
+program meets the first case once and the second one afterwards, so both are measured, and the bar
+applies to each.  The system's time for the pages alone is a row of its own.  Each call is timed as
+a whole, including the creation of its result.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from glassheap import Heap
 from measuring.results import Bar, Section, middle, spread
-from measuring.timing import Times, once, race_of_calls
+from measuring.timing import Times, run_calls_interleaved, time_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,7 +26,7 @@ COUNT = 1_000_000
 LARGEST = 256
 HEADER = 16
 MOST = 20
-"""Nanoseconds a block that malloc_many may take."""
+"""The bar of malloc_many, in nanoseconds a block."""
 
 FRESH = "malloc_many, array('Q'), untouched region"
 USED = "malloc_many, array('Q'), region used before"
@@ -38,7 +38,7 @@ SHUFFLED = "free_many, array('Q'), shuffled"
 
 
 class Batches:
-    """The sizes, a region that is large enough and in use, and the calls to be timed."""
+    """The sizes, a heap that is large enough and was used before, and the calls to time."""
 
     def __init__(self) -> None:
         draw = random.Random(COUNT)
@@ -50,7 +50,7 @@ class Batches:
         self.shuffled = array("Q", draw.sample(self.order, COUNT))
 
     def calls(self) -> dict[str, Callable[[], float]]:
-        """What to time, by name; each returns nanoseconds a block."""
+        """The calls to time, by name; each returns nanoseconds a block."""
         return {
             FRESH: self.fresh,
             USED: lambda: self.malloc_many(self.used, self.array),
@@ -62,36 +62,36 @@ class Batches:
         }
 
     def fresh(self) -> float:
-        """A million blocks in a region that nobody has touched."""
+        """Allocate a million blocks in an untouched region."""
         with Heap(self.region) as heap:
-            return once(lambda: heap.malloc_many(self.array)) / COUNT
+            return time_once(lambda: heap.malloc_many(self.array)) / COUNT
 
     def pages(self) -> float:
-        """A byte written to each page of a new region, without any heap."""
+        """Write a byte to each page of a new region, without a heap."""
         with mmap.mmap(-1, self.region, flags=mmap.MAP_PRIVATE) as pages:
-            ask_for_large(pages)
-            return once(lambda: touch(pages)) / COUNT
+            request_huge_pages(pages)
+            return time_once(lambda: touch(pages)) / COUNT
 
     def malloc_many(self, heap: Heap, sizes: Sequence[int] | array[int]) -> float:
-        """A million blocks in a heap that is empty again."""
+        """Allocate a million blocks in a heap that was reset."""
         heap.reset()
-        return once(lambda: heap.malloc_many(sizes)) / COUNT
+        return time_once(lambda: heap.malloc_many(sizes)) / COUNT
 
     def single_calls(self) -> float:
-        """The same blocks, a call each: what the batch saves."""
+        """Allocate the same blocks by single calls, for comparison."""
         self.used.reset()
         malloc = self.used.malloc
-        return once(lambda: [malloc(size) for size in self.list]) / COUNT
+        return time_once(lambda: [malloc(size) for size in self.list]) / COUNT
 
     def free_many(self, addresses: array[int]) -> float:
-        """Give them back; the heap hands out the same addresses every time."""
+        """Free the blocks; the heap returns the same addresses every time."""
         self.used.reset()
         self.used.malloc_many(self.array)
-        return once(lambda: self.used.free_many(addresses)) / COUNT
+        return time_once(lambda: self.used.free_many(addresses)) / COUNT
 
 
-def ask_for_large(pages: mmap.mmap) -> None:
-    """Ask for large pages where the system has them, as a heap does for its region."""
+def request_huge_pages(pages: mmap.mmap) -> None:
+    """Request huge pages if the system has them, like a heap for its region."""
     if hasattr(mmap, "MADV_HUGEPAGE"):
         pages.madvise(mmap.MADV_HUGEPAGE)
 
@@ -103,8 +103,8 @@ def touch(pages: mmap.mmap) -> None:
 
 
 def measure(rounds: int, _seconds: float) -> Section:
-    """Nanoseconds a block."""
-    times = race_of_calls(Batches().calls(), rounds)
+    """Measure nanoseconds a block."""
+    times = run_calls_interleaved(Batches().calls(), rounds)
     return Section(
         title=f"A million blocks of 1 to {LARGEST} bytes in one call",
         notes=[],
@@ -117,5 +117,5 @@ def measure(rounds: int, _seconds: float) -> Section:
 
 
 def bar(name: str, times: Times) -> Bar:
-    """What is wanted of malloc_many, in either region."""
+    """The bar of malloc_many in a new or a used region."""
     return Bar(name, "at most", MOST, "ns a block", median(times))

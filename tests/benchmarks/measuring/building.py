@@ -1,8 +1,8 @@
 """The peers that need a compiler, built on demand with CMake.
 
-They are linked with the library of the installed package, so they are kept under .build/ in a
-folder named after the interpreter and after that library's contents: another install is another
-folder, and what is measured is never older than what it is compared with.
+They are linked with the library of the installed package. They are kept under .build/ in a folder
+named after the interpreter and the contents of that library, so a new installation gets a new
+folder, and the peers always match the measured package.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ CACHE = Path(__file__).parents[3] / ".build" / "benchmarks"
 
 
 def build(module: str) -> ModuleType:
-    """Build an extension module of the peers, if it is not up to date, and import it.
+    """Build an extension module of the peers if it is out of date, and import it.
 
-    Raises PeerMissingError if that cannot be done here.
+    Raises PeerMissingError if it cannot be built on this machine.
     """
     folder = configure()
     run([find_cmake(), "--build", str(folder), "--target", module], folder)
@@ -56,12 +56,12 @@ def configure() -> Path:
 
 
 def build_folder() -> Path:
-    """Where the peers of this interpreter and this library belong."""
+    """The folder for this interpreter and this library."""
     return CACHE / f"{sys.implementation.cache_tag}-{fingerprint()}"
 
 
 def fingerprint() -> str:
-    """A name for the library's contents."""
+    """A hash of the library's contents."""
     digest = hashlib.sha256()
     for library in sorted(find_config().parents[1].glob("*glassheap*")):
         if library.is_file():
@@ -70,7 +70,7 @@ def fingerprint() -> str:
 
 
 def find_config() -> Path:
-    """The folder of the CMake config that the installed package brings."""
+    """The folder of the CMake config of the installed package."""
     try:
         return paths.cmake_dir()
     except FileNotFoundError as error:
@@ -78,7 +78,7 @@ def find_config() -> Path:
 
 
 def find_cmake() -> str:
-    """CMake from the PATH, or from the environment of this interpreter."""
+    """CMake on the PATH, or in the environment of this interpreter."""
     places = os.pathsep.join([os.environ.get("PATH", os.defpath), str(Path(sys.executable).parent)])
     cmake = shutil.which("cmake", path=places)
     if cmake is None:
@@ -87,7 +87,7 @@ def find_cmake() -> str:
 
 
 def run(line: list[str], folder: Path) -> None:
-    """Run a command of the build; what it says is kept in a log beside it."""
+    """Run a command of the build; its output is kept in a log in the folder."""
     log = folder / "build.log"
     done = subprocess.run(line, capture_output=True, text=True, check=False)
     log.write_text(done.stdout + done.stderr)

@@ -1,6 +1,6 @@
-"""What it takes to hand an array to another process, and to work in one heap with three others.
+"""The cost of passing an array to another process, and of four processes that use one heap.
 
-Both are timed by the clock on the wall, because what one process saves another may spend.
+Both are timed by the wall clock, because the time is spent in several processes.
 """
 
 from __future__ import annotations
@@ -12,24 +12,24 @@ from typing import TYPE_CHECKING, TypeVar
 
 from glassheap import SharedHeap
 from measuring.results import Bar, Section, middle, number, spread
-from measuring.timing import race_of_calls, ratio
+from measuring.timing import ratio, run_calls_interleaved
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 T = TypeVar("T")
 
-PICKLED, TRAVELS = "pickled: a bytearray", "a block of a SharedHeap"
+PICKLED, SHARED = "pickled: a bytearray", "a block of a SharedHeap"
 
 PROCESSES = 4
 LONGEST = 50
-"""Milliseconds of one operation, at the most."""
+"""The bar of the longest operation, in milliseconds."""
 
 SIZES = (16, 100, 1000, 40, 5000, 64)
 
 
 def measure_passing(rounds: int, megabytes: int) -> Section:
-    """An array to a pool's worker and back."""
+    """Measure passing an array to a pool's worker and back."""
     size = megabytes * 1_000_000
     context = multiprocessing.get_context("spawn")
     with (
@@ -40,15 +40,15 @@ def measure_passing(rounds: int, megabytes: int) -> Section:
         content = bytearray(size)
         memoryview(block)[:] = content
         calls: dict[str, Callable[[], float]] = {
-            TRAVELS: lambda: there_and_back(pool, block),
-            PICKLED: lambda: there_and_back(pool, content),
+            SHARED: lambda: round_trip(pool, block),
+            PICKLED: lambda: round_trip(pool, content),
         }
-        calls[TRAVELS]()  # the worker starts, and attaches
-        times = race_of_calls(calls, rounds)
-    faster = ratio(times[PICKLED], times[TRAVELS])
+        calls[SHARED]()  # starts the worker, which attaches to the heap
+        times = run_calls_interleaved(calls, rounds)
+    faster = ratio(times[PICKLED], times[SHARED])
     return Section(
         title=f"{megabytes} MB to a worker of a pool and back",
-        notes=["The worker touches the first byte and returns what it was given."],
+        notes=["The worker writes the first byte and returns its argument."],
         columns=["how", "ms", "all rounds"],
         rows=[[name, middle(taken), spread(taken)] for name, taken in times.items()],
         bars=[Bar("a block, against pickling it", "at least", 100, "times as fast", faster)],
@@ -57,22 +57,22 @@ def measure_passing(rounds: int, megabytes: int) -> Section:
     )
 
 
-def there_and_back(pool: ProcessPoolExecutor, content: object) -> float:
-    """Milliseconds until it is here again."""
+def round_trip(pool: ProcessPoolExecutor, content: object) -> float:
+    """Milliseconds until the content is returned by the worker."""
     begun = perf_counter_ns()
-    pool.submit(touched, content).result()
+    pool.submit(write_first_byte, content).result()
     return (perf_counter_ns() - begun) / 1e6
 
 
-def touched(content: T) -> T:
-    """What the worker does."""
+def write_first_byte(content: T) -> T:
+    """The task of the worker."""
     with memoryview(content) as view:  # type: ignore[arg-type]
         view[0] = 1
     return content
 
 
 def measure_crowd(seconds: float) -> Section:
-    """Four processes at once in one heap: the longest that one operation took."""
+    """Measure the longest single operation of four processes at once in one heap."""
     with SharedHeap.create(size=1 << 24) as heap:
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(PROCESSES, context) as pool:
@@ -82,7 +82,7 @@ def measure_crowd(seconds: float) -> Section:
     longest = max(longest for _, longest in done) / 1e6
     return Section(
         title=f"{PROCESSES} processes at once in one heap, for {number(seconds)} seconds",
-        notes=["Each operation was timed by itself, waits included."]
+        notes=["Each operation was timed individually, waits included."]
         + ([] if sound else ["The heap was NOT SOUND at the end."]),
         columns=["process", "operations", "longest, ms"],
         rows=[
@@ -96,7 +96,7 @@ def measure_crowd(seconds: float) -> Section:
 
 
 def work(heap: SharedHeap, seconds: float) -> tuple[int, int]:
-    """Operations done in that time, and the nanoseconds that the longest took."""
+    """Allocate and free for so long; the number of operations, and the longest in nanoseconds."""
     count = longest = 0
     live: list[int] = []
     until = monotonic() + seconds

@@ -1,4 +1,4 @@
-"""What the figures were measured on: enough to judge them, and nothing that names the machine."""
+"""The machine of a run: enough facts to judge the figures, and none that identify the machine."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pathlib import Path
 import glassheap
 
 BUSY = 0.5
-"""Runnable programs a processor, on average over a minute, from which figures are doubtful."""
+"""Runnable programs a processor, averaged over a minute, that make the figures doubtful."""
 
 
 def describe() -> dict[str, str]:
-    """Names and versions, and how busy the machine is at the moment."""
+    """Names and versions, and the current load of the machine."""
     return {
         "processor": f"{processor()}, {os.cpu_count()} of them",
         "system": f"{platform.system()} {release()}, {platform.machine()}",
@@ -28,7 +28,7 @@ def describe() -> dict[str, str]:
 
 
 def processor() -> str:
-    """The name that the processor gives itself."""
+    """The model name of the processor."""
     facts = Path("/proc/cpuinfo")
     if facts.exists():
         model = re.search(r"^model name\s*: (.+)$", facts.read_text(), re.MULTILINE)
@@ -38,12 +38,12 @@ def processor() -> str:
 
 
 def release() -> str:
-    """The first two numbers of the system's version."""
+    """The first two numbers of the version of the system."""
     return ".".join(platform.release().split(".")[:2])
 
 
 def version(package: str) -> str:
-    """Of an installed package."""
+    """The version of an installed package."""
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
@@ -51,7 +51,7 @@ def version(package: str) -> str:
 
 
 def load() -> str:
-    """The load average of the last minute, with a warning if it is too much to measure by."""
+    """The load average of the last minute, with a warning if it is too high."""
     average = os.getloadavg()[0]
     busy = average > BUSY * (os.cpu_count() or 1)
     return f"{average:.2f}" + (" (BUSY: measure again on a quiet machine)" if busy else "")

@@ -1,9 +1,9 @@
-"""Memory: what a live block of 64 bytes takes, all told, and what the import does.
+"""The memory of a live block of 64 bytes, all included, and of the import.
 
-A fresh interpreter reads its resident set before and after it makes a hundred thousand blocks.  The
-difference over their number is what a block takes with everything around it: headers, rounding,
-bookkeeping, and the eight bytes of the place where its address is kept.  Linux alone tells this
-exactly, in /proc; elsewhere the section says so and is empty.
+A fresh interpreter reads its resident set before and after it allocates a hundred thousand blocks.
+The difference divided by their number is the memory of a block with everything around it: header,
+rounding, bookkeeping, and the eight bytes that hold its address.  Only Linux has this figure, in
+/proc; on other systems the section is empty and says so.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from measuring.peers import BLOCK
 from measuring.results import Section, middle, spread
-from measuring.timing import race_of_calls
+from measuring.timing import run_calls_interleaved
 
 STATM = Path("/proc/self/statm")
 COUNT = 100_000
@@ -33,7 +33,7 @@ before = resident()
 {measured}
 print(resident() - before)
 """
-"""Run by a fresh interpreter; `prepare` is not counted, `measured` is."""
+"""The program of a fresh interpreter; `measured` counts, `prepare` does not."""
 
 LIBC = """
 import ctypes
@@ -64,16 +64,16 @@ IMPORT = "import glassheap, in all"
 
 
 def measure(rounds: int, _seconds: float) -> Section:
-    """Bytes of memory by what takes them."""
+    """Measure the bytes of a block of each kind, and of the import."""
     title, columns = "Memory that becomes resident", ["what", "bytes", "all rounds"]
     if not STATM.exists():
         return Section(title, ["Not measured: this system has no /proc."], columns, [])
-    calls = {name: partial(grown, *program, COUNT) for name, program in BLOCKS.items()}
-    calls[IMPORT] = partial(grown, "", "import glassheap", 1)
-    taken = race_of_calls(calls, rounds)
+    calls = {name: partial(growth, *program, COUNT) for name, program in BLOCKS.items()}
+    calls[IMPORT] = partial(growth, "", "import glassheap", 1)
+    taken = run_calls_interleaved(calls, rounds)
     return Section(
         title=title,
-        notes=[f"Bytes of one live block of {BLOCK} bytes, among {COUNT:,}; the last row: in all."],
+        notes=[f"Bytes per live block of {BLOCK} bytes, among {COUNT:,}. The last row is a total."],
         columns=columns,
         rows=[[name, middle(sizes), spread(sizes)] for name, sizes in taken.items()],
         samples=taken,
@@ -81,8 +81,8 @@ def measure(rounds: int, _seconds: float) -> Section:
     )
 
 
-def grown(prepare: str, measured: str, parts: int) -> float:
-    """How many bytes an interpreter has grown by, over `parts`."""
+def growth(prepare: str, measured: str, parts: int) -> float:
+    """The growth of an interpreter in bytes, divided by `parts`."""
     program = PROGRAM.format(statm=str(STATM), prepare=prepare, measured=measured)
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
     return int(done.stdout) / parts

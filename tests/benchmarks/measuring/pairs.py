@@ -1,7 +1,7 @@
-"""A block of 64 bytes made and given back, beside what a program would use instead.
+"""malloc and free of a block of 64 bytes, beside the alternatives of a program.
 
-Every contender holds one block at a time and works in a heap that is otherwise empty: its best
-case, for all alike.
+Every contender has one block at a time, in a heap that is otherwise empty: the best case for all of
+them alike.
 """
 
 from __future__ import annotations
@@ -9,20 +9,20 @@ from __future__ import annotations
 from glassheap import Heap
 from measuring.peers import BLOCK, METHODS, PEERS, REGION, Peer
 from measuring.results import Bar, PeerMissingError, Section, middle, number, spread
-from measuring.timing import EMPTY_LOOP, Contender, Times, race, ratio
+from measuring.timing import EMPTY_LOOP, Contender, Times, ratio, run_interleaved
 
 OWN = "glassheap"
 
 
 def measure(rounds: int, seconds: float) -> Section:
-    """Every peer that can be had, beside glassheap."""
+    """Measure glassheap and every peer that is available."""
     own = Contender(OWN, METHODS, {"heap": Heap(REGION)})
-    contenders, notes = entrants()
-    times = race([own, *contenders], rounds, seconds)
+    contenders, notes = available_peers()
+    times = run_interleaved([own, *contenders], rounds, seconds)
     loop = times.pop(EMPTY_LOOP.name)
     return Section(
         title=f"malloc and free of {BLOCK} bytes, from Python",
-        notes=[f"The loop's own time, {middle(loop)} ns, has been taken off every row.", *notes],
+        notes=[f"The empty loop takes {middle(loop)} ns, subtracted from every row.", *notes],
         columns=["by", "ns a pair", "all rounds", "times glassheap's"],
         rows=[row(name, taken, times[OWN]) for name, taken in times.items()],
         bars=[bar(peer, times.get(peer.name), times[OWN]) for peer in PEERS if has_bar(peer)],
@@ -31,21 +31,21 @@ def measure(rounds: int, seconds: float) -> Section:
     )
 
 
-def entrants() -> tuple[list[Contender], list[str]]:
-    """The peers that this machine has, and a sentence about each that it has not."""
+def available_peers() -> tuple[list[Contender], list[str]]:
+    """The peers that are available on this machine, and a sentence about each of the others."""
     contenders: list[Contender] = []
     missing: list[str] = []
     for peer in PEERS:
-        entrant = enter(peer)
-        if isinstance(entrant, Contender):
-            contenders.append(entrant)
+        found = contender_or_reason(peer)
+        if isinstance(found, Contender):
+            contenders.append(found)
         else:
-            missing.append(entrant)
+            missing.append(found)
     return contenders, missing
 
 
-def enter(peer: Peer) -> Contender | str:
-    """The peer, or the sentence that says why it cannot be had."""
+def contender_or_reason(peer: Peer) -> Contender | str:
+    """The peer as a contender, or a sentence with the reason why it is not available."""
     try:
         return peer.contender()
     except PeerMissingError as reason:
@@ -53,17 +53,17 @@ def enter(peer: Peer) -> Contender | str:
 
 
 def row(name: str, times: Times, own: Times) -> list[str]:
-    """A contender's line in the table."""
+    """The row of a contender in the table."""
     return [name, middle(times), spread(times), number(ratio(times, own))]
 
 
 def has_bar(peer: Peer) -> bool:
-    """Whether anything is wanted of the comparison."""
+    """True if the comparison with this peer has a bar."""
     return peer.most is not None or peer.faster is not None
 
 
 def bar(peer: Peer, times: Times | None, own: Times) -> Bar:
-    """What is wanted, and what is so."""
+    """The bar of the comparison, with its figure."""
     what = f"a pair, against {peer.name}"
     if peer.most is not None:
         figure = None if times is None else ratio(own, times)

@@ -1,8 +1,8 @@
-"""What glassheap's pair of calls is compared with: how to make each, and what is wanted of it.
+"""The peers of glassheap's pair of calls: their construction and their bars.
 
-glassheap and the hand-written type have methods and are called as a program would, with
-`heap.free(heap.malloc(64))`; so is multiprocessing.heap.  The functions of ctypes and cffi are
-local variables of the loop, which spares them the look-up.
+glassheap, the hand-written type and multiprocessing.heap have methods and are called as in a
+program, by `heap.free(heap.malloc(64))`.  The functions of ctypes and cffi are local variables of
+the loop, which saves them the attribute look-up.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 BLOCK = 64
-"""Bytes that every contender asks for."""
+"""Bytes of the block that every contender allocates."""
 
 REGION = 4096
-"""Bytes of the heap, where a contender has one."""
+"""Bytes of the heap, if a contender has one."""
 
 METHODS = f"heap.free(heap.malloc({BLOCK}))"
 FUNCTIONS = f"free(malloc({BLOCK}))"
 
 
 class Peer(NamedTuple):
-    """Something to compare with.
+    """An alternative to glassheap.
 
-    `make` gives the statement and the names in it, and raises PeerMissingError where that cannot be
-    had.  `most` is how many times the peer's time glassheap may take; `faster` how many times
-    as fast it is to be.
+    `make` returns the statement and the names in it, and raises PeerMissingError if the peer is not
+    available.  The bar is `most`, the largest ratio of glassheap's time to the peer's, or `faster`,
+    the smallest ratio of the peer's time to glassheap's, or none.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Peer(NamedTuple):
     faster: float | None = None
 
     def contender(self) -> Contender:
-        """The peer, ready to run."""
+        """The peer as a contender."""
         return Contender(self.name, *self.make())
 
 
@@ -57,29 +57,29 @@ def by_ctypes() -> tuple[str, dict[str, object]]:
 
 
 def by_cffi() -> tuple[str, dict[str, object]]:
-    """The same through cffi, found at run time."""
+    """libc's functions through cffi, found at run time."""
     return FUNCTIONS, foreign.by_cffi()._asdict()
 
 
 def by_compiled_cffi() -> tuple[str, dict[str, object]]:
-    """The same through an extension that cffi wrote."""
+    """libc's functions through an extension written by cffi."""
     foreign.import_cffi()
     libc = building.build(foreign.CFFI_MODULE).lib
     return FUNCTIONS, {"malloc": libc.malloc, "free": libc.free}
 
 
 def bytearrays() -> tuple[str, dict[str, object]]:
-    """An object of the interpreter's own, dropped as soon as it is made."""
+    """A bytearray, dropped as soon as it is made."""
     return f"bytearray({BLOCK})", {}
 
 
 def shared_blocks() -> tuple[str, dict[str, object]]:
-    """A block of multiprocessing.heap, without the object that its users have around it."""
+    """A block of multiprocessing.heap without the wrapper of its users."""
     return METHODS, {"heap": SharedHeap()}
 
 
 def shared_buffers() -> tuple[str, dict[str, object]]:
-    """A block of multiprocessing.heap with that object, which frees it when it is dropped."""
+    """A block of multiprocessing.heap with that wrapper, which frees it when it is dropped."""
     return f"Buffer({BLOCK})", {"Buffer": BufferWrapper}
 
 

@@ -1,7 +1,7 @@
-"""Recorded programs, replayed: what an operation costs inside the heap, without Python around it.
+"""Recorded programs, replayed: the cost of an operation inside the heap, without Python around it.
 
-The first replay of a trace finds the region in which everything fits; the rounds then use a new
-region of that size each time, so the touching of its pages is in the figure.
+The first replay of a trace finds the size of the region. Each round then uses a new region of that
+size, so the figure includes the first access to its pages.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from glassheap import traces
 from glassheap.replay import replay
 from measuring.results import Section, middle, number, spread
-from measuring.timing import Times, race_of_calls
+from measuring.timing import Times, run_calls_interleaved
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from glassheap.traces import Trace
 
 SUFFIXES = {".rep", ".script", ".trace"}
-"""Of the names that traces go by, with or without .gz behind."""
+"""Suffixes of traces, before an optional .gz."""
 
 
 def measure(folder: Path, rounds: int) -> Section:
-    """Nanoseconds an operation for every trace under `folder`."""
+    """Measure nanoseconds an operation for every trace under `folder`."""
     found, notes = read_all(folder)
     reports = {trace.name: replay(trace) for trace in found}
     calls = {trace.name: partial(play, trace, reports[trace.name].region) for trace in found}
-    times = race_of_calls(calls, rounds)
+    times = run_calls_interleaved(calls, rounds)
     return Section(
         title="Replayed traces",
         notes=notes,
@@ -41,41 +41,41 @@ def measure(folder: Path, rounds: int) -> Section:
 
 
 def play(trace: Trace, size: int) -> float:
-    """One replay; nanoseconds an operation."""
+    """Replay the trace once; nanoseconds an operation."""
     report = replay(trace, size)
     report.heap.close()
     return report.nanoseconds_per_operation
 
 
 def read_all(folder: Path) -> tuple[list[Trace], list[str]]:
-    """The traces under `folder`, and a sentence about each file that is none after all."""
+    """The traces under `folder`, and a sentence about each file that is not a valid trace."""
     found: list[Trace] = []
     notes: list[str] = []
     for file in sorted(path for path in folder.rglob("*") if is_named_as_trace(path)):
-        entrant = read(file, file.relative_to(folder).as_posix())
-        if isinstance(entrant, str):
-            notes.append(entrant)
+        result = read(file, file.relative_to(folder).as_posix())
+        if isinstance(result, str):
+            notes.append(result)
         else:
-            found.append(entrant)
+            found.append(result)
     return found, notes or ([] if found else ["There is no trace in the folder."])
 
 
 def read(file: Path, name: str) -> Trace | str:
-    """The trace, or the sentence that says why there is none."""
+    """The trace, or a sentence with the reason why the file is skipped."""
     try:
         return traces.read(file, name)
     except traces.TraceError as error:
-        return f"Passed over: {error}."
+        return f"Skipped: {error}."
 
 
 def is_named_as_trace(path: Path) -> bool:
-    """Whether the name says that there is a trace in it."""
+    """True if the file has the name of a trace."""
     suffixes = path.suffixes[:-1] if path.suffix == ".gz" else path.suffixes
     return path.is_file() and bool(suffixes) and suffixes[-1] in SUFFIXES
 
 
 def row(report: Report, times: Times) -> list[str]:
-    """A trace's line in the table."""
+    """The row of a trace in the table."""
     return [
         report.name,
         number(report.operations),

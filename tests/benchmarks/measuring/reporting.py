@@ -1,4 +1,4 @@
-"""The report: text for the terminal, Markdown for the documentation, JSON for a program."""
+"""The report as text for a terminal, as Markdown for the documentation, and as JSON."""
 
 from __future__ import annotations
 
@@ -13,44 +13,44 @@ if TYPE_CHECKING:
 BARS = "The bars"
 
 INTRODUCTION = """\
-# What a call costs
+# Cost of calls from Python
 
-How long the calls from Python take, beside other ways to the same thing, all measured in one run.
-This page is written by the benchmark itself:
+The time of calls from Python, beside other ways to do the same, all measured in one run. The
+benchmark writes this page itself:
 
     {command}
 
-Contenders take turns, in {rounds} rounds; a figure is the median of the rounds, beside it stand the
-least and the most of them, and a ratio is the median of the rounds' ratios. Calls are timed in
-processor time, the start of the interpreter by the wall clock. Every contender of a pair has one
-block at a time, in a heap that is otherwise empty, which is the best case for all of them alike.
-`python tests/benchmarks/calls.py --help` and the files beside it say the rest. What it
-costs to place a block, policy by policy, is in [benchmarks-placement.md](benchmarks-placement.md).
+Contenders take turns, in {rounds} rounds. A figure is the median of the rounds, with their minimum
+and maximum beside it. A ratio is the median of the rounds' ratios. Calls are timed in processor
+time, the start of the interpreter by the wall clock. Every contender of a pair has one block at a
+time, in a heap that is otherwise empty: the best case for all of them alike.
+`python tests/benchmarks/calls.py --help` and the files beside it have the details. The cost of
+placement, by policy, is in [benchmarks-placement.md](benchmarks-placement.md).
 """
 
 
 @dataclass(frozen=True)
 class Report:
-    """Everything that was found, and how."""
+    """The results of a run, with its command and its machine."""
 
     command: str
     rounds: int
     machine: dict[str, str]
     sections: list[Section]
     introduction: str = INTRODUCTION
-    """Of the page; names the command and the rounds."""
+    """The start of the page, a format string with the command and the rounds."""
 
     @property
     def bars(self) -> list[Bar]:
-        """Of all sections."""
+        """The bars of all sections."""
         return [bar for section in self.sections for bar in section.bars]
 
     def bar_section(self) -> Section:
-        """All bars in a table."""
+        """A section with all bars."""
         return Section(BARS, [], BAR_COLUMNS, [bar.row() for bar in self.bars])
 
     def as_dict(self) -> dict[str, object]:
-        """For JSON: the tables, and the figures of every round."""
+        """The tables and the figures of every round, for JSON."""
         return {
             "command": self.command,
             "rounds": self.rounds,
@@ -61,12 +61,12 @@ class Report:
 
 
 def machine_lines(machine: dict[str, str]) -> list[str]:
-    """Names and versions, a line each."""
+    """The facts about the machine, one a line."""
     return [f"{name + ':':<20}{value}" for name, value in machine.items()]
 
 
 def text(section: Section) -> str:
-    """A section for the terminal."""
+    """A section as text for a terminal."""
     lines = [section.title, "=" * len(section.title), *section.notes]
     if section.rows:
         lines += ["", *aligned([section.columns, *section.rows])]
@@ -74,7 +74,7 @@ def text(section: Section) -> str:
 
 
 def aligned(rows: list[list[str]]) -> Iterator[str]:
-    """Columns side by side: the first from the left, the others from the right."""
+    """Rows as lines with aligned columns: the first to the left, the others to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for first, *rest in rows:
         cells = [cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True)]
@@ -82,7 +82,7 @@ def aligned(rows: list[list[str]]) -> Iterator[str]:
 
 
 def markdown(report: Report) -> str:
-    """The whole report as a page."""
+    """The whole report as a Markdown page."""
     head = report.introduction.format(command=report.command, rounds=report.rounds)
     machine = "\n".join(f"- {name}: {value}" for name, value in report.machine.items())
     sections = [report.bar_section(), *report.sections]
@@ -90,7 +90,7 @@ def markdown(report: Report) -> str:
 
 
 def markdown_section(section: Section) -> str:
-    """A heading, the notes, a table."""
+    """A section as Markdown: heading, notes, table."""
     lines = [f"## {section.title}", "", *section.notes]
     if section.notes and section.rows:
         lines.append("")

@@ -1,4 +1,4 @@
-"""What the parts of the benchmark hand over: sections to be read, and bars to be held against."""
+"""The results of the parts of a benchmark: sections with tables and bars."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ SIDES = {
 
 
 class PeerMissingError(Exception):
-    """A peer that this machine cannot have; the message says why."""
+    """Raised if a peer is not available on this machine; the message is the reason."""
 
 
 @dataclass(frozen=True)
 class Bar:
-    """A figure that the project wants to reach; `figure` is None where it was not measured."""
+    """A target of the project; `figure` is None if it was not measured."""
 
     what: str
     side: str
@@ -34,13 +34,13 @@ class Bar:
 
     @property
     def reached(self) -> bool | None:
-        """Whether the figure is on the right side of the limit; None without a figure."""
+        """True if the figure is on the right side of the limit; None without a figure."""
         if self.figure is None:
             return None
         return bool(SIDES[self.side](self.figure, self.limit))
 
     def row(self) -> list[str]:
-        """For a table: what, the bar, the figure, the verdict."""
+        """The row of a table: subject, bar, figure, verdict."""
         figure = "not measured" if self.figure is None else f"{number(self.figure)} {self.unit}"
         verdict = {None: "-", True: "reached", False: "NOT REACHED"}[self.reached]
         return [self.what, f"{self.side} {number(self.limit)} {self.unit}", figure, verdict]
@@ -48,7 +48,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Section:
-    """A table with what has to be known to read it."""
+    """A table with its title, notes, bars and samples."""
 
     title: str
     notes: list[str]
@@ -56,26 +56,26 @@ class Section:
     rows: list[list[str]]
     bars: list[Bar] = field(default_factory=list)
     samples: Mapping[str, list[float]] = field(default_factory=dict)
-    """The figures of every round, for whoever wants to judge them otherwise."""
+    """The figures of every round, by contender."""
     unit: str = ""
-    """Of the samples."""
+    """The unit of the samples."""
 
 
 BAR_COLUMNS = ["what", "bar", "figure", "verdict"]
 
 
 def number(value: float) -> str:
-    """With the digits that mean something: 1.27, 48.3, 1,234."""
+    """A number as text, with about three significant digits: 1.27, 48.3, 1,234."""
     if value == int(value) or abs(value) >= 1000:
         return f"{value:,.0f}"
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
 
 
 def middle(values: list[float]) -> str:
-    """The median."""
+    """The median as text."""
     return number(median(values))
 
 
 def spread(values: list[float]) -> str:
-    """The least and the most."""
+    """The minimum and the maximum as text."""
     return f"{number(min(values))} to {number(max(values))}"

@@ -1,7 +1,7 @@
-"""What a block of a shared heap costs, beside a private one and what the standard library has.
+"""The cost of a block of a shared heap, beside a private one and the means of the standard library.
 
-Each contender holds one block at a time. A segment of the standard library is what a program makes
-today for each array that it shares: a name, a file, pages of its own.
+Each contender has one block at a time. With the standard library, a program creates a segment for
+each array that it shares: a name, a file, and pages of its own.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from typing import TYPE_CHECKING, Any
 from glassheap import Heap, SharedHeap
 from measuring.peers import BLOCK, METHODS, REGION
 from measuring.results import Bar, Section, middle, number, spread
-from measuring.timing import EMPTY_LOOP, Contender, Times, differences, race, ratio
+from measuring.timing import EMPTY_LOOP, Contender, Times, differences, ratio, run_interleaved
 
 if TYPE_CHECKING:
     from types import ModuleType
 
 SHARED, PRIVATE, STANDARD = "SharedHeap", "Heap", "multiprocessing.heap, Heap"
 MOST_ADDED = 60
-"""Nanoseconds that a pair of calls may take more than in a private heap."""
+"""The bar of a pair of calls: nanoseconds more than in a private heap."""
 
 PIECE = 8000
-"""Bytes of what is made and taken away again: an array of 1,000 numbers."""
+"""Bytes of a shared array of 1,000 numbers."""
 SEGMENT = "SharedMemory: create, close, unlink"
 ONE_BLOCK = "a block: malloc, free"
 OBJECT = "a block as an object: alloc, free"
@@ -36,20 +36,20 @@ MILLION = 1_000_000
 
 
 def measure_pairs(rounds: int, seconds: float) -> Section:
-    """malloc and free, uncontended."""
+    """Measure malloc and free, uncontended."""
     with SharedHeap.create(size=REGION) as shared:
         contenders = [
             Contender(SHARED, METHODS, {"heap": shared}),
             Contender(PRIVATE, METHODS, {"heap": Heap(REGION)}),
             Contender(STANDARD, METHODS, {"heap": StandardHeap()}),
         ]
-        times = race(contenders, rounds, seconds)
+        times = run_interleaved(contenders, rounds, seconds)
     loop = times.pop(EMPTY_LOOP.name)
     added = median(differences(times[SHARED], times[PRIVATE]))
     faster = ratio(times[STANDARD], times[SHARED])
     return Section(
-        title=f"malloc and free of {BLOCK} bytes, nobody else inside",
-        notes=[f"The loop's own time, {middle(loop)} ns, has been taken off every row."],
+        title=f"malloc and free of {BLOCK} bytes, uncontended",
+        notes=[f"The empty loop takes {middle(loop)} ns, subtracted from every row."],
         columns=["by", "ns a pair", "all rounds"],
         rows=rows(times),
         bars=[
@@ -62,15 +62,15 @@ def measure_pairs(rounds: int, seconds: float) -> Section:
 
 
 def measure_pieces(rounds: int, seconds: float) -> Section:
-    """A block beside a segment, and an array in either."""
+    """Measure a block and a segment, and an array in each."""
     numpy = numpy_or_none()
     with SharedHeap.create(size=1 << 20) as heap:
-        times = race(pieces(heap, numpy), rounds, seconds)
+        times = run_interleaved(pieces(heap, numpy), rounds, seconds)
     times.pop(EMPTY_LOOP.name)
     block = ratio(times[SEGMENT], times[ONE_BLOCK])
     array = ratio(times[SEGMENT_ARRAY], times[BLOCK_ARRAY]) if numpy else None
     return Section(
-        title=f"{PIECE:,} bytes that other processes can see, made and taken away",
+        title=f"{PIECE:,} bytes visible to other processes, created and removed",
         notes=[] if numpy else ["Not measured: arrays, because NumPy is not installed."],
         columns=["what", "ns", "all rounds"],
         rows=rows(times),
@@ -84,15 +84,15 @@ def measure_pieces(rounds: int, seconds: float) -> Section:
 
 
 def pieces(heap: SharedHeap, numpy: ModuleType | None) -> list[Contender]:
-    """What is made and taken away; arrays where there is NumPy."""
+    """The contenders that create and remove a block or a segment; with NumPy also arrays."""
     names: dict[str, Any] = {"heap": heap, "size": PIECE}
     segment = {"SharedMemory": SharedMemory, "size": PIECE}
-    made = "it = SharedMemory(create=True, size=size)"
-    gone = "it.close(); it.unlink()"
+    create = "it = SharedMemory(create=True, size=size)"
+    remove = "it.close(); it.unlink()"
     found = [
         Contender(ONE_BLOCK, "heap.free(heap.malloc(size))", names),
         Contender(OBJECT, "heap.alloc(size).free()", names),
-        Contender(SEGMENT, f"{made}; {gone}", segment),
+        Contender(SEGMENT, f"{create}; {remove}", segment),
     ]
     if numpy:
         array = f"array = ndarray({PIECE // 8}, float64, it"
@@ -104,14 +104,14 @@ def pieces(heap: SharedHeap, numpy: ModuleType | None) -> list[Contender]:
                 names | of_numpy,
             ),
             Contender(
-                SEGMENT_ARRAY, f"{made}; {array}.buf); del array; {gone}", segment | of_numpy
+                SEGMENT_ARRAY, f"{create}; {array}.buf); del array; {remove}", segment | of_numpy
             ),
         ]
     return found
 
 
 def numpy_or_none() -> ModuleType | None:
-    """NumPy, if it is installed."""
+    """NumPy, or None if it is not installed."""
     try:
         import numpy
     except ImportError:
@@ -120,7 +120,7 @@ def numpy_or_none() -> ModuleType | None:
 
 
 def measure_million(count: int) -> Section:
-    """So many live blocks in one segment, and the file descriptors that takes."""
+    """Count the file descriptors of `count` live blocks in one segment."""
     before = descriptors()
     with SharedHeap.create(size=count * (16 + BLOCK)) as heap:
         heap.malloc_many([BLOCK] * count)
@@ -138,10 +138,10 @@ def measure_million(count: int) -> Section:
 
 
 def descriptors() -> int:
-    """Files that this process has open."""
+    """The number of open files of this process."""
     return len(os.listdir("/proc/self/fd"))
 
 
 def rows(times: dict[str, Times]) -> list[list[str]]:
-    """A line for each contender."""
+    """A row for each contender."""
     return [[name, middle(taken), spread(taken)] for name, taken in times.items()]

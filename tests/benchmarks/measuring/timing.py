@@ -1,9 +1,9 @@
-"""Contenders that take turns at the clock.
+"""Interleaved runs: the contenders take turns.
 
-A machine is not equally fast all the time.  Running one contender to its end and then the next
-would compare two moments rather than two contenders, so each is run for a moment, again and again,
-in an order that moves on by one place every round.  Times of the same round belong together: the
-empty loop of a round is taken off the others of that round, and ratios are formed within it.
+The speed of a machine varies over time.  To run one contender to its end and then the next would
+compare two moments rather than two contenders.  So each contender runs for a moment in every round,
+in an order that moves on by one place from round to round.  The time of the empty loop is
+subtracted within a round, and ratios are formed within a round.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 Times = list[float]
-"""Nanoseconds of one contender, a figure a round."""
+"""The nanoseconds of one contender in each round."""
 
 
 @dataclass(frozen=True)
 class Contender:
-    """A statement to be run over and over; its names are local variables of the loop."""
+    """A statement to run repeatedly; its names are local variables of the loop."""
 
     name: str
     statement: str
@@ -42,7 +42,7 @@ EMPTY_LOOP = Contender("the empty loop", "pass")
 
 
 class Entry:
-    """A contender with its timer, how often a turn runs its statement, and the times so far."""
+    """A contender with its timer, the repetitions of its statement in a turn, and its times."""
 
     def __init__(self, contender: Contender, seconds: float) -> None:
         self.name = contender.name
@@ -55,10 +55,12 @@ class Entry:
         self.times.append(self.timer.timeit(self.number) / self.number * 1e9)
 
 
-def race(contenders: Sequence[Contender], rounds: int, seconds: float) -> dict[str, Times]:
-    """The times of one run of each statement by contender, and of the empty loop by its name.
+def run_interleaved(
+    contenders: Sequence[Contender], rounds: int, seconds: float
+) -> dict[str, Times]:
+    """The times of one execution of each statement and of the empty loop, by name.
 
-    A turn takes about `seconds`.  The loop's time has been taken off the contenders'.
+    A turn takes about `seconds`.  The time of the loop is subtracted from those of the contenders.
     """
     loop, *entries = (Entry(contender, seconds) for contender in (EMPTY_LOOP, *contenders))
     for entry in turns([loop, *entries], rounds):
@@ -67,8 +69,10 @@ def race(contenders: Sequence[Contender], rounds: int, seconds: float) -> dict[s
     return {EMPTY_LOOP.name: loop.times, **net}
 
 
-def race_of_calls(calls: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, Times]:
-    """The same for calls that take their own time and return it."""
+def run_calls_interleaved(
+    calls: Mapping[str, Callable[[], float]], rounds: int
+) -> dict[str, Times]:
+    """The figures of calls that measure themselves and return the figure, by name."""
     times: dict[str, Times] = {name: [] for name in calls}
     for name in turns(list(calls), rounds):
         times[name].append(calls[name]())
@@ -76,14 +80,14 @@ def race_of_calls(calls: Mapping[str, Callable[[], float]], rounds: int) -> dict
 
 
 def turns(entries: Sequence[T], rounds: int) -> Iterator[T]:
-    """Each entry once a round; who was first in one round is last in the next."""
+    """Yield each entry once a round; the first entry of a round is the last of the next one."""
     for turn in range(rounds):
         first = turn % len(entries)
         yield from entries[first:]
         yield from entries[:first]
 
 
-def once(call: Callable[[], object]) -> float:
+def time_once(call: Callable[[], object]) -> float:
     """Nanoseconds of processor time of one call, with the garbage collector off."""
     gc.disable()
     try:
@@ -95,7 +99,7 @@ def once(call: Callable[[], object]) -> float:
 
 
 def repetitions(timer: timeit.Timer, seconds: float) -> int:
-    """How often to run the statement so that it takes about `seconds`."""
+    """The number of executions of the statement that takes about `seconds`."""
     number = 1
     while (taken := timer.timeit(number)) < seconds / 8:
         number *= 2
@@ -103,10 +107,10 @@ def repetitions(timer: timeit.Timer, seconds: float) -> int:
 
 
 def differences(times: Times, others: Times) -> Times:
-    """Round by round."""
+    """The difference in each round."""
     return [time - other for time, other in zip(times, others, strict=True)]
 
 
 def ratio(times: Times, others: Times) -> float:
-    """How many times `others` the `times` are: the median of the rounds' ratios."""
+    """The ratio of `times` to `others`: the median of the rounds' ratios."""
     return median(time / other for time, other in zip(times, others, strict=True))

@@ -1,4 +1,4 @@
-"""The size of the wheel: what a user downloads."""
+"""The size of the wheel that a user downloads."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MOST = 600_000
-"""Bytes."""
+"""The bar, in bytes."""
 
-HEAVIEST = 4
+FILES = 4
+"""The number of files to list."""
 
 
 def measure(wheel: Path | None) -> Section:
-    """The file and its heaviest members; without one, a bar without a figure."""
+    """The sizes of the wheel and of its largest files; without a wheel, a bar without a figure."""
     size = None if wheel is None else wheel.stat().st_size
     return Section(
         title="The wheel",
-        notes=[] if wheel else ["Not measured: name one with --wheel FILE."],
+        notes=[] if wheel else ["Not measured: no wheel was given with --wheel FILE."],
         columns=["file", "bytes", "unpacked"],
-        rows=[] if wheel is None else [total(wheel), *heaviest(wheel)],
+        rows=[] if wheel is None else [total(wheel), *largest(wheel)],
         bars=[Bar("the wheel", "under", MOST, "bytes", size)],
     )
 
@@ -35,11 +36,11 @@ def total(wheel: Path) -> list[str]:
     return [wheel.name, number(wheel.stat().st_size), number(unpacked)]
 
 
-def heaviest(wheel: Path) -> list[list[str]]:
-    """A row for each of the heaviest files in it."""
+def largest(wheel: Path) -> list[list[str]]:
+    """A row for each of the largest files in the wheel."""
     with zipfile.ZipFile(wheel) as archive:
         members = sorted(archive.infolist(), key=lambda member: -member.compress_size)
     return [
         [member.filename, number(member.compress_size), number(member.file_size)]
-        for member in members[:HEAVIEST]
+        for member in members[:FILES]
     ]

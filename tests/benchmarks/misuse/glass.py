@@ -1,7 +1,7 @@
-"""The same misuse of glassheap, one a run: `glass.py NAME [CHECKS]`; misuse.c has what is printed.
+"""The same misuse of glassheap, one per run: `glass.py NAME [CHECKS]`; misuse.c lists the output.
 
-Where a call raises, the line is `raises` and the name of the exception; what check() finds after
-the program went on, without any call having noticed, is `finds` and the name.
+If a call raises, the line is `raises` and the name of the exception. If no call reports the fault,
+but check() finds it later, the line is `finds` and the name.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ SMALL, LARGE, WITNESSES, LATER = 100, 2000, 8, 512
 
 
 class Program:
-    """A heap, and every block that is live, by its owner."""
+    """A heap, and every live block; its index is its owner."""
 
     def __init__(self, checks: str | None) -> None:
         options: dict[str, Any] = {} if checks is None else {"checks": checks}
         self.heap = glassheap.Heap(1 << 20, **options)
-        self.held: list[tuple[int, int, int]] = []  # address, size, bytes left as first written
+        self.held: list[tuple[int, int, int]] = []  # address, size, bytes that are still stamped
 
     def real(self, address: int) -> int:
         return self.heap.address + address - self.heap.base
 
     def write(self, address: int, data: bytes) -> None:
-        """As a program in C would: nobody looks where."""
+        """Write as a C program would: without any check."""
         ctypes.memmove(self.real(address), data, len(data))
 
     def read(self, address: int, size: int) -> bytes:
@@ -47,18 +47,18 @@ class Program:
         return address
 
     def go_on(self) -> None:
-        """What any program does: allocates, uses what it got, and gives it back."""
+        """Continue like a correct program: allocate blocks, use them, and free them."""
         say("later")
         for i in range(LATER):
             self.own((SMALL, 24, LARGE, 300)[i % 4])
-        self.judge()
+        self.check_blocks()
         while self.held:
             self.heap.free(self.held.pop()[0])
         for finding in self.heap.check():
             end_with(f"finds {finding.fault}")
         say("done")
 
-    def judge(self) -> None:
+    def check_blocks(self) -> None:
         places = sorted(self.held)
         if any(a + n > b for (a, n, _), (b, *_) in pairwise(places)):
             end_with("shared")
@@ -158,7 +158,7 @@ def underflow(program: Program) -> None:
 
 
 def freed_block(program: Program) -> int:
-    """Two are freed, so that the first has something to lead to."""
+    """Free two blocks, so that the first may link to the other."""
     block, other = program.heap.malloc(SMALL), program.heap.malloc(SMALL)
     program.heap.free(other)
     program.heap.free(block)

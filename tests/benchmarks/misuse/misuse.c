@@ -1,13 +1,15 @@
-/* One misuse of malloc a run, and then the life that goes on: `misuse NAME` commits it, on whatever
- * malloc the process was started with. Each line on stdout is how far it came:
+/* `misuse NAME` commits one misuse of malloc, and then continues like a correct program. It uses
+ * the malloc that the process was started with. Each line on stdout is a stage that it has reached:
  *
- *     misuse    the fault comes next          refused   a call said no, and that was the end of it
- *     later     nothing was said; now the program goes on, and uses the heap
- *     shared    two live blocks overlap       lost      a block's bytes are not as they were
- * written done      nothing of the kind
+ *     misuse    before the fault
+ *     refused   the call was refused; the program ends here
+ *     later     the fault was not reported; the program continues to use the heap
+ *     shared    two live blocks overlap; the program ends here
+ *     lost      the bytes of a block have changed; the program ends here
+ *     done      nothing of the kind was found
  *
- * It may also be ended by the malloc, or by the system: who started it sees how, and after which
- * line. Without a name, the names are printed, one a line.
+ * The malloc or the system may end the process at any stage: the parent sees the signal and the
+ * last line. Without a name, the names are printed, one per line.
  */
 #include <malloc.h>
 #include <stdint.h>
@@ -22,10 +24,11 @@ typedef unsigned char byte;
 struct held {
   byte* at;
   size_t size;
-  size_t stamped; /* bytes of it that its owner left as they were first written */
+  size_t stamped; /* the bytes that still have the value that was written first */
 };
 
-static struct held held[witnesses + later_blocks + 2]; /* every block that is live, by its owner */
+static struct held
+    held[witnesses + later_blocks + 2]; /* every live block; the index is its owner */
 static int held_count;
 
 static void say(const char* stage) {
@@ -40,7 +43,7 @@ static void end_with(const char* stage) {
 
 static byte stamp_of(int owner) { return (byte)(0x21 + owner); }
 
-/* A block is handed out, and its owner writes into all of it. */
+/* Allocates a block for a new owner, who fills all of it. */
 static byte* own(size_t size) {
   byte* const at = malloc(size);
   if (at == NULL) end_with("refused");
@@ -69,7 +72,7 @@ static void look_for_lost_bytes(void) {
   }
 }
 
-/* What any program does: allocates, uses what it got, and gives it back. */
+/* Continues like a correct program: allocates blocks, uses them, and frees them. */
 static void go_on(void) {
   static const size_t sizes[] = {small, 24, large, 300};
   say("later");
@@ -121,7 +124,7 @@ static void free_of_a_variable(void) {
 
 static void free_of_a_forged_header(void) {
   byte *const real = malloc(small), *const block = own(large);
-  memcpy(block + 64, real - 16, 16); /* whatever stands in front of a real block */
+  memcpy(block + 64, real - 16, 16); /* the bytes in front of a real block */
   memcpy(block + 64 + small + 12, real - 16, 16);
   held[held_count - 1].stamped = 64;
   free(block + 80);
@@ -150,7 +153,7 @@ static void overflow_into_the_next_block(void) {
   const int lost = memchr(next, stamp, small) != next;
   free(next);
   free(block);
-  if (lost) end_with("lost"); /* in the next block; and nobody has said a word */
+  if (lost) end_with("lost"); /* in the next block, without a report */
 }
 
 static void underflow(void) {
@@ -159,7 +162,7 @@ static void underflow(void) {
   free(block);
 }
 
-/* Two are freed, so that the first has something to lead to. */
+/* Two blocks are freed, so that the first may link to the other. */
 static byte* freed_block(void) {
   byte *const block = malloc(small), *const other = malloc(small);
   free(other);

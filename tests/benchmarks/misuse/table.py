@@ -1,12 +1,12 @@
-"""What each allocator notices of the same misuse: runs it all, and writes the table.
+"""Run the same misuse on each allocator, and write the table of detected faults.
 
     python tests/benchmarks/misuse/table.py              print the table
     python tests/benchmarks/misuse/table.py --write      put it into docs/safety.md, between marks
 
-Each fault is committed several times by each allocator, in a process of its own and with a time
-limit. The malloc of the system is whatever misuse.c is linked with; the others are preloaded (on
-Debian: libmimalloc2.0, libjemalloc2), as they are installed and with no option set. One that is not
-there is left out. It needs a C compiler, and glassheap installed; it takes half a minute.
+Each fault is committed several times on each allocator, in a process of its own and with a time
+limit. The system's malloc is the one that misuse.c is linked with; the others are preloaded (on
+Debian: libmimalloc2.0, libjemalloc2), as installed and with no option set. An allocator that is not
+installed is left out. The script needs a C compiler and glassheap; it takes half a minute.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ ENDS = {
 
 
 class Contender(NamedTuple):
-    """An allocator, and how a fault is committed on it."""
+    """An allocator, and the command that commits a fault on it."""
 
     name: str
     command: list[str]
@@ -57,18 +57,18 @@ def main() -> None:
 
 
 def put(text: str) -> None:
-    """Between the marks of the page."""
+    """Write the text between the marks of the page."""
     page = PAGE.read_text("utf-8")
     before, _, rest = page.partition(BEGIN)
     _, _, after = rest.partition(END)
     PAGE.write_text(f"{before}{BEGIN}{text}{END}{after}", "utf-8")
 
 
-# --- Who takes part. ------------------------------------------------------------------------------
+# --- The contenders. ------------------------------------------------------------------------------
 
 
 def build(folder: Path) -> str:
-    """The program that misuses malloc, without a compiler's own ideas about malloc."""
+    """Compile the program that misuses malloc, without the compiler's optimisations of malloc."""
     program = folder / "misuse"
     options = ["-std=c11", "-O1", "-fno-builtin", "-w"]
     compiler = os.environ.get("CC", "cc")
@@ -88,7 +88,7 @@ def contenders(program: str) -> list[Contender]:
 
 
 def loads(library: str) -> bool:
-    """The loader says on stderr what it cannot preload, and goes on without."""
+    """True if the library can be preloaded; otherwise the loader says so on stderr, and goes on."""
     done = run(["true"], library)
     return done is not None and not done.stderr
 
@@ -103,7 +103,7 @@ def has_debug() -> bool:
 
 
 def facts() -> list[str]:
-    """What the table was made on: enough to judge it, and nothing that names the machine."""
+    """System and versions: enough to judge the table, and nothing that names the machine."""
     system = f"{platform.system()} {'.'.join(platform.release().split('.')[:2])}"
     versions = [" ".join(platform.libc_ver())]
     for package in ("libmimalloc2.0", "libjemalloc2"):
@@ -114,7 +114,7 @@ def facts() -> list[str]:
     return [f"Made on {system}, {platform.machine()}, with {', '.join(versions)}."]
 
 
-# --- What becomes of a fault. ---------------------------------------------------------------------
+# --- The result of a fault. -----------------------------------------------------------------------
 
 
 def table(contenders: list[Contender]) -> list[str]:
@@ -128,13 +128,13 @@ def table(contenders: list[Contender]) -> list[str]:
 
 
 def cell(contender: Contender, fault: str) -> str:
-    """How it ended; each way, if it does not always end alike."""
+    """The outcome; all of them, if the runs differ."""
     command = [*contender.command, fault, *contender.options]
     return " or ".join(sorted({outcome(run(command, contender.preload)) for _ in range(RUNS)}))
 
 
 def run(command: list[str], preload: str = "") -> subprocess.CompletedProcess[str] | None:
-    """In a child process; None if it does not end."""
+    """Run a command in a child process; None if it does not end in time."""
     environment = {**os.environ, "LD_PRELOAD": preload}
     try:
         return subprocess.run(
@@ -151,7 +151,7 @@ def run(command: list[str], preload: str = "") -> subprocess.CompletedProcess[st
 
 
 def outcome(done: subprocess.CompletedProcess[str] | None) -> str:
-    """One cell, by the last line that was printed and by how the process ended."""
+    """The outcome of one run, from the last line of its output and its exit status."""
     if done is None:
         return "**never ends**"
     last = (done.stdout.split("\n")[:-1] or ["misuse"])[-1]
@@ -168,7 +168,7 @@ def outcome(done: subprocess.CompletedProcess[str] | None) -> str:
 
 
 def message(stderr: str) -> str:
-    """The last line of what was said, in so far as it is a sentence and no address."""
+    """The last line of stderr, with addresses replaced by dots."""
     lines = re.sub(r"0x[0-9a-f]+", "...", stderr).split("\n")
     return next((line for line in reversed(lines) if line.strip()), "without a word")
 

@@ -1,10 +1,10 @@
-// peer.cpp: glassheap's heap as an extension type written by hand, for the benchmark alone.
+// peer.cpp: a minimal extension type for glassheap's heap, for the benchmark alone.
 //
-// What does the binding cost? To know it, the same calls are made into the same library by the
-// plainest thing that CPython offers: a static PyTypeObject with two METH_FASTCALL methods, which
-// take one argument by position, turn it into 64 bits, call the heap, and turn the answer into an
-// int. No keywords, no alignment, no exception but MemoryError and ValueError. The library is the
-// one that the wheel brings, found with find_package(glassheap), so both sides run the same
+// It serves to measure the cost of the bindings. It makes the same calls into the same library with
+// the least that CPython needs: a static PyTypeObject with two METH_FASTCALL methods, which take
+// one positional argument, convert it to 64 bits, call the heap, and convert the result to an int.
+// There are no keywords, no alignment, and no exceptions but MemoryError and ValueError. The
+// library is that of the wheel, found with find_package(glassheap), so both sides run the same
 // compiled code.
 
 #define PY_SSIZE_T_CLEAN
@@ -64,8 +64,7 @@ PyMethodDef methods[] = {
     {},
 };
 
-// --- The type and the module.
-// ----------------------------------------------------------------------
+// --- The type and the module. ------------------------------------------------------------------
 
 std::unique_ptr<glassheap::Heap> open(unsigned long long size) {
   glassheap::Options options;

@@ -1,9 +1,9 @@
-// boost_dlmalloc.cpp: Doug Lea's malloc 2.8.6, as Boost.Container brings it.
+// boost_dlmalloc.cpp: Doug Lea's malloc 2.8.6, from Boost.Container.
 //
 // Best fit from exact bins below 256 bytes and from tries above, a designated victim, one lock. It
-// takes its memory from the system; so that it does not give pages back and ask for them again
-// while the clock runs, which a heap over a region never does, its trimming is turned off. It has
-// no realloc, but grows a block in place where it can; what cannot grow is moved here.
+// takes its memory from the system. Trimming is turned off, so that it does not return pages and
+// request them again during a measurement, which a heap over a region never does. It has no
+// realloc, but grows a block in place if possible; here a block that cannot grow is moved.
 #include <boost/container/detail/dlmalloc.hpp>
 #include <boost/version.hpp>
 
@@ -35,9 +35,9 @@ class Dlmalloc {
   static void release(void* block, Size /*size*/) { container::dlmalloc_free(block); }
 };
 
-Outcome play(Load& load, const Job& job) {
+Outcome play(Workload& workload, const Job& job) {
   Dlmalloc heap;
-  return measure(heap, load, job.limits);
+  return measure(heap, workload, job.limits);
 }
 
 }  // namespace

@@ -1,15 +1,15 @@
 // boost_interprocess.cpp: the two algorithms of Boost.Interprocess, over the region.
 //
 // rbtree_best_fit keeps the free blocks in a red-black tree by size; simple_seq_fit in a list by
-// address, which it walks. Both lie in the region with all that they need, and here are used as a
-// managed_external_buffer uses them: without a lock. They have no realloc.
+// address, which it walks. Both keep all of their state in the region, and are used here without a
+// lock, as in a managed_external_buffer. They have no realloc.
 #include <boost/interprocess/mem_algo/rbtree_best_fit.hpp>
 #include <boost/interprocess/mem_algo/simple_seq_fit.hpp>
 #include <boost/interprocess/sync/mutex_family.hpp>
 #include <boost/version.hpp>
 #include <new>
 
-#include "glassheap/region.hpp"
+#include "base/region.hpp"
 #include "peers.hpp"
 
 namespace bench {
@@ -17,7 +17,7 @@ namespace {
 
 namespace interprocess = boost::interprocess;
 
-// The algorithm stands at the front of the region and ends with it.
+// The algorithm object is at the start of the region, and is gone when the region is.
 template <typename Algorithm>
 class InRegion {
  public:
@@ -37,9 +37,9 @@ class InRegion {
 };
 
 template <typename Algorithm>
-Outcome play(Load& load, const Job& job) {
+Outcome play(Workload& workload, const Job& job) {
   InRegion<Algorithm> heap(job.region);
-  return measure(heap, load, job.limits);
+  return measure(heap, workload, job.limits);
 }
 
 }  // namespace

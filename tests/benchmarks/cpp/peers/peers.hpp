@@ -1,8 +1,8 @@
-// peers.hpp: the peers that may be built in, and what their files share.
+// peers.hpp: the peers that may be built in, and the helpers that they share.
 //
-// CMake compiles a peer's file if it finds what the file includes. Otherwise the function that it
-// would define is missing, which a weak reference is allowed to be: it is null then, and the roster
-// says so.
+// CMake compiles a peer's file if it finds the peer's headers. Otherwise the function that the file
+// defines is missing. The functions are weak references: a missing one is null, and the registry
+// lists the peer as missing.
 #pragma once
 
 #include <cstring>
@@ -19,7 +19,7 @@ namespace bench {
 [[gnu::weak, nodiscard]] Peer boost_simple_seq_fit();
 [[gnu::weak, nodiscard]] Peer tbb_fixed_pool();
 
-// realloc for a heap that has none: a new block, the old bytes, and the old block is given back.
+// realloc for a heap that has none: allocates a new block, copies the bytes, frees the old block.
 template <typename H>
 void* move_block(H& heap, void* block, Size size, Size wanted) {
   void* const moved = heap.allocate(wanted);

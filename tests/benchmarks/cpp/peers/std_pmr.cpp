@@ -1,14 +1,14 @@
-// std_pmr.cpp: the standard library's pools over the region: no header, no lock, no check.
+// std_pmr.cpp: the standard library's pools over the region: no headers, no lock, no checks.
 //
-// unsynchronized_pool_resource has a pool for each class of sizes, and takes memory for them, ever
-// larger pieces, from a monotonic_buffer_resource over the region. What a pool has taken stays with
-// it, so it needs a much larger region than the others; and what is too large for any pool is lost
-// when it is given back, which is why the pools are asked to go up as far as they will. A block's
-// size must be told when it is given back, and there is no realloc.
+// unsynchronized_pool_resource has a pool for each size class, and takes memory for the pools, in
+// ever larger pieces, from a monotonic_buffer_resource over the region. A pool keeps the memory
+// that it has taken, so it needs a much larger region than the others. A block that is too large
+// for any pool is lost when it is freed, so the largest possible pools are requested. A free needs
+// the size of the block, and there is no realloc.
 #include <memory_resource>
 #include <new>
 
-#include "glassheap/region.hpp"
+#include "base/region.hpp"
 #include "peers.hpp"
 
 namespace bench {
@@ -40,9 +40,9 @@ class Pools {
       {.max_blocks_per_chunk = 0, .largest_required_pool_block = largest_pooled}, &buffer_};
 };
 
-Outcome play(Load& load, const Job& job) {
+Outcome play(Workload& workload, const Job& job) {
   Pools heap(job.region);
-  return measure(heap, load, job.limits);
+  return measure(heap, workload, job.limits);
 }
 
 }  // namespace

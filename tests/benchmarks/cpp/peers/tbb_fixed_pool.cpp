@@ -1,7 +1,7 @@
 // tbb_fixed_pool.cpp: oneTBB's scalable allocator, over the region.
 //
-// Slabs of 16 KiB for each class of sizes, with a cache for each thread; built for many threads. It
-// needs a larger region than the others, since each class keeps slabs of its own.
+// Slabs of 16 KiB for each size class, with a cache for each thread; designed for many threads. It
+// needs a larger region than the others, since each class has slabs of its own.
 #define TBB_PREVIEW_MEMORY_POOL 1
 #include <tbb/memory_pool.h>
 #include <tbb/version.h>
@@ -9,7 +9,7 @@
 #include <optional>
 #include <stdexcept>
 
-#include "glassheap/region.hpp"
+#include "base/region.hpp"
 #include "peers.hpp"
 
 namespace bench {
@@ -23,7 +23,7 @@ class FixedPool {
 
   void* allocate(Size size) { return pool_.malloc(size); }
   void* reallocate(void* block, Size /*size*/, Size wanted) {
-    return pool_.realloc(block, wanted != 0 ? wanted : 1);  // of 0 bytes it would be a free
+    return pool_.realloc(block, wanted != 0 ? wanted : 1);  // with 0 bytes it would be a free
   }
   void release(void* block, Size /*size*/) { pool_.free(block); }
 
@@ -32,15 +32,15 @@ class FixedPool {
   tbb::fixed_pool pool_;
 };
 
-// A region that is too small even for the pool itself is refused by an exception.
-Outcome play(Load& load, const Job& job) {
+// For a region that is too small for the pool itself, its constructor throws.
+Outcome play(Workload& workload, const Job& job) {
   std::optional<FixedPool> heap;
   try {
     heap.emplace(job.region);
   } catch (const std::runtime_error&) {
     return {};
   }
-  return measure(*heap, load, job.limits);
+  return measure(*heap, workload, job.limits);
 }
 
 }  // namespace

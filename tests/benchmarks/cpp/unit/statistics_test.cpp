@@ -1,4 +1,4 @@
-// The numbers that the benchmark is read by, on values whose answers are known.
+// The statistics and the tables of the benchmark, on values with known results.
 
 #include "statistics.hpp"
 
@@ -10,13 +10,13 @@
 namespace bench {
 namespace {
 
-TEST(Median, IsTheOneInTheMiddle) {
+TEST(Median, IsTheMiddleOne) {
   EXPECT_EQ(median({7}), 7);
   EXPECT_EQ(median({9, 1, 5}), 5);
   EXPECT_EQ(median({4, 1, 1000, 2}), 3);
 }
 
-TEST(GeometricMean, OfTwiceAndHalfIsNoDifference) {
+TEST(GeometricMean, OfTwiceAndHalfIsOne) {
   EXPECT_DOUBLE_EQ(geometric_mean({2, 0.5}), 1);
   EXPECT_DOUBLE_EQ(geometric_mean({1, 10, 100}), 10);
 }
@@ -27,12 +27,12 @@ TEST(GrowthExponent, IsTheSlopeOnLogarithmicAxes) {
   EXPECT_NEAR(growth_exponent({{100, 10}, {10000, 100}}), 0.5, 1e-12);
 }
 
-// Through points that lie on no line: the slope of logs 0, 1, 1 over logs 0, 1, 2 is 1/2.
+// Points that are not on a line: the slope of logs 0, 1, 1 over logs 0, 1, 2 is 1/2.
 TEST(GrowthExponent, IsFittedByLeastSquares) {
   EXPECT_NEAR(growth_exponent({{1, 1}, {10, 10}, {100, 10}}), 0.5, 1e-12);
 }
 
-// --- What the rounds come to. ------------------------------------------------------------------
+// --- Figures of several rounds. ----------------------------------------------------------------
 
 Results two(const std::vector<std::optional<double>>& one,
             const std::vector<std::optional<double>>& other) {
@@ -42,13 +42,13 @@ Results two(const std::vector<std::optional<double>>& one,
   return results;
 }
 
-TEST(Results, AFigureIsTheMedianOfTheRoundsThatThereAre) {
+TEST(Results, AFigureIsTheMedianOfTheRoundsThatHaveOne) {
   EXPECT_EQ(two({3, std::nullopt, 5, 100}, {}).figure("one", "lifo"), 5);
   EXPECT_EQ(two({3}, {std::nullopt}).figure("other", "lifo"), std::nullopt);
-  EXPECT_EQ(two({3}, {}).figure("nobody", "lifo"), std::nullopt);
+  EXPECT_EQ(two({3}, {}).figure("none", "lifo"), std::nullopt);
 }
 
-// The ratio of the medians would be 2: a moment that was slow for both would be taken for one's.
+// The ratio of the medians would be 2: a slow moment of the machine would count against one only.
 TEST(Results, ARatioIsTheMedianOfTheRoundsRatios) {
   EXPECT_EQ(two({10, 20, 90}, {10, 10, 30}).ratio("one", "other", "lifo"), 2);
   EXPECT_EQ(two({10, 40, 90}, {10, 10, 30}).ratio("one", "other", "lifo"), 3);
@@ -59,9 +59,9 @@ TEST(Results, ARoundWithoutBothFiguresHasNoRatio) {
   EXPECT_EQ(two({10}, {std::nullopt}).ratio("one", "other", "lifo"), std::nullopt);
 }
 
-// --- What is shown. ----------------------------------------------------------------------------
+// --- Output. -----------------------------------------------------------------------------------
 
-TEST(Number, HasTheDigitsThatMeanSomething) {
+TEST(Number, HasItsSignificantDigits) {
   EXPECT_EQ(number(0.0123), "0.012");
   EXPECT_EQ(number(1.274), "1.27");
   EXPECT_EQ(number(48.34), "48.3");
@@ -90,7 +90,7 @@ TEST(Bar, IsReachedOnItsSideAndAtItsLimit) {
   EXPECT_FALSE((Bar{"", Bar::Side::at_most, 10, "", std::nullopt}).reached());
 }
 
-TEST(Bar, SaysWhatItCameTo) {
+TEST(Bar, ShowsItsFigureAndVerdict) {
   const Section section = bar_section({{"a pair", Bar::Side::at_most, 10, " ns", 12.3},
                                        {"a walk", Bar::Side::at_least, 300, " times", {}}});
   EXPECT_EQ(section.rows[0],

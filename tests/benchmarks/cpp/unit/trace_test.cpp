@@ -1,4 +1,4 @@
-// What a trace file says, and what a player gets of it.
+// Reading trace files, and the operations that a player gets from them.
 
 #include "trace.hpp"
 
@@ -9,7 +9,7 @@
 namespace bench {
 namespace {
 
-// A letter, the block and the size, a word each: "a0:48 r0:96 f0".
+// The operations as words of a letter, the block and the size: "a0:48 r0:96 f0".
 std::string drawn(const Trace& trace) {
   std::string words;
   for (const Operation& operation : trace.operations) {
@@ -22,7 +22,7 @@ std::string drawn(const Trace& trace) {
   return words;
 }
 
-std::string complaint(std::string_view text) {
+std::string error_of(std::string_view text) {
   try {
     static_cast<void>(parse_script(text));
     return "none";
@@ -45,7 +45,7 @@ TEST(Script, AnIdIsUsedAgainAfterItsFree) {
   EXPECT_EQ(drawn(parse_script("a 5 8\nf 5\na 5 16\nf 5\n")), "a0:8 f0 a0:16 f0");
 }
 
-TEST(Script, WhatIsLeftBehindIsReleasedAtTheEnd) {
+TEST(Script, BlocksThatAreLeftAreReleasedAtTheEnd) {
   EXPECT_EQ(drawn(parse_script("a 1 8\na 2 0\na 3 24\nf 2\n")), "a0:8 a1:0 a2:24 f1 f0 f2");
 }
 
@@ -53,36 +53,36 @@ TEST(Script, AnAllocationUnderALiveIdLeaksTheOldBlock) {
   EXPECT_EQ(drawn(parse_script("a 1 8\na 1 16\nf 1\n")), "a0:8 a1:16 f1 f0");
 }
 
-TEST(Script, AReallocationOfNothingIsAnAllocation) {
+TEST(Script, AReallocationOfADeadBlockIsAnAllocation) {
   EXPECT_EQ(drawn(parse_script("r 1 8\nf 1\nr 1 16\n")), "a0:8 f0 a0:16 f0");
 }
 
-TEST(Script, AFreeOfNothingIsNoOperation) {
+TEST(Script, AFreeOfADeadBlockIsSkipped) {
   EXPECT_EQ(drawn(parse_script("f 9\na 1 8\nf 1\nf 1\n")), "a0:8 f0");
 }
 
-TEST(Script, ALineThatIsNoOperationIsNamed) {
-  EXPECT_EQ(complaint("a 1 8\nb 1 8\n"), "line 2 is no operation: 'b 1 8'");
-  EXPECT_EQ(complaint("a 1\n"), "line 1 is no operation: 'a 1'");
-  EXPECT_EQ(complaint("a 1 8 8\n"), "line 1 is no operation: 'a 1 8 8'");
-  EXPECT_EQ(complaint("a 1 8x\n"), "line 1 is no operation: 'a 1 8x'");
-  EXPECT_EQ(complaint("f 1 8\n"), "line 1 is no operation: 'f 1 8'");
-  EXPECT_EQ(complaint("a 1 -8\n"), "line 1 is no operation: 'a 1 -8'");
+TEST(Script, AnInvalidLineIsReported) {
+  EXPECT_EQ(error_of("a 1 8\nb 1 8\n"), "line 2 is no operation: 'b 1 8'");
+  EXPECT_EQ(error_of("a 1\n"), "line 1 is no operation: 'a 1'");
+  EXPECT_EQ(error_of("a 1 8 8\n"), "line 1 is no operation: 'a 1 8 8'");
+  EXPECT_EQ(error_of("a 1 8x\n"), "line 1 is no operation: 'a 1 8x'");
+  EXPECT_EQ(error_of("f 1 8\n"), "line 1 is no operation: 'f 1 8'");
+  EXPECT_EQ(error_of("a 1 -8\n"), "line 1 is no operation: 'a 1 -8'");
 }
 
 TEST(Script, ASizeThatNoRegionCanHoldIsRefused) {
-  EXPECT_EQ(complaint("a 1 9223372036854775807\n"),
+  EXPECT_EQ(error_of("a 1 9223372036854775807\n"),
             "line 1 is no operation: 'a 1 9223372036854775807'");
 }
 
-TEST(Peaks, AreThoseOfTheFullestMoment) {
+TEST(Peaks, AreTheLargestSums) {
   const Trace trace = parse_script("a 1 100\na 2 10\nf 1\na 3 20\nf 2\nf 3\n");
   EXPECT_EQ(trace.peak_payload, 110U);
   EXPECT_EQ(trace.peak_taken, 16U + 112U + 16U + 16U);
   EXPECT_EQ(trace.blocks, 3U);
 }
 
-// Its old and its new size are never in use at once: the payload would come out too large.
+// The old and the new size are never counted together: otherwise the payload would be too large.
 TEST(Peaks, AReallocatedBlockCountsOnce) {
   EXPECT_EQ(parse_script("a 1 100\nr 1 200\nr 1 50\n").peak_payload, 200U);
 }
@@ -92,7 +92,7 @@ TEST(WeeAlloc, AFreeNamesAnAllocByItsNumber) {
             "a0:552 a1:8 f1 a2:16 f0 f2");
 }
 
-TEST(WeeAlloc, OtherLinesArePassedOver) {
+TEST(WeeAlloc, OtherLinesAreSkipped) {
   EXPECT_EQ(drawn(parse_wee_alloc("[\nAlloc(8),\nsomething\n]\n")), "a0:8 f0");
 }
 
@@ -113,7 +113,7 @@ class TraceFiles : public ::testing::Test {
       ::testing::UnitTest::GetInstance()->current_test_info()->name();
 };
 
-TEST_F(TraceFiles, TheNameTellsTheGrammar) {
+TEST_F(TraceFiles, TheSuffixSelectsTheGrammar) {
   EXPECT_EQ(drawn(read_trace(write("one.script", "a 1 8\n"))), "a0:8 f0");
   EXPECT_EQ(drawn(read_trace(write("two.trace", "Alloc(24),\n"))), "a0:24 f0");
 }
@@ -126,7 +126,7 @@ TEST_F(TraceFiles, AreFoundInOrderOfName) {
   EXPECT_EQ(names, (std::vector<std::string>{"a", "b"}));
 }
 
-TEST_F(TraceFiles, AComplaintNamesTheFile) {
+TEST_F(TraceFiles, AnErrorNamesTheFile) {
   const auto broken = write("broken.script", "a 1\n");
   try {
     static_cast<void>(read_trace(broken));

@@ -1,0 +1,114 @@
+// lock.hpp: the lock of one heap.
+//
+// A critical section takes nanoseconds and runs no Python code; so a thread that finds the lock
+// held spins a few times and then yields. Unlocking is a plain store: half the price of a mutex,
+// which has to check for sleeping waiters. Where the C library reports that the process has one
+// thread, no other thread can come between a load and a store, and locking is two plain
+// instructions too (1.1 ns for lock and unlock, instead of 6.6).
+//
+// The lock records its owner. A signal handler may interrupt a thread inside a heap and call the
+// same heap; it would wait for its own thread for ever, so it is refused instead.
+//
+// After fork() the child has one thread; if another thread was inside a heap, no thread of the
+// child would ever unlock that heap. So all locks are in one list: fork() acquires them all before
+// it forks and releases them on both sides afterwards. The child's copy of each heap is consistent
+// and unlocked.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <thread>
+
+#if __has_include(<sys/single_threaded.h>)
+#include <sys/single_threaded.h>
+#endif
+
+namespace glassheap {
+
+class Lock {
+ public:
+  // `multithreaded`: more than one thread may use the heap. Without it, locking only detects a
+  // second entry by the same thread.
+  explicit Lock(bool multithreaded);
+  ~Lock();
+  Lock(const Lock&) = delete;
+  Lock& operator=(const Lock&) = delete;
+
+  // Returns false if and only if the calling thread holds the lock already.
+  [[nodiscard]] bool lock() noexcept {
+    const Thread self = this_thread();
+    if (owner_.load(std::memory_order_relaxed) == self) [[unlikely]]
+      return false;
+    if (is_uncontended() && owner_.load(std::memory_order_relaxed) == no_thread) {
+      owner_.store(self, std::memory_order_relaxed);
+    } else {
+      acquire_contended(self);
+    }
+    return true;
+  }
+  void unlock() noexcept { owner_.store(no_thread, std::memory_order_release); }
+
+ private:
+  friend class LockRegistry;
+  using Thread = std::uintptr_t;
+  static constexpr Thread no_thread = 0;
+  static constexpr int spins_before_yield = 64;
+
+  // A number that no other running thread has.
+  [[nodiscard]] static Thread this_thread() noexcept {
+#if defined(__has_builtin) && __has_builtin(__builtin_thread_pointer)
+    return reinterpret_cast<Thread>(__builtin_thread_pointer());
+#else
+    static thread_local constinit char here = 0;
+    return reinterpret_cast<Thread>(&here);
+#endif
+  }
+  [[nodiscard]] bool is_uncontended() const noexcept {
+#if __has_include(<sys/single_threaded.h>)
+    return !multithreaded_ || __libc_single_threaded != 0;
+#else
+    return !multithreaded_;
+#endif
+  }
+
+  void acquire_contended(Thread self) noexcept {
+    Thread found = no_thread;
+    while (!owner_.compare_exchange_weak(found, self, std::memory_order_acquire)) {
+      wait();
+      found = no_thread;
+    }
+  }
+  // Only reads while the lock is held, so that waiting threads leave the cache line to its owner.
+  void wait() const noexcept {
+    for (int spins = 0; owner_.load(std::memory_order_relaxed) != no_thread; ++spins) {
+      if (spins >= spins_before_yield) std::this_thread::yield();
+    }
+  }
+
+  std::atomic<Thread> owner_{no_thread};
+  bool multithreaded_;
+  bool locked_for_fork_ = false;
+  Lock* next_ = nullptr;  // in the list of all locks
+  Lock* prev_ = nullptr;
+};
+
+// The number of forks that led to this process: one more in a child than in its parent.
+[[nodiscard]] unsigned fork_count() noexcept;
+
+// Holds a lock for as long as it lives; false, and without effect, if the thread holds it already.
+class Guard {
+ public:
+  explicit Guard(Lock& lock) noexcept : lock_(lock.lock() ? &lock : nullptr) {}
+  ~Guard() {
+    if (lock_ != nullptr) lock_->unlock();
+  }
+  Guard(const Guard&) = delete;
+  Guard& operator=(const Guard&) = delete;
+
+  [[nodiscard]] explicit operator bool() const noexcept { return lock_ != nullptr; }
+
+ private:
+  Lock* lock_;
+};
+
+}  // namespace glassheap

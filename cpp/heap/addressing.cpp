@@ -1,0 +1,41 @@
+#include "heap/addressing.hpp"
+
+#include <algorithm>
+#include <bit>
+
+namespace glassheap {
+namespace {
+
+// An alignment must hold for the caller's address and for the real one. The two differ by a
+// multiple of it.
+Size common_align_limit(Address real, Address base, Size size) noexcept {
+  const Address difference = real - base;
+  const Size limit = Addressing::largest_align(size);
+  return difference == 0 ? limit : std::min(limit, difference & (~difference + 1));
+}
+
+}  // namespace
+
+Size Addressing::largest_align(Size size) noexcept {
+  return std::max(granule_size, std::bit_floor(size / 4));
+}
+
+Addressing::Addressing(const Options& options, const Region& region) noexcept
+    : size_(region.size()),
+      front_(options.headers ? granule_size : 0),
+      unused_(options.unused()),
+      real_(std::bit_cast<Address>(region.data())),
+      base_(options.base.value_or(real_)),
+      align_limit_(common_align_limit(real_, base_, size_)),
+      origin_(base_ + unused_) {}
+
+bool Addressing::check_other_align(Size& align, Fault& fault) const noexcept {
+  if (!is_power_of_two(align) || align > align_limit_) {
+    fault = {.kind = FaultKind::invalid_alignment, .expected = align_limit_, .found = align};
+    return false;
+  }
+  align = std::max(align, granule_size);
+  return true;
+}
+
+}  // namespace glassheap

@@ -1,0 +1,13 @@
+// check_options.hpp: refuses options that no heap can have.
+#pragma once
+
+#include "glassheap/fault.hpp"
+#include "glassheap/options.hpp"
+
+namespace glassheap {
+
+// Returns true if a heap can be opened with `options`. Otherwise `fault` says why not: invalid_size,
+// invalid_base, unknown_policy or unwanted_option.
+[[nodiscard]] bool check_options(const Options& options, Fault& fault) noexcept;
+
+}  // namespace glassheap

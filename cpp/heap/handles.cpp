@@ -1,0 +1,112 @@
+#include "heap/heap_state.hpp"
+
+// Heap: blocks by handle, which knows when its block is gone; and the pins of views.
+
+namespace glassheap {
+
+// --- Handles. ----------------------------------------------------------------------------------
+
+bool Heap::acquire(Size size, Size align, Handle& handle, Fault& fault) noexcept {
+  return state_->write(fault, [&](HeapState& heap) {
+    if (!heap.addresses.check_align(align, fault)) return false;
+    const Block block = heap.core->allocate(size, align, fault);
+    LiveBlock live;
+    if (!block || !heap.core->find(heap.addresses.payload_of(block), live, fault))
+      return heap.refuse(fault, 0);
+    handle = {heap.hand_out(block, 0, fault), size, heap.shared.epoch, live.serial};
+    return true;
+  });
+}
+
+bool Heap::handle_of(Address payload, Handle& handle, Fault& fault) noexcept {
+  return state_->read(fault, [&](HeapState& heap) {
+    LiveBlock live;
+    if (!heap.find(payload, live, fault)) return false;
+    handle = {payload, live.size, heap.shared.epoch, live.serial};
+    return true;
+  });
+}
+
+bool Heap::release(const Handle& handle, Fault& fault) noexcept {
+  return state_->write(fault, [&](HeapState& heap) {
+    LiveBlock live;
+    return heap.find(handle, live, fault) &&
+           heap.release(heap.addresses.offset_of(handle.address), fault);
+  });
+}
+
+bool Heap::is_current(const Handle& handle, Fault& fault) noexcept {
+  return state_->read(fault, [&](HeapState& heap) {
+    LiveBlock live;
+    return heap.find(handle, live, fault);
+  });
+}
+
+// --- Pins. -------------------------------------------------------------------------------------
+
+namespace {
+
+bool pin_block(HeapState& heap, const LiveBlock& live, Heap::Pinned& pinned) {
+  const Offset payload = heap.addresses.payload_of(live.block);
+  heap.pins.add(payload);
+  pinned = {payload, heap.addresses.data(payload), live.size};
+  return true;
+}
+
+}  // namespace
+
+bool Heap::pin(Address payload, Pinned& pinned, Fault& fault) {
+  return state_->read(fault, [&](HeapState& heap) {
+    LiveBlock live;
+    return heap.find(payload, live, fault) && pin_block(heap, live, pinned);
+  });
+}
+
+bool Heap::pin(const Handle& handle, Pinned& pinned, Fault& fault) {
+  return state_->read(fault, [&](HeapState& heap) {
+    LiveBlock live;
+    return heap.find(handle, live, fault) && pin_block(heap, live, pinned);
+  });
+}
+
+bool Heap::pin_region(Pinned& pinned, Fault& fault) noexcept {
+  return state_->read(fault, [&](HeapState& heap) {
+    heap.pins.add_region();
+    pinned = {whole_region, heap.region.data(), heap.region.size()};
+    return true;
+  });
+}
+
+void Heap::unpin(Offset payload) noexcept {
+  const Guard guard(state_->lock);  // pins belong to this process: no other one is kept out
+  if (!guard) return;               // in a signal handler, where no view ends
+  if (payload == whole_region) {
+    state_->pins.drop_region();
+  } else {
+    state_->pins.drop(payload);
+  }
+}
+
+Address Heap::realloc_pinned(Address payload, Size size, Size align, Fault& fault) noexcept {
+  return state_->write(fault, [&](HeapState& heap) -> Address {
+    if (!heap.addresses.check_align(align, fault)) return 0;
+    const Offset old = heap.addresses.offset_of(payload);
+    Block block;
+    if (heap.pins.count(old) != 1) {
+      fault.kind = FaultKind::pinned;
+    } else {
+      block = heap.core->reallocate(old, size, align, fault);
+    }
+    if (block) heap.pins.move(old, heap.addresses.payload_of(block));
+    return heap.hand_over(old, block, fault);
+  });
+}
+
+bool Heap::free_pinned(Address payload, Fault& fault) noexcept {
+  const ScopedAccess access(*state_);
+  const Offset offset = state_->addresses.offset_of(payload);
+  if (access.has_lock()) state_->pins.drop(offset);
+  return access.check_writable(fault) && state_->release(offset, fault);
+}
+
+}  // namespace glassheap

@@ -1,0 +1,57 @@
+#include "heap/heap_state.hpp"
+
+namespace glassheap {
+
+HeapState::HeapState(const Options& wanted, Region bytes, std::unique_ptr<CoreInterface> made,
+                     std::unique_ptr<SharingHooks> events)
+    : lock(wanted.threads),
+      options(wanted),
+      region(std::move(bytes)),
+      addresses(options, region),
+      core(std::move(made)),
+      hooks(std::move(events)) {}
+
+bool HeapState::find(Address payload, LiveBlock& live, Fault& fault) noexcept {
+  if (core->find(addresses.offset_of(payload), live, fault)) return true;
+  return refuse(fault, payload);
+}
+
+// A handle is stale for every reason that would refuse its address, but for corruption.
+bool HeapState::find(const Handle& handle, LiveBlock& live, Fault& fault) noexcept {
+  const bool found =
+      handle.epoch == shared.epoch && core->find(addresses.offset_of(handle.address), live, fault);
+  if (found && live.serial == handle.serial) return true;
+  if (!is_corruption(fault.kind)) fault = {.kind = FaultKind::stale_handle};
+  return refuse(fault, handle.address);
+}
+
+Address HeapState::hand_over(Offset old, Block block, Fault& fault) noexcept {
+  if (hooks != nullptr && block && addresses.payload_of(block) != old) hooks->on_free(old);
+  return hand_out(block, addresses.address_of(old), fault);
+}
+
+bool HeapState::refuse(Fault& fault, Address payload) noexcept {
+  if (fault.kind == FaultKind::foreign_pointer && addresses.is_inside_unused(payload))
+    fault.kind = FaultKind::misaligned_pointer;
+  fault.address = payload;
+  fault.owner = addresses.address_of(fault.owner);
+  fault.offset += addresses.unused();
+  if (is_corruption(fault.kind)) shared.damaged = true;
+  if (fault.kind == FaultKind::out_of_memory) {
+    fault.shortage.available = core->available();
+    fault.shortage.largest = on_offer(core->largest());
+    fault.shortage.free_blocks = core->map().free_blocks();
+  }
+  return false;
+}
+
+BlockInfo HeapState::info(const BlockView& view) const noexcept {
+  return {.start = addresses.address_of(view.block.start),
+          .address = addresses.payload_address(view.block),
+          .size = view.size,
+          .extent = view.block.extent,
+          .live = view.live,
+          .serial = view.serial};
+}
+
+}  // namespace glassheap

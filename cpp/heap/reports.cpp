@@ -1,0 +1,123 @@
+#include "heap/heap_state.hpp"
+
+// Heap: reports on blocks, lists, sums and damage.
+
+namespace glassheap {
+
+double Stats::external_fragmentation() const noexcept {
+  if (available == 0) return 0;
+  return 1 - static_cast<double>(largest_free) / static_cast<double>(available);
+}
+
+bool Heap::contains(Address payload, Fault& fault) noexcept {
+  return state_->read(fault, [&](HeapState& heap) {
+    Fault ignored;  // any reason is a no
+    LiveBlock live;
+    return heap.core->find(heap.addresses.offset_of(payload), live, ignored);
+  });
+}
+
+std::vector<FreeBlock> Heap::free_list(Fault& fault) {
+  return state_->read(fault, [&](HeapState& heap) {
+    std::vector<FreeBlock> list;
+    list.reserve(heap.core->map().free_blocks());
+    for (const Block block : heap.core->free_list())
+      list.push_back({heap.addresses.address_of(block.start), heap.on_offer(block.extent)});
+    return list;
+  });
+}
+
+std::string Heap::free_list_line(Fault& fault) {
+  std::string line;
+  for (const FreeBlock& block : free_list(fault)) {
+    line += line.empty() ? "Free(" : "->Free(";
+    line += std::to_string(block.size) + ')';
+  }
+  return line.empty() ? "(none)" : line;
+}
+
+std::vector<BlockInfo> Heap::walk(Fault& fault) {
+  return state_->read(fault, [&](HeapState& heap) {
+    std::vector<BlockInfo> infos;
+    infos.reserve(heap.core->map().blocks());
+    for (const BlockView& view : heap.core->walk()) infos.push_back(heap.info(view));
+    return infos;
+  });
+}
+
+namespace {
+
+void check_sentinel(const Region& region, Findings& findings) {
+  const std::optional<Offset> changed = region.changed_sentinel_byte();
+  if (!changed) return;
+  findings.push_back({.kind = FaultKind::overflow_detected,
+                      .rule = Rule::sentinel,
+                      .expected = region.size(),
+                      .found = *changed});
+}
+
+// A list or a counter that is wrong as a whole has no culprit: its offset says nothing.
+BlockInfo culprit_of(const Fault& finding, const HeapState& heap) noexcept {
+  const bool itself = finding.rule == Rule::redzone;
+  const bool front = finding.rule >= Rule::magic && finding.rule <= Rule::prev;
+  if (!itself && (!front || finding.offset == 0)) return {};
+  const BlockView view = heap.core->view_at(finding.offset - (itself ? 0 : 1));
+  return view.live ? heap.info(view) : BlockInfo{};
+}
+
+}  // namespace
+
+Findings Heap::check(Fault& fault, std::vector<BlockInfo>* culprits) {
+  return state_->read(fault, [&](HeapState& heap) {
+    Findings findings = heap.core->inspect();
+    check_sentinel(heap.region, findings);
+    if (!findings.empty()) heap.shared.damaged = true;
+    for (Fault& finding : findings) {
+      if (culprits != nullptr) culprits->push_back(culprit_of(finding, heap));
+      finding.offset += heap.addresses.unused();
+    }
+    return findings;
+  });
+}
+
+Stats Heap::stats(Fault& fault) {
+  return state_->read(fault, [&](HeapState& heap) -> Stats {
+    const BlockMap& map = heap.core->map();
+    const Counters& counters = heap.core->counters();
+    const Addressing& addresses = heap.addresses;
+    return {.size = addresses.size(),
+            .live_blocks = map.live_blocks(),
+            .free_blocks = map.free_blocks(),
+            .requested = counters.requested,
+            .used = addresses.from_first_byte(map.used()),
+            .available = heap.core->available(),
+            .largest_free = heap.on_offer(heap.core->largest()),
+            .overhead = counters.taken - counters.requested,
+            .peak_requested = counters.peak_requested,
+            .peak_used = addresses.from_first_byte(counters.peak_used),
+            .mallocs = counters.mallocs,
+            .frees = counters.frees,
+            .reallocs = counters.reallocs,
+            .failures = counters.failures,
+            .recovered = heap.hooks == nullptr ? 0 : heap.hooks->recovered()};
+  });
+}
+
+Size Heap::available_memory(Fault& fault) noexcept {
+  return state_->read(fault, [&](HeapState& heap) { return heap.core->available(); });
+}
+
+Size Heap::largest_free(Fault& fault) noexcept {
+  return state_->read(fault, [&](HeapState& heap) { return heap.on_offer(heap.core->largest()); });
+}
+
+Size Heap::live_blocks(Fault& fault) noexcept {
+  return state_->read(fault, [&](HeapState& heap) { return heap.core->map().live_blocks(); });
+}
+
+Size Heap::own_memory(Fault& fault) noexcept {
+  return state_->read(
+      fault, [&](HeapState& heap) { return sizeof *this + sizeof heap + heap.core->own_memory(); });
+}
+
+}  // namespace glassheap

@@ -1,0 +1,39 @@
+// sharing_hooks.hpp: the events of a heap that other processes must hear of.
+//
+// A heap of one process has no hooks. A shared heap's are in shared/attachment.hpp. Each but
+// on_close is called under the heap's lock.
+#pragma once
+
+#include "core/core_interface.hpp"
+
+namespace glassheap {
+
+// The state that all processes agree on, beside the core's.
+struct SharedState {
+  bool damaged = false;
+  std::uint64_t epoch = 0;  // resets
+};
+
+class SharingHooks {
+ public:
+  SharingHooks() = default;
+  SharingHooks(const SharingHooks&) = delete;
+  SharingHooks& operator=(const SharingHooks&) = delete;
+  virtual ~SharingHooks() = default;
+
+  // Locks the heap against other processes, and reads `core` and `state` from shared memory.
+  // Returns a FaultKind: zeroing a Fault on every call is too slow.
+  virtual FaultKind on_enter(CoreInterface& core, SharedState& state) noexcept = 0;
+  // Writes `core` and `state` to shared memory, and unlocks the heap.
+  virtual void on_leave(CoreInterface& core, const SharedState& state) noexcept = 0;
+
+  virtual void on_allocate(Offset payload) noexcept = 0;
+  virtual void on_free(Offset payload) noexcept = 0;
+  virtual void on_reset() noexcept = 0;
+  virtual void on_close() noexcept = 0;  // gives up the memory
+
+  // Recoveries from the death of a process inside a call.
+  [[nodiscard]] virtual std::uint64_t recovered() const noexcept = 0;
+};
+
+}  // namespace glassheap

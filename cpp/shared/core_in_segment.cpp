@@ -1,0 +1,58 @@
+#include "shared/core_in_segment.hpp"
+
+#include <algorithm>
+#include <new>
+
+#include "core/policy_list.hpp"
+
+namespace glassheap::shared {
+namespace {
+
+// Bytes of the arrays that a core with these options keeps, which a core without memory can tell.
+Size array_bytes(const Options& options) {
+  const Sharing sharing{ArrayArena::to_measure(), nullptr, nullptr};
+  const Size size = round_up(options.size, granule_size) - options.unused();
+  return make_core({static_cast<std::byte*>(nullptr), size}, options, sharing)->arena_bytes();
+}
+
+}  // namespace
+
+FixedFields segment_layout(const Options& options) {
+  return lay_out(options, array_bytes(options));
+}
+
+Size largest_region_within(const Options& options, Size bytes) {
+  Options tried = options;
+  Size fits = 0;
+  Size beyond = std::min(bytes, largest_region) / granule_size + 1;
+  const Size least = options.least_size() / granule_size;
+  while (fits + 1 < beyond) {
+    const Size middle = fits + (beyond - fits) / 2;
+    tried.size = middle * granule_size;
+    const bool too_large = middle >= least && segment_layout(tried).total > bytes;
+    (too_large ? beyond : fits) = middle;
+  }
+  return fits < least ? 0 : fits * granule_size;
+}
+
+bool has_room_for_arrays(const FixedFields& fixed, const Options& options) {
+  return fixed.owners_at - fixed.arrays_at >= array_bytes(options);
+}
+
+std::span<std::byte> region_of(const Segment& segment) noexcept {
+  const FixedFields& fixed = superblock_of(segment).fixed;
+  return {segment.data() + fixed.region_at, fixed.region_size};
+}
+
+std::unique_ptr<CoreInterface> core_over(const Segment& segment, const Options& options) {
+  Superblock& block = superblock_of(segment);
+  const FixedFields& fixed = block.fixed;
+  const std::span arrays(segment.data() + fixed.arrays_at, fixed.owners_at - fixed.arrays_at);
+  const Sharing sharing{ArrayArena(arrays), &fixed.key, &block.intent};
+  std::unique_ptr<CoreInterface> core =
+      make_core(region_of(segment).subspan(options.unused()), options, sharing);
+  core->index_state();
+  return core;
+}
+
+}  // namespace glassheap::shared

@@ -1,0 +1,78 @@
+#include "glassheap/shared_heap.hpp"
+#include "heap/heap_state.hpp"
+#include "shared/attachment.hpp"
+#include "shared/processes.hpp"
+
+// SharedHeap: blocks that several processes hold. The last reference that is dropped frees a block.
+
+namespace glassheap {
+
+bool SharedHeap::share(const Handle& handle, Fault& fault) noexcept {
+  return state().write(fault, [&](HeapState& heap) {
+    LiveBlock live;
+    return heap.find(handle, live, fault) &&
+           attachment_.add_ref(heap.addresses.offset_of(handle.address), fault);
+  });
+}
+
+bool SharedHeap::transfer_ref(const Handle& handle, std::uint8_t from, Fault& fault) noexcept {
+  return state().write(fault, [&](HeapState& heap) {
+    LiveBlock live;
+    if (!heap.find(handle, live, fault)) return false;
+    const Offset payload = heap.addresses.offset_of(handle.address);
+    if (!attachment_.add_ref(payload, fault)) return false;
+    static_cast<void>(attachment_.drop_ref(payload, from));  // this process holds it already
+    return true;
+  });
+}
+
+bool SharedHeap::drop_ref(const Handle& handle, bool& freed, Fault& fault) noexcept {
+  freed = false;
+  return state().write(fault, [&](HeapState& heap) {
+    LiveBlock live;
+    if (!heap.find(handle, live, fault)) return false;
+    const Offset payload = heap.addresses.offset_of(handle.address);
+    if (attachment_.drop_ref(payload, number())) return true;
+    freed = heap.check_unpinned(payload, fault) && heap.core->release(payload, fault);
+    if (freed) return true;
+    heap.refuse(fault, handle.address);
+    Fault ignored;  // the entry that was dropped is free
+    static_cast<void>(attachment_.add_ref(payload, ignored));
+    return false;
+  });
+}
+
+std::size_t SharedHeap::reap(Fault& fault) noexcept {
+  return state().write(fault, [&](HeapState& heap) {
+    std::size_t freed = 0;
+    for (shared::Holder& holder : attachment_.block().holders) {
+      const Offset payload = holder.payload - 1;
+      if (holder.payload == 0 || attachment_.holder_is_alive(holder)) continue;
+      Fault viewed;  // a view of this process keeps the block until the next reap
+      if (attachment_.holders_of(payload) == holder.count && !heap.check_unpinned(payload, viewed))
+        continue;
+      attachment_.clear(holder);
+      if (attachment_.is_held(payload)) continue;
+      freed += heap.core->release(payload, fault) ? 1 : 0;
+      if (fault) break;
+    }
+    return freed;
+  });
+}
+
+std::vector<OwnedBlock> SharedHeap::owners(Fault& fault) {
+  return state().read(fault, [&](HeapState& heap) {
+    std::vector<OwnedBlock> owned;
+    for (const BlockView& view : heap.core->walk()) {
+      if (!view.live) continue;
+      const shared::Process process = attachment_.owner(view.block.start);
+      owned.push_back({.block = heap.info(view),
+                       .pid = process.pid,
+                       .alive = shared::is_alive(process),
+                       .holders = attachment_.holders_of(heap.addresses.payload_of(view.block))});
+    }
+    return owned;
+  });
+}
+
+}  // namespace glassheap

@@ -1,0 +1,125 @@
+"""The base of every command: its interface, its exit statuses, its errors.
+
+    exit status   0    success
+                  1    the output could not be written, the heap was found corrupt, or the trace
+                       freed memory that it did not hold (the figures are printed all the same);
+                       fsck: the image is bad
+                  2    a mistake in the arguments or in the file
+                  130  Ctrl-C
+                  141  the reader of the output closed it (`| head`); nothing is printed
+
+An error is one sentence on stderr that begins with "glassheap:", never a traceback.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import sys
+from typing import TYPE_CHECKING, NoReturn, Protocol
+
+from glassheap.errors import HeapError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from _typeshed import SupportsWrite
+
+DONE, FAILED, MISTAKE, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 130, 141
+
+
+class Command(Protocol):
+    """The module of a command."""
+
+    NAME: str
+    """The command's name on the command line."""
+    HELP: str
+    """Its line in the list of commands."""
+
+    def add_arguments(self, parser: argparse.ArgumentParser, /) -> None:
+        """Add the command's arguments and its description to its parser."""
+
+    def run(self, arguments: argparse.Namespace, /) -> int:
+        """Run the command and return the exit status."""
+        ...
+
+
+class MistakeError(Exception):
+    """A mistake of the user; the message is the sentence to print."""
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that reports a mistake in one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the sentence and exit with status 2."""
+        self.exit(MISTAKE, f"glassheap: {message} (see {self.prog} --help)\n")
+
+    def print_help(self, file: SupportsWrite[str] | None = None) -> None:
+        """Print the help; raise `OSError` if that fails, which argparse would ignore."""
+        print(self.format_help(), end="", file=file)
+
+
+def handle_errors(command: Callable[[], int]) -> int:
+    """Run a command, flush its output, and return the exit status.
+
+    An error of the command or of its output becomes a sentence and a status.
+    """
+    try:
+        status = status_of(command)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        discard_output()
+        return PIPE_CLOSED
+    except OSError as error:
+        discard_output()
+        return print_error(f"cannot write the output: {error.strerror or error}", FAILED)
+
+
+def status_of(command: Callable[[], int]) -> int:
+    """Run a command and return the exit status, also of its errors.
+
+    Raises OSError if and only if it names no file: it comes from an output stream.
+    """
+    try:
+        escape_unprintable(sys.stdout)
+        return command()
+    except MistakeError as mistake:
+        return print_error(str(mistake), MISTAKE)
+    except HeapError as error:
+        return print_error(str(error), FAILED)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        return print_error(f"{error.filename}: {error.strerror}", FAILED)
+    except KeyboardInterrupt:
+        return print_error("interrupted", INTERRUPTED)
+
+
+def print_error(sentence: str, status: int) -> int:
+    """Print one sentence on stderr and return `status`."""
+    print(f"glassheap: {sentence}", file=sys.stderr)
+    return status
+
+
+def print_json(figures: object) -> None:
+    """Print figures on stdout as JSON."""
+    import json
+
+    print(json.dumps(figures, indent=2))
+
+
+def escape_unprintable(stream: object) -> None:
+    """Have characters that the stream's encoding lacks printed escaped, instead of an error."""
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="backslashreplace")
+
+
+def discard_output() -> None:
+    """Point stdout at the null device, because Python's flush at exit would fail again."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())
+    os.close(null)

@@ -1,0 +1,173 @@
+"""`glassheap replay`: one policy with its figures and its map, or every policy in a table."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentTypeError
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
+
+from glassheap.cli.base import (
+    DONE,
+    FAILED,
+    INTERRUPTED,
+    MistakeError,
+    print_error,
+    print_json,
+)
+from glassheap.cli.values import byte_count
+from glassheap.errors import InvalidSize
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+    from glassheap.progress import Bar
+    from glassheap.replay import Report
+    from glassheap.traces import Trace
+
+NAME = "replay"
+HELP = "run a recorded program's allocations"
+
+ALL = "all"
+"""The value of --policy that stands for every policy in turn."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the replay."""
+    parser.description = (
+        "Replay a trace of allocations on a heap and print the result. Reads CS:APP .rep, CS107 "
+        "scripts and wee_alloc traces, plain or under gzip, told apart by their content."
+    )
+    add = parser.add_argument
+    add("file", metavar="FILE", help="the trace; - reads standard input")
+    size = "size of the region (64K, 1M; default: grown until the trace fits)"
+    add("--size", type=byte_count, metavar="BYTES", help=size)
+    add_policy_arguments(parser)
+    add("--no-headers", action="store_true", help="a heap without headers: payloads alone")
+    add("--no-map", action="store_true", help="do not draw the heap at the end of the trace")
+    add("--json", action="store_true", help="print the figures as JSON, and no map")
+
+
+def add_policy_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add --policy and --compare, which exclude each other."""
+    add = parser.add_mutually_exclusive_group().add_argument
+    add(
+        "--policy",
+        type=policy_name,
+        default="first_fit",
+        metavar="NAME",
+        help="the placement policy (default: first_fit; see glassheap policies)",
+    )
+    add("--compare", action="store_true", help="every policy in turn, in a table (--policy all)")
+
+
+def policy_name(text: str) -> str:
+    """The name of a placement policy, or `ALL`."""
+    from glassheap import policies
+
+    names = [policy.name for policy in policies()]
+    if text not in (*names, ALL):
+        known = ", ".join(names)
+        raise ArgumentTypeError(f"there is no policy '{text}'; there are: {known}, {ALL}")
+    return text
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Replay the trace; the status is 1 if it misused its memory."""
+    trace = read_trace(arguments.file)
+    if arguments.compare or arguments.policy == ALL:
+        return compare_policies(trace, arguments)
+    return replay_policy(trace, arguments)
+
+
+def read_trace(file: str) -> Trace:
+    """The trace in `file`. Raises `MistakeError` if there is none."""
+    from glassheap import traces
+
+    try:
+        if file != "-":
+            return traces.read(file)
+        if sys.stdin is None:
+            raise MistakeError("cannot read standard input: it is closed")
+        return traces.read(sys.stdin.buffer, "standard input")
+    except traces.TraceError as error:
+        raise MistakeError(str(error)) from None
+    except OSError as error:
+        raise MistakeError(f"cannot read {file}: {error.strerror or error}") from None
+    except MemoryError:
+        raise MistakeError(f"{file} is too long for the memory of this machine") from None
+
+
+def compare_policies(trace: Trace, arguments: argparse.Namespace) -> int:
+    """Print the figures of every policy; if interrupted, of those replayed before."""
+    from glassheap.replay import compare
+
+    reports: list[Report] = []
+    status = DONE
+    with progress_bar(trace) as bar:
+        try:
+            headers = not arguments.no_headers
+            reports += compare(trace, arguments.size, headers=headers, progress=bar)
+        except KeyboardInterrupt:
+            sentence = "interrupted: the table holds the policies replayed before"
+            status = print_error(sentence, INTERRUPTED)
+    print_comparison(trace, reports, as_json=arguments.json)
+    return status or report_misuse(trace)
+
+
+def print_comparison(trace: Trace, reports: list[Report], *, as_json: bool) -> None:
+    """Print the reports on stdout, as a table or as JSON."""
+    from glassheap.replay import table
+
+    if as_json:
+        print_json([report.as_dict() for report in reports])
+        return
+    print(f"{trace.name} ({trace.format}), {len(trace):,} operations", "", sep="\n")
+    print("\n".join([*table(reports), *(f"note: {note}" for note in trace.skipped)]))
+
+
+def replay_policy(trace: Trace, arguments: argparse.Namespace) -> int:
+    """Print the figures of one policy, and the map of the heap at the end."""
+    from glassheap.replay import ReplayInterrupted, replay
+
+    options = {"policy": arguments.policy, "headers": not arguments.no_headers}
+    try:
+        with progress_bar(trace) as bar:
+            report = replay(trace, arguments.size, **options, progress=bar)
+    except ReplayInterrupted as interruption:
+        print_report(interruption.report, as_json=arguments.json)
+        return INTERRUPTED
+    print_report(report, as_json=arguments.json)
+    if not (arguments.json or arguments.no_map):
+        print()
+        report.heap.show()
+    return report_misuse(trace)
+
+
+def print_report(report: Report, *, as_json: bool) -> None:
+    """Print the figures on stdout, as lines or as JSON."""
+    if as_json:
+        print_json(report.as_dict())
+    else:
+        print("\n".join(report.lines()))
+
+
+@contextmanager
+def progress_bar(trace: Trace) -> Iterator[Bar]:
+    """A progress bar, drawn if the replay takes long. Raises `MistakeError` for a wrong size."""
+    from glassheap.progress import Bar
+
+    with closing(Bar("replaying")) as bar:
+        try:
+            yield bar
+        except (InvalidSize, MemoryError, OSError) as error:
+            raise MistakeError(f"cannot make a region for {trace.name}: {error}") from None
+
+
+def report_misuse(trace: Trace) -> int:
+    """Print each misuse in the trace as a sentence on stderr; the status is 1 if there is one."""
+    misuses = [note for note in trace.skipped if note.misuse]
+    for note in misuses:
+        print_error(f"{trace.name}: {note}", FAILED)
+    return FAILED if misuses else DONE

@@ -1,0 +1,70 @@
+"""The check of an image: its front, its blocks, and the findings of the heap in it."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from glassheap.images.copying import copy_image
+from glassheap.images.errors import BrokenImageError
+from glassheap.images.reading import attach, read
+from glassheap.images.rebuilding import write_back
+from glassheap.images.verdict import Verdict
+
+if TYPE_CHECKING:
+    import mmap
+
+    from glassheap import SharedHeap
+
+
+def check(file: str, timeout: float, *, rebuild: bool = False) -> Verdict:
+    """Check an image, which is not changed; with `rebuild`, mend it if it is bad.
+
+    O(size). Raises ImageError if the image cannot be read, or must not be written.
+    """
+    path = Path(file)
+    memory = copy_image(path, timeout).memory
+    verdict = Verdict(file, len(memory))
+    with closing(memory):
+        try:
+            examine(verdict, memory)
+        except BrokenImageError as error:
+            blame(verdict, error)
+            verdict.mendable = False
+        if rebuild and verdict.mendable:
+            write_back(verdict, path, memory)
+    return verdict
+
+
+def examine(verdict: Verdict, memory: mmap.mmap) -> None:
+    """Examine the blocks, mended if they must be. Raises BrokenImageError if they cannot be."""
+    verdict.recovered, verdict.in_flight, verdict.users, live = read(memory)
+    with closing(attach_or_mend(verdict, memory)) as heap:
+        describe(verdict, heap)
+        if verdict.bad:
+            verdict.lost = sorted(set(live) - set(heap))
+
+
+def attach_or_mend(verdict: Verdict, memory: mmap.mmap) -> SharedHeap:
+    """The heap in the image, mended if it is bad. Raises BrokenImageError if it cannot be."""
+    original = memory[:]
+    try:
+        return attach(memory)
+    except BrokenImageError as error:
+        blame(verdict, error)
+    memory[:] = original
+    return attach(memory, mend=True)
+
+
+def blame(verdict: Verdict, error: BrokenImageError) -> None:
+    """Record the faulty field and its meaning."""
+    verdict.bad, verdict.sentence = error.field, str(error)
+
+
+def describe(verdict: Verdict, heap: SharedHeap) -> None:
+    """Record the heap in the copy, which is whole."""
+    verdict.size, verdict.policy = heap.size, heap.policy
+    verdict.headers, verdict.checks = heap.headers, heap.checks
+    verdict.findings = [str(finding) for finding in heap.check()]
+    verdict.live_blocks, verdict.live_bytes = len(heap), heap.stats().requested

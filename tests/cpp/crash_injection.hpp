@@ -1,0 +1,96 @@
+// crash_injection.hpp: kills a child process between two stores of a call on a shared heap.
+//
+// The program that includes this header is linked with a library that has a crash point after each
+// store. One trial has a shared heap with some blocks in it, and a child that makes a call and is
+// killed at its n-th store. n increases until the call completes.
+#pragma once
+
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <memory>
+#include <stdexcept>
+#include <vector>
+
+#include "glassheap/shared_heap.hpp"
+#include "shared/superblock.hpp"
+#include "variants.hpp"
+
+namespace glassheap {
+
+// The number of stores until this process is killed; 0: it is not killed.
+extern std::uint64_t stores_left;
+
+// Memory that is shared across a fork.
+class SharedBytes {
+ public:
+  explicit SharedBytes(std::size_t size) : size_(size) {
+    void* const memory =
+        mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) throw std::bad_alloc();
+    data_ = static_cast<std::byte*>(memory);
+  }
+  ~SharedBytes() { munmap(data_, size_); }
+  SharedBytes(const SharedBytes&) = delete;
+  SharedBytes& operator=(const SharedBytes&) = delete;
+
+  [[nodiscard]] std::byte* data() const { return data_; }
+  [[nodiscard]] SegmentLocation place() const {
+    SegmentLocation place;
+    place.data = data_;
+    place.size = size_;
+    return place;
+  }
+  [[nodiscard]] SharedHeap::Opening opening(double timeout = 10) const {
+    SharedHeap::Opening opening;
+    opening.location = place();
+    opening.timeout = timeout;
+    return opening;
+  }
+
+ private:
+  std::size_t size_;
+  std::byte* data_ = nullptr;
+};
+
+// The size of a segment with a few pages of blocks.
+inline constexpr Size page = shared::page;
+inline constexpr Size segment_size = (sizeof(shared::Superblock) / page + 5) * page;
+
+[[nodiscard]] inline std::unique_ptr<SharedHeap> create_in(const SharedBytes& bytes,
+                                                           const Options& options) {
+  Fault fault;
+  auto heap = SharedHeap::create(options, bytes.opening(), fault);
+  if (heap == nullptr) throw std::runtime_error(sentence(fault));
+  return heap;
+}
+
+[[nodiscard]] inline std::unique_ptr<SharedHeap> attach_to(const SharedBytes& bytes) {
+  Fault fault;
+  auto heap = SharedHeap::attach(bytes.opening(), "", fault);
+  if (heap == nullptr) throw std::runtime_error(sentence(fault));
+  return heap;
+}
+
+// Runs `work` in a child process. Returns true if the child was killed, false if it completed.
+template <typename Work>
+[[nodiscard]] bool killed_in_child(Work work) {
+  const pid_t child = fork();
+  if (child == 0) {
+    alarm(20);  // ends a child that hangs, by another signal
+    work();
+    stores_left = 0;
+    _exit(0);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  const bool killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+  EXPECT_TRUE(killed || (WIFEXITED(status) && WEXITSTATUS(status) == 0)) << "status " << status;
+  return killed;
+}
+
+}  // namespace glassheap

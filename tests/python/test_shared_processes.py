@@ -1,0 +1,118 @@
+"""A SharedHeap used by many processes at the same time, some of which are killed or stopped."""
+
+from __future__ import annotations
+
+import ctypes
+import multiprocessing
+import os
+import random
+import signal
+import time
+from contextlib import suppress
+
+import pytest
+
+import glassheap
+from glassheap import SharedHeap
+from process_helpers import NEEDS_SHARED_MEMORY, forked, kill
+
+pytestmark = NEEDS_SHARED_MEMORY
+
+
+def allocate_and_free(heap: SharedHeap, seed: int, operations: int) -> None:
+    """Allocate and free at random, and check the mark in each block before freeing it."""
+    draw = random.Random(seed)
+    mine: list[tuple[int, int]] = []
+    mark = seed % 255 + 1
+    for _ in range(operations):
+        if mine and draw.random() < 0.5 + len(mine) / 200:
+            address, size = mine.pop(draw.randrange(len(mine)))
+            assert ctypes.string_at(heap.address + address, size) == bytes([mark]) * size
+            heap.free(address)
+        else:
+            size = draw.randrange(200)
+            address = heap.malloc(size)
+            ctypes.memset(heap.address + address, mark, size)
+            mine.append((address, size))
+    heap.free_many([address for address, _ in mine])
+
+
+@pytest.mark.parametrize(("processes", "operations"), [(2, 100_000), (4, 20_000)])
+def test_processes_can_use_one_heap_at_the_same_time(processes: int, operations: int) -> None:
+    with SharedHeap.create(size=1 << 17) as heap:
+        context = multiprocessing.get_context("fork")
+        workers = [
+            context.Process(target=allocate_and_free, args=(heap, seed, operations))
+            for seed in range(processes)
+        ]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join(120)
+        assert [worker.exitcode for worker in workers] == [0] * processes
+        assert (heap.check(), len(heap), heap.stats().recovered) == ([], 0, 0)
+
+
+@pytest.mark.parametrize("policy", [policy.name for policy in glassheap.policies()])
+def test_other_processes_continue_after_kills(policy: str) -> None:
+    draw = random.Random(policy)
+    with SharedHeap.create(size=1 << 17, policy=policy) as heap:
+        ours = heap.malloc(100)
+        heap.view(ours)[:] = b"x" * 100
+        for round_ in range(20):
+            with (
+                forked(allocate_and_free, heap, round_, 10**9) as one,
+                forked(allocate_and_free, heap, 99, 10**9) as two,
+            ):
+                time.sleep(draw.uniform(0, 0.01))
+                kill(one)
+                allocate_and_free(heap, 100, 50)
+                kill(two)
+            assert heap.check() == []
+            dead = [owned.address for owned in heap.owners() if not owned.alive]
+            heap.free_many(dead)
+            assert bytes(heap.view(ours)) == b"x" * 100
+            assert len(heap) <= 1 + 2, "at most one unowned block a killed process"
+            for address in heap:
+                if address != ours:
+                    heap.free(address)
+        assert heap.check() == []
+
+
+def check_for_ever(heap: SharedHeap) -> None:
+    while True:
+        heap.check()
+
+
+def test_waiting_for_a_stopped_process_ends_with_lock_timeout(segment_name: str) -> None:
+    with SharedHeap.create(segment_name, 1 << 20, timeout=0.2) as heap:
+        heap.malloc_many([16] * 20_000)
+        with forked(check_for_ever, heap) as child:
+            refused = None
+            for _ in range(200):
+                os.kill(child, signal.SIGSTOP)
+                began = time.monotonic()
+                try:
+                    len(heap)
+                except glassheap.LockTimeout as error:
+                    refused = error
+                    assert 0.15 < time.monotonic() - began < 5
+                    break
+                finally:
+                    os.kill(child, signal.SIGCONT)
+                time.sleep(0.001)
+            assert refused is not None
+            assert isinstance(refused, TimeoutError)
+            assert str(refused).endswith(".")
+            assert_usable(heap)
+            kill(child)
+        assert_usable(heap)
+
+
+def assert_usable(heap: SharedHeap) -> None:
+    """Assert that a call succeeds within a hundred attempts."""
+    for _ in range(100):
+        with suppress(glassheap.LockTimeout):
+            heap.free(heap.malloc(10))
+            return
+    pytest.fail("every call timed out")
