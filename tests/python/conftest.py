@@ -40,8 +40,9 @@ if find_spec("hypothesis"):  # the wheel is also tested where there is nothing b
     settings.load_profile("steady")
 
 
-def pytest_collection_finish() -> None:
-    """Exempt the collected tests from garbage collection, which many tests run."""
+@pytest.fixture(scope="module", autouse=True)
+def frozen() -> None:
+    """Exempt tests and reports from garbage collection: many tests run it, and must not be slow."""
     gc.collect()
     gc.freeze()
 

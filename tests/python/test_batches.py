@@ -213,18 +213,16 @@ def test_free_many_is_equivalent_to_single_calls(sizes: list[int], seed: random.
     assert_sound(batch)
 
 
-def test_a_batch_of_a_hundred_thousand_blocks_is_allocated_and_freed(
-    any_heap: glassheap.Heap,
-) -> None:
-    any_heap = glassheap.Heap(16 << 20)
-    fresh = region_bytes(any_heap)
-    addresses = any_heap.malloc_many([i % 100 for i in range(100_000)])
-    assert len(any_heap) == len(set(addresses)) == 100_000
-    assert any_heap.check() == []
+def test_a_batch_of_a_hundred_thousand_blocks_is_allocated_and_freed() -> None:
+    heap = glassheap.Heap(16 << 20)
+    fresh = region_bytes(heap)
+    addresses = heap.malloc_many([i % 100 for i in range(100_000)])
+    assert len(heap) == len(set(addresses)) == 100_000
+    assert heap.check() == []
     order = [*addresses]
     random.Random(1).shuffle(order)
-    any_heap.free_many(order)
-    assert region_bytes(any_heap) == fresh
+    heap.free_many(order)
+    assert region_bytes(heap) == fresh
 
 
 # --- All or nothing. ------------------------------------------------------------------------------

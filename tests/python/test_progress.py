@@ -21,8 +21,9 @@ def run_to_end(bar: Bar) -> None:
     bar.close()
 
 
-def test_a_bar_is_drawn_on_a_terminal_after_the_delay() -> None:
+def test_a_bar_is_drawn_on_a_terminal_after_the_delay(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("rich")
+    monkeypatch.setenv("TERM", "xterm")  # rich draws no bar on a terminal that cannot redraw
     terminal = Terminal()
     run_to_end(Bar("replaying", file=terminal, delay=0))
     assert "replaying" in terminal.getvalue()
