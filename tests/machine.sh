@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # The requirements of tests/run: a C++ compiler, a complete Python, GoogleTest. A missing package is
-# installed where that needs no password; otherwise a message says what to install. tests/run,
-# tests/fuzz/run and tests/benchmarks/run source this file, which only defines functions.
+# installed where that needs no password; otherwise a message says what to install. tests/run and
+# tests/fuzz/run source this file, which only defines functions.
 
 compiler=${CXX:-c++}
 
