@@ -92,20 +92,18 @@ py::list walk(OpenHeap heap) {
 py::list check(OpenHeap heap) {
   Fault fault;
   Findings findings;
-  std::vector<BlockInfo> culprits;
   {
     const py::gil_scoped_release gil_released;
-    findings = heap->check(fault, &culprits);
+    findings = heap->check(fault);
   }
   raise_if(fault);
   const RecordMaker record("Finding");
   py::list list;
-  for (std::size_t i = 0; i < findings.size(); ++i) {
-    const Fault& found = findings[i];
-    const py::object finding = record(py::make_tuple(name_of(found.kind), name_of(found.rule),
-                                                     found.offset, found.expected, found.found));
-    if (culprits[i].extent != 0)
-      finding.attr("culprit") = as_record(RecordMaker("BlockInfo"), culprits[i]);
+  for (const auto& [broken, culprit, text] : findings) {
+    const py::object finding = record(py::make_tuple(name_of(broken.kind), name_of(broken.rule),
+                                                     broken.offset, broken.expected, broken.found));
+    finding.attr("_sentence") = text;
+    if (culprit.extent != 0) finding.attr("culprit") = as_record(RecordMaker("BlockInfo"), culprit);
     list.append(finding);
   }
   return list;
@@ -243,6 +241,7 @@ Headers: magic, size, seal. Nodes: size, next, prev, head. Neighbours, coverage,
 checks='debug' redzones and the fill of free memory, every byte. A finding's culprit is the live
 block that most likely wrote there. An empty list means a sound heap; anything else makes the heap
 damaged. O(n log n), in a debug heap O(size). Raises HeapClosed.)")
+      .def("_explain", &explain, "Return the message of an OutOfMemory, from its attributes.")
       .def("stats", &stats, R"(Return a HeapStats.
 
 It takes as long as largest_free(), O(n) at most; where free blocks may touch, in buddy and

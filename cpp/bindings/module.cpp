@@ -15,6 +15,6 @@ PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
   add_views(module);
   add_player(module);
   add_numpy(module, module.attr("Heap"));
-  module.def("_describe_shortage", &describe_shortage, "The first sentence of an OutOfMemory.");
-  module.def("_describe", &describe, "The sentence for a Finding's fields.");
+  module.def("_fragmentation_index", &index_of_fragmentation,
+             "Return the fragmentation_index of an OutOfMemory, from its attributes.");
 }

@@ -17,13 +17,10 @@ void raise_if(const Fault& fault, PyObject* given = nullptr, PyObject* heap = nu
 // Sets glassheap.errors.NAME, with a sentence of its own. Returns null.
 PyObject* set_error(const char* name, py::handle sentence);
 
-// The first sentence of an OutOfMemory, from the numbers that it has.
-std::string describe_shortage(const py::int_& requested, Size available, Size largest,
-                              Size free_blocks, Size align);
-
-// The sentence for what check() found, from the names that a Finding has.
-std::string describe(const std::string& fault, const std::string& rule, Offset offset,
-                     std::uint64_t expected, std::uint64_t found);
+// The message of an OutOfMemory that `heap` raised, from its attributes.
+std::string explain(OpenHeap heap, const py::object& requested, Size available, Size largest,
+                    Size free_blocks, Size align);
+double index_of_fragmentation(const py::object& requested, Size available, Size free_blocks);
 
 // The class glassheap.errors.NAME, or the builtin of that name.
 py::object error_class(const char* name);

@@ -45,7 +45,7 @@ SegmentLocation place_of(const py::object& name, const py::object& path, const p
 }
 
 [[noreturn]] void raise_system_error(const Fault& fault, const SegmentLocation& place) {
-  const py::object error = in_python("system_error")(fault.found, place.name, place.path);
+  const py::object error = in_python("system_error")(fault.system_error, place.name, place.path);
   PyErr_SetObject(py::type::of(error).ptr(), error.ptr());
   throw py::error_already_set();
 }

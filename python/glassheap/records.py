@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from glassheap import _core
-
 
 class FreeBlock(NamedTuple):
     """One element of the free list."""
@@ -65,30 +63,24 @@ class _Finding(NamedTuple):
     fault: str
     """The name of the exception class that a call would raise for it."""
     rule: str
-    """Which: magic, size, seal, node size, next, prev, head, listed, neighbours, coverage,
-    counters, redzone, or fill."""
+    """The broken rule: magic, size, seal, node size, next, prev, head, listed, neighbours,
+    coverage, counters, redzone, fill, or sentinel."""
     offset: int
     """Bytes from the start of the region to the block concerned; for fill, to the byte."""
     expected: int
-    """What the rule asks for."""
+    """The value that the rule requires."""
     found: int
-    """What there is."""
+    """The value that is there."""
 
 
 class Finding(_Finding):
-    """One broken rule, as Heap.check reports it; str() of it is a sentence or two."""
+    """One broken rule, as Heap.check reports it; str() gives a few sentences."""
 
     culprit: BlockInfo | None = None
-    """The live block that most likely wrote there: the one that was written behind, or the one
-    in front of a header or node that was written over. None if no live block is suspect."""
+    """The live block that most likely wrote there: the one whose payload was overrun, or the one
+    in front of an overwritten header or node. None if no live block is suspect."""
+    _sentence: str = ""
 
     def __str__(self) -> str:
-        """What is broken, and the likely culprit."""
-        sentence = _core._describe(*self)
-        if self.culprit is None:
-            return sentence
-        block = self.culprit
-        return (
-            f"{sentence} The likely culprit is the block at {block.address:#x}, of {block.size} "
-            f"bytes, serial {block.serial}: it ends where the damage begins."
-        )
+        """The broken rule, and the likely culprit. The repr of a finding that no heap reported."""
+        return self._sentence or repr(self)
