@@ -14,7 +14,9 @@
 // Cost: O(1) a call.
 #pragma once
 
-#include "check/checker.hpp"
+#include "block/block.hpp"
+#include "block/block_map.hpp"
+#include "glassheap/fault.hpp"
 
 namespace glassheap {
 

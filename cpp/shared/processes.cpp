@@ -13,8 +13,8 @@
 namespace glassheap::shared {
 namespace {
 
-// When a process began, in ticks since the system did: field 22 of /proc/PID/stat, counted behind
-// the name, which may hold anything. 0 if that cannot be known.
+// The start time of a process, in clock ticks since boot: field 22 of /proc/PID/stat, counted from
+// behind the name, which may hold any character. 0 if it is not known.
 std::uint64_t started(std::uint32_t pid) noexcept {
   std::array<char, 32> path{};
   std::snprintf(path.data(), path.size(), "/proc/%u/stat", pid);
@@ -67,7 +67,7 @@ std::uint8_t register_process(Superblock& block, const std::uint8_t* owners) noe
   return static_cast<std::uint8_t>(free);
 }
 
-// A process that owns blocks keeps its number, so that it can be told who left them.
+// A process that owns blocks keeps its number, so that owners() can name it.
 void unregister_process(Superblock& block, std::uint8_t number) noexcept {
   if (number != 0 && block.processes[number - 1].attached > 0)
     --block.processes[number - 1].attached;

@@ -1,18 +1,19 @@
-// processes.hpp: who has attached to a segment, and whether they still live.
+// processes.hpp: the table of processes that have attached to a segment.
 #pragma once
 
 #include "shared/superblock.hpp"
 
 namespace glassheap::shared {
 
-// This process, as the table has it.
+// The entry of this process.
 [[nodiscard]] Process this_process() noexcept;
+// Returns true if the process still runs: its pid does, and has the same start time.
 [[nodiscard]] bool is_alive(const Process& process) noexcept;
 
-// The number of this process in the table, which it enters if it is not there: in the place of one
-// that is dead, and owns nothing, if no other is free. 0 if there is no place for it.
+// Counts one attachment more of this process, and returns its number. A new process gets a free
+// entry, or that of a dead process that owns no block. Returns 0 if there is neither.
 [[nodiscard]] std::uint8_t register_process(Superblock& block, const std::uint8_t* owners) noexcept;
-// It attached once less.
+// Counts one attachment less.
 void unregister_process(Superblock& block, std::uint8_t number) noexcept;
 
 }  // namespace glassheap::shared

@@ -9,8 +9,8 @@ namespace {
 
 timespec in_seconds(double seconds) noexcept {
   timespec until{};
-  clock_gettime(CLOCK_REALTIME, &until);  // the clock that a timed lock goes by
-  constexpr double longest = 1e9;         // some thirty years
+  clock_gettime(CLOCK_REALTIME, &until);  // the clock of pthread_mutex_timedlock
+  constexpr double longest = 1e9;         // about thirty years
   const double whole = std::floor(std::fmin(std::fmax(seconds, 0), longest));
   until.tv_sec += static_cast<time_t>(whole);
   until.tv_nsec += static_cast<long>((std::fmin(std::fmax(seconds, 0), longest) - whole) * 1e9);
@@ -37,7 +37,7 @@ void init_lock(pthread_mutex_t& mutex) noexcept {
   pthread_mutexattr_destroy(&how);
 }
 
-// Mostly nobody has it, and no clock need be asked.
+// The lock is mostly free: then no clock is read.
 LockResult acquire_lock(pthread_mutex_t& mutex, double seconds) noexcept {
   const int error = pthread_mutex_trylock(&mutex);
   if (error != EBUSY) return result_of(error);

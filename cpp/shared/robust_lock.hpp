@@ -1,7 +1,7 @@
-// robust_lock.hpp: a lock in memory that processes share, which survives the death of its owner.
+// robust_lock.hpp: a lock in shared memory that survives the death of its owner.
 //
-// The system marks it when a process dies that has it, and gives it to the next that asks, with the
-// news. Who finds the news clears up first.
+// It is a robust pthread mutex. After the owner's death the next locker gets owner_died
+// (EOWNERDEAD), and must recover the data and mark the lock consistent before it unlocks.
 #pragma once
 
 #include <pthread.h>
@@ -13,9 +13,9 @@ namespace glassheap::shared {
 enum class LockResult : std::uint8_t { acquired, owner_died, timed_out };
 
 void init_lock(pthread_mutex_t& mutex) noexcept;
-// Waits for at most so many seconds.
+// Waits for at most `seconds`.
 [[nodiscard]] LockResult acquire_lock(pthread_mutex_t& mutex, double seconds) noexcept;
-// The death has been cleared up after.
+// The data is recovered: the next locker gets the lock as usual.
 void mark_consistent(pthread_mutex_t& mutex) noexcept;
 void release_lock(pthread_mutex_t& mutex) noexcept;
 

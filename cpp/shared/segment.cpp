@@ -19,15 +19,15 @@ bool refuse(int error, Fault& fault) noexcept {
 std::string shm_name(const SegmentLocation& location) { return "/" + location.name; }
 
 int open_file(const SegmentLocation& location, int flags) {
-  constexpr mode_t owner_alone = 0600;
+  constexpr mode_t owner_only = 0600;
   flags |= O_RDWR | O_CLOEXEC;
-  if (!location.path.empty()) return ::open(location.path.c_str(), flags, owner_alone);
-  return shm_open(shm_name(location).c_str(), flags, owner_alone);
+  if (!location.path.empty()) return ::open(location.path.c_str(), flags, owner_only);
+  return shm_open(shm_name(location).c_str(), flags, owner_only);
 }
 
 }  // namespace
 
-// Room is asked for at once: a page that cannot be had later would end the process, by SIGBUS.
+// Reserves all pages at once: a page that is missing later would end the process, by SIGBUS.
 std::unique_ptr<Segment> Segment::create(const SegmentLocation& location, Size bytes,
                                          Fault& fault) {
   std::unique_ptr<Segment> segment(new Segment);
@@ -43,7 +43,7 @@ std::unique_ptr<Segment> Segment::create(const SegmentLocation& location, Size b
   const int error = posix_fallocate(segment->file_, 0, static_cast<off_t>(bytes));
   if (error == 0 && segment->map(fault)) return segment;
   if (error != 0) refuse(error, fault);
-  Fault ignored;  // it is ours, and was there a moment ago
+  Fault ignored;  // the segment was made above
   static_cast<void>(remove(location, ignored));
   return nullptr;
 }

@@ -1,4 +1,4 @@
-// segment.hpp: bytes that several processes map: POSIX shared memory, a file, or a buffer.
+// segment.hpp: bytes that several processes map: POSIX shared memory, a file, or mapped memory.
 #pragma once
 
 #include <memory>
@@ -10,13 +10,14 @@ namespace glassheap::shared {
 
 class Segment {
  public:
-  // A new segment of `bytes` zeros; refused (system_error) where there is one already, or no room.
+  // Creates a segment of `bytes` zeros. Returns null (system_error) if there is one already, or no
+  // room.
   [[nodiscard]] static std::unique_ptr<Segment> create(const SegmentLocation& location, Size bytes,
                                                        Fault& fault);
-  // One that is there; as many bytes of it as there are, at least `least`.
+  // Opens an existing segment. Maps all its bytes, or none if there are fewer than `least`.
   [[nodiscard]] static std::unique_ptr<Segment> open(const SegmentLocation& location, Size least,
                                                      Fault& fault);
-  // Takes the name, or the file, away; who has the segment keeps it. Refused where it is gone.
+  // Removes the name, or the file. Open segments stay. Refused (system_error) if it is gone.
   [[nodiscard]] static bool remove(const SegmentLocation& location, Fault& fault);
 
   Segment(const Segment&) = delete;
@@ -25,12 +26,12 @@ class Segment {
 
   [[nodiscard]] std::byte* data() const noexcept { return data_; }
   [[nodiscard]] Size size() const noexcept { return size_; }
-  // A number that no other file has at the same time, its inode; 0 for a buffer.
+  // The inode of its file; 0 for mapped memory.
   [[nodiscard]] std::uint64_t file() const noexcept;
-  // Waits for what was written to be in the file.
+  // Waits until the file has all that was written.
   [[nodiscard]] bool flush(Fault& fault) const noexcept;
 
-  // One process at a time attaches, where the system can keep the others out.
+  // The lock of attaching, which one process at a time has. Mapped memory has none.
   void lock_attach() const noexcept;
   void unlock_attach() const noexcept;
 
@@ -41,7 +42,7 @@ class Segment {
   int file_ = -1;
   std::byte* data_ = nullptr;
   Size size_ = 0;
-  std::shared_ptr<void> keeper_;  // of memory that was mapped by somebody else
+  std::shared_ptr<void> keeper_;  // of memory that the caller has mapped
 };
 
 }  // namespace glassheap::shared

@@ -10,7 +10,7 @@ namespace {
 constexpr std::uint64_t magic = 0x7061656873736C67;  // "glssheap", in the order of the bytes
 constexpr std::uint32_t version = 1;
 
-// Two machines that differ in this cannot share an image: the order of bytes, and what a lock is.
+// The byte order and the size of a lock: machines that differ in these cannot share an image.
 constexpr std::uint32_t machine =
     (std::endian::native == std::endian::little ? 1U : 2U) << 16 | sizeof(pthread_mutex_t);
 

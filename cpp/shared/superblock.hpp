@@ -1,14 +1,13 @@
-// superblock.hpp: the first bytes of a segment that processes share: all that one of them needs to
-// use the heap in it.
+// superblock.hpp: the first bytes of a shared segment, and the layout of the rest.
 //
-//     | superblock ..... | map, index ......... | owners .... | region ........................ |
-//     0                  arrays_at              owners_at     region_at total what is fixed,     of
-//     the core, one       one byte      the blocks; from a page on then what changes  behind the
-//     other       a granule
+//     | superblock   | arrays         | owners       | region                        |
+//     | fixed fields | block map and  | one byte for | header, payload, header, ...  |
+//     | shared state | policy's index | each granule | node, ...                     |
+//     0              arrays_at        owners_at      region_at                   total
 //
-// All places are offsets, and all numbers in the machine's own order. What is fixed is written
-// before the segment is published, and has a checksum; every field of it is looked at when somebody
-// attaches, and named if it is not as this version writes it.
+// Each part starts on a page. All places are offsets; all numbers are in the machine's byte order.
+// The fixed fields are written before the segment is published, and have a checksum. A process that
+// attaches checks every one, and names the first that this version would not write.
 #pragma once
 
 #include <pthread.h>
@@ -36,28 +35,28 @@ struct FixedFields {
   std::uint8_t headers = 0;
   std::uint8_t zero_on_free = 0;
   std::uint8_t redzones = 0;
-  std::uint8_t fit = 0;    // 0: none, or the enumerator and 1
-  std::uint8_t order = 0;  // the same
-  std::uint8_t coalesce = 0;
-  std::uint8_t unused[6] = {};  // all bytes are some field's: the checksum is of all
-  Key key{};
-  Key identity{};  // no two segments have the same
+  std::uint8_t fit = 0;         // 0: none; otherwise the enumerator plus 1
+  std::uint8_t order = 0;       // likewise
+  std::uint8_t coalesce = 0;    // likewise
+  std::uint8_t unused[6] = {};  // instead of padding: the checksum covers every byte
+  Key key{};                    // of the seals
+  Key identity{};               // a random number, another one for each segment
   std::uint64_t checksum = 0;
 };
 
 static_assert(std::has_unique_object_representations_v<FixedFields>);
 
-// A process that has attached. Its number is its place here, from 1.
+// An attached process. Its number is its index in the table, plus 1.
 struct Process {
-  std::uint32_t pid = 0;  // 0: nobody
-  std::uint32_t attached = 0;
-  std::uint64_t started = 0;  // when, by the system's clock: tells it from another of that pid
+  std::uint32_t pid = 0;       // 0: a free entry
+  std::uint32_t attached = 0;  // heaps of the process over this segment
+  std::uint64_t started = 0;   // start time by the system's clock: pids are recycled
 };
 
-// That a process holds on to a block that several share.
+// The references of one process to one block.
 struct Holder {
-  std::uint64_t payload = 0;  // and 1; 0: nobody
-  std::uint32_t process = 0;
+  std::uint64_t payload = 0;  // offset plus 1; 0: a free entry
+  std::uint32_t process = 0;  // its number
   std::uint32_t count = 0;
 };
 
@@ -65,33 +64,33 @@ inline constexpr std::size_t most_processes = 255;
 inline constexpr std::size_t most_holders = 4096;
 inline constexpr Size page = 4096;
 
-// In the order in which it is drawn. NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding)
+// In this order on purpose. NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding)
 struct Superblock {
   FixedFields fixed;
   std::atomic<std::uint32_t> published{0};  // the last store of a creation
   std::uint32_t damaged = 0;
-  std::uint64_t epoch = 0;        // resets
-  std::uint64_t holds = 0;        // entries in holders
-  std::uint64_t recovered = 0;    // deaths that somebody cleared up after
-  std::uint64_t last_writer = 0;  // who stored the state: a token that no two heaps share
-  std::atomic<std::uint64_t> generation{0};  // odd while somebody is inside
+  std::uint64_t epoch = 0;                   // resets
+  std::uint64_t holds = 0;                   // used entries in holders
+  std::uint64_t recovered = 0;               // recoveries from the death of a process
+  std::uint64_t last_writer = 0;             // the token of the attachment that stored the state
+  std::atomic<std::uint64_t> generation{0};  // sequence number, odd during a call
   alignas(64) pthread_mutex_t mutex{};
   alignas(64) IntentRecord intent;
   CoreState state;
   Process processes[most_processes];
   Holder holders[most_holders];
-  std::uint64_t file = 0;  // which one this is; 0 if that is not known. A copy lies in another
+  std::uint64_t file = 0;  // the inode of the segment's file, which a copy does not have; or 0
 };
 
 [[nodiscard]] Superblock& superblock_of(const Segment& segment) noexcept;
 [[nodiscard]] bool is_published(const Superblock& block) noexcept;
 
-// What a heap with these options is in a segment: where everything lies.
+// The fixed fields of a heap with these options, whose arrays take `arrays` bytes.
 [[nodiscard]] FixedFields lay_out(const Options& options, Size arrays);
 [[nodiscard]] Options options_of(const FixedFields& fixed);
 [[nodiscard]] std::uint64_t checksum(const FixedFields& fixed) noexcept;
 
-// The name of the first field that is not as it must be in a segment of `bytes`; null if all are.
+// The name of the first wrong field, in a segment of `bytes`; null if there is none.
 [[nodiscard]] const char* first_bad_field(const FixedFields& fixed, Size bytes);
 
 }  // namespace glassheap::shared

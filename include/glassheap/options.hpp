@@ -1,4 +1,4 @@
-// options.hpp: how a heap is to be opened.
+// options.hpp: the options of a heap, the location of a shared one, and the list of policies.
 #pragma once
 
 #include <memory>
@@ -16,25 +16,26 @@ namespace glassheap {
 enum class Fit : std::uint8_t { first, best, worst };
 enum class Order : std::uint8_t { address, size_up, size_down, front, back };
 
-// How much a heap looks at. Robust: pointers, headers, nodes. Debug: also the bytes behind each
-// payload, and all free memory (redzone.hpp).
+// How much a heap checks. Robust: pointers, headers, nodes. Debug: also the bytes behind each
+// payload, and all free memory.
 enum class Checks : std::uint8_t { robust, debug };
 
 struct Options {
   Size size = 4096;  // bytes, from 16 to largest_region; rounded up to a granule
   std::string policy = "first_fit";
-  // Without headers a live block is payload alone: the block map is the one authority, and sizes
-  // asked for, serials and the magic number are not kept.
+  // Without headers a live block is all payload. Requested sizes, serials and the magic number are
+  // then not stored.
   bool headers = true;
   Checks checks = Checks::robust;
   std::uint32_t magic = 0xDEADBEEF;
   bool zero_on_free = false;
-  // Whether more than one thread may call at a time. Without it calls do not lock.
+  // True if more than one thread may call at a time. Otherwise calls do not lock.
   bool threads = true;
-  // What addresses are counted from, a multiple of 16; without it the region's real address. With
-  // base 0 and no headers the first granule stays unused, so that no payload has the address 0.
+  // The address of the region's first byte, as the caller counts: a multiple of 16; by default the
+  // real one. With base 0 and no headers the first granule stays unused, so that no payload has the
+  // address 0.
   std::optional<Address> base;
-  // Of sequential_fit alone; without them first fit, in address order, coalescing.
+  // For sequential_fit alone. The defaults are first fit, address order, coalescing.
   std::optional<Fit> fit;
   std::optional<Order> order;
   std::optional<bool> coalesce;

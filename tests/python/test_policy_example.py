@@ -1,4 +1,8 @@
-"""The example policy of docs/policies.md is short, compiles as printed, and works."""
+"""The example policy of docs/policies.md is short, compiles as printed, and works.
+
+A policy is part of the library, so it is compiled with the internal headers of the source tree. The
+rest of the library is the installed one.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,9 @@ import pytest
 import glassheap
 from glassheap import paths
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "policies.md"
+SOURCE_TREE = Path(__file__).resolve().parents[2]
+PAGE = SOURCE_TREE / "docs" / "policies.md"
+LIBRARY = paths.include_dir().parent / "lib" / "libglassheap.a"
 CXX = shutil.which("c++")
 
 CHECK = r"""
@@ -22,7 +28,7 @@ CHECK = r"""
 #include <cstdlib>
 #include <vector>
 
-#include "glassheap/heap_core.hpp"
+#include "core/heap_core.hpp"
 
 using namespace glassheap;
 
@@ -107,10 +113,9 @@ def test_every_policy_is_in_the_table_of_the_page() -> None:
 def test_the_example_compiles_and_works(tmp_path: Path) -> None:
     (tmp_path / "last_fit.hpp").write_text(example(), encoding="utf-8")
     (tmp_path / "check.cpp").write_text(CHECK, encoding="utf-8")
-    includes = paths.include_dir()
-    library = includes.parent / "lib" / "libglassheap.a"
     compile_check = [str(CXX), "-std=c++20", "-O1", "-Wall", "-Wextra", "-Wshadow", "-Werror"]
-    compile_check += ["-I", str(includes), "check.cpp", str(library), "-pthread", "-o", "check"]
+    compile_check += ["-I", str(SOURCE_TREE / "cpp"), "-I", str(SOURCE_TREE / "include")]
+    compile_check += ["check.cpp", str(LIBRARY), "-pthread", "-o", "check"]
     for command in (compile_check, ["./check"]):
         done = subprocess.run(
             command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300
