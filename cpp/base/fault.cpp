@@ -30,7 +30,7 @@ std::string out_of_memory(const Described& fault) {
   return "no free block can hold " +
          (fault.argument == most ? "2^64 - 1 bytes or more" : fault.argument_text + " bytes") +
          (alignment ? format(" at a multiple of %llu", ull{s.align}) : "") +
-         (batch ? " beside what comes before in the batch" : "") +
+         (batch ? " beside the earlier sizes of the batch" : "") +
          format(
              ": %llu are available in %llu free %s, the largest of which offers %llu. Free "
              "something, ask for less%s, or open a larger heap.",

@@ -20,8 +20,8 @@ bool check_options(const Options& options, Fault& fault) noexcept {
   const Address base = options.base.value_or(0);
   if (options.size < options.least_size() || options.size > largest_region) {
     fault = {.kind = FaultKind::invalid_size,
+             .minimum = static_cast<std::uint16_t>(options.least_size()),
              .argument = options.size,
-             .minimum = options.least_size(),
              .maximum = largest_region};
   } else if (base % granule_size != 0 || base + largest_region < base) {
     fault = {.kind = FaultKind::invalid_base, .argument = base};

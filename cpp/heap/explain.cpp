@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 
 #include "base/format.hpp"
 #include "glassheap/heap.hpp"
@@ -10,6 +11,12 @@ namespace {
 
 constexpr std::size_t most_shown = 3;  // obstacles that are listed one by one
 
+// With two decimals. Not "%.2f", which follows the program's locale.
+std::string as_decimal(double index) {
+  const auto hundredths = static_cast<unsigned>(std::nearbyint(index * 100));
+  return format("%u.%02u", hundredths / 100, hundredths % 100);
+}
+
 std::string describe_cause(const Fault& fault) {
   const Shortage& s = fault.shortage;
   switch (cause_of(fault)) {
@@ -18,12 +25,11 @@ std::string describe_cause(const Fault& fault) {
           "The cause is the alignment: no free block has room from a multiple of %llu on.",
           ull{s.align});
     case ShortageCause::batch:
-      return "The cause is the batch: what comes before in it takes the room.";
+      return "The cause is the batch: its earlier sizes take the room.";
     case ShortageCause::fragmentation:
-      return format(
-          "The cause is fragmentation (fragmentation index %.2f): in one piece, what is free would "
-          "do.",
-          fragmentation_index(fault.argument, s.available, s.free_blocks));
+      return "The cause is fragmentation (fragmentation index " +
+             as_decimal(fragmentation_index(fault.argument, s.available, s.free_blocks)) +
+             "): in one piece, the free memory would do.";
     default:
       return "The cause is a lack of memory.";
   }

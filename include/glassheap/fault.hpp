@@ -84,15 +84,15 @@ struct Shortage {
 // A field that the kind does not use is zero.
 struct Fault {
   FaultKind kind = FaultKind::none;
-  Rule rule = Rule::none;  // corruption: the rule that is broken
-  int system_error = 0;    // system_error: errno
+  Rule rule = Rule::none;     // corruption: the rule that is broken
+  std::uint16_t minimum = 0;  // invalid_size: the least size
+  int system_error = 0;       // system_error: errno
 
   Address address = 0;    // the pointer that was passed, as the caller counts
   Address owner = 0;      // interior_pointer: the payload of the block that it points into
   std::size_t index = 0;  // a batch: which of its sizes, or of its addresses other than 0
 
   std::uint64_t argument = 0;   // the size, alignment or base that was refused
-  std::uint64_t minimum = 0;    // invalid_size: the least size
   std::uint64_t maximum = 0;    // the largest size or alignment; too_many_holders: the limit
   const char* field = nullptr;  // bad_image: the wrong field; unwanted_option: the option
 
@@ -103,7 +103,7 @@ struct Fault {
 
   [[nodiscard]] explicit operator bool() const noexcept { return kind != FaultKind::none; }
 };
-static_assert(sizeof(Fault) <= 120, "Every call clears one.");
+static_assert(sizeof(Fault) <= 112, "Every call zeroes one.");
 
 [[nodiscard]] FaultCategory category_of(FaultKind kind) noexcept;
 // Returns true for damaged bytes, as opposed to misuse.

@@ -70,7 +70,7 @@ class OutOfMemory(HeapError, MemoryError):
 
     def __str__(self) -> str:
         """The message, built by the heap; or the text that the exception was made with."""
-        heap = getattr(self, "heap", None)
+        heap: _core.Heap | None = getattr(self, "heap", None)
         if super().args or heap is None:
             return super().__str__()
         return heap._explain(

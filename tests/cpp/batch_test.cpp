@@ -117,7 +117,7 @@ TEST_P(BatchShortage, ReportsTheHeapAfterTheRollback) {
     EXPECT_EQ(fault.shortage.available, before.available);
     EXPECT_EQ(fault.shortage.largest, before.largest_free);
     EXPECT_EQ(fault.shortage.free_blocks, before.free_blocks);
-    EXPECT_EQ(sentence(fault).find("in the batch") == std::string::npos, sizes == hopeless);
+    EXPECT_EQ(sentence(fault).find("of the batch") == std::string::npos, sizes == hopeless);
   }
 }
 

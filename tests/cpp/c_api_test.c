@@ -267,12 +267,13 @@ static void a_null_has_a_reason(void) {
   for (i = 0; i < 64; i += 2) my_free(blocks[i]);
   CHECK(my_malloc(100) == NULL);
   reason = my_malloc_error();
-  snprintf(expected, sizeof expected,
-           "no free block can hold 100 bytes: 1536 are available in 32 free blocks, the largest of "
-           "which offers 48. Free something, ask for less, or open a larger heap. The cause is "
-           "fragmentation (fragmentation index 0.49): in one piece, what is free would do. Between "
-           "the largest two, of 48 and 48 bytes, one live block stands: 48 bytes at 0x%llx.",
-           (unsigned long long)(uintptr_t)blocks[1]);
+  snprintf(
+      expected, sizeof expected,
+      "no free block can hold 100 bytes: 1536 are available in 32 free blocks, the largest of "
+      "which offers 48. Free something, ask for less, or open a larger heap. The cause is "
+      "fragmentation (fragmentation index 0.49): in one piece, the free memory would do. "
+      "Between the largest two, of 48 and 48 bytes, one live block stands: 48 bytes at 0x%llx.",
+      (unsigned long long)(uintptr_t)blocks[1]);
   CHECK(reason != NULL && strcmp(reason, expected) == 0);
   CHECK(my_malloc_error() == reason);
   my_free(blocks[1]);

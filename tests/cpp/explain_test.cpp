@@ -32,7 +32,7 @@ TEST(Explain, NamesTheBlocksBetweenTheLargestFreeOnes) {
   EXPECT_EQ(heap->explain(heap.refused_malloc(100)),
             "no free block can hold 100 bytes: 144 are available in 3 free blocks, the largest of "
             "which offers 48. Free something, ask for less, or open a larger heap. The cause is "
-            "fragmentation (fragmentation index 0.19): in one piece, what is free would do. "
+            "fragmentation (fragmentation index 0.19): in one piece, the free memory would do. "
             "Between the largest two, of 48 and 48 bytes, one live block stands: 48 bytes at "
             "0x50.");
 }
@@ -60,10 +60,10 @@ TEST(Explain, DescribesTheHeapAsItIsNow) {
              "Between the largest two, of 176 and 48 bytes, one live block stands: 48 "
              "bytes at 0xd0.");
   heap.reset();
-  expect_end(heap->explain(refused), "what is free would do.");
+  expect_end(heap->explain(refused), "the free memory would do.");
   Fault fault;
   ASSERT_TRUE(heap->close(fault));
-  expect_end(heap->explain(refused), "what is free would do.");
+  expect_end(heap->explain(refused), "the free memory would do.");
 }
 
 TEST(Explain, NamesEveryOtherCause) {
@@ -76,8 +76,7 @@ TEST(Explain, NamesEveryOtherCause) {
   std::vector<Address> payloads(2);
   const std::vector<Size> sizes = {8, 980};
   const Fault refused = heap.refused([&](Fault& f) { heap->malloc_many(sizes, payloads, f); });
-  expect_end(heap->explain(refused),
-             "The cause is the batch: what comes before in it takes the room.");
+  expect_end(heap->explain(refused), "The cause is the batch: its earlier sizes take the room.");
 }
 
 TEST(Explain, OfAnyOtherFaultIsItsSentence) {

@@ -190,3 +190,17 @@ def test_a_finding_made_by_hand_is_printed_as_its_fields() -> None:
     finding = glassheap.Finding("BadMagic", "magic", 4032, 7, 9)
     assert str(finding) == repr(finding)
     assert finding.culprit is None
+
+
+@pytest.mark.parametrize(
+    ("align", "text"),
+    [(3, "and 3 is not."), (-2, "and -2 is not."), (2**200, f"and {2**200} is not.")],
+)
+def test_an_alignment_is_told_as_it_was_given(align: int, text: str) -> None:
+    with pytest.raises(glassheap.InvalidAlignment, match=text):
+        glassheap.Heap(4096).malloc(1, align=align)
+
+
+def test_an_alignment_of_thousands_of_digits_need_not_be_printed() -> None:
+    with pytest.raises(glassheap.InvalidAlignment, match=r"the one given is not\."):
+        glassheap.Heap(4096).malloc(1, align=10**5000)
