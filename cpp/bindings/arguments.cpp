@@ -1,3 +1,5 @@
+// arguments.cpp: Python's integers in 64 bits, without surprises.
+
 #include "arguments.hpp"
 
 #include "raise.hpp"
@@ -7,32 +9,31 @@ namespace {
 
 constexpr std::uint64_t most = std::numeric_limits<std::uint64_t>::max();
 
-bool read_long(PyObject* number, BoundedInt& whole) noexcept {
-  int overflow = 0;
-  const long long value = PyLong_AsLongLongAndOverflow(number, &overflow);
-  whole = {static_cast<std::uint64_t>(value), false, false};
-  if (overflow == 0 && value >= 0) return true;
-  if (overflow <= 0) {
-    whole = {0, true, false};
-    return true;
-  }
-  whole.value = PyLong_AsUnsignedLongLong(number);
-  if (PyErr_Occurred() != nullptr) {
-    PyErr_Clear();  // an OverflowError, which is what `beyond` says
-    whole = {most, false, true};
-  }
-  return true;
+// A number from 2^63 upwards.
+BoundedInt read_large(PyObject* number) noexcept {
+  const unsigned long long value = PyLong_AsUnsignedLongLong(number);
+  if (PyErr_Occurred() == nullptr) return {value, false, false};
+  PyErr_Clear();  // an OverflowError
+  return {most, false, true};
 }
 
-bool no_number(PyObject* object, const char* name) noexcept {
+BoundedInt read_long(PyObject* number) noexcept {
+  int overflow = 0;
+  const long long value = PyLong_AsLongLongAndOverflow(number, &overflow);
+  if (overflow > 0) return read_large(number);
+  if (overflow < 0 || value < 0) return {0, true, false};
+  return {static_cast<std::uint64_t>(value), false, false};
+}
+
+bool refuse_type(PyObject* object, const char* name) noexcept {
   PyErr_Format(PyExc_TypeError, "%s must be a whole number, not %.100s.", name,
                Py_TYPE(object)->tp_name);
   return false;
 }
 
-// A number of thousands of digits cannot be printed, nor can what prints itself badly: it need not
-// be.
-bool negative_size(PyObject* object, const char* name) noexcept {
+// str() of the number fails for thousands of digits, or if the object's own __str__ does: then the
+// sentence goes without it.
+bool refuse_negative(PyObject* object, const char* name) noexcept {
   PyObject* number = PyObject_Str(object);
   if (number == nullptr) {
     PyErr_Clear();
@@ -48,37 +49,46 @@ bool negative_size(PyObject* object, const char* name) noexcept {
 
 }  // namespace
 
-bool read_bounded_int(PyObject* object, const char* name, BoundedInt& whole) noexcept {
-  if (PyLong_Check(object)) return read_long(object, whole);
-  if (PyIndex_Check(object) == 0) return no_number(object, name);
-  PyObject* const number = PyNumber_Index(object);
-  if (number == nullptr) return false;
-  const bool read = read_long(number, whole);
-  Py_DECREF(number);
-  return read;
+bool read_bounded_int(PyObject* object, const char* name, BoundedInt& number) noexcept {
+  if (PyLong_Check(object)) {
+    number = read_long(object);
+    return true;
+  }
+  if (PyIndex_Check(object) == 0) return refuse_type(object, name);
+  PyObject* const index = PyNumber_Index(object);
+  if (index == nullptr) return false;
+  number = read_long(index);
+  Py_DECREF(index);
+  return true;
 }
 
 bool read_size(PyObject* object, const char* name, BoundedInt& size) noexcept {
   if (!read_bounded_int(object, name, size)) return false;
-  return !size.negative || negative_size(object, name);
+  return !size.negative || refuse_negative(object, name);
 }
 
 bool read_align(PyObject* object, std::uint64_t& align) noexcept {
-  BoundedInt whole;
-  if (!read_bounded_int(object, "align", whole)) return false;
-  align = whole.beyond ? 0 : whole.value;
+  BoundedInt number;
+  if (!read_bounded_int(object, "align", number)) return false;
+  align = number.beyond ? 0 : number.value;
   return true;
 }
 
 bool read_address(PyObject* object, std::uint64_t& address) noexcept {
-  BoundedInt whole;
+  BoundedInt number;
   if (object == Py_None) {
     address = 0;
     return true;
   }
-  if (!read_bounded_int(object, "address", whole)) return false;
-  address = whole.negative || whole.beyond ? most : whole.value;
+  if (!read_bounded_int(object, "address", number)) return false;
+  address = number.negative || number.beyond ? most : number.value;
   return true;
+}
+
+std::uint64_t require_size(const py::object& object, const char* name) {
+  BoundedInt size;
+  if (!read_size(object.ptr(), name, size)) throw py::error_already_set();
+  return size.value;
 }
 
 }  // namespace glassheap::bindings

@@ -1,8 +1,8 @@
-// arguments.hpp: Python's arguments into numbers of 64 bits, without a surprise.
+// arguments.hpp: Python's integers in 64 bits, without surprises.
 //
-// A Python int has no bounds. One that does not fit becomes the nearest number that does, and says
-// so: a size of 2^200 is then refused for lack of memory, an address of 2^200 as foreign, and
-// nothing ever wraps. What has no __index__ is a TypeError.
+// A Python int has no bounds. One that does not fit in 64 bits becomes the nearest number that
+// does, and is marked: a size of 2^200 is then refused for lack of memory, an address of 2^200 as
+// foreign, and no number ever wraps. An object without __index__ is a TypeError.
 #pragma once
 
 #include <cstdint>
@@ -12,23 +12,27 @@
 
 namespace glassheap::bindings {
 
+// An integer, limited to 0 .. 2^64 - 1.
 struct BoundedInt {
   std::uint64_t value = 0;
-  bool negative = false;  // value is 0
+  bool negative = false;  // below 0; value is 0
   bool beyond = false;    // above 2^64 - 1; value is 2^64 - 1
 };
 
-// Reads any object with __index__, whatever that runs. False, with an exception set, otherwise;
-// `name` says which argument it was.
-bool read_bounded_int(PyObject* object, const char* name, BoundedInt& whole) noexcept;
+// Each of these reads an object with __index__, which may run any code. False with an exception set
+// if it cannot; `name` is the argument's, for the sentence.
+bool read_bounded_int(PyObject* object, const char* name, BoundedInt& number) noexcept;
 
-// The same as a size in bytes: InvalidSize if negative.
+// A size in bytes: InvalidSize if it is negative.
 bool read_size(PyObject* object, const char* name, BoundedInt& size) noexcept;
 
-// As an alignment: what cannot be one becomes 0, which no heap accepts.
+// An alignment: an impossible one becomes 0, which every heap refuses.
 bool read_align(PyObject* object, std::uint64_t& align) noexcept;
 
-// As an address: None is 0; what no address can be becomes the highest of all, which is foreign.
+// An address: None is 0; an impossible one becomes the highest address, which is foreign.
 bool read_address(PyObject* object, std::uint64_t& address) noexcept;
+
+// read_size for pybind11's functions: throws.
+std::uint64_t require_size(const py::object& object, const char* name);
 
 }  // namespace glassheap::bindings

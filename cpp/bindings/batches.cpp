@@ -1,9 +1,7 @@
-// batches.cpp: malloc_many and free_many: a million blocks for the price of the blocks.
+// batches.cpp: Heap: malloc_many and free_many, a million blocks for the price of the blocks.
 //
-// Their numbers come as a buffer of any integer format, read where it lies, or as any sequence. All
-// of them are turned into 64 bits before the heap is touched; then the GIL is released.
-
-#include "batches.hpp"
+// Their numbers are a buffer of any integer format, or any sequence. All of them are converted to
+// 64 bits before the heap is touched; then the GIL is released.
 
 #include <pybind11/gil_safe_call_once.h>
 
@@ -17,7 +15,7 @@ namespace glassheap::bindings {
 namespace {
 
 using Numbers = std::vector<std::uint64_t>;
-using Read = bool (*)(PyObject*, std::uint64_t&);
+using Reader = bool (*)(PyObject*, std::uint64_t&);
 
 bool read_one_size(PyObject* object, std::uint64_t& value) {
   BoundedInt size;
@@ -40,7 +38,7 @@ PyObject* item(const py::tuple& items, std::size_t i) {
   return PyTuple_GET_ITEM(items.ptr(), static_cast<Py_ssize_t>(i));
 }
 
-Numbers from_items(const py::tuple& items, Read read) {
+Numbers from_items(const py::tuple& items, Reader read) {
   Numbers numbers(items.size());
   for (std::size_t i = 0; i < numbers.size(); ++i) {
     if (!read(item(items, i), numbers[i])) throw py::error_already_set();
@@ -48,7 +46,7 @@ Numbers from_items(const py::tuple& items, Read read) {
   return numbers;
 }
 
-// Array's 'Q', and what NumPy calls uint64: these are copied as they are.
+// The formats of array('Q') and of NumPy's uint64: these are copied as they are.
 bool is_plain_uint64(const py::buffer_info& info) {
   return info.ndim == 1 && info.itemsize == 8 && info.strides[0] == 8 &&
          (info.format == "Q" || info.format == "L");
@@ -60,7 +58,7 @@ Numbers from_buffer(const py::buffer_info& info) {
   return numbers;
 }
 
-// What was passed: its numbers, and the objects that they were read from, where there are any.
+// The numbers that were passed, and the objects that they were read from, if any.
 struct Batch {
   Numbers numbers;
   py::tuple items;
@@ -70,9 +68,9 @@ struct Batch {
   }
 };
 
-// Any other buffer is read as the sequence that it is too, or through a memoryview if it is none:
-// they know all formats, and refuse what is no list of numbers.
-Batch read_batch(const py::object& source, Read read) {
+// A buffer of another format is read as a sequence, or through a memoryview if it is none: both
+// know all formats, and refuse anything but a list of numbers.
+Batch read_batch(const py::object& source, Reader read) {
   const bool buffer = PyObject_CheckBuffer(source.ptr()) != 0;
   if (buffer) {
     const py::buffer_info info = py::reinterpret_borrow<py::buffer>(source).request();
@@ -84,8 +82,8 @@ Batch read_batch(const py::object& source, Read read) {
   return {from_items(items, read), items};
 }
 
-// array('Q', [0]), made once. Importing array takes longer than importing all of this module, so it
-// waits for the first batch.
+// array('Q', [0]), made once. Importing array takes longer than importing this module, so it waits
+// for the first batch.
 const py::object& one_zero() {
   PYBIND11_CONSTINIT static py::gil_safe_call_once_and_store<py::object> storage;
   return storage
@@ -94,14 +92,12 @@ const py::object& one_zero() {
       .get_stored();
 }
 
-// Where the nth number that is not 0 stands.
+// The place of the nth number that is not 0.
 std::size_t place_of_nonzero(const Numbers& numbers, std::size_t nth) {
   std::size_t i = 0;
   while (i < numbers.size() && (numbers[i] == 0 || nth-- != 0)) ++i;
   return i;
 }
-
-}  // namespace
 
 py::object malloc_many(OpenHeap heap, const py::object& sizes) {
   const Batch batch = read_batch(sizes, read_one_size);
@@ -126,6 +122,25 @@ void free_many(OpenHeap heap, const py::object& addresses) {
     heap->free_many(payloads, fault);
   }
   raise_if(fault, batch.given(place_of_nonzero(batch.numbers, fault.index)));
+}
+
+}  // namespace
+
+void add_batches(HeapClass& type) {
+  type.def("malloc_many", &malloc_many, py::arg("sizes"),
+           R"(Allocate a block for each of sizes, and return their addresses as an array('Q').
+
+sizes is a buffer of integers, or a sequence, of sizes in bytes. The addresses are those that as
+many calls of malloc would give. It succeeds whole or changes nothing. The GIL is released.
+
+Raises what malloc raises.)")
+      .def("free_many", &free_many, py::arg("addresses"),
+           R"(Give back the block at each of addresses.
+
+addresses is a buffer of integers, or a sequence; None and 0 are skipped. It succeeds whole or
+changes nothing; an address that occurs twice is a DoubleFree. The GIL is released.
+
+Raises what free raises.)");
 }
 
 }  // namespace glassheap::bindings

@@ -1,44 +1,57 @@
-// bindings.hpp: what the files of the Python extension share. pybind11 and nothing else.
+// bindings.hpp: declarations that the files of the Python extension share.
 //
-//     module.cpp       the module, in one look
-//     heap_type.cpp    Heap: constructor, properties and every method that is not hot
-//     hot_methods.cpp  malloc, free and their like, which must cost little
-//     shared_type.cpp  SharedHeap
-//     opening.cpp      options, and other people's buffers
-//     block_type.cpp   Block
-//     views.cpp        memoryviews of a block and of the region
-//     player.cpp       replaying a trace
-//     numpy.cpp        NumPy's arrays in a heap
-//     arguments.hpp    Python's whole numbers into 64 bits
-//     raise.hpp        Fault into exception
+//     module.cpp         the module: every type and function, at a glance
+//     registry.hpp       exception classes and record types, as Python registers them
+//     raise.hpp          a Fault becomes an exception
+//     arguments.hpp      Python's integers in 64 bits
+//     option_table.hpp   the options of a heap, a row each
+//     buffers.hpp        a caller's buffer as a region
+//     heap_type.cpp      Heap: construction, properties, reset and close
+//     heap_reports.cpp   Heap: lists of blocks, findings, statistics
+//     batches.cpp        Heap: malloc_many and free_many
+//     hot_methods.cpp    Heap: malloc, free and the other frequent calls
+//     shared_type.cpp    SharedHeap
+//     shared_images.cpp  copies of a shared heap's image
+//     block_type.cpp     Block
+//     views.cpp          memoryviews of a block and of the region
+//     export.hpp         the buffer protocol, for Block and for views
+//     player.cpp         Player: replays a trace
+//     numpy.cpp          NumPy's memory handler over a heap
+//
+// pybind11 and nothing else. Python calls C++, never the reverse: no file here imports a module of
+// the package. Methods that are written in Python are in glassheap/methods.py.
 #pragma once
 
 #include <pybind11/pybind11.h>
-
-#include <span>
 
 #include "glassheap/shared_heap.hpp"
 
 namespace glassheap::bindings {
 
 namespace py = pybind11;
+using HeapClass = py::class_<Heap>;
+using SharedHeapClass = py::class_<SharedHeap, Heap>;
 
-void add_heap(py::module_& module);
+// Each adds its part to the module, or to the type Heap.
+void add_registry(py::module_& module);
+HeapClass add_heap(py::module_& module);
+void add_reports(HeapClass& type);
+void add_batches(HeapClass& type);
 void add_hot_methods(py::handle heap_type);
-// As the descriptors that CPython's own types have; the methods live as long as the type.
-void add_methods(py::handle heap_type, std::span<PyMethodDef> methods);
-void add_shared_heap(py::module_& module);
+void add_policies(py::module_& module);
+SharedHeapClass add_shared_heap(py::module_& module);
+void add_shared_images(py::module_& module, SharedHeapClass& type);
 void add_block(py::module_& module);
 void add_views(py::module_& module);
 void add_player(py::module_& module);
-void add_numpy(py::module_& module, py::handle heap_type);
+void add_numpy(py::module_& module);
 
 // The C++ heap in a Python Heap. Null, with a TypeError set, if its __init__ was never called.
 Heap* heap_of(PyObject* self) noexcept;
 
-// The self of a method that pybind11 calls. Its own Heap& would be given fresh bytes in place of a
-// heap whose __init__ was never called; this refuses it with a TypeError, and so does what is no
-// Heap.
+// The self of a method that pybind11 calls. For Heap&, pybind11 would allocate uninitialised bytes
+// if __init__ was never called; this raises TypeError for such an object, and for one of another
+// type.
 class OpenHeap {
  public:
   Heap* operator->() const { return heap_; }
@@ -46,7 +59,7 @@ class OpenHeap {
 
   [[nodiscard]] py::handle object() const { return object_; }
 
-  // False if `object` is no Heap at all; throws if it was never opened.
+  // False if `object` is no Heap; throws if its __init__ was never called.
   bool load(py::handle object) {
     if (!py::isinstance<Heap>(object)) return false;
     heap_ = heap_of(object.ptr());
@@ -60,30 +73,21 @@ class OpenHeap {
   py::handle object_;
 };
 
-// The heap in `object`; throws a TypeError if it is no open Heap.
+// The heap in `object`; throws TypeError if it is no open Heap.
 inline Heap* require_heap(py::handle object) {
   OpenHeap heap;
-  if (!heap.load(object)) throw py::type_error("what is needed here is a Heap.");
+  if (!heap.load(object)) throw py::type_error("a Heap is needed here.");
   return &*heap;
 }
 
+// What a Block does with its memory when it is collected: frees it (owner); drops one of several
+// references to it (shared_ref); nothing (borrowed).
+enum class Ownership : std::uint8_t { owner, shared_ref, borrowed };
+
 // New references; null with an exception set.
-// What becomes of a block when its Block is: it is freed; it is let go of, as one of several; it is
-// somebody else's.
-enum class Ownership : std::uint8_t { owner, shared, none };
-PyObject* make_block(py::object heap, const Handle& handle, Ownership hold = Ownership::owner);
+PyObject* make_block(py::object heap, const Handle& handle, Ownership ownership = Ownership::owner);
 PyObject* make_view(py::object heap, Address payload, py::object given);
 PyObject* make_region_view(py::object heap);
-
-// Makes glassheap.records.NAME(*fields), a named tuple, many times over.
-class RecordMaker {
- public:
-  explicit RecordMaker(const char* name);
-  [[nodiscard]] py::object operator()(const py::tuple& fields) const;
-
- private:
-  py::object type_;
-};
 
 }  // namespace glassheap::bindings
 

@@ -1,4 +1,4 @@
-// block_type.cpp: Block, a handle that frees its memory itself and knows when it is stale.
+// block_type.cpp: Block, a handle that frees its memory itself and detects that it is stale.
 
 #include <atomic>
 
@@ -8,22 +8,22 @@
 namespace glassheap::bindings {
 namespace {
 
-class Block {
+class BlockObject {
  public:
-  Block(py::object heap_object, const Handle& handle, Ownership hold)
-      : heap(heap_of(heap_object.ptr())),
-        owner_(std::move(heap_object)),
+  BlockObject(py::object owner, const Handle& handle, Ownership ownership)
+      : heap(heap_of(owner.ptr())),
+        owner_(std::move(owner)),
         handle_(handle),
-        ownership_(hold) {}
-  Block(const Block&) = delete;
-  Block& operator=(const Block&) = delete;
+        ownership_(ownership) {}
+  BlockObject(const BlockObject&) = delete;
+  BlockObject& operator=(const BlockObject&) = delete;
 
-  // Nobody is there to catch an exception: misuse has been raised elsewhere, and corruption that is
-  // found only now is printed, as Python does for any exception in a destructor.
-  ~Block() {
-    if (freed_ || ownership_ == Ownership::none) return;
+  // A destructor cannot raise. Misuse was raised elsewhere before; corruption that is found only
+  // now is printed, as Python does for any exception in a destructor.
+  ~BlockObject() {
+    if (freed_ || ownership_ == Ownership::borrowed) return;
     Fault fault;
-    if (give_back(fault) || !is_corruption(fault.kind)) return;
+    if (give_up(fault) || !is_corruption(fault.kind)) return;
     const py::error_scope keep;
     set_error(fault);
     PyErr_WriteUnraisable(owner_.ptr());
@@ -33,43 +33,39 @@ class Block {
   [[nodiscard]] static bool readonly() { return false; }
 
   void free() {
-    Fault fault;
-    give_back(fault);
-    raise_if(fault);
+    checked([this](Fault& fault) { return give_up(fault); });
     freed_ = true;
   }
-  void leave() {
+  void exit() {
     if (!freed_) free();
   }
-  // From now on one of several that hold on to it.
+
+  // Makes this one of several references to the block.
   void share() {
-    Fault fault;
-    if (ownership_ != Ownership::shared) shared_heap().share(handle_, fault);
-    raise_if(fault);
-    ownership_ = Ownership::shared;
+    if (ownership_ != Ownership::shared_ref) add_ref();
+    ownership_ = Ownership::shared_ref;
   }
-  // One hold more, for whoever receives it.
-  void send() {
-    Fault fault;
-    shared_heap().share(handle_, fault);
-    raise_if(fault);
+  [[nodiscard]] bool is_shared() const { return ownership_ == Ownership::shared_ref; }
+  // Counts one reference more.
+  void add_ref() {
+    checked([this](Fault& fault) { return shared_heap().share(handle_, fault); });
   }
-  [[nodiscard]] bool is_shared() const { return ownership_ == Ownership::shared; }
 
   [[nodiscard]] bool is_live() const {
-    Fault ignored;  // any reason is a no
+    Fault ignored;
     return heap->is_current(handle_, ignored);
   }
   [[nodiscard]] const py::object& owner() const { return owner_; }
   [[nodiscard]] const Handle& handle() const { return handle_; }
 
   Heap* heap;
-  py::object given;  // nobody gave an address: the block knows its own
+  py::object given;  // empty: no address was passed, the block has its own
 
  private:
-  bool give_back(Fault& fault) {
+  // Frees the block, or drops this reference to it.
+  bool give_up(Fault& fault) {
     bool last = false;
-    if (ownership_ == Ownership::shared) return shared_heap().drop_ref(handle_, last, fault);
+    if (is_shared()) return shared_heap().drop_ref(handle_, last, fault);
     return heap->release(handle_, fault);
   }
   [[nodiscard]] SharedHeap& shared_heap() const {
@@ -85,66 +81,80 @@ class Block {
   std::atomic<bool> freed_{false};  // without the GIL, two threads may free one Block
 };
 
-py::str represent(const Block& block) {
+BlockObject& share(BlockObject& block) {
+  block.share();
+  return block;
+}
+
+py::str represent(const BlockObject& block) {
   const Handle& handle = block.handle();
   const char* const state = block.is_live() ? "" : ", stale";
   return py::str("<Block of {} bytes at {:#x}, serial {}{}>")
       .format(handle.size, handle.address, handle.serial, state);
 }
 
-}  // namespace
+using BlockClass = py::class_<BlockObject>;
 
-PyObject* make_block(py::object heap, const Handle& handle, Ownership hold) {
-  return py::cast(std::make_unique<Block>(std::move(heap), handle, hold)).release().ptr();
+constexpr const char* block_doc = R"(Memory that frees itself; made by Heap.alloc.
+
+The buffer protocol gives exactly the bytes asked for, writable: memoryview(block), bytes(block).
+The memory is given back when a with statement over the block ends, by free(), or when the block is
+collected. A block whose memory was freed by its address, or whose heap was reset, is stale: its
+uses raise StaleHandle, also after the address was handed out again, because the serial then
+differs.)";
+
+void add_properties(BlockClass& type) {
+  type.def_property_readonly(
+          "heap", [](const BlockObject& block) { return block.owner(); }, "The Heap of the block.")
+      .def_property_readonly(
+          "address", [](const BlockObject& block) { return block.handle().address; },
+          "The address of the payload, as malloc would have returned it.")
+      .def_property_readonly(
+          "size", [](const BlockObject& block) { return block.handle().size; }, "Bytes asked for.")
+      .def_property_readonly(
+          "serial", [](const BlockObject& block) { return block.handle().serial; },
+          "The allocation number in its heap, modulo 65,536.")
+      .def_property_readonly("_epoch",
+                             [](const BlockObject& block) { return block.handle().epoch; })
+      .def_property_readonly("live", &BlockObject::is_live,
+                             "True if the memory still belongs to this block.")
+      .def_property_readonly("shared", &BlockObject::is_shared, "True if share() was called.");
 }
 
-void add_block(py::module_& module) {
-  py::class_<Block>(module, "Block", exporting<Block>(), py::is_final(),
-                    R"(Memory that frees itself; made by Heap.alloc.
-
-The buffer protocol gives exactly the bytes asked for, writable: memoryview(block), bytes(block). The
-memory is given back when a with statement over the block ends, by free(), or when the block is
-collected. A block whose memory was freed by its address, or whose heap was reset, is stale: its uses
-raise StaleHandle, also after the address was handed out again (told by the allocation's serial).)")
-      .def("free", &Block::free, R"(Give the memory back.
+void add_methods(BlockClass& type) {
+  type.def("free", &BlockObject::free, R"(Give the memory back.
 
 Raises StaleHandle if it was given back before, BufferError while a view of it lives, BadMagic,
 HeaderCorrupted or FreeListCorrupted as Heap.free does, HeapDamaged, HeapClosed.)")
-      .def_property_readonly(
-          "heap", [](const Block& block) { return block.owner(); }, "The Heap it is from.")
-      .def_property_readonly(
-          "address", [](const Block& block) { return block.handle().address; },
-          "The address of the payload, as malloc would have returned it.")
-      .def_property_readonly(
-          "size", [](const Block& block) { return block.handle().size; }, "Bytes asked for.")
-      .def_property_readonly(
-          "serial", [](const Block& block) { return block.handle().serial; },
-          "The how-manieth allocation of its heap it is, modulo 65,536.")
-      .def_property_readonly("_epoch", [](const Block& block) { return block.handle().epoch; })
-      .def_property_readonly("live", &Block::is_live, "Whether the memory is still this block's.")
-      .def(
-          "share",
-          [](Block& block) -> Block& {
-            block.share();
-            return block;
-          },
-          py::return_value_policy::reference,
-          R"(Hold on to the block as one of several, and return it; of a SharedHeap alone.
+      .def("share", &share, py::return_value_policy::reference,
+           R"(Make this Block one of several references to its memory, and return it.
 
-From then on free(), the end of a with statement and being collected let go of it; the last holder,
-in whatever process, frees it. A copy that is pickled is a holder more: the one who opens it. What a
-process held that died is let go of by SharedHeap.reap(). Raises StaleHandle, TypeError for a block
-of another kind of heap, HeapError if 4096 blocks are held already, HeapDamaged, HeapClosed.)")
-      .def_property_readonly("shared", &Block::is_shared, "Whether share() was called.")
-      .def("_send", &Block::send, "Hold once more, for a copy that is on its way.")
-      .def("__reduce__",
-           [](const py::object& self) {
-             return py::module_::import("glassheap.shared").attr("reduce_block")(self);
-           })
+For a block of a SharedHeap only. From then on free(), the end of a with statement and collection
+drop the reference; the last one, in whatever process, frees the memory. A pickled copy is a further
+reference, held by the process that opens it. References of a process that died are dropped by
+SharedHeap.reap().
+
+Raises StaleHandle, TypeError for a block of another kind of heap, HeapError if 4096 blocks are held
+already, HeapDamaged, HeapClosed.)")
+      .def("_send", &BlockObject::add_ref, "Add a reference, for a copy that is on its way.")
       .def("__enter__", [](py::object self) { return self; })
-      .def("__exit__", [](Block& block, const py::args&) { block.leave(); })
-      .def("__len__", [](const Block& block) { return block.handle().size; })
+      .def("__exit__", [](BlockObject& block, const py::args&) { block.exit(); })
+      .def("__len__", [](const BlockObject& block) { return block.handle().size; })
       .def("__repr__", &represent);
+}
+
+}  // namespace
+
+PyObject* make_block(py::object heap, const Handle& handle, Ownership ownership) {
+  return py::cast(std::make_unique<BlockObject>(std::move(heap), handle, ownership))
+      .release()
+      .ptr();
+}
+
+void add_block(py::module_& module) {
+  BlockClass type(module, "Block", exporting<BlockObject>(), py::is_final(), block_doc);
+  add_properties(type);
+  add_methods(type);
 }
 
 }  // namespace glassheap::bindings

@@ -1,7 +1,7 @@
-// export.hpp: the buffer protocol for a class that pins a block while somebody looks at its bytes.
+// export.hpp: the buffer protocol, for a class that pins a block while its bytes are exported.
 //
-// pybind11's own def_buffer knows no "the buffer came back"; so the two slots are set by hand. The
-// class has `heap`, `given`, pin(Pinned&, Fault&) and readonly().
+// pybind11's own def_buffer has no hook for the release of a buffer; so the two slots are set by
+// hand. The class has `heap`, `given`, pin(Pinned&, Fault&) and readonly().
 #pragma once
 
 #include "raise.hpp"
@@ -23,7 +23,7 @@ int get_buffer(PyObject* self, Py_buffer* buffer, int flags) noexcept try {
     exporter.heap->unpin(pinned.payload);
     return -1;
   }
-  buffer->internal = reinterpret_cast<void*>(pinned.payload);  // what release_buffer must know
+  buffer->internal = reinterpret_cast<void*>(pinned.payload);  // for release_buffer
   return 0;
 } catch (const std::exception& error) {
   PyErr_SetString(PyExc_MemoryError, error.what());
@@ -36,7 +36,7 @@ void release_buffer(PyObject* self, Py_buffer* buffer) noexcept {
   exporter.heap->unpin(reinterpret_cast<Offset>(buffer->internal));
 }
 
-// These are made in C++ alone: an instance from Python would have no C++ object in it.
+// Instances are made in C++ only: one made by Python would have no C++ object in it.
 inline PyObject* refuse_new(PyTypeObject* type, PyObject* /*args*/, PyObject* /*kwargs*/) {
   PyErr_Format(PyExc_TypeError, "a %s is not made by calling its class: a Heap makes it.",
                type->tp_name);

@@ -1,13 +1,13 @@
-// hot_methods.cpp: malloc, free and their like, as the descriptors that CPython's own types have.
+// hot_methods.cpp: Heap: malloc, free and the other frequent calls, at the cost of CPython's own.
 //
-// A method that pybind11's def() makes costs 73 to 89 ns a call: it takes its arguments apart for
-// any signature that there could be. A PyMethodDef with METH_FASTCALL | METH_KEYWORDS, put on the
-// type with PyDescr_NewMethod, costs 8, as in a type written by hand. So the calls that a program
-// makes a million times stand here, with the few lines that read their arguments; everything else
-// is plain pybind11, in heap_type.cpp.
+// A method that pybind11's def() makes costs 73 to 89 ns a call: it parses the arguments of any
+// signature. A PyMethodDef with METH_FASTCALL | METH_KEYWORDS, put on the type with
+// PyDescr_NewMethod, costs 8, as in a type written by hand. So the calls that a program makes a
+// million times are here, with the few lines that parse their arguments; every other method is
+// plain pybind11.
 //
-// The GIL stays held: releasing it would cost more than the call. Arguments are turned into numbers
-// first, because an __index__ may run any code, and what that did to the heap must be seen.
+// The GIL stays held: releasing it would cost more than the call. Arguments are converted to
+// numbers before the heap is called, because an __index__ may run any code, also on the heap.
 
 #include <array>
 
@@ -19,8 +19,8 @@ namespace {
 
 using Objects = PyObject* const*;
 
-// What a method takes: `positional` names that may come by position, then names by keyword alone.
-// The first `required` of them must be there.
+// The parameters of a method. The first `positional` may be passed by position, the others by
+// keyword only; the first `required` must be passed.
 template <std::size_t count>
 struct Signature {
   const char* method;
@@ -30,21 +30,21 @@ struct Signature {
 };
 
 template <std::size_t count>
-using Arguments = std::array<PyObject*, count>;  // null where the caller gave none
+using Arguments = std::array<PyObject*, count>;  // null if not passed
 
 template <std::size_t count>
-bool complain(const Signature<count>& signature, const char* what, const char* name) {
+bool set_type_error(const Signature<count>& signature, const char* what, const char* name) {
   PyErr_Format(PyExc_TypeError, "%s() %s '%s'.", signature.method, what, name);
   return false;
 }
 
 template <std::size_t count>
-bool take_keyword(const Signature<count>& signature, PyObject* name, PyObject* value,
-                  Arguments<count>& arguments) {
+bool parse_keyword(const Signature<count>& signature, PyObject* name, PyObject* value,
+                   Arguments<count>& arguments) {
   for (std::size_t i = 0; i < count; ++i) {
     if (PyUnicode_CompareWithASCIIString(name, signature.names[i]) != 0) continue;
     if (arguments[i] != nullptr)
-      return complain(signature, "got two values for", signature.names[i]);
+      return set_type_error(signature, "got two values for", signature.names[i]);
     arguments[i] = value;
     return true;
   }
@@ -53,8 +53,8 @@ bool take_keyword(const Signature<count>& signature, PyObject* name, PyObject* v
 }
 
 template <std::size_t count>
-bool take_all(const Signature<count>& signature, Objects given, Py_ssize_t positional,
-              PyObject* keywords, Arguments<count>& arguments) {
+bool parse_all(const Signature<count>& signature, Objects given, Py_ssize_t positional,
+               PyObject* keywords, Arguments<count>& arguments) {
   const auto by_position = static_cast<std::size_t>(positional);
   if (by_position > signature.positional) {
     PyErr_Format(PyExc_TypeError, "%s() takes %zu arguments by position, not %zd.",
@@ -65,26 +65,26 @@ bool take_all(const Signature<count>& signature, Objects given, Py_ssize_t posit
   const Py_ssize_t named = keywords == nullptr ? 0 : PyTuple_GET_SIZE(keywords);
   for (Py_ssize_t i = 0; i < named; ++i) {
     PyObject* const name = PyTuple_GET_ITEM(keywords, i);
-    if (!take_keyword(signature, name, given[positional + i], arguments)) return false;
+    if (!parse_keyword(signature, name, given[positional + i], arguments)) return false;
   }
   for (std::size_t i = 0; i < signature.required; ++i) {
     if (arguments[i] == nullptr)
-      return complain(signature, "needs an argument", signature.names[i]);
+      return set_type_error(signature, "needs an argument", signature.names[i]);
   }
   return true;
 }
 
-// By far the most calls give just what is required, by position.
+// Most calls by far pass exactly the required arguments, by position.
 template <std::size_t count>
-bool take(const Signature<count>& signature, Objects given, Py_ssize_t positional,
-          PyObject* keywords, Arguments<count>& arguments) {
+bool parse(const Signature<count>& signature, Objects given, Py_ssize_t positional,
+           PyObject* keywords, Arguments<count>& arguments) {
   if (keywords != nullptr || positional != static_cast<Py_ssize_t>(signature.required))
-    return take_all(signature, given, positional, keywords, arguments);
+    return parse_all(signature, given, positional, keywords, arguments);
   std::copy(given, given + positional, arguments.begin());
   return true;
 }
 
-// What the caller gave; null where nothing was.
+// The arguments that an error may be about; null if not passed.
 struct CallArguments {
   PyObject* size;
   PyObject* align;
@@ -112,7 +112,7 @@ PyObject* heap_malloc(PyObject* self, Objects given, Py_ssize_t positional, PyOb
   BoundedInt size;
   std::uint64_t align = 0;
   Heap* const heap = heap_of(self);
-  if (heap == nullptr || !take(malloc_signature, given, positional, keywords, arguments) ||
+  if (heap == nullptr || !parse(malloc_signature, given, positional, keywords, arguments) ||
       !read_size(arguments[0], "size", size) || !read_optional_align(arguments[1], align))
     return nullptr;
   Fault fault;
@@ -134,7 +134,7 @@ PyObject* heap_calloc(PyObject* self, Objects given, Py_ssize_t positional, PyOb
   BoundedInt count;
   BoundedInt size;
   Heap* const heap = heap_of(self);
-  if (heap == nullptr || !take(calloc_signature, given, positional, keywords, arguments) ||
+  if (heap == nullptr || !parse(calloc_signature, given, positional, keywords, arguments) ||
       !read_size(arguments[0], "count", count) || !read_size(arguments[1], "size", size))
     return nullptr;
   Fault fault;
@@ -152,7 +152,7 @@ PyObject* heap_realloc(PyObject* self, Objects given, Py_ssize_t positional, PyO
   BoundedInt size;
   std::uint64_t align = 0;
   Heap* const heap = heap_of(self);
-  if (heap == nullptr || !take(realloc_signature, given, positional, keywords, arguments) ||
+  if (heap == nullptr || !parse(realloc_signature, given, positional, keywords, arguments) ||
       !read_address(arguments[0], address) || !read_size(arguments[1], "size", size) ||
       !read_optional_align(arguments[2], align))
     return nullptr;
@@ -167,7 +167,7 @@ PyObject* heap_free(PyObject* self, Objects given, Py_ssize_t positional, PyObje
   Arguments<1> arguments{};
   std::uint64_t address = 0;
   Heap* const heap = heap_of(self);
-  if (heap == nullptr || !take(free_signature, given, positional, keywords, arguments) ||
+  if (heap == nullptr || !parse(free_signature, given, positional, keywords, arguments) ||
       !read_address(arguments[0], address))
     return nullptr;
   Fault fault;
@@ -182,7 +182,7 @@ PyObject* heap_usable_size(PyObject* self, Objects given, Py_ssize_t positional,
   Arguments<1> arguments{};
   std::uint64_t address = 0;
   Heap* const heap = heap_of(self);
-  if (heap == nullptr || !take(usable_size_signature, given, positional, keywords, arguments) ||
+  if (heap == nullptr || !parse(usable_size_signature, given, positional, keywords, arguments) ||
       !read_address(arguments[0], address))
     return nullptr;
   Fault fault;
@@ -195,7 +195,7 @@ constexpr Signature<1> view_signature{"view", {"address"}, 1, 1};
 PyObject* heap_view(PyObject* self, Objects given, Py_ssize_t positional, PyObject* keywords) {
   Arguments<1> arguments{};
   std::uint64_t address = 0;
-  if (heap_of(self) == nullptr || !take(view_signature, given, positional, keywords, arguments) ||
+  if (heap_of(self) == nullptr || !parse(view_signature, given, positional, keywords, arguments) ||
       !read_address(arguments[0], address))
     return nullptr;
   return make_view(py::reinterpret_borrow<py::object>(self), address,
@@ -209,7 +209,7 @@ PyObject* heap_alloc(PyObject* self, Objects given, Py_ssize_t positional, PyObj
   BoundedInt size;
   std::uint64_t align = 0;
   Heap* const heap = heap_of(self);
-  if (heap == nullptr || !take(alloc_signature, given, positional, keywords, arguments) ||
+  if (heap == nullptr || !parse(alloc_signature, given, positional, keywords, arguments) ||
       !read_size(arguments[0], "size", size) || !read_optional_align(arguments[1], align))
     return nullptr;
   Fault fault;
@@ -239,17 +239,17 @@ constexpr const char* calloc_doc = R"(calloc($self, count, size)
 
 Allocate count * size bytes, all zero, and return the address of the payload.
 
-Like malloc(count * size), whatever the product: it never wraps. O(size) for the clearing.
+Like malloc(count * size), whatever the product: it never wraps. O(count * size) for the clearing.
 
 Raises OutOfMemory, InvalidSize, HeapDamaged, HeapClosed, as malloc does.)";
 
 constexpr const char* realloc_doc = R"(realloc($self, address, size, *, align=16)
 --
 
-Give the block at address another size in bytes and return where its payload is then.
+Give the block at address another size in bytes and return the new address of its payload.
 
-The contents stay, up to the smaller of the two sizes. A shrinking block gives back its tail where
-it is; a growing one takes the low end of its free right neighbour if that is enough; otherwise, or
+The contents stay, up to the smaller of the two sizes. A shrinking block gives back its tail in
+place; a growing one takes the low end of its free right neighbour if that is enough; otherwise, or
 if it is not aligned to align, the block moves. realloc(None, n) is malloc(n); realloc(p, 0) keeps a
 block of size 0. O(1) in place, else as malloc and free, and O(size) for the copy.
 
@@ -282,8 +282,8 @@ constexpr const char* view_doc = R"(view($self, address)
 
 Return a writable memoryview of exactly the bytes asked for, without a copy.
 
-It pins the block: free, realloc, reset and close raise BufferError until it, each slice and each
-array made of it are gone or released. It keeps the heap's memory alive.
+The view pins the block: free, realloc, reset and close raise BufferError until the view, and each
+slice and array made of it, is gone or released. It keeps the heap's memory alive.
 
 O(log n). Raises what free raises for a bad address or a damaged header, and HeapClosed.)";
 
@@ -292,8 +292,8 @@ constexpr const char* alloc_doc = R"(alloc($self, size, *, align=16)
 
 Allocate size bytes and return a Block, which frees itself.
 
-The Block gives its bytes through the buffer protocol, frees them when it is collected, when a with
-statement over it ends, or by its free(), and knows when it is stale.
+The Block exports its bytes through the buffer protocol, frees them when it is collected, when a
+with statement over it ends, or by its free(), and detects that it is stale.
 
 Raises what malloc raises.)";
 
@@ -316,7 +316,7 @@ std::array methods = {
 }  // namespace
 
 // pybind11 puts the C++ object of a plain instance in its first slot. An instance of a class that
-// inherits from several bound classes is laid out otherwise, and is asked the long way.
+// inherits from several bound classes has another layout, and takes the slow path.
 Heap* heap_of(PyObject* self) noexcept {
   auto* const instance = reinterpret_cast<py::detail::instance*>(self);
   void* const value =
@@ -328,9 +328,7 @@ Heap* heap_of(PyObject* self) noexcept {
   return static_cast<Heap*>(value);
 }
 
-void add_hot_methods(py::handle heap_type) { add_methods(heap_type, methods); }
-
-void add_methods(py::handle heap_type, std::span<PyMethodDef> methods) {
+void add_hot_methods(py::handle heap_type) {
   auto* const type = reinterpret_cast<PyTypeObject*>(heap_type.ptr());
   for (PyMethodDef& method : methods) {
     const auto descriptor = py::reinterpret_steal<py::object>(PyDescr_NewMethod(type, &method));

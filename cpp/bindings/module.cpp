@@ -1,20 +1,23 @@
-// module.cpp: glassheap._core, in one look.
+// module.cpp: the module glassheap._core, at a glance.
 
 #include "bindings.hpp"
 #include "glassheap/version.h"
-#include "raise.hpp"
 
-// The heap has its own lock, so the interpreter need not lend its global one.
+// The heap has its own lock, so the module does not need the GIL.
 PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
-  using namespace glassheap::bindings;  // NOLINT: this is the one place that needs them all
+  using namespace glassheap::bindings;  // NOLINT: all of them are needed here, and only here
   module.doc() = "The compiled part of glassheap.";
   module.attr("__version__") = GLASSHEAP_VERSION;
-  add_heap(module);
-  add_shared_heap(module);
+  add_registry(module);
+  HeapClass heap = add_heap(module);
+  add_reports(heap);
+  add_batches(heap);
+  add_hot_methods(heap);
+  add_policies(module);
+  SharedHeapClass shared_heap = add_shared_heap(module);
+  add_shared_images(module, shared_heap);
   add_block(module);
   add_views(module);
   add_player(module);
-  add_numpy(module, module.attr("Heap"));
-  module.def("_fragmentation_index", &index_of_fragmentation,
-             "Return the fragmentation_index of an OutOfMemory, from its attributes.");
+  add_numpy(module);
 }

@@ -1,8 +1,8 @@
-// player.cpp: runs a recorded trace on a heap, operation by operation, as its program did.
+// player.cpp: Player: replays a recorded trace on a heap, operation by operation.
 //
-// A trace is three columns: what (0 malloc, 1 realloc, 2 free), which block, how many bytes. The
-// blocks of a trace are numbered; the player keeps where each lies. An allocation that fails leaves
-// its number empty: a free of it is then no operation, and a realloc of it allocates.
+// A trace is three columns: the kind (0 malloc, 1 realloc, 2 free), the block's number, the bytes.
+// The player keeps the address of each block. An allocation that fails leaves its number empty: a
+// free of it is then no operation, and a realloc of it allocates.
 
 #include <chrono>
 #include <vector>
@@ -47,7 +47,7 @@ class Player {
   std::size_t play(const py::buffer& kinds, const py::buffer& ids, const py::buffer& sizes,
                    std::size_t start, std::size_t stop, bool stop_at_failure) {
     const Columns columns(kinds, ids, sizes);
-    require_sound(columns, start, stop);
+    require_valid(columns, start, stop);
     Fault fault;
     {
       const py::gil_scoped_release gil_released;
@@ -64,7 +64,7 @@ class Player {
  private:
   using Clock = std::chrono::steady_clock;
 
-  void require_sound(const Columns& columns, std::size_t start, std::size_t stop) const {
+  void require_valid(const Columns& columns, std::size_t start, std::size_t stop) const {
     if (start > stop || stop > columns.size())
       throw py::value_error("start and stop lie in the trace, in this order.");
     for (std::size_t i = start; i < stop; ++i) {
@@ -73,7 +73,7 @@ class Player {
     }
   }
 
-  // Only what the heap says about memory is a failure; anything else ends the run as a fault.
+  // A lack of memory is counted as a failure; any other fault ends the run.
   std::size_t run(const Columns& columns, std::size_t i, std::size_t stop, bool stop_at_failure,
                   Fault& fault) {
     const Clock::time_point began = Clock::now();
@@ -126,8 +126,8 @@ kinds holds 0 for malloc, 1 for realloc, 2 for free, in bytes; ids the blocks, i
 bytes asked for, in 64. The GIL is released. With stop_at_failure it stops at the first allocation
 that no free block can serve; otherwise that block stays empty, and the run goes on.
 
-Raises ValueError for columns that are no trace, and what malloc, realloc and free raise for a heap
-that is damaged or closed.)")
+Raises ValueError for columns that are no trace, and what malloc, realloc and free raise for a
+damaged or closed heap.)")
       .def_readonly("failures", &Player::failures, "Allocations that no free block could serve.")
       .def_readonly("first_failure", &Player::first_failure, "Index of the first of them, or -1.")
       .def_readonly("nanoseconds", &Player::nanoseconds, "Time spent in play so far.");

@@ -1,23 +1,25 @@
+// raise.cpp: a Fault becomes the exception that stands for it, outside of any lock.
+
 #include "raise.hpp"
 
 #include <pybind11/gil_safe_call_once.h>
 
 #include <limits>
 
-#include "arguments.hpp"
+#include "registry.hpp"
 
 namespace glassheap::bindings {
 namespace {
 
-// The number that the caller gave, exactly: also where it is an object with __index__, and where 64
-// bits do not hold it.
+// The number as the caller gave it, exactly: also if it was an object with __index__, or does not
+// fit in 64 bits.
 py::object exactly(std::uint64_t number, PyObject* given) {
   const bool beyond = number == std::numeric_limits<std::uint64_t>::max();
   if (given == nullptr || given == Py_None || (!beyond && PyLong_CheckExact(given) == 0))
     return py::int_(number);
-  auto whole = py::reinterpret_steal<py::object>(PyNumber_Index(given));
-  if (!whole) throw py::error_already_set();
-  return whole;
+  auto index = py::reinterpret_steal<py::object>(PyNumber_Index(given));
+  if (!index) throw py::error_already_set();
+  return index;
 }
 
 // The text of an alignment for which the heap was given a 0, because 64 bits do not hold it. Empty
@@ -59,7 +61,7 @@ void add_details(const py::object& error, const Fault& fault, PyObject* given) {
   if (fault.kind == FaultKind::bad_image) error.attr("field") = fault.field;
 }
 
-// Programs run into this on purpose; so its class is looked up once.
+// Programs provoke this error on purpose, so it must cost little: its class is looked up once.
 const py::object& out_of_memory() {
   PYBIND11_CONSTINIT static py::gil_safe_call_once_and_store<py::object> storage;
   return storage
@@ -67,8 +69,8 @@ const py::object& out_of_memory() {
       .get_stored();
 }
 
-// Without a sentence: OutOfMemory puts it together when it is read. All attributes at once, which
-// is what most of the time would go into.
+// Sets an OutOfMemory without a sentence, which is built when it is read. Its attributes are set
+// all at once, as a dictionary: one by one they would take most of the time.
 PyObject* set_shortage(const Fault& fault, PyObject* given, PyObject* heap) {
   const Shortage& shortage = fault.shortage;
   const py::object& type = out_of_memory();
@@ -85,17 +87,11 @@ PyObject* set_shortage(const Fault& fault, PyObject* given, PyObject* heap) {
 
 }  // namespace
 
-py::object error_class(const char* name) {
-  const py::module_ errors = py::module_::import("glassheap.errors");
-  if (py::hasattr(errors, name)) return errors.attr(name);
-  return py::module_::import("builtins").attr(name);
-}
-
 PyObject* set_error(const char* name, py::handle sentence) try {
   const py::object type = error_class(name);
   PyErr_SetObject(type.ptr(), sentence.ptr());
   return nullptr;
-} catch (py::error_already_set& instead) {  // near the end of the stack, or of the interpreter
+} catch (py::error_already_set& instead) {  // the stack or the interpreter is near its end
   instead.restore();
   return nullptr;
 } catch (const std::exception& error) {
@@ -111,29 +107,12 @@ PyObject* set_error(const Fault& fault, PyObject* given, PyObject* heap) try {
   add_details(error, fault, given);
   PyErr_SetObject(type.ptr(), error.ptr());
   return nullptr;
-} catch (py::error_already_set& instead) {  // no memory for the exception, say
+} catch (py::error_already_set& instead) {  // there was no memory for the exception, say
   instead.restore();
   return nullptr;
 } catch (const std::exception& error) {
   PyErr_SetString(PyExc_MemoryError, error.what());
   return nullptr;
-}
-
-std::string explain(OpenHeap heap, const py::object& requested, Size available, Size largest,
-                    Size free_blocks, Size align) {
-  BoundedInt size;
-  if (!read_bounded_int(requested.ptr(), "requested", size)) throw py::error_already_set();
-  const Fault shortage{.kind = FaultKind::out_of_memory,
-                       .argument = size.value,
-                       .shortage = {available, largest, free_blocks, align}};
-  const py::gil_scoped_release gil_released;
-  return heap->explain(shortage);
-}
-
-double index_of_fragmentation(const py::object& requested, Size available, Size free_blocks) {
-  BoundedInt size;
-  if (!read_bounded_int(requested.ptr(), "requested", size)) throw py::error_already_set();
-  return fragmentation_index(size.value, available, free_blocks);
 }
 
 void raise_if(const Fault& fault, PyObject* given, PyObject* heap) {

@@ -1,146 +1,171 @@
-// shared_type.cpp: SharedHeap. What Python alone must know, which of them this process has, is in
-// glassheap.shared.
+// shared_type.cpp: SharedHeap.
+//
+// create() and attach() are written in Python (glassheap/shared.py), over the two functions here.
 
 #include <pybind11/stl.h>
-#include <unistd.h>
+
+#include <cerrno>
+#include <system_error>
 
 #include "arguments.hpp"
-#include "opening.hpp"
+#include "buffers.hpp"
+#include "option_table.hpp"
+#include "raise.hpp"
+#include "registry.hpp"
 
 namespace glassheap::bindings {
 namespace {
 
-const std::initializer_list<std::string_view> options_taken = {
-    "policy", "headers", "checks", "magic", "zero_on_free", "fit", "order", "coalesce"};
-
-py::object in_python(const char* name) {
-  return py::module_::import("glassheap.shared").attr(name);
-}
-
-// The self of a method, and the heap in it; one that nobody opened is none.
+// The self of a method. Not an OpenHeap: a Heap that is no SharedHeap is refused.
 using Self = const py::object&;
 SharedHeap& heap_in(Self self) {
-  if (!py::isinstance<SharedHeap>(self)) throw py::type_error("what is needed is a SharedHeap.");
+  if (!py::isinstance<SharedHeap>(self)) throw py::type_error("a SharedHeap is needed here.");
   return static_cast<SharedHeap&>(*require_heap(self));
 }
 
-// Where a heap is, of three arguments of which at most one may be given.
-SegmentLocation place_of(const py::object& name, const py::object& path, const py::object& buffer) {
-  SegmentLocation place;
-  if ((name.is_none() ? 0 : 1) + (path.is_none() ? 0 : 1) + (buffer.is_none() ? 0 : 1) > 1)
-    throw py::type_error("a shared heap has a name, a path or a buffer: give one of them.");
-  if (!path.is_none()) {
-    place.path = py::module_::import("os").attr("fspath")(path).cast<std::string>();
-  } else if (!buffer.is_none()) {
-    const Borrowed bytes = borrow(buffer);
-    if (reinterpret_cast<Address>(bytes.span.data()) % 64 != 0)
-      throw py::value_error("bytes that processes share begin at a multiple of 64, as in an mmap.");
-    place.data = bytes.span.data();
-    place.size = bytes.span.size();
-    place.keeper = bytes.keeper;
-  } else {
-    place.name = in_python("checked_name")(name).cast<std::string>();
+// --- What the system refuses. ------------------------------------------------------------------
+
+// Python's format: {0} is the name or the path, {1} the system's own words.
+const char* sentence_of(int error) {
+  switch (error) {
+    case EEXIST:
+      return "there is a shared heap {0!r} already: attach to it, or unlink it first.";
+    case ENOENT:
+      return "there is no shared heap {0!r}: it was never made, or has been unlinked.";
+    case EACCES:
+      return "there is no permission to use {0!r}: ask its owner.";
+    case ENOSPC:
+      return "there is no room for {0!r}: ask for less, or make room where it is kept.";
+    default:
+      return "the operating system refuses {0!r}: {1}.";
   }
-  return place;
 }
 
-[[noreturn]] void raise_system_error(const Fault& fault, const SegmentLocation& place) {
-  const py::object error = in_python("system_error")(fault.system_error, place.name, place.path);
-  PyErr_SetObject(py::type::of(error).ptr(), error.ptr());
+py::object file_name(const std::string& name) {
+  return py::reinterpret_steal<py::object>(
+      PyUnicode_DecodeFSDefaultAndSize(name.data(), static_cast<Py_ssize_t>(name.size())));
+}
+
+// Python makes a FileExistsError, say, of an OSError with that number.
+[[noreturn]] void raise_system_error(const Fault& fault, const SegmentLocation& location) {
+  const int error = fault.system_error;
+  const py::object where = file_name(location.path.empty() ? location.name : location.path);
+  const py::str text(sentence_of(error));
+  const py::tuple arguments =
+      py::make_tuple(error, text.format(where, std::generic_category().message(error)), where);
+  const py::object instance = py::handle(PyExc_OSError)(*arguments);
+  PyErr_SetObject(py::type::of(instance).ptr(), instance.ptr());
   throw py::error_already_set();
 }
 
-void raise_unshared(const Fault& fault, const Options& options, const SegmentLocation& place) {
-  if (fault.kind == FaultKind::system_error) raise_system_error(fault, place);
-  raise_unopened(fault, options, py::none());
-}
-
-SharedHeap::Opening opening(const SegmentLocation& place, double timeout) {
-  if (!(timeout >= 0)) throw py::value_error("timeout is a number of seconds from 0 upwards.");
-  SharedHeap::Opening how;
-  how.location = place;
-  how.timeout = timeout;
-  return how;
-}
-
-py::object registered(std::unique_ptr<SharedHeap> heap, bool creator) {
-  py::object object = py::cast(std::move(heap));
-  in_python("register")(object, creator);
-  return object;
-}
-
-py::object create(const py::object& name, const py::object& size, const py::object& path,
-                  const py::object& buffer, double timeout, const py::kwargs& given) {
-  Options options = read_options(given, options_taken);
-  const SegmentLocation place = place_of(name, path, buffer);
-  if (size.is_none() == (place.data == nullptr))
-    throw py::type_error("a shared heap needs its size in bytes, unless a buffer has one.");
-  if (!size.is_none()) options.size = read_bytes(size, "size");
-  Fault fault;
-  std::unique_ptr<SharedHeap> heap;
-  {
-    const py::gil_scoped_release gil_released;
-    heap = SharedHeap::create(options, opening(place, timeout), fault);
-  }
-  raise_unshared(fault, options, place);
-  return registered(std::move(heap), true);
-}
-
-py::object attach_to(const SegmentLocation& place, const py::object& policy,
-                     const SharedHeap::Opening& how) {
-  const std::string wanted = policy.is_none() ? "" : py::str(policy).cast<std::string>();
-  Fault fault;
-  std::unique_ptr<SharedHeap> heap;
-  {
-    const py::gil_scoped_release gil_released;
-    heap = SharedHeap::attach(how, wanted, fault);
-  }
-  raise_unshared(fault, {}, place);
-  return registered(std::move(heap), false);
-}
-
-py::object attach(const py::object& name, const py::object& path, const py::object& buffer,
-                  const py::object& policy, double timeout) {
-  if (name.is_none() && path.is_none() && buffer.is_none())
-    throw py::type_error("attach needs a name, a path or a buffer.");
-  const SegmentLocation place = place_of(name, path, buffer);
-  return attach_to(place, policy, opening(place, timeout));
-}
-
-// Of a copy of an image, which is this process's own.
-py::object attach_copy(const py::object& buffer, bool salvage) {
-  const SegmentLocation place = place_of(py::none(), py::none(), buffer);
-  SharedHeap::Opening how = opening(place, 0);
-  how.copy = true;
-  how.salvage = salvage;
-  return attach_to(place, py::none(), how);
-}
-
-// (recovered, (start, end, keep) in flight, pids of living users, payloads of live blocks): of the
-// copy of an image, as it lies there.
-py::tuple read_image(const py::object& buffer) {
-  Image image;
-  Fault fault;
-  SharedHeap::read(place_of(py::none(), py::none(), buffer), image, fault);
+void raise_if_refused(const Fault& fault, const SegmentLocation& location) {
+  if (fault.kind == FaultKind::system_error) raise_system_error(fault, location);
   raise_if(fault);
-  return py::make_tuple(
-      image.recovered,
-      py::make_tuple(image.in_flight_start, image.in_flight_end, image.in_flight_keep), image.users,
-      image.live);
 }
 
-std::optional<std::uint64_t> image_generation(const py::bytes& front) {
-  const std::string_view bytes = front;
-  return SharedHeap::generation(std::as_bytes(std::span(bytes.data(), bytes.size())));
+// --- Construction. -----------------------------------------------------------------------------
+
+double read_timeout(const py::object& timeout) {
+  if (PyNumber_Check(timeout.ptr()) == 0) throw py::type_error("timeout must be a number.");
+  const double seconds = PyFloat_AsDouble(timeout.ptr());
+  if (PyErr_Occurred() != nullptr) throw py::error_already_set();
+  if (!(seconds >= 0)) throw py::value_error("timeout is a number of seconds from 0 upwards.");
+  return seconds;
 }
 
+// At most one is given: the strings are empty if not, the buffer is None.
+SegmentLocation location_of(const std::string& name, const std::string& path,
+                            const py::object& buffer) {
+  if (!buffer.is_none()) return location_in(buffer);
+  SegmentLocation location;
+  location.name = name;
+  location.path = path;
+  return location;
+}
+
+// Opens a heap without the GIL: it may wait for another process.
+template <typename Open>
+std::unique_ptr<SharedHeap> open_in(const SegmentLocation& location, Open open) {
+  Fault fault;
+  std::unique_ptr<SharedHeap> heap;
+  {
+    const py::gil_scoped_release gil_released;
+    heap = open(fault);
+  }
+  raise_if_refused(fault, location);
+  return heap;
+}
+
+std::unique_ptr<SharedHeap> create(const std::string& name, const std::string& path,
+                                   const py::object& buffer, const py::object& size,
+                                   const py::object& timeout, const py::dict& given) {
+  Options options = read_options(given, OptionSet::shared_heap);
+  if (!size.is_none()) options.size = require_size(size, "size");
+  const SharedHeap::Opening how{.location = location_of(name, path, buffer),
+                                .timeout = read_timeout(timeout)};
+  return open_in(how.location,
+                 [&](Fault& fault) { return SharedHeap::create(options, how, fault); });
+}
+
+std::unique_ptr<SharedHeap> attach(const std::string& name, const std::string& path,
+                                   const py::object& buffer, const py::object& timeout,
+                                   const std::string& policy) {
+  const SharedHeap::Opening how{.location = location_of(name, path, buffer),
+                                .timeout = read_timeout(timeout)};
+  return open_in(how.location,
+                 [&](Fault& fault) { return SharedHeap::attach(how, policy, fault); });
+}
+
+void add_functions(py::module_& module) {
+  module.def("_create_shared", &create, py::arg("name"), py::arg("path"), py::arg("buffer"),
+             py::arg("size"), py::arg("timeout"), py::arg("options"),
+             R"(Make a SharedHeap in a new segment.
+
+name and path are bytes, empty if not given; buffer is None, or size is.)");
+  module.def("_attach_shared", &attach, py::arg("name"), py::arg("path"), py::arg("buffer"),
+             py::arg("timeout"), py::arg("policy"),
+             "Attach to a SharedHeap; an empty policy is any policy.");
+}
+
+// --- The type. ---------------------------------------------------------------------------------
+
+// Calls the heap; throws if it refuses.
 template <typename Call>
-void calling(Self self, Call call) {
+auto call_heap(Self self, Call call) {
   SharedHeap& heap = heap_in(self);
   Fault fault;
-  call(heap, fault);
-  if (fault.kind == FaultKind::system_error) raise_system_error(fault, heap.location());
-  raise_if(fault);
+  auto result = call(heap, fault);
+  raise_if_refused(fault, heap.location());
+  return result;
+}
+
+void unlink(Self self) {
+  call_heap(self, [](SharedHeap& heap, Fault& fault) { return heap.unlink(fault); });
+}
+
+void flush(Self self) {
+  call_heap(self, [](SharedHeap& heap, Fault& fault) { return heap.flush(fault); });
+}
+
+std::size_t reap(Self self) {
+  return call_heap(self, [](SharedHeap& heap, Fault& fault) { return heap.reap(fault); });
+}
+
+void copy_into(Self self, const py::object& buffer) {
+  const BorrowedBuffer copy = borrow(buffer);
+  call_heap(self,
+            [&](SharedHeap& heap, Fault& fault) { return heap.copy_into(copy.bytes, fault); });
+}
+
+py::list owners(Self self) {
+  const RecordMaker record("OwnedBlock");
+  py::list list;
+  const std::vector<OwnedBlock> owned =
+      call_heap(self, [](SharedHeap& heap, Fault& fault) { return heap.owners(fault); });
+  for (const OwnedBlock& one : owned)
+    list.append(
+        record(py::make_tuple(one.block.address, one.block.size, one.pid, one.alive, one.holders)));
+  return list;
 }
 
 py::object block_at(Self self, const py::object& given) {
@@ -150,29 +175,20 @@ py::object block_at(Self self, const py::object& given) {
   Handle handle;
   heap_in(self).handle_of(address, handle, fault);
   raise_if(fault, given.ptr());
-  return py::reinterpret_steal<py::object>(make_block(self, handle, Ownership::none));
+  return py::reinterpret_steal<py::object>(make_block(self, handle, Ownership::borrowed));
 }
 
-// A block that was sent: held, if it is one of several, in place of the sender.
+// The Block for a pickled copy. If the sender, a process's number, is not negative, the copy takes
+// over the reference that the sender added for it.
 py::object receive(Self self, Address address, Size size, std::uint64_t epoch, std::uint16_t serial,
-                   int from) {
+                   int sender) {
   const Handle handle{address, size, epoch, serial};
+  const bool shared = sender >= 0;
   Fault fault;
-  if (from >= 0) heap_in(self).transfer_ref(handle, static_cast<std::uint8_t>(from), fault);
+  if (shared) heap_in(self).transfer_ref(handle, static_cast<std::uint8_t>(sender), fault);
   raise_if(fault);
-  const Ownership hold = from >= 0 ? Ownership::shared : Ownership::none;
-  return py::reinterpret_steal<py::object>(make_block(self, handle, hold));
-}
-
-py::list owners(Self self) {
-  const RecordMaker record("OwnedBlock");
-  py::list list;
-  std::vector<OwnedBlock> owned;
-  calling(self, [&](SharedHeap& heap, Fault& fault) { owned = heap.owners(fault); });
-  for (const OwnedBlock& one : owned)
-    list.append(
-        record(py::make_tuple(one.block.address, one.block.size, one.pid, one.alive, one.holders)));
-  return list;
+  const Ownership ownership = shared ? Ownership::shared_ref : Ownership::borrowed;
+  return py::reinterpret_steal<py::object>(make_block(self, handle, ownership));
 }
 
 constexpr const char* shared_doc =
@@ -180,120 +196,72 @@ constexpr const char* shared_doc =
 
 Made by SharedHeap.create and attached to by SharedHeap.attach. Everything is in the segment: the
 blocks, which of them are free, the policy's index, the lock. Addresses are offsets, the same in
-every process. A process that is killed inside leaves a heap that the next one makes whole: at most
-the block in flight is lost, and stats().recovered counts it. Every wait for another process ends
-after timeout seconds with LockTimeout; it holds the GIL.
+every process. If a process is killed inside a call, the next process recovers the heap: at most the
+block in flight is lost, and stats().recovered counts it. Every wait for another process ends after
+timeout seconds with LockTimeout; it holds the GIL.
 
-A view pins its block in this process alone; who frees a block must know that no other process
-looks at it, or share() it.)";
+A view pins its block in this process only: free a block when no other process uses it, or share()
+it.)";
 
-using Class = py::class_<SharedHeap, Heap>;
+void add_operations(SharedHeapClass& type) {
+  type.def("unlink", &unlink,
+           R"(Remove the name or the file: no process can attach any more.
 
-void add_making(Class& type) {
-  type.def_static("create", &create, py::arg("name") = py::none(), py::arg("size") = py::none(),
-                  py::kw_only(), py::arg("path") = py::none(), py::arg("buffer") = py::none(),
-                  py::arg("timeout") = 10.0,
-                  R"(Make a heap of size bytes in a new segment, and return it.
-
-The segment is POSIX shared memory of that name (by default one that nobody has), or the file at
-path, or the mapped bytes of buffer, which have a size of their own. Options are those of Heap but
-threads and base. Used in a with statement the heap is unlinked when its creator leaves it.
-
-Raises FileExistsError if there is one already, OSError where there is no room or no permission, and
-what Heap raises.)")
-      .def_static("attach", &attach, py::arg("name") = py::none(), py::kw_only(),
-                  py::arg("path") = py::none(), py::arg("buffer") = py::none(),
-                  py::arg("policy") = py::none(), py::arg("timeout") = 10.0,
-                  R"(Return the heap of that name, at that path, or in that buffer.
-
-Where no living process has it, every block is looked at: O(n). Raises FileNotFoundError if there is
-none, BadImage for what is no heap, is damaged, or has another policy than asked for, AttachTimeout
-if its maker has not finished within timeout seconds.)")
-      .def_static("_attach_copy", &attach_copy, py::arg("buffer"), py::arg("mend") = false,
-                  "Attach to a copy of an image that nobody else has.");
-}
-
-void add_managing(Class& type) {
-  type.def(
-          "unlink",
-          [](Self self) {
-            calling(self, [](SharedHeap& heap, Fault& fault) { heap.unlink(fault); });
-          },
-          R"(Take the name or the file away. Who has attached keeps the heap; nobody can attach any more.
-
-Raises FileNotFoundError if it is gone already.)")
-      .def(
-          "flush",
-          [](Self self) {
-            calling(self, [](SharedHeap& heap, Fault& fault) { heap.flush(fault); });
-          },
-          R"(Wait until the file has all that was written. Nothing to do in shared memory.
+Attached processes keep the heap. Raises FileNotFoundError if it is gone already.)")
+      .def("flush", &flush,
+           R"(Wait until the file has all bytes written. No effect in shared memory.
 
 O(size). Raises OSError if the system cannot, HeapClosed.)")
       .def("block", &block_at, py::arg("address"), R"(Return a Block for the live block at address.
 
-It does not free the block when it goes. Raises what usable_size raises.)")
-      .def(
-          "reap",
-          [](Self self) {
-            std::size_t freed = 0;
-            calling(self, [&freed](SharedHeap& heap, Fault& fault) { freed = heap.reap(fault); });
-            return freed;
-          },
-          R"(Let go of all that dead processes held by share(), and return how many blocks that freed.
+It does not free the block when it is collected. Raises what usable_size raises.)")
+      .def("reap", &reap,
+           R"(Drop the references of dead processes to blocks; return how many blocks that freed.
 
 Raises HeapDamaged, HeapClosed.)")
       .def(
           "owners", &owners,
-          R"(Return an OwnedBlock for each live block: which process allocated it, and does it live.
+          R"(Return an OwnedBlock for each live block: the process that allocated it, dead or alive.
 
 O(n). Raises HeapClosed.)");
 }
 
-// Where it is, and how it goes to another process.
-void add_travelling(Class& type) {
-  type.def("_copy_into",
-           [](Self self, const py::object& buffer) {
-             const Borrowed bytes = borrow(buffer);
-             calling(self, [&](SharedHeap& heap, Fault& f) { heap.copy_into(bytes.span, f); });
-           })
-      .def("_receive", &receive)
-      .def_property_readonly("_number", [](Self self) { return heap_in(self).number(); })
-      .def_property_readonly("_identity",
-                             [](Self self) {
-                               const Key key = heap_in(self).identity();
-                               return py::make_tuple(key[0], key[1]);
-                             })
-      .def_property_readonly(
-          "name",
-          [](Self self) {
-            const std::string& name = heap_in(self).location().name;
-            return name.empty() ? py::object(py::none()) : py::object(py::str(name));
-          },
+// None for an empty string.
+py::object name_or_none(const std::string& name) {
+  return name.empty() ? py::none() : file_name(name);
+}
+
+py::tuple identity(Self self) {
+  const Key key = heap_in(self).identity();
+  return py::make_tuple(key[0], key[1]);
+}
+
+void add_location(SharedHeapClass& type) {
+  type.def_property_readonly(
+          "name", [](Self self) { return name_or_none(heap_in(self).location().name); },
           "The segment's name in shared memory; None for a file or a buffer.")
       .def_property_readonly(
-          "path",
-          [](Self self) {
-            const std::string& path = heap_in(self).location().path;
-            return path.empty() ? py::object(py::none()) : py::object(py::str(path));
-          },
-          "The file's path, or None.")
-      .def("__exit__", [](Self self, const py::args&) { in_python("leave")(self); })
-      .def("__reduce__", [](Self self) { return in_python("reduce_heap")(self); });
+          "path", [](Self self) { return name_or_none(heap_in(self).location().path); },
+          "The file's path, or None.");
+}
+
+// For glassheap.shared and glassheap.images.
+void add_private(SharedHeapClass& type) {
+  type.def_property_readonly("_number", [](Self self) { return heap_in(self).number(); })
+      .def_property_readonly("_identity", &identity)
+      .def("_copy_into", &copy_into)
+      .def("_receive", &receive);
 }
 
 }  // namespace
 
-void add_shared_heap(py::module_& module) {
-  Class type(module, "SharedHeap", shared_doc);
-  add_making(type);
-  add_managing(type);
-  add_travelling(type);
-  module.def(
-      "_image_generation", &image_generation, py::arg("front"),
-      "Odd while somebody is inside the heap whose image begins so; None if it is no image.");
-  module.def("_read_image", &read_image, py::arg("buffer"),
-             "What is in the copy of an image, before anybody makes it whole.");
+SharedHeapClass add_shared_heap(py::module_& module) {
+  SharedHeapClass type(module, "SharedHeap", shared_doc);
+  add_operations(type);
+  add_location(type);
+  add_private(type);
+  add_functions(module);
+  return type;
 }
 
 }  // namespace glassheap::bindings

@@ -1,8 +1,9 @@
 // views.cpp: memoryviews of a block and of the region.
 //
-// A memoryview asks an exporter for its buffer once, however many slices, casts and arrays are made
-// of it afterwards, and gives it back once, when the last of them is gone or released. So a View
-// pins its block when it is asked, and unpins it when the buffer comes back: no view, no pin.
+// A memoryview gets the buffer of its exporter once, however many slices, casts and arrays are made
+// of it afterwards, and releases it once, when the last of them is gone or released. So a View pins
+// its block when the buffer is exported, and unpins it when the buffer is released: no view, no
+// pin.
 
 #include "export.hpp"
 #include "raise.hpp"
@@ -10,13 +11,13 @@
 namespace glassheap::bindings {
 namespace {
 
-// What a memoryview is made over: one block's payload, or all of the region.
+// The exporter of a memoryview: of one block's payload, or of the whole region.
 struct View {
   py::object owner;  // the Python Heap: a view keeps its memory alive
   Heap* heap;
   Address payload;
   bool whole_region;
-  py::object given;  // the address as the caller wrote it, for an error
+  py::object given;  // the address as the caller passed it, for an error
 
   bool pin(Heap::Pinned& pinned, Fault& fault) const {
     return whole_region ? heap->pin_region(pinned, fault) : heap->pin(payload, pinned, fault);
@@ -43,7 +44,7 @@ PyObject* make_region_view(py::object heap) {
 
 void add_views(py::module_& module) {
   py::class_<View>(module, "_View", exporting<View>(), py::is_final(),
-                   "What a memoryview of a heap's bytes holds on to.");
+                   "The exporter of a memoryview of a heap's bytes.");
 }
 
 }  // namespace glassheap::bindings

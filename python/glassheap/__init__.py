@@ -6,12 +6,12 @@
     heap.show()
     heap.free(p)
 
-Importing this costs little: what draws, replays, or needs more of the standard library is imported
-when it is first used.
+The import is light: pictures, replays, and everything else that needs more of the standard library
+is imported when it is first used. Nor do this module, errors and methods import __future__, which
+would be a twentieth of the time.
 """
 
-from __future__ import annotations
-
+from glassheap import _core, errors, methods
 from glassheap._core import Block, Heap, SharedHeap, __version__, policies
 from glassheap.errors import (
     AttachError,
@@ -38,7 +38,7 @@ from glassheap.errors import (
     WriteAfterFree,
 )
 
-TYPE_CHECKING = False  # not typing's: that module alone takes longer to import than all of this
+TYPE_CHECKING = False  # not typing's: that module alone takes longer to import than this package
 if TYPE_CHECKING:
     from glassheap import numpy as numpy
     from glassheap.placement import Policy
@@ -94,12 +94,21 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """Import what a heap tells of itself when it is asked for: typing and dataclasses are slow."""
+    """Import the name when it is first used: typing and dataclasses are slow to import."""
     if name not in _LATER and name != "numpy":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    if name == "numpy":  # a module of ours, which imports NumPy itself
+    if name == "numpy":  # the module of this package, which imports NumPy itself
         return import_module("glassheap.numpy")
     globals()[name] = getattr(import_module(_LATER[name]), name)
     return globals()[name]
+
+
+def _find_record(name: str) -> object:
+    """The record type of that name, for the C++ code that makes its instances."""
+    return globals().get(name) or __getattr__(name)
+
+
+_core._register({name: getattr(errors, name) for name in errors.__all__}, _find_record)
+methods.install()

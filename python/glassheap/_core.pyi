@@ -1,51 +1,58 @@
-"""The compiled part of glassheap, for checkers; its docstrings are there at run time."""
+"""The compiled part of glassheap, for type checkers and editors; its docstrings are in the module.
+
+The methods that `glassheap.methods` adds to the types are here too.
+"""
 
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from os import PathLike
 from types import TracebackType
-from typing import Any, Literal, SupportsIndex, final
+from typing import Any, Literal, SupportsIndex, TypeAlias, TypedDict, final
 
 from _typeshed import ReadableBuffer, SupportsWrite, WriteableBuffer
 from numpy.typing import ArrayLike, DTypeLike, NDArray
-from typing_extensions import Self
+from typing_extensions import Self, Unpack
 
+from glassheap.placement import Policy
 from glassheap.records import BlockInfo, Finding, FreeBlock, OwnedBlock, PolicyInfo
 from glassheap.statistics import HeapStats
 
 __version__: str
 
+_PolicyName: TypeAlias = Literal[
+    "first_fit",
+    "next_fit",
+    "best_fit",
+    "worst_fit",
+    "segregated_fit",
+    "tlsf",
+    "buddy",
+    "sequential_fit",
+]
+# Any str, because names are read from command lines and files; editors offer the literals.
+_Policy: TypeAlias = Policy | _PolicyName | str
+_Checks: TypeAlias = Literal["robust", "debug"]
+
+# The options of a heap. Their defaults are in the table of option_table.cpp; stubtest compares the
+# names.
+class _SharedHeapOptions(TypedDict, total=False):
+    policy: _Policy
+    headers: bool
+    checks: _Checks
+    magic: SupportsIndex
+    zero_on_free: bool
+    fit: Literal["first", "best", "worst"] | None
+    order: Literal["address", "size+", "size-", "front", "back"] | None
+    coalesce: bool | None
+
+class _HeapOptions(_SharedHeapOptions, total=False):
+    threads: bool
+    base: SupportsIndex | None
+
 class Heap:
-    def __init__(
-        self,
-        size: SupportsIndex = 4096,
-        *,
-        policy: str = "first_fit",
-        headers: bool = True,
-        checks: Literal["robust", "debug"] = "robust",
-        magic: SupportsIndex = 0xDEADBEEF,
-        zero_on_free: bool = False,
-        threads: bool = True,
-        base: SupportsIndex | None = None,
-        fit: Literal["first", "best", "worst"] | None = None,
-        order: Literal["address", "size+", "size-", "front", "back"] | None = None,
-        coalesce: bool | None = None,
-    ) -> None: ...
+    def __init__(self, size: SupportsIndex = 4096, **options: Unpack[_HeapOptions]) -> None: ...
     @staticmethod
-    def over(
-        buffer: WriteableBuffer,
-        *,
-        policy: str = "first_fit",
-        headers: bool = True,
-        checks: Literal["robust", "debug"] = "robust",
-        magic: SupportsIndex = 0xDEADBEEF,
-        zero_on_free: bool = False,
-        threads: bool = True,
-        base: SupportsIndex | None = None,
-        fit: Literal["first", "best", "worst"] | None = None,
-        order: Literal["address", "size+", "size-", "front", "back"] | None = None,
-        coalesce: bool | None = None,
-    ) -> Heap: ...
+    def over(buffer: WriteableBuffer, **options: Unpack[_HeapOptions]) -> Heap: ...
 
     # Blocks by address.
     def malloc(self, size: SupportsIndex, *, align: SupportsIndex = 16) -> int: ...
@@ -71,7 +78,7 @@ class Heap:
     ) -> NDArray[Any]: ...
     def copy(self, array: ArrayLike, *, align: SupportsIndex = 64) -> NDArray[Any]: ...
 
-    # Looking.
+    # Queries.
     @property
     def size(self) -> int: ...
     @property
@@ -79,7 +86,7 @@ class Heap:
     @property
     def headers(self) -> bool: ...
     @property
-    def checks(self) -> Literal["robust", "debug"]: ...
+    def checks(self) -> _Checks: ...
     @property
     def magic(self) -> int: ...
     @property
@@ -96,6 +103,8 @@ class Heap:
     def _explain(
         self, requested: int, available: int, largest: int, free_blocks: int, align: int, /
     ) -> str: ...
+    @staticmethod
+    def _fragmentation_index(requested: int, available: int, free_blocks: int, /) -> float: ...
     def stats(self) -> HeapStats: ...
     def available_memory(self) -> int: ...
     def largest_free(self) -> int: ...
@@ -105,7 +114,7 @@ class Heap:
     def __contains__(self, candidate: object, /) -> bool: ...
     def __iter__(self) -> Iterator[int]: ...
 
-    # Drawing.
+    # Pictures.
     def print_free_list(self, file: SupportsWrite[str] | None = None) -> None: ...
     def show(self, *, file: SupportsWrite[str] | None = None, width: int | None = None) -> None: ...
     def hexdump(
@@ -134,14 +143,7 @@ class SharedHeap(Heap):
         path: str | PathLike[str] | None = None,
         buffer: WriteableBuffer | None = None,
         timeout: float = 10.0,
-        policy: str = "first_fit",
-        headers: bool = True,
-        checks: Literal["robust", "debug"] = "robust",
-        magic: SupportsIndex = 0xDEADBEEF,
-        zero_on_free: bool = False,
-        fit: Literal["first", "best", "worst"] | None = None,
-        order: Literal["address", "size+", "size-", "front", "back"] | None = None,
-        coalesce: bool | None = None,
+        **options: Unpack[_SharedHeapOptions],
     ) -> SharedHeap: ...
     @staticmethod
     def attach(
@@ -149,7 +151,7 @@ class SharedHeap(Heap):
         *,
         path: str | PathLike[str] | None = None,
         buffer: WriteableBuffer | None = None,
-        policy: str | None = None,
+        policy: _Policy | None = None,
         timeout: float = 10.0,
     ) -> SharedHeap: ...
     @property
@@ -163,7 +165,7 @@ class SharedHeap(Heap):
     def unlink(self) -> None: ...
     def __reduce__(self) -> tuple[Callable[..., SharedHeap], tuple[Any, ...]]: ...
 
-    # Of images, and of blocks on their way.
+    # For glassheap.images and glassheap.shared.
     @staticmethod
     def _attach_copy(buffer: WriteableBuffer, mend: bool = False) -> SharedHeap: ...
     def _copy_into(self, buffer: WriteableBuffer, /) -> None: ...
@@ -228,7 +230,20 @@ class Player:
 def policies() -> list[PolicyInfo]: ...
 def _numpy_handler(heap: Heap, /) -> object: ...
 def _set_numpy_handler(api: object, handler: object, /) -> object: ...
-def _fragmentation_index(requested: int, available: int, free_blocks: int, /) -> float: ...
+def _register(
+    errors: Mapping[str, type[Exception]], find_record: Callable[[str], object]
+) -> None: ...
+def _create_shared(
+    name: bytes,
+    path: bytes,
+    buffer: WriteableBuffer | None,
+    size: SupportsIndex | None,
+    timeout: float,
+    options: dict[str, Any],
+) -> SharedHeap: ...
+def _attach_shared(
+    name: bytes, path: bytes, buffer: WriteableBuffer | None, timeout: float, policy: str
+) -> SharedHeap: ...
 def _image_generation(front: bytes) -> int | None: ...
 def _read_image(
     buffer: WriteableBuffer,

@@ -66,7 +66,7 @@ class OutOfMemory(HeapError, MemoryError):
         (M. Gorman, Linux, mm/vmstat), but at least 0; and 0 if there was no free block, or r was 0.
         Raises AttributeError if and only if there was no heap yet.
         """
-        return _core._fragmentation_index(self.requested, self.available, self.free_blocks)
+        return _core.Heap._fragmentation_index(self.requested, self.available, self.free_blocks)
 
     def __str__(self) -> str:
         """The message, built by the heap; or the text that the exception was made with."""

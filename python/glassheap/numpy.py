@@ -5,8 +5,8 @@
     with glassheap.numpy.use(heap):               # NumPy itself takes its memory from the heap
         product = left @ right
 
-An array's block is pinned while the array, or any view of it, lives, and is freed with the last of
-them: in both ways, and from whatever thread.
+In both ways an array's block is pinned while the array, or any view of it, lives, and is freed with
+the last of them, in any thread.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ __all__ = ["array", "copy", "use"]
 AnyHeap = TypeVar("AnyHeap", bound=_core.Heap)
 
 
-# --- Arrays, one by one. -------------------------------------------------------------------------
+# --- Single arrays. ------------------------------------------------------------------------------
 
 
 def array(
@@ -48,22 +48,22 @@ def array(
     align: SupportsIndex = 64,
     order: Literal["C", "F"] = "C",
 ) -> NDArray[Any]:
-    """Return a new ndarray whose elements are a block of the heap; what `Heap.array` calls."""
+    """Implementation of `Heap.array`: a new ndarray whose elements are a block of the heap."""
     if order not in ("C", "F"):
         raise ValueError(f"order must be 'C' (rows first) or 'F' (columns first), not {order!r}.")
     kind, axes = _element(np.dtype(dtype))
     lengths = _lengths(shape) + axes
-    # A product of Python's numbers: what no heap can hold is refused by the heap, and never wraps.
+    # A product of Python's integers never wraps; the heap refuses one that is too large.
     size = math.prod(lengths) * kind.itemsize
     block = heap.alloc(size, align=align)
-    # Without elements, strides mean nothing, and each version of NumPy has others: those, then.
+    # Without elements, strides have no meaning, and depend on the version of NumPy: take NumPy's.
     strides = None if size else np.empty(lengths, kind, order).strides
-    # ndarray() does not hold on to a buffer that it is given, frombuffer() does; so it comes first.
+    # ndarray() does not keep a buffer alive, frombuffer() does.
     return np.ndarray(lengths, kind, np.frombuffer(memoryview(block), np.uint8), 0, strides, order)
 
 
 def copy(heap: _core.Heap, array: ArrayLike, *, align: SupportsIndex = 64) -> NDArray[Any]:
-    """Return a copy of an array in a block of the heap; what `Heap.copy` calls."""
+    """Implementation of `Heap.copy`: a copy of an array in a block of the heap."""
     source = np.asarray(array)
     made = _like(heap, source, align)
     np.copyto(made, source)
@@ -71,9 +71,9 @@ def copy(heap: _core.Heap, array: ArrayLike, *, align: SupportsIndex = 64) -> ND
 
 
 def _element(dtype: np.dtype[Any]) -> tuple[np.dtype[Any], tuple[int, ...]]:
-    """What an element is, and the axes that it adds to the array's, if it is an array itself.
+    """The dtype of an element, and the axes that it adds to the array's, if it is an array itself.
 
-    What holds pointers is refused: bytes of a heap may be read, written and copied by anybody.
+    A dtype with pointers is refused: any code may read, write and copy the bytes of a heap.
     """
     if dtype.hasobject:
         raise TypeError(
@@ -83,7 +83,7 @@ def _element(dtype: np.dtype[Any]) -> tuple[np.dtype[Any], tuple[int, ...]]:
         )
     if dtype.itemsize and dtype.subdtype is None:
         return dtype, ()
-    one = np.empty((), dtype)  # NumPy knows how long "S" is, and what an array of arrays comes to
+    one = np.empty((), dtype)  # resolves the length of "S", and the shape of an array of arrays
     return one.dtype, one.shape
 
 
@@ -96,7 +96,7 @@ def _lengths(shape: Any) -> tuple[int, ...]:
 
 
 def _like(heap: _core.Heap, source: NDArray[Any], align: SupportsIndex) -> NDArray[Any]:
-    """An array of the same shape and dtype, its axes nested in memory as they are in `source`."""
+    """An array of the same shape and dtype, with the axes in the same order in memory."""
     if source.flags.forc:
         order: Literal["C", "F"] = "F" if source.flags.fnc else "C"
         return array(heap, source.shape, source.dtype, align=align, order=order)
@@ -111,18 +111,18 @@ def _like(heap: _core.Heap, source: NDArray[Any], align: SupportsIndex) -> NDArr
 
 @contextmanager
 def use(heap: AnyHeap) -> Iterator[AnyHeap]:
-    """Inside a with statement, let NumPy keep the elements of all that it makes in `heap`.
+    """Inside a with statement, make NumPy allocate the elements of all its arrays in `heap`.
 
-    What was in use before comes back at its end, whatever ends it; with statements may be nested,
-    each with a heap of its own. It holds for the thread, or the asyncio task, that entered it: new
-    threads begin with NumPy's own memory.
+    The previous handler is restored at the end, also after an exception; with statements may be
+    nested, each with a heap of its own. The handler is set for the thread, or the asyncio task,
+    that entered the statement: new threads begin with NumPy's own memory.
 
-    Arrays that were made inside stay what they are afterwards. Each pins its block while it or a
-    view of it lives: the heap cannot be reset or closed meanwhile (BufferError). Whenever it dies,
-    in any thread, its block is freed. Arrays start at a multiple of 64 bytes (of a quarter of the
-    region, where that is less), and keep their heap's memory alive.
+    Arrays that were made inside stay valid afterwards. Each pins its block while it or a view of it
+    lives: the heap cannot be reset or closed meanwhile (BufferError). When the last of them dies,
+    in any thread, the block is freed. Arrays start at a multiple of 64 bytes (of a quarter of the
+    region, if that is less), and keep their heap's memory alive.
 
-    NumPy raises its MemoryError where the heap has no room, is damaged, or was closed inside. This
+    NumPy raises its MemoryError if the heap has no room, is damaged, or was closed inside. This
     raises HeapClosed if it is closed already.
     """
     before = _core._set_numpy_handler(_array_api(), _core._numpy_handler(heap))
@@ -133,6 +133,6 @@ def use(heap: AnyHeap) -> Iterator[AnyHeap]:
 
 
 def _array_api() -> object:
-    """NumPy's table of C functions, under the name that it has since 2.0, or had before."""
+    """NumPy's table of C functions, under its name since 2.0, or the one before."""
     inside = "_core" if int(np.__version__.partition(".")[0]) >= 2 else "core"
     return import_module(f"numpy.{inside}._multiarray_umath")._ARRAY_API

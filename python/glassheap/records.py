@@ -1,4 +1,4 @@
-"""What a heap tells of itself, as named tuples: plain to compare, to print and to take apart."""
+"""Records of blocks, findings and policies, as named tuples: easy to compare, print and unpack."""
 
 from __future__ import annotations
 
@@ -9,54 +9,54 @@ class FreeBlock(NamedTuple):
     """One element of the free list."""
 
     address: int
-    """Of the node: the first byte of the free block."""
+    """The node's address: the first byte of the free block."""
     size: int
-    """Bytes that the node offers as payload: the extent, less 16 where there are headers."""
+    """Bytes of payload that the node offers: the extent, less 16 in a heap with headers."""
 
 
 class BlockInfo(NamedTuple):
     """One block of the region, live or free."""
 
     start: int
-    """The address of the block's first byte, which is its header's or its node's."""
+    """The address of the block's first byte, where its header or node is."""
     address: int
-    """The address where its payload starts."""
+    """The address of its payload."""
     size: int
-    """Bytes asked for (live; without headers what may be written), or on offer (free)."""
+    """Bytes asked for (live; without headers the usable size), or on offer (free)."""
     extent: int
-    """Bytes that the block takes in all; the extents add up to the region."""
+    """Bytes of the whole block; the extents add up to the region."""
     live: bool
-    """Whether it is allocated."""
+    """True if it is allocated."""
     serial: int
-    """The how-manieth allocation it is, modulo 65,536; 0 if it is free, or has no header."""
+    """The allocation number, modulo 65,536; 0 if the block is free, or has no header."""
 
 
 class PolicyInfo(NamedTuple):
     """One placement policy, as `glassheap.policies()` describes it."""
 
     name: str
-    """What `Heap` takes as `policy`."""
+    """The value for `Heap`'s option `policy`."""
     summary: str
-    """Which free block it picks, in one line."""
+    """The free block that it picks, in one line."""
     cost: str
-    """What malloc and free cost, for n free blocks."""
+    """The cost of malloc and free, for n free blocks."""
     source: str
-    """Where it is from."""
+    """Its origin."""
 
 
 class OwnedBlock(NamedTuple):
-    """One live block of a shared heap, and whose it is."""
+    """One live block of a shared heap, and its owner."""
 
     address: int
-    """Of its payload: an offset into the region."""
+    """The address of its payload: an offset into the region."""
     size: int
     """Bytes asked for."""
     pid: int
-    """The process that allocated it; 0 if that is not known."""
+    """The process that allocated it; 0 if unknown."""
     alive: bool
-    """Whether that process still runs: if not, and nobody holds it, the block is a leak."""
+    """True if that process still runs. If not, and there are no holders, the block is a leak."""
     holders: int
-    """How often it is held by block.share() and by copies that were sent."""
+    """The number of references to it, by block.share() and by copies that were sent."""
 
 
 class _Finding(NamedTuple):

@@ -1,27 +1,29 @@
-"""Which shared heaps this process has, and how a heap and its blocks travel to another.
+"""Shared heaps of this process, and how a heap and its blocks travel to another process.
 
-A heap is told by its identity, a number that is drawn when it is made: a block that arrives is
-opened on the heap of that identity, which this process has attached, or now attaches to by its name
-or path. So what travels is some hundred bytes, whatever the block holds.
+A heap is identified by a random number, drawn when it is made. A block that arrives is opened on
+the heap of that identity: one that this process has attached to, or attaches to now, by its name or
+path. So a pickled block is some hundred bytes, whatever its size.
 """
 
 from __future__ import annotations
 
-import errno
 import os
 import secrets
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
+from glassheap import _core
 from glassheap.errors import AttachError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from glassheap import Block, SharedHeap
+    from glassheap._core import Block, SharedHeap
 
 Identity = tuple[int, int]
+Place = tuple[bytes, bytes, Any]
+"""Name, path and buffer of a heap: at most one is given, the others are empty, and None."""
 
 _attached: WeakValueDictionary[Identity, SharedHeap] = WeakValueDictionary()
 _creators: WeakKeyDictionary[SharedHeap, int] = WeakKeyDictionary()
@@ -29,8 +31,53 @@ _creators: WeakKeyDictionary[SharedHeap, int] = WeakKeyDictionary()
 LONGEST_NAME = 200
 
 
-def checked_name(name: object) -> str:
-    """The name itself, or for None one that nobody has.
+# --- Making a heap, attaching to one, and leaving it. --------------------------------------------
+
+
+def create(
+    name: object, size: Any, path: Any, buffer: Any, timeout: float, options: dict[str, Any]
+) -> SharedHeap:
+    """Implementation of `SharedHeap.create`."""
+    place = _place(name, path, buffer)
+    if (size is None) == (buffer is None):
+        raise TypeError("a shared heap needs its size in bytes, unless a buffer has one.")
+    heap = _core._create_shared(*place, size=size, timeout=timeout, options=options)
+    _attached[heap._identity] = heap
+    _creators[heap] = os.getpid()
+    return heap
+
+
+def attach(name: object, path: Any, buffer: Any, policy: object, timeout: float) -> SharedHeap:
+    """Implementation of `SharedHeap.attach`."""
+    if name is None and path is None and buffer is None:
+        raise TypeError("attach needs a name, a path or a buffer.")
+    place = _place(name, path, buffer)
+    wanted = "" if policy is None else str(policy)
+    heap = _core._attach_shared(*place, timeout=timeout, policy=wanted)
+    _attached[heap._identity] = heap
+    return heap
+
+
+def leave(heap: SharedHeap) -> None:
+    """Implementation of `SharedHeap.__exit__`: close the heap; its creator unlinks it first."""
+    if _creators.get(heap) == os.getpid() and (heap.name or heap.path):
+        with suppress(FileNotFoundError):  # another process may have unlinked it before
+            heap.unlink()
+    heap.close()
+
+
+def _place(name: object, path: Any, buffer: Any) -> Place:
+    if sum(place is not None for place in (name, path, buffer)) > 1:
+        raise TypeError("a shared heap has a name, a path or a buffer: give one of them.")
+    if path is not None:
+        return b"", os.fsencode(path), None
+    if buffer is not None:
+        return b"", b"", buffer
+    return os.fsencode(_checked_name(name)), b"", None
+
+
+def _checked_name(name: object) -> str:
+    """The name itself, or an unused one for None.
 
     Raises TypeError if it is no string, ValueError if shared memory cannot have it.
     """
@@ -47,38 +94,11 @@ def checked_name(name: object) -> str:
     return name
 
 
-SENTENCES = {
-    errno.EEXIST: "there is a shared heap {} already: attach to it, or unlink it first.",
-    errno.ENOENT: "there is no shared heap {}: it was never made, or has been unlinked.",
-    errno.EACCES: "there is no permission to use {}: ask whoever made it.",
-    errno.ENOSPC: "there is no room for {}: ask for less, or make room where it is kept.",
-}
-
-
-def system_error(number: int, name: str, path: str) -> OSError:
-    """What the system refused, as the OSError that stands for it."""
-    where = repr(path or name)
-    text = SENTENCES.get(number, "the system refuses {}: " + os.strerror(number) + ".")
-    return OSError(number, text.format(where), path or name)
-
-
-def register(heap: SharedHeap, creator: bool) -> None:
-    """This process has that heap."""
-    _attached[heap._identity] = heap
-    if creator:
-        _creators[heap] = os.getpid()
-
-
-def leave(heap: SharedHeap) -> None:
-    """The end of a with statement: its creator takes the name away. Everybody closes."""
-    if _creators.get(heap) == os.getpid() and (heap.name or heap.path):
-        with suppress(FileNotFoundError):  # anybody may have unlinked it before
-            heap.unlink()
-    heap.close()
+# --- Pickling. -----------------------------------------------------------------------------------
 
 
 def reduce_heap(heap: SharedHeap) -> tuple[Callable[..., SharedHeap], tuple[Any, ...]]:
-    """A heap travels as the way to it."""
+    """Implementation of `SharedHeap.__reduce__`: a heap travels as the way to attach to it."""
     return found, (heap._identity, heap.name, heap.path)
 
 
@@ -94,30 +114,28 @@ def found(identity: Identity, name: str | None, path: str | None) -> SharedHeap:
 
 
 def attached_now(identity: Identity, name: str | None, path: str | None) -> SharedHeap:
-    """The same, of a heap that this process does not have."""
-    from glassheap import SharedHeap
-
-    what = repr(path or name) if path or name else "in a buffer"
+    """The heap of that identity, after attaching to it. Raises AttachError if that fails."""
     if not (name or path):
-        raise AttachError(f"this process has not attached to the shared heap {what}: do so first.")
+        raise AttachError(
+            "this process has not attached to the shared heap in a buffer: do so first."
+        )
+    where = repr(path or name)
     try:
-        heap = SharedHeap.attach(name, path=path)
+        heap = _core.SharedHeap.attach(name, path=path)
     except OSError as error:
-        raise AttachError(f"the shared heap {what} cannot be attached to: {error}") from error
+        raise AttachError(f"the shared heap {where} cannot be attached to: {error}") from error
     if heap._identity != identity:
-        raise AttachError(f"the shared heap {what} is another one than when the block was sent.")
+        raise AttachError(f"the shared heap {where} is another one than when the block was sent.")
     return heap
 
 
 def reduce_block(block: Block) -> tuple[Callable[..., Block], tuple[Any, ...]]:
-    """A block travels as where it is; one that is shared is held once more on its way.
+    """Implementation of `Block.__reduce__`: a block travels as its place; a shared one is counted.
 
     Raises TypeError for a block of a heap that no other process has.
     """
-    from glassheap import SharedHeap
-
     heap = block.heap
-    if not isinstance(heap, SharedHeap):
+    if not isinstance(heap, _core.SharedHeap):
         raise TypeError(
             "cannot pickle a block that no other process has: only one of a SharedHeap can travel."
         )
@@ -131,5 +149,5 @@ def reduce_block(block: Block) -> tuple[Callable[..., Block], tuple[Any, ...]]:
 def received(
     heap: SharedHeap, address: int, size: int, epoch: int, serial: int, sender: int
 ) -> Block:
-    """The block at the other end."""
+    """The Block of a pickled copy."""
     return heap._receive(address, size, epoch, serial, sender)

@@ -112,8 +112,8 @@ def test_an_unknown_fit_or_order_is_an_error_that_lists_the_known_ones(
         ("fit", 1, "fit must be one of 'first', 'best', 'worst'."),
         ("order", True, "order must be one of 'address', 'size+', 'size-', 'front', 'back'."),
         ("order", b"front", "order must be one of 'address'"),
-        ("coalesce", "no", "arguments"),
-        ("coalesce", 1, "arguments"),
+        ("coalesce", "no", "coalesce must be True or False."),
+        ("coalesce", 1, "coalesce must be True or False."),
     ],
 )
 def test_an_option_of_the_wrong_type_is_a_type_error(option: str, value: Any, text: str) -> None:
@@ -168,7 +168,7 @@ def test_without_headers_and_with_base_0_the_first_granule_stays_unused(policy: 
 @pytest.mark.parametrize("option", ["headers", "zero_on_free", "threads"])
 @pytest.mark.parametrize("value", [None, "no", [], 0, 1, 2, 1.0])
 def test_a_boolean_option_accepts_only_true_and_false(option: str, value: Any) -> None:
-    with pytest.raises(TypeError, match="arguments"):
+    with pytest.raises(TypeError, match=f"^{option} must be True or False.$"):
         glassheap.Heap(**{option: value})
 
 

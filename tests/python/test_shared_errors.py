@@ -172,6 +172,7 @@ INVALID_CALLS: dict[str, tuple[type[BaseException], str, Callable[[], object]]] 
     "base": (TypeError, "no option 'base'", lambda: SharedHeap.create(size=4096, base=0)),  # type: ignore[call-arg]
     "a fit": (ValueError, "", lambda: SharedHeap.create(size=4096, fit="best")),
     "timeout": (ValueError, "timeout", lambda: SharedHeap.create(size=4096, timeout=-1)),
+    "no number": (TypeError, "timeout", lambda: SharedHeap.attach("a", timeout="1")),  # type: ignore[arg-type]
     "nan": (ValueError, "timeout", lambda: SharedHeap.attach("a", timeout=float("nan"))),
     "dots": (ValueError, "neither '.' nor '..'", lambda: SharedHeap.create("..", 4096)),
 }

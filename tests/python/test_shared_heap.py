@@ -8,6 +8,7 @@ from __future__ import annotations
 import mmap
 import multiprocessing
 import os
+import pickle
 import random
 import time
 from typing import TYPE_CHECKING
@@ -93,6 +94,19 @@ def test_a_heap_in_a_file_can_be_attached_after_a_restart(tmp_path: Path) -> Non
         assert bytes(heap.view(address)) == bytes(range(100))
         assert heap.check() == []
     assert path.exists()
+
+
+def test_names_and_paths_need_not_be_utf_8(segment_name: str, tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"heap-\xff")
+    with SharedHeap.create(size=4096, path=path) as heap:
+        assert heap.path == str(path)
+        assert pickle.loads(pickle.dumps(heap)) is heap
+    with pytest.raises(FileNotFoundError) as caught:
+        SharedHeap.attach(path=path)
+    assert (caught.value.filename, repr(str(path)) in str(caught.value)) == (str(path), True)
+    name = segment_name + os.fsdecode(b"\xff")
+    with SharedHeap.create(name, 4096) as heap:
+        assert (heap.name, name in segments()) == (name, True)
 
 
 def use_file_until_killed(path: str, pipe: Connection) -> None:

@@ -1,0 +1,24 @@
+// buffers.hpp: a caller's buffer as a region.
+#pragma once
+
+#include <span>
+
+#include "bindings.hpp"
+
+namespace glassheap::bindings {
+
+// The bytes of a buffer, held until the last copy of `keeper` goes.
+struct BorrowedBuffer {
+  std::span<std::byte> bytes;
+  std::shared_ptr<void> keeper;
+};
+
+// Throws TypeError if the object has no buffer, BufferError if its bytes are read-only or not
+// contiguous, ValueError if it was released.
+BorrowedBuffer borrow(const py::object& object);
+
+// The buffer as the location of a shared heap. Throws ValueError if it does not begin at a multiple of
+// 64, and as borrow() does.
+SegmentLocation location_in(const py::object& buffer);
+
+}  // namespace glassheap::bindings

@@ -1,0 +1,157 @@
+// option_table.cpp: the options of a heap, a row each: its name, its default, and how it is read.
+
+#include "option_table.hpp"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <span>
+#include <vector>
+
+#include "arguments.hpp"
+#include "raise.hpp"
+
+namespace glassheap::bindings {
+namespace {
+
+using Names = std::span<const std::string_view>;
+
+// In the order of the enumerators of Fit, Checks and Order.
+constexpr std::array<std::string_view, 3> fits = {"first", "best", "worst"};
+constexpr std::array<std::string_view, 2> levels = {"robust", "debug"};
+constexpr std::array<std::string_view, 5> orders = {"address", "size+", "size-", "front", "back"};
+
+// 'first', 'best', 'worst'
+std::string quoted(Names names) {
+  std::string list;
+  for (const std::string_view name : names)
+    list += (list.empty() ? "'" : ", '") + std::string(name) + "'";
+  return list;
+}
+
+// The UTF-8 of a str; null for any other object, and for a str that has none.
+const char* utf8_of(const py::object& object, Py_ssize_t& length) {
+  if (!py::isinstance<py::str>(object)) return nullptr;
+  const char* const text = PyUnicode_AsUTF8AndSize(object.ptr(), &length);
+  if (text == nullptr) PyErr_Clear();
+  return text;
+}
+
+// The index of the given name in `names`. Throws TypeError, with that sentence, for an object that
+// is no string; ValueError for a string that is none of the names.
+std::size_t index_of(Names names, const std::string& option, const py::object& given,
+                     const std::string& type_error) {
+  Py_ssize_t length = 0;
+  const char* const text = utf8_of(given, length);
+  if (text == nullptr) throw py::type_error(type_error);
+  const std::string name(text, static_cast<std::size_t>(length));
+  const auto at = std::ranges::find(names, name);
+  if (at != names.end()) return static_cast<std::size_t>(at - names.begin());
+  // Not py::value_error: `name` may hold a NUL.
+  set_error("ValueError", py::str("there is no " + option + " '" + name +
+                                  "'; there are: " + quoted(names) + "."));
+  throw py::error_already_set();
+}
+
+// --- The readers: each puts a value into its field of Options. ---------------------------------
+
+void read_policy(Options& options, const char* name, const py::object& value) {
+  const std::vector<std::string_view> names = policy_names();
+  options.policy =
+      names[index_of(names, name, value, "policy must be a string, the name of a policy.")];
+}
+
+void read_magic(Options& options, const char* name, const py::object& value) {
+  const std::uint64_t magic = require_size(value, name);
+  if (magic > std::numeric_limits<std::uint32_t>::max())
+    throw py::value_error("magic has 32 bits: it is at most 0xFFFFFFFF.");
+  options.magic = static_cast<std::uint32_t>(magic);
+}
+
+void read_base(Options& options, const char* name, const py::object& value) {
+  options.base = require_size(value, name);
+}
+
+// True and False, NumPy's too, but no other truth value: a number here was meant for another
+// option.
+template <auto field>
+void read_flag(Options& options, const char* name, const py::object& value) {
+  py::detail::make_caster<bool> flag;
+  if (!flag.load(value, /*convert=*/false))
+    throw py::type_error(std::string(name) + " must be True or False.");
+  options.*field = py::detail::cast_op<bool>(flag);
+}
+
+template <typename Enum, auto field, const auto& names>
+void read_choice(Options& options, const char* name, const py::object& value) {
+  const std::string type_error = std::string(name) + " must be one of " + quoted(names) + ".";
+  options.*field = static_cast<Enum>(index_of(names, name, value, type_error));
+}
+
+// --- The table. --------------------------------------------------------------------------------
+
+struct Option {
+  const char* name;
+  const char* by_default;  // the default of Options, as Python writes it; None means not given
+  bool shared;             // SharedHeap.create takes it too
+  void (*read)(Options& options, const char* name, const py::object& value);
+};
+
+constexpr std::array table = {
+    Option{"policy", "'first_fit'", true, read_policy},
+    Option{"headers", "True", true, read_flag<&Options::headers>},
+    Option{"checks", "'robust'", true, read_choice<Checks, &Options::checks, levels>},
+    Option{"magic", "0xDEADBEEF", true, read_magic},
+    Option{"zero_on_free", "False", true, read_flag<&Options::zero_on_free>},
+    Option{"threads", "True", false, read_flag<&Options::threads>},
+    Option{"base", "None", false, read_base},
+    Option{"fit", "None", true, read_choice<Fit, &Options::fit, fits>},
+    Option{"order", "None", true, read_choice<Order, &Options::order, orders>},
+    Option{"coalesce", "None", true, read_flag<&Options::coalesce>},
+};
+
+bool is_in(const Option& option, OptionSet set) { return set == OptionSet::heap || option.shared; }
+
+[[noreturn]] void refuse(py::handle name, OptionSet set) {
+  std::vector<std::string_view> known;
+  for (const Option& option : table)
+    if (is_in(option, set)) known.emplace_back(option.name);
+  PyErr_Format(PyExc_TypeError, "there is no option %R here; there are: %s.", name.ptr(),
+               quoted(known).c_str());
+  throw py::error_already_set();
+}
+
+const Option& find_option(py::handle name, OptionSet set) {
+  for (const Option& option : table) {
+    if (is_in(option, set) && PyUnicode_CompareWithASCIIString(name.ptr(), option.name) == 0)
+      return option;
+  }
+  refuse(name, set);
+}
+
+bool is_not_given(const Option& option, py::handle value) {
+  return value.is_none() && std::string_view(option.by_default) == "None";
+}
+
+}  // namespace
+
+Options read_options(const py::dict& given, OptionSet set) {
+  Options options;
+  for (const auto& [name, value] : given) {
+    const Option& option = find_option(name, set);
+    if (is_not_given(option, value)) continue;
+    option.read(options, option.name, py::reinterpret_borrow<py::object>(value));
+  }
+  return options;
+}
+
+std::string options_signature() {
+  std::string text;
+  for (const Option& option : table)
+    text += (text.empty() ? "" : ", ") + std::string(option.name) + "=" + option.by_default;
+  return text;
+}
+
+std::string_view name_of(Checks checks) { return levels[static_cast<std::size_t>(checks)]; }
+
+}  // namespace glassheap::bindings

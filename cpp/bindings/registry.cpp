@@ -1,0 +1,52 @@
+// registry.cpp: exception classes and record types, as Python registers them.
+
+#include "registry.hpp"
+
+namespace glassheap::bindings {
+namespace {
+
+struct Registry {
+  py::dict errors;         // class by name
+  py::object find_record;  // a function: the type of that name
+};
+
+// Never destroyed: a Block may be collected, and raise, while the interpreter shuts down.
+Registry& registry() {
+  static auto* const instance = new Registry;
+  return *instance;
+}
+
+void register_types(const py::dict& errors, const py::object& find_record) {
+  registry() = {errors, find_record};
+}
+
+}  // namespace
+
+py::object error_class(const char* name) {
+  const py::str key(name);
+  PyObject* const registered = PyDict_GetItemWithError(registry().errors.ptr(), key.ptr());
+  if (registered != nullptr) return py::reinterpret_borrow<py::object>(registered);
+  if (PyErr_Occurred() != nullptr) throw py::error_already_set();
+  return py::module_::import("builtins").attr(key);
+}
+
+py::object record_type(const char* name) { return registry().find_record(name); }
+
+// tuple.__new__(type, fields) skips the named tuple's own __new__, which is written in Python.
+py::object RecordMaker::operator()(const py::tuple& fields) const {
+  const py::tuple arguments = py::make_tuple(fields);
+  auto* const type = reinterpret_cast<PyTypeObject*>(type_.ptr());
+  auto made =
+      py::reinterpret_steal<py::object>(PyTuple_Type.tp_new(type, arguments.ptr(), nullptr));
+  if (!made) throw py::error_already_set();
+  return made;
+}
+
+void add_registry(py::module_& module) {
+  module.def("_register", &register_types, py::arg("errors"), py::arg("find_record"),
+             R"(Register the exception classes by name, and a function that finds a record type.
+
+The package calls it once, when it is imported.)");
+}
+
+}  // namespace glassheap::bindings

@@ -1,0 +1,165 @@
+"""The methods of Heap, SharedHeap and Block that are written in Python.
+
+Each is a thin function: it imports the module that does the work when it is called, because
+`import glassheap` must stay light. `install()` puts them on the compiled types, whose C++ code
+imports nothing of the package.
+"""
+
+from glassheap._core import Block, Heap, SharedHeap
+
+TYPE_CHECKING = False  # not typing's: that module alone takes longer to import than the package
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from os import PathLike
+    from typing import Any, Literal, SupportsIndex, TextIO
+
+    from _typeshed import WriteableBuffer
+    from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+
+def install() -> None:
+    """Make the functions below methods of the types. The package calls it once."""
+    _put(Heap, show=show, hexdump=hexdump, _repr_html_=repr_html, array=array, copy=copy)
+    _put(SharedHeap, create=staticmethod(create), attach=staticmethod(attach))
+    _put(SharedHeap, __exit__=exit_shared_heap, __reduce__=reduce_shared_heap)
+    _put(Block, __reduce__=reduce_block)
+
+
+def _put(cls: type, **methods: "Any") -> None:
+    for name, method in methods.items():
+        function = getattr(method, "__func__", method)
+        function.__name__, function.__qualname__ = name, f"{cls.__name__}.{name}"
+        setattr(cls, name, method)
+
+
+# --- Pictures. -----------------------------------------------------------------------------------
+
+
+def show(self: Heap, *, file: "TextIO | None" = None, width: int | None = None) -> None:
+    """Print a map of the region, to scale: headers, payloads, rounding and free bytes.
+
+    To file, or standard output; width in columns, or that of the terminal. Raises HeapClosed.
+    """
+    from glassheap import pictures
+
+    pictures.show(self, file=file, width=width)
+
+
+def hexdump(self: Heap, address: int, *, file: "TextIO | None" = None) -> None:
+    """Print the bytes of the block at address, header or node and payload marked.
+
+    address is that of a payload, or of a free block. Raises ForeignPointer, MisalignedPointer or
+    InteriorPointer if no block has it, and HeapClosed.
+    """
+    from glassheap import pictures
+
+    pictures.hexdump(self, address, file=file)
+
+
+def repr_html(self: Heap) -> str:
+    """Return the map as an inline SVG, for notebooks."""
+    from glassheap import pictures
+
+    return pictures.to_html(self)
+
+
+# --- NumPy arrays. -------------------------------------------------------------------------------
+
+
+def array(
+    self: Heap,
+    shape: "SupportsIndex | Sequence[SupportsIndex]",
+    dtype: "DTypeLike" = float,
+    *,
+    align: "SupportsIndex" = 64,
+    order: "Literal['C', 'F']" = "C",
+) -> "NDArray[Any]":
+    """Return a new ndarray whose elements are a block of the heap, as numpy.empty would.
+
+    It starts at a multiple of align bytes, and its elements are not initialised. While it lives, or
+    any view of it, the block is pinned as by Heap.view; with the last of them it is freed.
+
+    Raises what malloc raises, ValueError for an invalid shape or order, TypeError for a dtype that
+    holds Python objects, ImportError without the extra: pip install 'glassheap[numpy]'.
+    """
+    from glassheap import numpy
+
+    return numpy.array(self, shape, dtype, align=align, order=order)
+
+
+def copy(self: Heap, array: "ArrayLike", *, align: "SupportsIndex" = 64) -> "NDArray[Any]":
+    """Return a copy of an array, or of anything that makes one, in a block of the heap.
+
+    Shape, dtype and layout are those of numpy.copy(array); align is in bytes.
+
+    Raises what array raises.
+    """
+    from glassheap import numpy
+
+    return numpy.copy(self, array, align=align)
+
+
+# --- Sharing. ------------------------------------------------------------------------------------
+
+
+def create(
+    name: str | None = None,
+    size: "SupportsIndex | None" = None,
+    *,
+    path: "str | PathLike[str] | None" = None,
+    buffer: "WriteableBuffer | None" = None,
+    timeout: float = 10.0,
+    **options: "Any",
+) -> SharedHeap:
+    """Make a heap of size bytes in a new segment, and return it.
+
+    The segment is POSIX shared memory of that name (by default an unused one), or the file at path,
+    or the mapped bytes of buffer, which have a size of their own. Options are those of Heap but
+    threads and base. Used in a with statement the heap is unlinked when its creator leaves it.
+
+    Raises FileExistsError if there is one already, OSError where there is no room or no permission,
+    and what Heap raises.
+    """
+    from glassheap import shared
+
+    return shared.create(name, size, path, buffer, timeout, options)
+
+
+def attach(
+    name: str | None = None,
+    *,
+    path: "str | PathLike[str] | None" = None,
+    buffer: "WriteableBuffer | None" = None,
+    policy: str | None = None,
+    timeout: float = 10.0,
+) -> SharedHeap:
+    """Return the heap of that name, at that path, or in that buffer.
+
+    If no living process has it, every block is verified: O(n). Raises FileNotFoundError if there is
+    none, BadImage if it is no heap, is damaged, or has another policy than asked for, AttachTimeout
+    if its creator has not finished within timeout seconds.
+    """
+    from glassheap import shared
+
+    return shared.attach(name, path, buffer, policy, timeout)
+
+
+def exit_shared_heap(self: SharedHeap, *_error: object) -> None:
+    """Close the heap; its creator unlinks it first."""
+    from glassheap import shared
+
+    shared.leave(self)
+
+
+def reduce_shared_heap(self: SharedHeap) -> "tuple[Callable[..., SharedHeap], tuple[Any, ...]]":
+    """Pickle the heap as the way to attach to it."""
+    from glassheap import shared
+
+    return shared.reduce_heap(self)
+
+
+def reduce_block(self: Block) -> "tuple[Callable[..., Block], tuple[Any, ...]]":
+    """Pickle the block as its place in its heap. Raises TypeError if the heap is not shared."""
+    from glassheap import shared
+
+    return shared.reduce_block(self)
