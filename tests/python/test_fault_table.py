@@ -884,7 +884,7 @@ def test_a_write_into_freed_memory_is_found_by_check(
 # --- A heap that was found corrupt, or was closed. ------------------------------------------------
 
 DAMAGED = (
-    "the heap was found corrupt, and does not change any more. check() lists what is broken; a"
+    "the heap was found corrupt and refuses every change. check() lists the damage; a"
     " reset brings it back, empty."
 )
 CLOSED = "the heap is closed: its region has been given back. Open another."
