@@ -7,6 +7,7 @@ chance. `--hypothesis-profile=search` draws other examples, and many more of the
 from __future__ import annotations
 
 import gc
+import signal
 import uuid
 from importlib.util import find_spec
 from pathlib import Path
@@ -43,6 +44,14 @@ def pytest_collection_finish() -> None:
     """Exempt the collected tests from garbage collection, which many tests run."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interruptible() -> Iterator[None]:
+    """SIGINT interrupts, even if pytest was started with SIGINT ignored: in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

