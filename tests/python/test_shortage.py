@@ -85,7 +85,7 @@ def test_what_a_batch_asks_for_before_may_be_the_cause() -> None:
 
 
 def test_a_block_without_payload_wants_room_for_what_is_around_it() -> None:
-    """What is watched has a trailer: so a granule that is free serves nobody."""
+    """A block of a debug heap has a trailer, so a free granule serves no request."""
     heap = glassheap.Heap(48, base=0, checks="debug")
     heap.malloc(0)
     error = refused(heap, 0)
