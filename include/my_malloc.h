@@ -23,9 +23,17 @@ extern "C" {
 #endif
 
 /* Allocates `size` bytes, 16-aligned, and returns the payload. Returns NULL if and only if no free
- * block can hold them, the heap was found corrupt, or the system has no page. my_malloc(0) returns
- * a distinct block. O(n) in the number of free blocks. */
+ * block can hold them, the heap was found corrupt, or the system has no page: my_malloc_error()
+ * gives the reason. my_malloc(0) returns a distinct block. O(n) in the number of free blocks. */
 void* my_malloc(size_t size);
+
+/* Returns the reason why the calling thread's last call of my_malloc returned NULL; NULL if that
+ * call succeeded, or there was none. The reason is a few sentences on one line. If memory ran out,
+ * it has the number of free bytes and of free blocks, and the cause: a lack of memory, or
+ * fragmentation, with the live blocks that stand between the two largest free blocks. It is
+ * composed when it is first asked for, and describes those blocks as they are then. The string
+ * stays valid until the same thread calls my_malloc again. O(n) in the number of blocks. */
+const char* my_malloc_error(void);
 
 /* Frees the block whose payload starts at `payload`, and merges it with its free neighbours. NULL
  * does nothing. Any other pointer that is not the payload of a live block with a sound header is a

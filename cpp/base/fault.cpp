@@ -1,270 +1,308 @@
 #include "glassheap/fault.hpp"
 
-#include <algorithm>
 #include <array>
-#include <cstdio>
 #include <limits>
 #include <system_error>
 
-// One function a fault, and each a sentence that says what was wrong, where, and what to do.
+#include "base/enum_table.hpp"
+#include "base/format.hpp"
+
+// One function per kind of fault composes its sentence. The table at the end has a row per kind.
 
 namespace glassheap {
 namespace {
 
-// printf into a string: the numbers below are all that is ever formatted.
-template <typename... Numbers>
-std::string format(const char* text, Numbers... numbers) {
-  std::array<char, 512> line{};
-  const int length = std::snprintf(line.data(), line.size(), text, numbers...);
-  return {line.data(), std::min(static_cast<std::size_t>(length), line.size() - 1)};
-}
+// A fault and the text of its argument.
+struct Described : Fault {
+  std::string argument_text;
+};
 
-using ull = unsigned long long;
-
-// What a caller gave may have been beyond 64 bits: it is then the largest number that is not.
+// A binding passes this number in place of any larger one.
 constexpr std::uint64_t most = std::numeric_limits<std::uint64_t>::max();
 
-std::string out_of_memory(const Fault& fault) {
+// --- The request. ------------------------------------------------------------------------------
+
+std::string out_of_memory(const Described& fault) {
   const Shortage& s = fault.shortage;
-  const std::string bytes =
-      s.requested == most ? "2^64 - 1 bytes or more" : format("%llu bytes", ull{s.requested});
-  const bool large_enough = s.free_blocks != 0 && s.largest >= s.requested;
-  // It is the alignment that no block could offer, or the rest of a batch that took the room.
-  const bool aligned = large_enough && s.align > granule_size;
-  const bool batched = large_enough && !aligned && s.largest != 0;
-  return "no free block can hold " + bytes +
-         (aligned ? format(" at a multiple of %llu", ull{s.align}) : "") +
-         (batched ? " beside what comes before in the batch" : "") +
+  const ShortageCause cause = cause_of(fault);
+  const bool alignment = cause == ShortageCause::alignment;
+  const bool batch = cause == ShortageCause::batch;
+  return "no free block can hold " +
+         (fault.argument == most ? "2^64 - 1 bytes or more" : fault.argument_text + " bytes") +
+         (alignment ? format(" at a multiple of %llu", ull{s.align}) : "") +
+         (batch ? " beside the earlier sizes of the batch" : "") +
          format(
              ": %llu are available in %llu free %s, the largest of which offers %llu. Free "
              "something, ask for less%s, or open a larger heap.",
              ull{s.available}, ull{s.free_blocks}, s.free_blocks == 1 ? "block" : "blocks",
-             ull{s.largest}, aligned ? " or for a smaller align" : "");
+             ull{s.largest}, alignment ? " or for a smaller align" : "");
 }
 
-std::string no_pages(const Fault& fault) {
-  return format("the system does not give %llu bytes of memory for a region. Open a smaller heap.",
-                ull{fault.found});
+std::string no_pages(const Described& fault) {
+  if (fault.argument == 0)
+    return "the system does not give the memory that opening the heap takes.";
+  return "the system does not give " + fault.argument_text +
+         " bytes of memory for a region. Open a smaller heap.";
 }
 
-std::string invalid_size(const Fault& fault) {
-  const std::string size =
-      fault.found == most ? "2^64 - 1 or more" : format("%llu", ull{fault.found});
-  return format("such a heap's region has from %llu to %llu bytes, not ", ull{fault.least},
-                ull{fault.expected}) +
-         size + ".";
+std::string invalid_size(const Described& fault) {
+  return format("the region of a heap with these options has from %llu to %llu bytes, not ",
+                ull{fault.minimum}, ull{fault.maximum}) +
+         fault.argument_text + ".";
 }
 
-std::string invalid_alignment(const Fault& fault) {
-  const bool least = fault.expected == granule_size;  // which every region serves, however small
-  return format(
-      "align must be a power of two up to %llu, a quarter of this region%s, and %llu is not.",
-      ull{fault.expected}, least ? " but no less than 16" : "", ull{fault.found});
+std::string invalid_alignment(const Described& fault) {
+  const bool smallest = fault.maximum == granule_size;  // which every region serves
+  return format("align must be a power of two up to %llu, a quarter of this region%s, and ",
+                ull{fault.maximum}, smallest ? " but no less than 16" : "") +
+         fault.argument_text + " is not.";
 }
 
-std::string invalid_base(const Fault& fault) {
-  return format("base must be a multiple of 16 with room for a region above it, and 0x%llx is not.",
-                ull{fault.found});
+std::string invalid_base(const Described& fault) {
+  const std::string base =
+      fault.argument == most ? fault.argument_text : format("0x%llx", ull{fault.argument});
+  return "base must be a multiple of 16 with room for a region above it, and " + base + " is not.";
 }
 
-std::string unknown_policy(const Fault& /*fault*/) { return "there is no policy of that name."; }
+std::string unknown_policy(const Described& /*fault*/) {
+  return "the name of the policy is unknown. policies() lists the names.";
+}
 
-std::string unwanted_option(const Fault& fault) {
-  constexpr std::array options = {"fit", "order", "coalesce"};
+std::string unwanted_option(const Described& fault) {
   return format(
       "the option '%s' is taken by the policy 'sequential_fit' alone. Leave it out, or ask for "
-      "that "
-      "policy.",
-      options[std::min<std::uint64_t>(fault.found, options.size() - 1)]);
+      "that policy.",
+      fault.field == nullptr ? "" : fault.field);
 }
 
-std::string foreign_pointer(const Fault& fault) {
+// --- The pointer. ------------------------------------------------------------------------------
+
+std::string foreign_pointer(const Described& fault) {
   const std::string address = fault.address == most ? "an address below 0 or from 2^64 - 1 upwards"
                                                     : format("0x%llx", ull{fault.address});
   return address + " is outside the heap's region. Pass an address that this heap returned.";
 }
 
-std::string misaligned_pointer(const Fault& fault) {
+std::string misaligned_pointer(const Described& fault) {
   return format(
       "0x%llx is no multiple of 16 from the start of the region: no block can start there. Pass "
       "the address that malloc returned.",
       ull{fault.address});
 }
 
-std::string interior_pointer(const Fault& fault) {
+std::string interior_pointer(const Described& fault) {
   return format(
       "0x%llx lies inside a live block, but is not where its payload starts. Pass 0x%llx, which "
       "is.",
       ull{fault.address}, ull{fault.owner});
 }
 
-std::string double_free(const Fault& fault) {
+std::string double_free(const Described& fault) {
   return format(
       "the memory at 0x%llx is free already: it was freed before, or never handed out. Free each "
       "block once.",
       ull{fault.address});
 }
 
-std::string stale_handle(const Fault& fault) {
+std::string stale_handle(const Described& fault) {
   return format(
       "this Block is stale: its memory at 0x%llx was freed, or the heap was reset, since it was "
       "allocated. Drop it.",
       ull{fault.address});
 }
 
-std::string pinned(const Fault& fault) {
+// --- The bytes. --------------------------------------------------------------------------------
+
+constexpr const char* reset_it = " The heap is damaged; a reset brings it back, empty.";
+
+std::string bad_magic(const Described& fault) {
+  return format(
+             "the header of the block at offset %llu has the magic number 0x%llX instead of "
+             "0x%llX: something wrote over it.",
+             ull{fault.offset}, ull{fault.found}, ull{fault.expected}) +
+         reset_it;
+}
+
+std::string wrong_size(const Fault& fault) {
+  return format(
+      "the header of the block at offset %llu says %llu bytes, but its block holds %llu: something "
+      "wrote over it.",
+      ull{fault.offset}, ull{fault.found}, ull{fault.expected});
+}
+
+std::string wrong_seal(const Fault& fault) {
+  return format(
+      "the header of the block at offset %llu has the seal 0x%04llX instead of 0x%04llX: something "
+      "wrote over its size, serial or seal.",
+      ull{fault.offset}, ull{fault.found}, ull{fault.expected});
+}
+
+std::string wrong_sum(const Fault& fault) {
+  return format(
+      "the sizes in the headers add up to %llu bytes, and the heap has counted %llu: something "
+      "wrote over a header.",
+      ull{fault.found}, ull{fault.expected});
+}
+
+std::string broken_rule(const Fault& fault, const char* block) {
+  return format("%s at offset %llu breaks the rule '%s': it has 0x%llX where 0x%llX was expected.",
+                block, ull{fault.offset}, name_of(fault.rule), ull{fault.found},
+                ull{fault.expected});
+}
+
+std::string header_corrupted(const Described& fault) {
+  switch (fault.rule) {
+    case Rule::size:
+      return wrong_size(fault) + reset_it;
+    case Rule::seal:
+      return wrong_seal(fault) + reset_it;
+    case Rule::counters:
+      return wrong_sum(fault) + reset_it;
+    default:
+      return broken_rule(fault, "the block") + reset_it;
+  }
+}
+
+std::string free_list_corrupted(const Described& fault) {
+  return broken_rule(fault, "the free block") + " Something wrote into freed memory." + reset_it;
+}
+
+std::string overflow_detected(const Described& fault) {
+  if (fault.rule == Rule::sentinel) {
+    return format(
+        "the region has %llu bytes, and the byte at offset %llu, behind its end, was written. The "
+        "heap is damaged; close it, and look for the other user of the buffer.",
+        ull{fault.expected}, ull{fault.found});
+  }
+  return format(
+             "the block at offset %llu has %llu bytes, and the byte with the index %llu, behind "
+             "its end, was written.",
+             ull{fault.offset}, ull{fault.expected}, ull{fault.found}) +
+         reset_it;
+}
+
+std::string write_after_free(const Described& fault) {
+  return format(
+             "the byte at offset %llu is free memory, and was written: it is 0x%02llX instead of "
+             "0x%02llX.",
+             ull{fault.offset}, ull{fault.found}, ull{fault.expected}) +
+         reset_it;
+}
+
+// --- The state of the heap. --------------------------------------------------------------------
+
+std::string pinned(const Described& fault) {
   if (fault.address == 0) return "a view of the heap's region is still alive. Release it first.";
   return format("a view of the block at 0x%llx is still alive. Release it first.",
                 ull{fault.address});
 }
 
-std::string bad_magic(const Fault& fault) {
-  return format(
-      "the header of the block at offset %llu has the magic number 0x%llX instead of 0x%llX: "
-      "something wrote over it. The heap is damaged; a reset brings it back, empty.",
-      ull{fault.offset}, ull{fault.found}, ull{fault.expected});
+std::string heap_damaged(const Described& /*fault*/) {
+  return "the heap was found corrupt and refuses every change. check() lists the damage; a reset "
+         "brings it back, empty.";
 }
 
-std::string header_corrupted(const Fault& fault) {
-  if (fault.rule == Rule::size) {
-    return format(
-        "the header of the block at offset %llu says %llu bytes, but its block holds %llu: "
-        "something wrote over it. The heap is damaged; a reset brings it back, empty.",
-        ull{fault.offset}, ull{fault.found}, ull{fault.expected});
-  }
-  return format(
-      "the header of the block at offset %llu has the seal 0x%04llX instead of 0x%04llX: something "
-      "wrote over its size, serial or seal. The heap is damaged; a reset brings it back, empty.",
-      ull{fault.offset}, ull{fault.found}, ull{fault.expected});
+std::string heap_busy(const Described& /*fault*/) {
+  return "this thread is inside the heap already: a signal handler interrupted one of its calls. "
+         "Try again when the handler has returned.";
 }
 
-std::string free_list_corrupted(const Fault& fault) {
-  return format(
-             "the free block at offset %llu breaks the rule '%s': it has 0x%llX where 0x%llX was "
-             "expected. ",
-             ull{fault.offset}, name_of(fault.rule), ull{fault.found}, ull{fault.expected}) +
-         "Something wrote into freed memory. The heap is damaged; a reset brings it back, empty.";
-}
-
-std::string overflow_detected(const Fault& fault) {
-  if (fault.rule == Rule::sentinel) {
-    return format(
-        "the region has %llu bytes, and the byte at offset %llu, behind its end, was written. The "
-        "heap is damaged; close it, and look who else has the buffer.",
-        ull{fault.expected}, ull{fault.found});
-  }
-  return format(
-      "the block at offset %llu has %llu bytes, and the byte with the index %llu, behind its end, "
-      "was written. The heap is damaged; a reset brings it back, empty.",
-      ull{fault.offset}, ull{fault.expected}, ull{fault.found});
-}
-
-std::string write_after_free(const Fault& fault) {
-  return format(
-      "the byte at offset %llu is free memory, and was written: it is 0x%02llX instead of "
-      "0x%02llX. The heap is damaged; a reset brings it back, empty.",
-      ull{fault.offset}, ull{fault.found}, ull{fault.expected});
-}
-
-std::string heap_damaged(const Fault& /*fault*/) {
-  return "the heap was found corrupt, and does not change any more. check() lists what is broken; "
-         "a reset brings it back, empty.";
-}
-
-std::string heap_busy(const Fault& /*fault*/) {
-  return "this thread is inside the heap already: a signal handler interrupted a call of it. Try "
-         "again when the handler has returned.";
-}
-
-std::string heap_closed(const Fault& /*fault*/) {
+std::string heap_closed(const Described& /*fault*/) {
   return "the heap is closed: its region has been given back. Open another.";
 }
 
-std::string lock_timeout(const Fault& /*fault*/) {
-  return "another process has had the heap's lock all the time that was given. Try again, or give "
-         "more time.";
+// --- Sharing. ----------------------------------------------------------------------------------
+
+std::string lock_timeout(const Described& /*fault*/) {
+  return "another process held the heap's lock for the whole timeout. Try again, or with a longer "
+         "timeout.";
 }
 
-std::string attach_timeout(const Fault& /*fault*/) {
-  return "whoever makes this heap has not finished in the time that was given: it may have died. "
-         "Remove the segment, or give more time.";
+std::string attach_timeout(const Described& /*fault*/) {
+  return "the process that creates this heap did not finish within the timeout: it may have died. "
+         "Remove the segment, or try again with a longer timeout.";
 }
 
-std::string bad_image(const Fault& fault) {
-  return std::string("this is no heap that can be used: its ") +
-         (fault.field == nullptr ? "contents" : fault.field) +
-         " is not as this version on this machine writes it. Check a copy with glassheap fsck.";
+std::string bad_image(const Described& fault) {
+  return format(
+      "these bytes are no usable heap: the field '%s' is not as this version on this machine "
+      "writes "
+      "it. Check a copy with glassheap fsck.",
+      fault.field == nullptr ? "" : fault.field);
 }
 
-std::string too_many_holders(const Fault& fault) {
-  return format("%llu blocks are held on to already, and no more can be shared. Release some.",
-                ull{fault.expected});
+std::string too_many_holders(const Described& fault) {
+  return format(
+      "the table of shared blocks is full: it has room for %llu references. Release some of them.",
+      ull{fault.maximum});
 }
 
-std::string system_error(const Fault& fault) {
-  return std::string("the system refuses: ") +
-         std::generic_category().message(static_cast<int>(fault.found)) + ".";
+std::string system_error(const Described& fault) {
+  return "the operating system refuses the call: " +
+         std::generic_category().message(fault.system_error) + ".";
 }
 
-struct Kind {
-  const char* name;
-  std::string (*sentence)(const Fault&);
+std::string no_fault(const Described& /*fault*/) { return "there is no fault."; }
+
+// --- The table. --------------------------------------------------------------------------------
+
+struct KindRow {
+  FaultKind key;
+  const char* exception;
+  FaultCategory category;
+  std::string (*sentence)(const Described&);
 };
 
-std::string nothing(const Fault& /*fault*/) { return "nothing is wrong."; }
-
-// In the order of FaultKind.
-constexpr std::array kinds = {
-    Kind{"", nothing},
-    Kind{"OutOfMemory", out_of_memory},
-    Kind{"OutOfMemory", no_pages},
-    Kind{"InvalidSize", invalid_size},
-    Kind{"InvalidAlignment", invalid_alignment},
-    Kind{"InvalidAlignment", invalid_base},
-    Kind{"ValueError", unknown_policy},
-    Kind{"ValueError", unwanted_option},
-    Kind{"ForeignPointer", foreign_pointer},
-    Kind{"MisalignedPointer", misaligned_pointer},
-    Kind{"InteriorPointer", interior_pointer},
-    Kind{"DoubleFree", double_free},
-    Kind{"StaleHandle", stale_handle},
-    Kind{"BufferError", pinned},
-    Kind{"BadMagic", bad_magic},
-    Kind{"HeaderCorrupted", header_corrupted},
-    Kind{"FreeListCorrupted", free_list_corrupted},
-    Kind{"OverflowDetected", overflow_detected},
-    Kind{"WriteAfterFree", write_after_free},
-    Kind{"HeapDamaged", heap_damaged},
-    Kind{"HeapError", heap_busy},
-    Kind{"HeapClosed", heap_closed},
-    Kind{"LockTimeout", lock_timeout},
-    Kind{"AttachTimeout", attach_timeout},
-    Kind{"BadImage", bad_image},
-    Kind{"HeapError", too_many_holders},
-    Kind{"OSError", system_error},
+namespace kinds {
+using enum FaultCategory;
+constexpr std::array rows = {
+    KindRow{FaultKind::none, "", none, no_fault},
+    KindRow{FaultKind::out_of_memory, "OutOfMemory", request, out_of_memory},
+    KindRow{FaultKind::no_pages, "OutOfMemory", request, no_pages},
+    KindRow{FaultKind::invalid_size, "InvalidSize", request, invalid_size},
+    KindRow{FaultKind::invalid_alignment, "InvalidAlignment", request, invalid_alignment},
+    KindRow{FaultKind::invalid_base, "InvalidAlignment", request, invalid_base},
+    KindRow{FaultKind::unknown_policy, "ValueError", request, unknown_policy},
+    KindRow{FaultKind::unwanted_option, "ValueError", request, unwanted_option},
+    KindRow{FaultKind::foreign_pointer, "ForeignPointer", pointer, foreign_pointer},
+    KindRow{FaultKind::misaligned_pointer, "MisalignedPointer", pointer, misaligned_pointer},
+    KindRow{FaultKind::interior_pointer, "InteriorPointer", pointer, interior_pointer},
+    KindRow{FaultKind::double_free, "DoubleFree", pointer, double_free},
+    KindRow{FaultKind::stale_handle, "StaleHandle", pointer, stale_handle},
+    KindRow{FaultKind::bad_magic, "BadMagic", corruption, bad_magic},
+    KindRow{FaultKind::header_corrupted, "HeaderCorrupted", corruption, header_corrupted},
+    KindRow{FaultKind::free_list_corrupted, "FreeListCorrupted", corruption, free_list_corrupted},
+    KindRow{FaultKind::overflow_detected, "OverflowDetected", corruption, overflow_detected},
+    KindRow{FaultKind::write_after_free, "WriteAfterFree", corruption, write_after_free},
+    KindRow{FaultKind::pinned, "BufferError", state, pinned},
+    KindRow{FaultKind::heap_damaged, "HeapDamaged", state, heap_damaged},
+    KindRow{FaultKind::heap_busy, "HeapError", state, heap_busy},
+    KindRow{FaultKind::heap_closed, "HeapClosed", state, heap_closed},
+    KindRow{FaultKind::lock_timeout, "LockTimeout", sharing, lock_timeout},
+    KindRow{FaultKind::attach_timeout, "AttachTimeout", sharing, attach_timeout},
+    KindRow{FaultKind::bad_image, "BadImage", sharing, bad_image},
+    KindRow{FaultKind::too_many_holders, "HeapError", sharing, too_many_holders},
+    KindRow{FaultKind::system_error, "OSError", sharing, system_error},
 };
-static_assert(kinds.size() == static_cast<std::size_t>(FaultKind::system_error) + 1);
+}  // namespace kinds
+static_assert(has_row_for_each(kinds::rows, FaultKind::system_error));
 
-constexpr std::array rules = {"",         "magic",    "size",    "seal",   "node size",
-                              "next",     "prev",     "head",    "listed", "neighbours",
-                              "coverage", "counters", "redzone", "fill",   "sentinel"};
-static_assert(rules.size() == static_cast<std::size_t>(Rule::sentinel) + 1);
-
-const Kind& kind_of(FaultKind kind) noexcept { return kinds[static_cast<std::size_t>(kind)]; }
+const KindRow& row_of(FaultKind kind) noexcept {
+  return kinds::rows[static_cast<std::size_t>(kind)];
+}
 
 }  // namespace
 
-const char* name_of(FaultKind kind) noexcept { return kind_of(kind).name; }
+FaultCategory category_of(FaultKind kind) noexcept { return row_of(kind).category; }
+const char* name_of(FaultKind kind) noexcept { return row_of(kind).exception; }
 
-const char* name_of(Rule rule) noexcept { return rules[static_cast<std::size_t>(rule)]; }
-
-void drop_repetitions(Findings& findings) {
-  const auto place = [](const Fault& finding) { return std::pair(finding.offset, finding.rule); };
-  std::ranges::sort(findings, {}, place);
-  const auto repeated = std::ranges::unique(findings, {}, place);
-  findings.erase(repeated.begin(), repeated.end());
+std::string sentence(const Fault& fault, std::string_view argument) {
+  Described described{fault, std::string(argument)};
+  if (argument.empty()) {
+    described.argument_text =
+        fault.argument == most ? "2^64 - 1 or more" : std::to_string(fault.argument);
+  }
+  return row_of(fault.kind).sentence(described);
 }
-
-std::string sentence(const Fault& fault) { return kind_of(fault.kind).sentence(fault); }
 
 }  // namespace glassheap

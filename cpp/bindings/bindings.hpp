@@ -80,8 +80,8 @@ inline Heap* require_heap(py::handle object) {
   return &*heap;
 }
 
-// What a Block does with its memory when it is collected: frees it (owner); drops one of several
-// references to it (shared_ref); nothing (borrowed).
+// A collected Block frees its memory (owner), drops one of several references to it (shared_ref), or
+// does nothing (borrowed).
 enum class Ownership : std::uint8_t { owner, shared_ref, borrowed };
 
 // New references; null with an exception set.

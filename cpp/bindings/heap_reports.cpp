@@ -1,4 +1,4 @@
-// heap_reports.cpp: Heap: lists of blocks, findings, statistics.
+// heap_reports.cpp: Heap: lists of blocks, findings, the cause of a shortage, statistics.
 
 #include <pybind11/stl.h>
 
@@ -32,32 +32,24 @@ py::list walk(OpenHeap heap) {
   return list;
 }
 
-// The findings of check(), and for each its culprit: a block without extent if there is none.
-struct Verdict {
+Findings findings_of(Heap& heap) {
   Findings findings;
-  std::vector<BlockInfo> culprits;
-};
-
-Verdict verdict_on(Heap& heap) {
-  Verdict verdict;
   Fault fault;
   {
     const py::gil_scoped_release gil_released;
-    verdict.findings = heap.check(fault, &verdict.culprits);
+    findings = heap.check(fault);
   }
   raise_if(fault);
-  return verdict;
+  return findings;
 }
 
 py::list check(OpenHeap heap) {
-  const Verdict verdict = verdict_on(*heap);
   const RecordMaker record("Finding");
   py::list list;
-  for (std::size_t i = 0; i < verdict.findings.size(); ++i) {
-    const Fault& found = verdict.findings[i];
-    const BlockInfo& culprit = verdict.culprits[i];
-    const py::object finding = record(py::make_tuple(name_of(found.kind), name_of(found.rule),
-                                                     found.offset, found.expected, found.found));
+  for (const auto& [broken, culprit, text] : findings_of(*heap)) {
+    const py::object finding = record(py::make_tuple(name_of(broken.kind), name_of(broken.rule),
+                                                     broken.offset, broken.expected, broken.found));
+    finding.attr("_sentence") = text;
     if (culprit.extent != 0) finding.attr("culprit") = as_record(RecordMaker("BlockInfo"), culprit);
     list.append(finding);
   }
@@ -80,6 +72,34 @@ Headers: magic, size, seal. Nodes: size, next, prev, head. Neighbours, coverage,
 checks='debug' redzones and the fill of free memory, every byte. A finding's culprit is the live
 block that most likely wrote there. An empty list means a sound heap; anything else makes the heap
 damaged. O(n log n), in a debug heap O(size). Raises HeapClosed.)");
+}
+
+// --- OutOfMemory. ------------------------------------------------------------------------------
+
+// The nearest number for one that does not fit in 64 bits.
+Size clamped(const py::object& requested) {
+  BoundedInt size;
+  if (!read_bounded_int(requested.ptr(), "requested", size)) throw py::error_already_set();
+  return size.value;
+}
+
+std::string explain(OpenHeap heap, const py::object& requested, Size available, Size largest,
+                    Size free_blocks, Size align) {
+  const Fault shortage{.kind = FaultKind::out_of_memory,
+                       .argument = clamped(requested),
+                       .shortage = {available, largest, free_blocks, align}};
+  const py::gil_scoped_release gil_released;
+  return heap->explain(shortage);
+}
+
+double index_of_fragmentation(const py::object& requested, Size available, Size free_blocks) {
+  return fragmentation_index(clamped(requested), available, free_blocks);
+}
+
+void add_shortages(HeapClass& type) {
+  type.def("_explain", &explain, "Return the message of an OutOfMemory, from its attributes.")
+      .def_static("_fragmentation_index", &index_of_fragmentation,
+                  "Return the fragmentation_index of an OutOfMemory, from its attributes.");
 }
 
 // --- Statistics. -------------------------------------------------------------------------------
@@ -179,6 +199,7 @@ void add_protocols(HeapClass& type) {
 
 void add_reports(HeapClass& type) {
   add_lists(type);
+  add_shortages(type);
   add_statistics(type);
   add_protocols(type);
 }

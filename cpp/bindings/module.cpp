@@ -2,7 +2,6 @@
 
 #include "bindings.hpp"
 #include "glassheap/version.h"
-#include "raise.hpp"
 
 // The heap has its own lock, so the module does not need the GIL.
 PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
@@ -21,6 +20,4 @@ PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
   add_views(module);
   add_player(module);
   add_numpy(module);
-  module.def("_describe_shortage", &describe_shortage, "The first sentence of an OutOfMemory.");
-  module.def("_describe", &describe, "The sentence for the fields of a Finding.");
 }

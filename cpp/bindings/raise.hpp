@@ -26,12 +26,4 @@ auto checked(Call call) {
   return result;
 }
 
-// The first sentence of an OutOfMemory, from its numbers.
-std::string describe_shortage(const py::int_& requested, Size available, Size largest,
-                              Size free_blocks, Size align);
-
-// The sentence for a finding of check(), from the fields of a Finding.
-std::string describe(const std::string& fault, const std::string& rule, Offset offset,
-                     std::uint64_t expected, std::uint64_t found);
-
 }  // namespace glassheap::bindings

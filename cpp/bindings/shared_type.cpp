@@ -37,7 +37,7 @@ const char* sentence_of(int error) {
     case ENOSPC:
       return "there is no room for {0!r}: ask for less, or make room where it is kept.";
     default:
-      return "the system refuses {0!r}: {1}.";
+      return "the operating system refuses {0!r}: {1}.";
   }
 }
 
@@ -48,7 +48,7 @@ py::object file_name(const std::string& name) {
 
 // Python makes a FileExistsError, say, of an OSError with that number.
 [[noreturn]] void raise_system_error(const Fault& fault, const SegmentLocation& location) {
-  const int error = static_cast<int>(fault.found);
+  const int error = fault.system_error;
   const py::object where = file_name(location.path.empty() ? location.name : location.path);
   const py::str text(sentence_of(error));
   const py::tuple arguments =

@@ -38,7 +38,7 @@ struct ListEnds {
           .found = listed};
 }
 
-// Whether the top, the free block that ends the region, is in a list or kept apart from all lists.
+// Tells if the top, the free block that ends the region, is in a list or kept apart from all lists.
 enum class Top : bool { listed, excluded };
 
 // True if two free blocks are in the same list, for a policy with several lists.

@@ -62,6 +62,7 @@ void refill() {
   while (my_malloc(48) != nullptr) ++count;
   std::printf("\n%d blocks of 48 bytes, each 64 with its header, fill the page.", count);
   step("my_malloc returns NULL, and the heap is unchanged.");
+  std::printf("    my_malloc_error: %s\n", my_malloc_error());
   reset_heap();
   step("reset_heap(): the page is one free block again.");
 }

@@ -1,5 +1,7 @@
 #include "my_malloc.h"
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <bit>
 #include <cstdio>
@@ -23,6 +25,9 @@ std::atomic<my_malloc_fault_handler> fault_handler{nullptr};
   std::abort();
 }
 
+// The fault for which there is no heap.
+constexpr Fault no_page{.kind = glassheap::FaultKind::no_pages, .argument = HEAP_SIZE};
+
 std::unique_ptr<Heap> open_page() noexcept try {
   Fault fault;
   glassheap::Options page;
@@ -36,7 +41,7 @@ std::unique_ptr<Heap> open_page() noexcept try {
   return nullptr;
 }
 
-// Made at first use and never destroyed: a program may free in its very last destructor. Null if
+// Created at first use and never destroyed: a program may free in its very last destructor. Null if
 // the system gave no page.
 Heap* the_heap() noexcept {
   static Heap* const heap = open_page().release();
@@ -56,8 +61,23 @@ const node_t* node_at(glassheap::Address address) noexcept {
   return std::bit_cast<const node_t*>(address);
 }
 
-// The free block that follows `node` in the list, or the first one; by way of the heap's own list,
-// which ends at the first node that is not sound, so that no damaged link is followed.
+// The last call of my_malloc in a thread: its fault, and its text once that has been composed.
+// Without a destructor, so that a program can allocate while its thread ends.
+struct LastCall {
+  Fault fault;
+  std::array<char, 1024> text{};
+};
+constinit thread_local LastCall last_call;
+
+// The copy is cut off at the end of `text`, which is longer than any sentence.
+void copy_text(const std::string& sentence, std::array<char, 1024>& text) noexcept {
+  const std::size_t length = std::min(sentence.size(), text.size() - 1);
+  std::copy_n(sentence.begin(), length, text.begin());
+  text[length] = '\0';
+}
+
+// The node of the free block after the one at `node`, or of the first if that is null. free_list()
+// stops at the first node that is not sound, so no damaged link is followed.
 const node_t* node_after(const node_t* node) noexcept try {
   Heap* const heap = the_heap();
   if (heap == nullptr) return nullptr;
@@ -76,9 +96,24 @@ const node_t* node_after(const node_t* node) noexcept try {
 
 void* my_malloc(size_t size) {
   Heap* const heap = the_heap();
-  if (heap == nullptr) return nullptr;
-  Fault refused;  // NULL says it all
-  return std::bit_cast<void*>(heap->malloc(size, glassheap::granule_size, refused));
+  Fault& fault = last_call.fault;
+  fault = {};
+  last_call.text[0] = '\0';
+  if (heap != nullptr)
+    return std::bit_cast<void*>(heap->malloc(size, glassheap::granule_size, fault));
+  fault = no_page;
+  return nullptr;
+}
+
+const char* my_malloc_error(void) try {
+  LastCall& last = last_call;
+  if (!last.fault) return nullptr;
+  Heap* const heap = the_heap();
+  if (last.text[0] == '\0')
+    copy_text(heap == nullptr ? sentence(last.fault) : heap->explain(last.fault), last.text);
+  return last.text.data();
+} catch (const std::exception&) {
+  return "my_malloc returned NULL, and there is no memory to explain why.";
 }
 
 void my_free(void* payload) {

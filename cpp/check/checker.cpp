@@ -1,6 +1,6 @@
 #include "check/checker.hpp"
 
-#include "block/walk.hpp"
+#include <algorithm>
 
 namespace glassheap {
 namespace {
@@ -10,7 +10,7 @@ Fault broken(FaultKind kind, Rule rule, Offset start, std::uint64_t expected,
   return {.kind = kind, .rule = rule, .offset = start, .expected = expected, .found = found};
 }
 
-// True if `found` is as expected; otherwise `fault` says which rule is broken.
+// Returns true if `found` is as expected; otherwise sets `fault`.
 bool holds(Rule rule, FaultKind kind, Offset start, std::uint64_t expected, std::uint64_t found,
            Fault& fault) noexcept {
   if (found != expected) fault = broken(kind, rule, start, expected, found);
@@ -19,8 +19,8 @@ bool holds(Rule rule, FaultKind kind, Offset start, std::uint64_t expected, std:
 
 }  // namespace
 
-// Whether a block that started here has been freed, as far as can be told: it is free, or had no
-// payload and was merged. Of any other block that was merged, its payload lies in free memory.
+// Returns true if a block at `start` is known to be freed: it is free, or it had no payload and was
+// merged. The payload of any other merged block lies in free memory, which misplaced() finds.
 bool Checker::was_freed(Offset start) const noexcept {
   if (map_.free_at(start)) return true;
   return map_.has_tombstone(start) && map_.free_at(map_.block_around(start).start);
@@ -78,19 +78,39 @@ bool Checker::node(Offset start, Offset next, Offset prev, Fault& fault) const n
          holds(Rule::prev, kind, start, link_to(prev), node.prev, fault);
 }
 
-void Checker::inspect(Findings& findings, bool none_touch) const {
+void Checker::inspect(Faults& faults, bool none_touch) const {
   if (!map_.live_at(0) && !map_.free_at(0))
-    findings.push_back(broken(FaultKind::header_corrupted, Rule::coverage, 0, 1, 0));
+    faults.push_back(broken(FaultKind::header_corrupted, Rule::coverage, 0, 1, 0));
   bool after_free = false;
   for (const Block block : Walk(map_)) {
     const bool free = map_.free_at(block.start);
     Fault fault;
-    if (free ? !fill_holds(block, fault) : !sound(block, fault)) findings.push_back(fault);
+    if (free ? !fill_holds(block, fault) : !sound(block, fault)) faults.push_back(fault);
     if (none_touch && free && after_free)
-      findings.push_back(
-          broken(FaultKind::free_list_corrupted, Rule::neighbours, block.start, 0, 1));
+      faults.push_back(broken(FaultKind::free_list_corrupted, Rule::neighbours, block.start, 0, 1));
     after_free = free;
   }
+}
+
+// A block overruns its own redzone, or the front of the block behind it. No block is in front of
+// the first one.
+BlockView Checker::culprit_of(const Fault& fault) const noexcept {
+  const DamagedPart part = damaged_part(fault.rule);
+  if (part == DamagedPart::other || (part == DamagedPart::front && fault.offset == 0)) return {};
+  const Offset at = part == DamagedPart::back ? fault.offset : fault.offset - 1;
+  const BlockView view = view_block(bytes_, map_, map_.block_around(at));
+  return view.live ? view : BlockView{};
+}
+
+std::vector<BrokenRule> Checker::with_culprits(Faults faults) const {
+  const auto place = [](const Fault& fault) { return std::pair(fault.offset, fault.rule); };
+  std::ranges::sort(faults, {}, place);
+  const auto repeated = std::ranges::unique(faults, {}, place);
+  faults.erase(repeated.begin(), repeated.end());
+  std::vector<BrokenRule> rules;
+  rules.reserve(faults.size());
+  for (const Fault& fault : faults) rules.push_back({fault, culprit_of(fault)});
+  return rules;
 }
 
 }  // namespace glassheap

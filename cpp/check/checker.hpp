@@ -1,39 +1,53 @@
-// check.hpp: the one judge. Whatever is believed about a pointer, a header or a node is decided
-// here.
+// checker.hpp: Checker, the one place that decides whether a pointer, a header or a node is sound.
 //
-// A pointer is judged against the block map first, which lies outside the region and cannot be
-// forged, then against the header that stands in front of it, where the heap has headers:
+// A pointer is checked against the block map first, which lies outside the region and cannot be
+// forged; then against the header in front of it, if the heap has headers:
 //
-//     outside the region ............................ ForeignPointer
-//     not on a granule .............................. MisalignedPointer
-//     the payload of a block that is free ........... DoubleFree
-//     the payload of a block that is live ........... by its header: good, BadMagic,
-//     HeaderCorrupted else, in a free block ......................... DoubleFree, whatever was
-//     merged since else, in a live block ......................... InteriorPointer
+//     pointer                            verdict
+//     -----------------------------      ------------------------------------------------------
+//     payload of a live block            by the header: sound, bad_magic, or header_corrupted
+//     payload of a freed block           double_free
+//     outside the region                 foreign_pointer
+//     no multiple of 16                  misaligned_pointer
+//     elsewhere in a free block          double_free: its block has been merged into that one
+//     elsewhere in a live block          interior_pointer
 //
-// Cost: O(log64 n) a judgement; nothing is written.
+// The first row that applies decides: an empty payload of a freed block may be the region's end.
+// Cost: O(log64 n) for a pointer. Nothing is written.
 #pragma once
+
+#include <vector>
 
 #include "block/block.hpp"
 #include "block/block_map.hpp"
 #include "block/redzone.hpp"
+#include "block/walk.hpp"
 #include "glassheap/fault.hpp"
 
 namespace glassheap {
 
-// A live block whose header has been found sound.
+// A live block whose header was found sound.
 struct LiveBlock {
   Block block;
   Size size = 0;
   std::uint16_t serial = 0;
 };
 
+using Faults = std::vector<Fault>;
+
+// A broken rule, and the live block that most likely wrote there: the block in front of the damage.
+// Its extent is 0 if no live block is suspect.
+struct BrokenRule {
+  Fault fault;
+  BlockView culprit;
+};
+
 class Checker {
  public:
   Checker(const BlockBytes& bytes, const BlockMap& map) noexcept : bytes_(bytes), map_(map) {}
 
-  // Whether `payload` is the payload of a live block with a sound header; which block, or why not.
-  // `payload` is any number.
+  // Returns true if `payload`, which may be any number, is the payload of a live block with a sound
+  // header, and sets `live`; otherwise sets `fault`.
   [[nodiscard]] bool find_inline(Offset payload, LiveBlock& live, Fault& fault) const noexcept {
     const Offset start =
         bytes_.layout.start_of(payload);  // wraps below the first payload, and so is outside
@@ -52,19 +66,23 @@ class Checker {
     return (is_sound(block, header) || explain(start, fault)) && redzone_holds(live, fault);
   }
 
-  // The same, out of line, for calls in which it is not the most of the work.
+  // The same, out of line, for cold callers.
   [[nodiscard]] bool find(Offset payload, LiveBlock& found, Fault& fault) const noexcept;
 
-  // Whether the header of the live block `block` is sound, and its redzone.
+  // Returns true if the header of the live block `block` and its redzone are sound.
   [[nodiscard]] bool sound(Block block, Fault& fault) const noexcept;
 
-  // Whether the node of the free block at `start` says what the map says: its size, and as links
-  // `next` and `prev`, which the policy knows.
+  // Returns true if the node of the free block at `start` has the size that the map implies, and
+  // the links `next` and `prev`, which the policy knows.
   [[nodiscard]] bool node(Offset start, Offset next, Offset prev, Fault& fault) const noexcept;
 
-  // Every rule that a live block breaks, or free memory, or a pair of neighbours where no two free
-  // blocks touch. Nodes and lists are the policy's.
-  void inspect(Findings& findings, bool none_touch) const;
+  // Adds every rule that a live block breaks, or free memory, or, if `none_touch`, two free blocks
+  // that touch. The policy inspects nodes and lists.
+  void inspect(Faults& faults, bool none_touch) const;
+
+  // The faults by place, each rule once per place: an overwritten node is found by each of its
+  // neighbours.
+  [[nodiscard]] std::vector<BrokenRule> with_culprits(Faults faults) const;
 
  private:
   [[nodiscard]] Size on_offer(Block block) const noexcept {
@@ -74,6 +92,7 @@ class Checker {
     return header.magic == bytes_.magic() && bytes_.layout.fills(header.size, block.extent) &&
            header.seal == bytes_.seal(block.start, header);
   }
+  // In a build without checks.
   bool believe(Offset start, LiveBlock& live) const noexcept {
     live = {map_.block_at(start), 0, 0};
     const bool headed = bytes_.layout.has_headers();
@@ -87,10 +106,11 @@ class Checker {
   }
   [[nodiscard]] bool fill_holds(Block free, Fault& fault) const noexcept;
   [[nodiscard]] bool was_freed(Offset start) const noexcept;
-  // Why `payload` is not a live block's.
+  // The fault of a payload that is not a live block's.
   [[nodiscard, gnu::cold]] Fault misplaced(Offset payload) const noexcept;
-  // Which field of the unsound header at `start` is wrong. Returns false, for its callers.
+  // Finds the wrong field of the unsound header at `start`. Returns false, for its callers.
   [[nodiscard, gnu::cold]] bool explain(Offset start, Fault& fault) const noexcept;
+  [[nodiscard]] BlockView culprit_of(const Fault& fault) const noexcept;
 
   const BlockBytes& bytes_;
   const BlockMap& map_;

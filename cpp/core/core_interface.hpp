@@ -86,10 +86,9 @@ class CoreInterface {
   // zero_on_free or redzones.
   virtual void reset() noexcept = 0;
 
-  [[nodiscard]] virtual Findings inspect() const = 0;
+  // Every broken rule, by place.
+  [[nodiscard]] virtual std::vector<BrokenRule> inspect() const = 0;
   [[nodiscard]] virtual std::vector<BlockView> walk() const = 0;
-  // The block that contains the byte at `at`.
-  [[nodiscard]] virtual BlockView view_at(Offset at) const noexcept = 0;
   [[nodiscard]] virtual std::vector<Block> free_list() const = 0;
   // Extent of the largest free block, or 0.
   [[nodiscard]] virtual Size largest() const noexcept = 0;

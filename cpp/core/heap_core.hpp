@@ -144,19 +144,15 @@ class HeapCore final : public CoreInterface {
     seed();
   }
 
-  [[nodiscard, gnu::cold]] Findings inspect() const override {
-    Findings findings;
-    checker_.inspect(findings, space_.coalesces_all());
-    space_.policy().inspect(findings);
-    if (findings.empty()) inspect_counters(findings);
-    drop_repetitions(findings);
-    return findings;
+  [[nodiscard, gnu::cold]] std::vector<BrokenRule> inspect() const override {
+    Faults faults;
+    checker_.inspect(faults, space_.coalesces_all());
+    space_.policy().inspect(faults);
+    if (faults.empty()) inspect_counters(faults);
+    return checker_.with_culprits(std::move(faults));
   }
 
   [[nodiscard]] std::vector<BlockView> walk() const override { return view_all(bytes_, map_); }
-  [[nodiscard]] BlockView view_at(Offset at) const noexcept override {
-    return view_block(bytes_, map_, map_.block_around(at));
-  }
 
   [[nodiscard, gnu::cold]] std::vector<Block> free_list() const override {
     std::vector<Block> list;
@@ -256,7 +252,7 @@ class HeapCore final : public CoreInterface {
   [[gnu::cold, gnu::noinline]] void refuse(Size size, Size align, Fault& fault) noexcept {
     ++counters_.failures;
     fault.kind = FaultKind::out_of_memory;
-    fault.shortage.requested = size;
+    fault.argument = size;
     fault.shortage.align = align;
   }
 
@@ -280,13 +276,13 @@ class HeapCore final : public CoreInterface {
   }
 
   // Adds up the sizes in the headers, so it is called only if all headers are sound.
-  void inspect_counters(Findings& findings) const {
+  void inspect_counters(Faults& faults) const {
     const auto [requested, taken] = live_sums(bytes_, map_);
     if (requested == counters_.requested && taken == counters_.taken) return;
-    findings.push_back({.kind = FaultKind::header_corrupted,
-                        .rule = Rule::counters,
-                        .expected = counters_.requested,
-                        .found = requested});
+    faults.push_back({.kind = FaultKind::header_corrupted,
+                      .rule = Rule::counters,
+                      .expected = counters_.requested,
+                      .found = requested});
   }
 
   // --- Right of the bar: these write, and cannot fail. ------------------------------------------

@@ -31,7 +31,7 @@ Addressing::Addressing(const Options& options, const Region& region) noexcept
 
 bool Addressing::check_other_align(Size& align, Fault& fault) const noexcept {
   if (!is_power_of_two(align) || align > align_limit_) {
-    fault = {.kind = FaultKind::invalid_alignment, .expected = align_limit_, .found = align};
+    fault = {.kind = FaultKind::invalid_alignment, .argument = align, .maximum = align_limit_};
     return false;
   }
   align = std::max(align, granule_size);

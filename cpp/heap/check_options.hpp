@@ -6,7 +6,7 @@
 
 namespace glassheap {
 
-// Returns true if a heap can be opened with `options`. Otherwise `fault` says why not: invalid_size,
+// Returns true if a heap can be opened with `options`. Otherwise sets `fault`: invalid_size,
 // invalid_base, unknown_policy or unwanted_option.
 [[nodiscard]] bool check_options(const Options& options, Fault& fault) noexcept;
 

@@ -37,7 +37,7 @@ std::unique_ptr<Heap> Heap::open(const Options& options, Fault& fault) {
   if (!check_options(options, fault)) return nullptr;
   Region region = map_region(options);
   if (!region) {
-    fault = {.kind = FaultKind::no_pages, .found = options.size};
+    fault = {.kind = FaultKind::no_pages, .argument = options.size};
     return nullptr;
   }
   return std::unique_ptr<Heap>(new Heap(make_state(options, std::move(region))));

@@ -61,8 +61,8 @@ struct HeapState {
       hooks->on_free(payload);
     return true;
   }
-  // Completes a fault with the caller's side of it: addresses, and what a shortage is made of.
-  // Corruption makes the heap damaged. Returns false.
+  // Completes a fault: its addresses as the caller counts, the numbers of a shortage. Corruption
+  // makes the heap damaged. Returns false.
   [[gnu::cold, gnu::noinline]] bool refuse(Fault& fault, Address payload) noexcept;
 
   [[nodiscard]] Size on_offer(Size extent) const noexcept {

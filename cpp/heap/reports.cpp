@@ -1,3 +1,4 @@
+#include "base/format.hpp"
 #include "heap/heap_state.hpp"
 
 // Heap: reports on blocks, lists, sums and damage.
@@ -47,37 +48,49 @@ std::vector<BlockInfo> Heap::walk(Fault& fault) {
 
 namespace {
 
-void check_sentinel(const Region& region, Findings& findings) {
+void check_sentinel(const Region& region, std::vector<BrokenRule>& rules) {
   const std::optional<Offset> changed = region.changed_sentinel_byte();
   if (!changed) return;
-  findings.push_back({.kind = FaultKind::overflow_detected,
-                      .rule = Rule::sentinel,
-                      .expected = region.size(),
-                      .found = *changed});
+  const Fault fault{.kind = FaultKind::overflow_detected,
+                    .rule = Rule::sentinel,
+                    .expected = region.size(),
+                    .found = *changed};
+  rules.push_back({fault, {}});
 }
 
-// A list or a counter that is wrong as a whole has no culprit: its offset says nothing.
-BlockInfo culprit_of(const Fault& finding, const HeapState& heap) noexcept {
-  const bool itself = finding.rule == Rule::redzone;
-  const bool front = finding.rule >= Rule::magic && finding.rule <= Rule::prev;
-  if (!itself && (!front || finding.offset == 0)) return {};
-  const BlockView view = heap.core->view_at(finding.offset - (itself ? 0 : 1));
-  return view.live ? heap.info(view) : BlockInfo{};
+// Everything about the finding but its sentence.
+Finding as_finding(const HeapState& heap, const BrokenRule& rule) {
+  Finding finding;
+  finding.fault = rule.fault;
+  finding.fault.offset += heap.addresses.unused();
+  if (rule.culprit.block) finding.culprit = heap.info(rule.culprit);
+  return finding;
+}
+
+std::string sentence(const Finding& finding) {
+  std::string text = sentence(finding.fault);
+  const BlockInfo& culprit = finding.culprit;
+  if (culprit.extent == 0) return text;
+  return text + format(
+                    " The likely culprit is the block at 0x%llx, of %llu bytes, serial %u: it ends "
+                    "where the damage begins.",
+                    ull{culprit.address}, ull{culprit.size}, unsigned{culprit.serial});
 }
 
 }  // namespace
 
-Findings Heap::check(Fault& fault, std::vector<BlockInfo>* culprits) {
-  return state_->read(fault, [&](HeapState& heap) {
-    Findings findings = heap.core->inspect();
-    check_sentinel(heap.region, findings);
-    if (!findings.empty()) heap.shared.damaged = true;
-    for (Fault& finding : findings) {
-      if (culprits != nullptr) culprits->push_back(culprit_of(finding, heap));
-      finding.offset += heap.addresses.unused();
-    }
-    return findings;
+Findings Heap::check(Fault& fault) {
+  Findings findings = state_->read(fault, [](HeapState& heap) {
+    std::vector<BrokenRule> rules = heap.core->inspect();
+    check_sentinel(heap.region, rules);
+    if (!rules.empty()) heap.shared.damaged = true;
+    Findings found;
+    found.reserve(rules.size());
+    for (const BrokenRule& rule : rules) found.push_back(as_finding(heap, rule));
+    return found;
   });
+  for (Finding& finding : findings) finding.sentence = sentence(finding);
+  return findings;
 }
 
 Stats Heap::stats(Fault& fault) {

@@ -75,11 +75,11 @@ class AddressList : public PolicyBase<Self> {
   void list(Visit visit) const {
     links_.walk(ends_, visit);
   }
-  void inspect(Findings& findings) const {
-    if (ends_.first() != map_.free_from(0)) findings.push_back(broken_head());
+  void inspect(Faults& faults) const {
+    if (ends_.first() != map_.free_from(0)) faults.push_back(broken_head());
     for (Offset at = map_.free_from(0); at != nowhere; at = after(at)) {
       Fault fault;
-      if (!agrees_with_map(at, fault)) findings.push_back(fault);
+      if (!agrees_with_map(at, fault)) faults.push_back(fault);
     }
   }
   template <typename Visit>

@@ -191,13 +191,13 @@ class BinnedPolicy : public PolicyBase<Self> {
     bins_.walk(visit);
   }
   // Every node by itself; and if all are sound, that each is in its bin.
-  void inspect(Findings& findings) const {
-    const std::size_t before = findings.size();
-    PolicyBase<Self>::inspect(findings);
+  void inspect(Faults& faults) const {
+    const std::size_t before = faults.size();
+    PolicyBase<Self>::inspect(faults);
     Size listed = 0;
     this->self().list([&](Block) { ++listed; });
-    if (findings.size() == before && listed != this->map_.free_blocks())
-      findings.push_back(unlisted(this->map_.free_blocks(), listed));
+    if (faults.size() == before && listed != this->map_.free_blocks())
+      faults.push_back(unlisted(this->map_.free_blocks(), listed));
   }
   [[nodiscard]] Size own_memory() const noexcept { return bins_.own_memory(); }
   template <typename Visit>

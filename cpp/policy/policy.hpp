@@ -29,7 +29,7 @@
 //     on_allocate(block)     `block` has been allocated
 //     mark(), restore(...)   undo an allocation: see below
 //     list(visit)            visit(block) for the free blocks in list order, as far as it is sound
-//     inspect(findings)      adds every rule that the structure breaks
+//     inspect(faults)        adds every rule that the structure breaks
 //     own_memory()           the bytes that it keeps outside the region, in arrays from map.arena()
 //     visit_state(visit)     visit(number) for each number that it keeps beside those arrays
 //
@@ -90,10 +90,10 @@ class PolicyBase {
     for (Offset at = map_.free_from(0); at != nowhere; at = map_.free_from(at + granule_size))
       visit(map_.block_at(at));
   }
-  void inspect(Findings& findings) const {
+  void inspect(Faults& faults) const {
     list([&](Block block) {
       Fault fault;
-      if (!self().vet(block, fault)) findings.push_back(fault);
+      if (!self().vet(block, fault)) faults.push_back(fault);
     });
   }
   [[nodiscard]] Size own_memory() const noexcept { return 0; }
@@ -131,7 +131,7 @@ class PolicyBase {
 template <typename P>
 concept Policy =
     requires(P policy, const P& const_policy, Block block, const Request& request, Fault& fault,
-             Findings& findings, void (*visit)(Block), const typename P::Mark& mark) {
+             Faults& faults, void (*visit)(Block), const typename P::Mark& mark) {
       { P::description } -> std::convertible_to<const PolicyDescription&>;
       { P::coalescing } -> std::convertible_to<Coalescing>;
       { policy.clear() } noexcept;
@@ -151,7 +151,7 @@ concept Policy =
       { policy.restore(block, mark) } noexcept;
       { const_policy.own_memory() } noexcept -> std::same_as<Size>;
       const_policy.list(visit);
-      const_policy.inspect(findings);
+      const_policy.inspect(faults);
     };
 
 }  // namespace glassheap

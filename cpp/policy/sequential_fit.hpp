@@ -104,13 +104,13 @@ class SequentialFit : public PolicyBase<SequentialFit> {
   void list(Visit visit) const {
     links_.walk(ends_, visit);
   }
-  void inspect(Findings& findings) const {
-    const std::size_t before = findings.size();
-    PolicyBase::inspect(findings);
+  void inspect(Faults& faults) const {
+    const std::size_t before = faults.size();
+    PolicyBase::inspect(faults);
     Size listed = 0;
     list([&](Block) { ++listed; });
-    if (findings.size() == before && listed != map_.free_blocks())
-      findings.push_back(unlisted(map_.free_blocks(), listed));
+    if (faults.size() == before && listed != map_.free_blocks())
+      faults.push_back(unlisted(map_.free_blocks(), listed));
   }
 
  private:

@@ -221,7 +221,7 @@ bool Attachment::add_ref(Offset payload, Fault& fault) noexcept {
     if (free == nullptr && holder.payload == 0) free = &holder;
   }
   if (free == nullptr || number_ == 0) {
-    fault = {.kind = FaultKind::too_many_holders, .expected = most_holders};
+    fault = {.kind = FaultKind::too_many_holders, .maximum = most_holders};
     return false;
   }
   ++block_->holds;  // a count that is too high costs a search; one too low would hide an entry

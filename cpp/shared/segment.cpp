@@ -12,7 +12,7 @@ namespace glassheap::shared {
 namespace {
 
 bool refuse(int error, Fault& fault) noexcept {
-  fault = {.kind = FaultKind::system_error, .found = static_cast<std::uint64_t>(error)};
+  fault = {.kind = FaultKind::system_error, .system_error = error};
   return false;
 }
 

@@ -1,12 +1,12 @@
-// fault.hpp: everything that can be wrong, each with a name and a sentence.
+// fault.hpp: every reason to refuse a call, and every kind of damage.
 //
 // The core never throws: a call that is refused fills in a Fault and changes nothing. The same
 // Fault becomes an exception in Python, a line on stderr in C, and a finding of check(); so its
-// sentence is written once, here.
+// sentence is composed in one place, sentence().
 #pragma once
 
 #include <string>
-#include <vector>
+#include <string_view>
 
 #include "glassheap/types.hpp"
 
@@ -14,7 +14,7 @@ namespace glassheap {
 
 enum class FaultKind : std::uint8_t {
   none,
-  // The request.
+  // The request cannot be served.
   out_of_memory,
   no_pages,
   invalid_size,
@@ -22,24 +22,24 @@ enum class FaultKind : std::uint8_t {
   invalid_base,
   unknown_policy,
   unwanted_option,
-  // The pointer.
+  // The pointer is not that of a live block's payload.
   foreign_pointer,
   misaligned_pointer,
   interior_pointer,
   double_free,
   stale_handle,
-  pinned,
-  // The bytes.
+  // Bytes that the heap relies on are not as it wrote them.
   bad_magic,
   header_corrupted,
   free_list_corrupted,
   overflow_detected,
   write_after_free,
-  // The heap.
+  // The state of the heap, or of a block, rules out the call.
+  pinned,
   heap_damaged,
   heap_busy,
   heap_closed,
-  // What processes share.
+  // The segment of a shared heap, or another process.
   lock_timeout,
   attach_timeout,
   bad_image,
@@ -47,7 +47,9 @@ enum class FaultKind : std::uint8_t {
   system_error,
 };
 
-// What a sound heap keeps, one name each; a broken one says what the damaged field is.
+enum class FaultCategory : std::uint8_t { none, request, pointer, corruption, state, sharing };
+
+// The rules that a sound heap keeps. The rule that is broken names the damaged field.
 enum class Rule : std::uint8_t {
   none,
   magic,       // a live header holds the heap's magic number
@@ -61,54 +63,75 @@ enum class Rule : std::uint8_t {
   neighbours,  // no two free blocks touch
   coverage,    // the blocks cover the region from its first byte to its last
   counters,    // the counters are the sums over the blocks
-  redzone,     // nothing was written behind a payload
-  fill,        // nothing was written into free memory
-  sentinel,    // nothing was written behind a region in somebody else's buffer
+  redzone,     // the bytes behind a payload are as the heap wrote them
+  fill,        // the bytes of free memory are as the heap filled them
+  sentinel,    // the bytes behind a region in a borrowed buffer are as the heap wrote them
 };
 
-// What stood in the way of a request, in bytes of payload. Where the largest block would have done,
-// it was the alignment; or, where none was asked for, what comes before in the batch, which was
-// taken back.
+// The part of the block at Fault::offset that was overwritten where a rule is broken: its front,
+// which is its header or node; the bytes behind its payload; or another place, also outside of it.
+enum class DamagedPart : std::uint8_t { other, front, back };
+
+// The heap as it was when it could not serve a request: after a batch was taken back, if the
+// request was one of a batch.
 struct Shortage {
-  Size requested = 0;
-  Size available = 0;
-  Size largest = 0;
-  Size free_blocks = 0;
-  Size align = granule_size;  // what the payload was to start at a multiple of
+  Size available = 0;         // bytes of payload that all free blocks offer together
+  Size largest = 0;           // bytes of payload that the largest free block offers
+  Size free_blocks = 0;       // a count
+  Size align = granule_size;  // requested alignment of the payload
 };
 
+// A field that the kind does not use is zero.
 struct Fault {
   FaultKind kind = FaultKind::none;
-  Rule rule = Rule::none;
-  Address address = 0;    // the pointer that was given, as the caller counts
+  Rule rule = Rule::none;     // corruption: the rule that is broken
+  std::uint16_t minimum = 0;  // invalid_size: the least size
+  int system_error = 0;       // system_error: errno
+
+  Address address = 0;    // the pointer that was passed, as the caller counts
   Address owner = 0;      // interior_pointer: the payload of the block that it points into
-  std::size_t index = 0;  // a batch: which of its sizes, or of its addresses that are not 0
-  Offset offset = 0;      // corruption: the block's first byte; write_after_free: the byte written
-  Size least = 0;         // invalid_size: of a region
-  const char* field = nullptr;  // bad_image: what of it is wrong
-  std::uint64_t expected = 0;   // overflow_detected: the payload's size
-  std::uint64_t found = 0;      // and which byte behind it was written, counted from its first
-  Shortage shortage = {};
+  std::size_t index = 0;  // a batch: which of its sizes, or of its addresses other than 0
+
+  std::uint64_t argument = 0;   // the size, alignment or base that was refused
+  std::uint64_t maximum = 0;    // the largest size or alignment; too_many_holders: the limit
+  const char* field = nullptr;  // bad_image: the wrong field; unwanted_option: the option
+
+  Offset offset = 0;           // corruption: the block's first byte; write_after_free: the byte
+  std::uint64_t expected = 0;  // the value that the rule requires; redzone: the payload's size
+  std::uint64_t found = 0;     // the value that is there; redzone: index of the overwritten byte
+  Shortage shortage = {};      // out_of_memory
 
   [[nodiscard]] explicit operator bool() const noexcept { return kind != FaultKind::none; }
 };
+static_assert(sizeof(Fault) <= 112, "Every call zeroes one.");
 
-using Findings = std::vector<Fault>;
-
-// Sorts by place, and keeps one of those that say the same of the same place: a node that was
-// written over is found by each of its neighbours.
-void drop_repetitions(Findings& findings);
-
-// Corruption, as opposed to misuse: bytes that the heap relies on are not as it wrote them.
-[[nodiscard]] constexpr bool is_corruption(FaultKind kind) noexcept {
-  return kind >= FaultKind::bad_magic && kind <= FaultKind::write_after_free;
+[[nodiscard]] FaultCategory category_of(FaultKind kind) noexcept;
+// Returns true for damaged bytes, as opposed to misuse.
+[[nodiscard]] inline bool is_corruption(FaultKind kind) noexcept {
+  return category_of(kind) == FaultCategory::corruption;
 }
+[[nodiscard]] DamagedPart damaged_part(Rule rule) noexcept;
 
-// The name of the exception class that stands for `kind` in Python.
+// The name of the exception class for `kind` in Python.
 [[nodiscard]] const char* name_of(FaultKind kind) noexcept;
 [[nodiscard]] const char* name_of(Rule rule) noexcept;
 
-// What was wrong, where, what was expected, and what to do: one sentence or two, no line break.
-[[nodiscard]] std::string sentence(const Fault& fault);
+// The reason for an out_of_memory.
+enum class ShortageCause : std::uint8_t {
+  memory,         // the free blocks together are too small
+  fragmentation,  // together they are large enough, and none is alone
+  alignment,      // a free block is large enough, but not from an aligned address on
+  batch,          // a free block is large enough, but earlier sizes of the batch need it
+};
+[[nodiscard]] ShortageCause cause_of(const Fault& shortage) noexcept;
+
+// 1 - (1 + available / requested) / free_blocks, at least 0: near 0 for a lack of memory, near 1
+// for fragmentation (M. Gorman, Linux, mm/vmstat). 0 without a free block, or for 0 bytes.
+[[nodiscard]] double fragmentation_index(Size requested, Size available, Size free_blocks) noexcept;
+
+// One or two sentences without a line break: the fault, its place, the value expected, the remedy.
+// `argument`, if given, is the text of Fault::argument for a number that 64 bits do not hold. The
+// largest number stands for itself and for every larger one.
+[[nodiscard]] std::string sentence(const Fault& fault, std::string_view argument = {});
 
 }  // namespace glassheap

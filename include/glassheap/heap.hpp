@@ -1,8 +1,8 @@
 // heap.hpp: a heap over one region of memory, whatever its policy.
 //
-// A call that can be refused has a Fault& at its end. When it is refused, the fault says why, and
-// nothing has changed but the count of failures. Any number of threads may call one heap, unless it
-// was opened for one (Options::threads). All sizes are in bytes.
+// A call that can be refused takes a Fault& as its last parameter. A refused call sets it, and
+// changes nothing but the count of failures. Any number of threads may call one heap, unless it was
+// opened for one (Options::threads). All sizes are in bytes.
 #pragma once
 
 #include <memory>
@@ -60,6 +60,14 @@ struct BlockInfo {
   bool live;
   std::uint16_t serial;  // 0 for a free block
 };
+
+// A broken rule, as check() finds it.
+struct Finding {
+  Fault fault;
+  BlockInfo culprit{};   // the live block that most likely wrote there; extent 0: none is suspect
+  std::string sentence;  // sentence(fault), and one about the culprit
+};
+using Findings = std::vector<Finding>;
 
 class Heap {
  public:
@@ -135,14 +143,16 @@ class Heap {
   // The sizes in list order on one line, Free(112)->Free(3824), or (none); no line break.
   [[nodiscard]] std::string free_list_line(Fault& fault);
   [[nodiscard]] std::vector<BlockInfo> walk(Fault& fault);
-  // Every broken rule. The heap is damaged from then on, if there is one. `culprits`, if given, gets
-  // for each the live block that most likely wrote there: the block in front of the damage; or one
-  // without extent, where no live block is suspect.
-  [[nodiscard]] Findings check(Fault& fault, std::vector<BlockInfo>* culprits = nullptr);
+  // Every broken rule, by place. A heap that breaks one is damaged from then on.
+  [[nodiscard]] Findings check(Fault& fault);
   [[nodiscard]] Stats stats(Fault& fault);
   [[nodiscard]] Size available_memory(Fault& fault) noexcept;
   [[nodiscard]] Size largest_free(Fault& fault) noexcept;
   [[nodiscard]] Size live_blocks(Fault& fault) noexcept;
+  // The sentence of a fault that this heap reported. For out_of_memory also the cause, and the live
+  // blocks between the two largest free blocks, if fragmentation is the cause: as the heap is now,
+  // and omitted if it cannot be read. O(n) in the number of blocks then.
+  [[nodiscard]] std::string explain(const Fault& fault);
   // Bytes that the heap takes outside its region: block map, index, and itself.
   [[nodiscard]] Size own_memory(Fault& fault) noexcept;
 

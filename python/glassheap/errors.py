@@ -1,8 +1,10 @@
-"""Every exception of the heap: one root, and for each the builtin that a Python user would catch.
+"""The exceptions of the heap: one root, and for each the builtin that a Python user would catch.
 
-Each message is a sentence or two: what was wrong, where, what was expected, what to do. The numbers
-in it can be read off the exception, as the attributes named below.
+A message of one or two sentences has the fault, its place, the expected value and the remedy. Its
+numbers are attributes of the exception, as documented below.
 """
+
+from glassheap import _core
 
 __all__ = [
     "AttachError",
@@ -31,76 +33,74 @@ __all__ = [
 
 
 class HeapError(Exception):
-    """Anything that a heap refuses or finds."""
+    """Root of all errors of a heap."""
 
 
 class OutOfMemory(HeapError, MemoryError):
     """No free block can serve the request, or the system gives no pages for a region.
 
-    The message says what was missing, memory or a large enough piece of it, and what stands between
-    the largest pieces. It is put together when it is read: an exception that nobody looks at costs
-    no walk over the heap. So its last sentence is of the heap as it is then. The numbers are of the
-    heap as the call left it: of a batch that was refused nothing is taken.
+    The message names the cause, a lack of memory or fragmentation, and the live blocks between the
+    two largest free blocks. It is built when it is read, so an exception that is never printed
+    costs no walk over the heap: its last sentence describes the heap at that time. The numbers
+    describe the heap as the call left it; a refused batch takes nothing.
     """
 
     requested: int
-    """Bytes asked for, exactly as they were given."""
+    """Bytes asked for, exactly as given."""
     available: int
-    """Bytes on offer in all free blocks together; absent where there is no heap yet."""
+    """Bytes on offer in all free blocks together; absent if there is no heap yet."""
     largest: int
-    """Bytes that the largest free block offers; absent where there is no heap yet."""
+    """Bytes that the largest free block offers; absent if there is no heap yet."""
     free_blocks: int
-    """How many free blocks there are; absent where there is no heap yet."""
+    """The number of free blocks; absent if there is no heap yet."""
     align: int
-    """What the payload was to start at a multiple of; absent where there is no heap yet."""
-    heap: object
-    """The Heap that refused; absent where there is none yet, and in a copy that was unpickled."""
+    """The requested alignment of the payload; absent if there is no heap yet."""
+    heap: _core.Heap
+    """The Heap that refused; absent if there is none yet, and from a copy."""
 
     @property
     def fragmentation_index(self) -> float:
-        """Near 0 for a lack of memory, near 1 for fragmentation, which 1/2 divides.
+        """Near 0 for a lack of memory, near 1 for fragmentation; 1/2 separates the two.
 
         1 - (1 + F/r) / N for a request of r bytes that failed with F bytes in N free blocks
-        (M. Gorman, Linux, mm/vmstat), and 0 where there was no free block, or r was 0. Raises
-        AttributeError if and only if there was no heap yet.
+        (M. Gorman, Linux, mm/vmstat), but at least 0; and 0 if there was no free block, or r was 0.
+        Raises AttributeError if and only if there was no heap yet.
         """
-        blocks, requested = self.free_blocks, self.requested
-        if not blocks or not requested:
-            return 0.0
-        return max(0.0, 1 - (1 + self.available / requested) / blocks)
+        return _core.Heap._fragmentation_index(self.requested, self.available, self.free_blocks)
 
     def __str__(self) -> str:
-        """The sentences; whatever text the exception was made with, if it was made with any."""
-        if super().args or not hasattr(self, "free_blocks"):
+        """The message, built by the heap; or the text that the exception was made with."""
+        heap: _core.Heap | None = getattr(self, "heap", None)
+        if super().args or heap is None:
             return super().__str__()
-        from glassheap.shortage import explain
-
-        return explain(self)
+        return heap._explain(
+            self.requested, self.available, self.largest, self.free_blocks, self.align
+        )
 
     @property
     def args(self) -> tuple[object, ...]:  # type: ignore[override]
-        """The text, as in any other exception; put together when it is asked for."""
+        """The message, as in any other exception; built when it is read."""
         return super().args or (str(self),)
 
     def __reduce__(self) -> tuple[object, ...]:
-        """A copy in another process has the text and the numbers, and not the heap."""
+        """Pickle the message and the numbers, and not the heap."""
         numbers = {name: value for name, value in vars(self).items() if name != "heap"}
         return type(self), (str(self),), numbers
 
 
 class InvalidSize(HeapError, ValueError):
-    """A size is negative, or a region's is out of range."""
+    """A size is negative, or that of a region is out of range."""
 
 
 class InvalidAlignment(HeapError, ValueError):
-    """An alignment that is no power of two up to a quarter of the region, or an odd base."""
+    """An align is no power of two up to a quarter of the region, or a base no multiple of 16."""
 
 
 class InvalidPointer(HeapError, ValueError):
     """An address is not that of a live block's payload: root of the five below."""
 
     address: int
-    """The address, exactly as it was given."""
+    """The address, exactly as given."""
 
 
 class ForeignPointer(InvalidPointer):
@@ -120,20 +120,20 @@ class DoubleFree(InvalidPointer):
 
 
 class StaleHandle(InvalidPointer):
-    """A Block whose memory was freed, or whose heap was reset, since it was allocated."""
+    """The memory of a Block was freed, or its heap was reset, since it was allocated."""
 
 
 class HeapCorrupted(HeapError, RuntimeError):
     """Bytes that the heap relies on are not as it wrote them: root of the five below."""
 
     offset: int
-    """Bytes from the start of the region to the block that is damaged."""
+    """Bytes from the start of the region to the damaged block."""
     field: str
     """The damaged field: magic, size, seal, node size, next, prev, head, redzone, fill."""
     expected: int
-    """What the field should hold."""
+    """The value that the field should have."""
     found: int
-    """What it holds."""
+    """The value that it has."""
 
 
 class BadMagic(HeapCorrupted):
@@ -141,7 +141,7 @@ class BadMagic(HeapCorrupted):
 
 
 class HeaderCorrupted(HeapCorrupted):
-    """Size or seal of a live block's header do not agree with the block map."""
+    """The size or seal in a live block's header does not agree with the block map."""
 
 
 class FreeListCorrupted(HeapCorrupted):
@@ -159,12 +159,12 @@ class OverflowDetected(HeapCorrupted):
 class WriteAfterFree(HeapCorrupted):
     """With checks='debug': a byte of free memory was written.
 
-    `offset` is that of the byte, `expected` its value as the heap filled it, `found` the one there.
+    `offset` is that of the byte, `expected` its value as the heap filled it, `found` its value now.
     """
 
 
 class HeapDamaged(HeapError, RuntimeError):
-    """The heap was found corrupt, and is not changed any more until reset()."""
+    """The heap was found corrupt, and refuses every change until reset()."""
 
 
 class HeapClosed(HeapError, ValueError):
@@ -172,20 +172,20 @@ class HeapClosed(HeapError, ValueError):
 
 
 class AttachError(HeapError, OSError):
-    """A shared heap that cannot be attached to: root of the two below."""
+    """A shared heap cannot be attached to: root of the two below."""
 
 
 class BadImage(AttachError):
-    """What is there is no heap, or not one that can be used here; `field` says which part of it."""
+    """The bytes are no heap, or not one that can be used here; `field` names the wrong part."""
 
     field: str
-    """What is not as it must be: magic, version, machine, policy, options, checksum, size, layout,
-    or the rule that its blocks break."""
+    """The wrong part: magic, version, machine, policy, options, checksum, size, layout, or the rule
+    that the blocks break."""
 
 
 class AttachTimeout(AttachError):
-    """Whoever makes the heap has not finished in the time that was given."""
+    """The process that creates the heap did not finish within the timeout."""
 
 
 class LockTimeout(HeapError, TimeoutError):
-    """Another process has had the heap's lock all the time that was given."""
+    """Another process held the heap's lock for the whole timeout."""

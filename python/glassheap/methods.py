@@ -80,7 +80,7 @@ def array(
     any view of it, the block is pinned as by Heap.view; with the last of them it is freed.
 
     Raises what malloc raises, ValueError for an invalid shape or order, TypeError for a dtype that
-    holds Python objects, ImportError without the extra: pip install 'glassheap[numpy]'.
+    holds Python objects, ImportError without numpy: pip install numpy.
     """
     from glassheap import numpy
 

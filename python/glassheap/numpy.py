@@ -23,7 +23,7 @@ try:
     import numpy as np
 except ImportError as error:
     raise ImportError(
-        "arrays in a heap need NumPy, which cannot be imported: pip install 'glassheap[numpy]'."
+        "arrays in a heap need NumPy, which cannot be imported: pip install numpy."
     ) from error
 
 if TYPE_CHECKING:

@@ -1,9 +1,9 @@
 """The directories of the package's C++ files.
 
-The package contains the headers, the static library and a CMake config, so that a C++ project can
-build against the same code that Python runs. One installation step puts them beside the compiled
-module, so their directory is derived from that module's. This also holds for an editable install,
-where the Python sources are elsewhere.
+The package contains the headers, the static library, a CMake config and a pkg-config file, so that
+a C++ project can build against the same code that Python runs. One installation step puts them
+beside the compiled module, so their directory is derived from that module's. This also holds for an
+editable install, where the Python sources are elsewhere.
 """
 
 from __future__ import annotations
@@ -27,6 +27,14 @@ def cmake_dir() -> Path:
     Raises FileNotFoundError if and only if this installation lacks the CMake config.
     """
     return _installed("lib", "cmake", "glassheap")
+
+
+def pkgconfig_dir() -> Path:
+    """The directory to add to `PKG_CONFIG_PATH`: it holds `glassheap.pc`.
+
+    Raises FileNotFoundError if and only if this installation lacks the pkg-config file.
+    """
+    return _installed("lib", "pkgconfig")
 
 
 def _installed(*parts: str) -> Path:

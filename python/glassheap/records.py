@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from glassheap import _core
-
 
 class FreeBlock(NamedTuple):
     """One element of the free list."""
@@ -76,19 +74,13 @@ class _Finding(NamedTuple):
 
 
 class Finding(_Finding):
-    """One broken rule, as Heap.check reports it; str() gives a sentence or two."""
+    """One broken rule, as Heap.check reports it; str() gives a few sentences."""
 
     culprit: BlockInfo | None = None
     """The live block that most likely wrote there: the one whose payload was overrun, or the one
     in front of an overwritten header or node. None if no live block is suspect."""
+    _sentence: str = ""
 
     def __str__(self) -> str:
-        """The broken rule, and the likely culprit."""
-        sentence = _core._describe(*self)
-        if self.culprit is None:
-            return sentence
-        block = self.culprit
-        return (
-            f"{sentence} The likely culprit is the block at {block.address:#x}, of {block.size} "
-            f"bytes, serial {block.serial}: it ends where the damage begins."
-        )
+        """The broken rule, and the likely culprit. The repr of a finding that no heap reported."""
+        return self._sentence or repr(self)

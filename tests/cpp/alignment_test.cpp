@@ -80,8 +80,8 @@ TEST_P(Alignment, ThatIsNoPowerOfTwoOrTooLargeIsRefused) {
                            Size{1} << 62, Size{1} << 63, ~Size{0}}) {
     const Fault fault = heap.refused_malloc(16, align);
     EXPECT_EQ(fault.kind, FaultKind::invalid_alignment) << align;
-    EXPECT_EQ(fault.found, align);
-    EXPECT_EQ(fault.expected, 1024U);
+    EXPECT_EQ(fault.argument, align);
+    EXPECT_EQ(fault.maximum, 1024U);
     EXPECT_EQ(heap.refused_realloc(payload, 16, align).kind, FaultKind::invalid_alignment);
     EXPECT_EQ(heap.refused_realloc(0, 16, align).kind, FaultKind::invalid_alignment);
   }

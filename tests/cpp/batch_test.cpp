@@ -97,7 +97,7 @@ TEST_P(RefusedBatch, ChangesNothing) {
     sizes[at] = 4096;
     const Fault fault = refused_malloc_many(heap, sizes);
     EXPECT_EQ(fault.kind, FaultKind::out_of_memory);
-    EXPECT_EQ(fault.shortage.requested, 4096U);
+    EXPECT_EQ(fault.argument, 4096U);
     EXPECT_EQ(fault.index, at);
   }
   EXPECT_EQ(heap.stats().failures, 12U);
@@ -113,11 +113,11 @@ TEST_P(BatchShortage, ReportsTheHeapAfterTheRollback) {
   for (const std::vector<Size>& sizes : {hopeless, crowded}) {
     const Fault fault = refused_malloc_many(heap, sizes);
     EXPECT_EQ(fault.kind, FaultKind::out_of_memory);
-    EXPECT_EQ(fault.shortage.requested, sizes[fault.index]);
+    EXPECT_EQ(fault.argument, sizes[fault.index]);
     EXPECT_EQ(fault.shortage.available, before.available);
     EXPECT_EQ(fault.shortage.largest, before.largest_free);
     EXPECT_EQ(fault.shortage.free_blocks, before.free_blocks);
-    EXPECT_EQ(sentence(fault).find("in the batch") == std::string::npos, sizes == hopeless);
+    EXPECT_EQ(sentence(fault).find("of the batch") == std::string::npos, sizes == hopeless);
   }
 }
 

@@ -4,6 +4,7 @@
  * output of the library, and its abort, are tested in a child process whose output goes to a pipe. */
 #define _POSIX_C_SOURCE 200809L
 
+#include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -253,7 +254,70 @@ static void an_invalid_free_aborts_the_program(void) {
   expect_abort(free_after_an_underflow, "magic number 0x0 instead of 0xDEADBEEF");
 }
 
+/* --- The reason for a NULL. ------------------------------------------------------------------- */
+
+static void a_null_has_a_reason(void) {
+  char expected[512];
+  unsigned char* blocks[64];
+  const char* reason;
+  int i;
+  reset_heap();
+  for (i = 0; i < 64; ++i) blocks[i] = my_malloc(48);
+  CHECK(my_malloc_error() == NULL);
+  for (i = 0; i < 64; i += 2) my_free(blocks[i]);
+  CHECK(my_malloc(100) == NULL);
+  reason = my_malloc_error();
+  snprintf(
+      expected, sizeof expected,
+      "no free block can hold 100 bytes: 1536 are available in 32 free blocks, the largest of "
+      "which offers 48. Free something, ask for less, or open a larger heap. The cause is "
+      "fragmentation (fragmentation index 0.49): in one piece, the free memory would do. "
+      "Between the largest two, of 48 and 48 bytes, one live block stands: 48 bytes at 0x%llx.",
+      (unsigned long long)(uintptr_t)blocks[1]);
+  CHECK(reason != NULL && strcmp(reason, expected) == 0);
+  CHECK(my_malloc_error() == reason);
+  my_free(blocks[1]);
+  CHECK(my_malloc(100) == blocks[0]);
+  CHECK(my_malloc_error() == NULL);
+}
+
+static void the_reason_is_that_of_the_last_call(void) {
+  unsigned char* p;
+  reset_heap();
+  CHECK(my_malloc(5000) == NULL);
+  CHECK(strstr(my_malloc_error(), "5000 bytes") != NULL);
+  CHECK(my_malloc(SIZE_MAX) == NULL);
+  CHECK(strstr(my_malloc_error(), "2^64 - 1 bytes or more") != NULL);
+  CHECK(strstr(my_malloc_error(), "a lack of memory") != NULL);
+  p = my_malloc(64);
+  CHECK(my_malloc_error() == NULL);
+  p[-8] ^= 1;
+  CHECK(my_malloc_on_fault(another_handler) == NULL);
+  my_free(p);
+  CHECK(my_malloc_on_fault(NULL) == another_handler);
+  CHECK(my_malloc(1) == NULL);
+  CHECK(strstr(my_malloc_error(), "found corrupt") != NULL);
+  reset_heap();
+}
+
+static void* expect_a_reason_of_this_thread(void* unused) {
+  CHECK(my_malloc_error() == NULL);
+  CHECK(my_malloc(6000) == NULL);
+  CHECK(strstr(my_malloc_error(), "6000 bytes") != NULL);
+  return unused;
+}
+
+static void each_thread_has_its_own_reason(void) {
+  pthread_t thread;
+  reset_heap();
+  CHECK(my_malloc(5000) == NULL);
+  CHECK(pthread_create(&thread, NULL, expect_a_reason_of_this_thread, NULL) == 0);
+  pthread_join(thread, NULL);
+  CHECK(strstr(my_malloc_error(), "5000 bytes") != NULL);
+}
+
 int main(void) {
+  CHECK(my_malloc_error() == NULL);
   a_fresh_heap_offers_4080_bytes();
   the_header_is_in_front_of_the_payload();
   blocks_do_not_overlap();
@@ -264,6 +328,9 @@ int main(void) {
   a_list_is_printed_on_one_line();
   a_handler_is_called_for_each_fault();
   an_invalid_free_aborts_the_program();
+  a_null_has_a_reason();
+  the_reason_is_that_of_the_last_call();
+  each_thread_has_its_own_reason();
   if (failures == 0) puts("c_api_test: all checks hold.");
   return failures == 0 ? 0 : 1;
 }

@@ -110,7 +110,7 @@ class InvariantChecked {
       expect(is_stamped(payload, stamp.mark, stamp.size), "a payload was written to");
     expect_tiling();
     Fault fault;
-    for (const Fault& finding : heap_->check(fault)) return sentence(finding);
+    for (const Finding& finding : heap_->check(fault)) return finding.sentence;
     return failure_;
   }
   // The order of the free list is up to the policy.

@@ -120,8 +120,8 @@ TEST_P(Corruption, IsFoundByCheckAndFreezesTheHeapUntilReset) {
     const Findings findings = heap.check();
     if (findings.empty() && seal_collides(heap, flip)) return;
     ASSERT_EQ(findings.size(), 1U);
-    expect_named(findings[0], heap, flip);
-    EXPECT_FALSE(sentence(findings[0]).empty());
+    expect_named(findings[0].fault, heap, flip);
+    EXPECT_FALSE(findings[0].sentence.empty());
     expect_readable(heap);
     expect_frozen(heap, flip.block.address);
     damaged.stamps.expect_intact();
@@ -134,7 +134,7 @@ TEST_P(Corruption, IsFoundAsTheRuleThatItBreaks) {
   for_each_flip([this](Damaged& damaged, const Flip& flip) {
     const Findings findings = damaged.heap.check();
     if (findings.empty() && seal_collides(damaged.heap, flip)) return;
-    const Rule rule = findings.at(0).rule;
+    const Rule rule = findings.at(0).fault.rule;
     if (flip.block.live) {
       EXPECT_EQ(rule == Rule::magic, flip.byte >= 8 && flip.byte < 12);
       EXPECT_TRUE(rule != Rule::size || flip.byte < 8);

@@ -280,7 +280,7 @@ TEST_P(Overwrites, OfAnyKindAreContained) {
     play(heap, random);
     expect_readable(heap);
     Fault ignored;
-    for (const Fault& finding : heap->check(ignored)) ASSERT_FALSE(sentence(finding).empty());
+    for (const Finding& finding : heap->check(ignored)) ASSERT_FALSE(finding.sentence.empty());
     expect_recovery(heap);
     ASSERT_FALSE(HasFailure()) << "seed " << seed;
   }

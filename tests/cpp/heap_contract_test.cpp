@@ -161,7 +161,7 @@ TEST_P(HeapContract, NoImpossibleSizeIsServed) {
   for (const Size size : sizes) {
     const Fault fault = heap.refused_malloc(size);
     EXPECT_EQ(fault.kind, FaultKind::out_of_memory) << size;
-    EXPECT_EQ(fault.shortage.requested, size);
+    EXPECT_EQ(fault.argument, size);
   }
   EXPECT_EQ(heap.stats().failures, sizes.size());
 }

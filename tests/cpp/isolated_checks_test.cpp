@@ -60,10 +60,10 @@ TEST_P(EverySeal, OnASizeOfTheSameExtentIsFoundByCheck) {
     GTEST_SKIP() << "No seal of 65,536 fits: a rare key.";
   const Findings findings = heap_.check();
   ASSERT_EQ(findings.size(), 1U);
-  EXPECT_EQ(findings[0].kind, FaultKind::header_corrupted);
-  EXPECT_EQ(findings[0].rule, Rule::counters);
-  EXPECT_EQ(findings[0].expected, 100U);
-  EXPECT_EQ(findings[0].found, 99U);
+  EXPECT_EQ(findings[0].fault.kind, FaultKind::header_corrupted);
+  EXPECT_EQ(findings[0].fault.rule, Rule::counters);
+  EXPECT_EQ(findings[0].fault.expected, 100U);
+  EXPECT_EQ(findings[0].fault.found, 99U);
 }
 
 // --- The details of a fault. --------------------------------------------------------------------
@@ -127,10 +127,10 @@ TEST(Diagnosis, OfAnEmptyBlockIsNoDoubleFreeOnceItsPlaceIsLiveAgain) {
 class HandmadeMap : public ::testing::Test {
  protected:
   [[nodiscard]] std::vector<Rule> broken_rules(bool none_touch) const {
-    Findings findings;
-    Checker(bytes_, map_).inspect(findings, none_touch);
+    Faults faults;
+    Checker(bytes_, map_).inspect(faults, none_touch);
     std::vector<Rule> rules;
-    for (const Fault& finding : findings) rules.push_back(finding.rule);
+    for (const Fault& fault : faults) rules.push_back(fault.rule);
     return rules;
   }
 

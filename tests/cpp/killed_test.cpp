@@ -131,7 +131,7 @@ class Trials {
     const std::vector<BlockInfo> now = heap_->walk(fault_);
     ASSERT_FALSE(fault_) << sentence(fault_);
     const Findings findings = heap_->check(fault_);
-    ASSERT_TRUE(findings.empty()) << sentence(findings.front());
+    ASSERT_TRUE(findings.empty()) << findings.front().sentence;
     ASSERT_LE(heap_->stats(fault_).recovered, 2U);
     expect_all_covered(now);
     std::size_t known = 0;

@@ -233,7 +233,7 @@ class Model {
   if (auto text = difference_of_lists(heap, model); !text.empty()) return text;
   Fault fault;
   const Findings findings = heap.check(fault);
-  return findings.empty() ? "" : sentence(findings.front());
+  return findings.empty() ? "" : findings.front().sentence;
 }
 
 }  // namespace glassheap

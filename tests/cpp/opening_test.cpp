@@ -105,7 +105,7 @@ TEST_P(HeaderlessOpening, WithBase0ARegionOfOneGranuleIsRefused) {
   for (const Size size : {Size{1}, Size{16}, Size{31}}) {
     EXPECT_EQ(open(size, 0, fault), nullptr) << size;
     EXPECT_EQ(fault.kind, FaultKind::invalid_size);
-    EXPECT_EQ(fault.least, 32U);
+    EXPECT_EQ(fault.minimum, 32U);
   }
   fault = {};
   EXPECT_NE(open(32, 0, fault), nullptr);
@@ -120,7 +120,7 @@ TEST_P(Opening, RefusesAnImpossibleSize) {
     Fault fault;
     EXPECT_EQ(Heap::open(options(size), fault), nullptr);
     EXPECT_EQ(fault.kind, FaultKind::invalid_size);
-    EXPECT_EQ(fault.found, size);
+    EXPECT_EQ(fault.argument, size);
   }
 }
 
@@ -142,19 +142,19 @@ TEST(OpeningByName, RefusesAnUnknownPolicy) {
   }
 }
 
-// Fault::found says which option was refused: 0 fit, 1 order, 2 coalesce.
 TEST(OpeningByName, RefusesTheSettingsOfAnotherPolicy) {
   for (const std::string_view name : policy_names()) {
     std::vector<Options> with_settings(3, variants_of::policy(name).options);
     with_settings[0].fit = Fit::first;
     with_settings[1].order = Order::address;
     with_settings[2].coalesce = true;
-    for (std::size_t i = 0; i < 3; ++i) {
+    constexpr std::array options = {"fit", "order", "coalesce"};
+    for (std::size_t i = 0; i < options.size(); ++i) {
       Fault fault;
       EXPECT_EQ(Heap::open(with_settings[i], fault) != nullptr, name == "sequential_fit") << name;
       if (name == "sequential_fit") continue;
       EXPECT_EQ(fault.kind, FaultKind::unwanted_option) << name;
-      EXPECT_EQ(fault.found, i) << name;
+      EXPECT_STREQ(fault.field, options[i]) << name;
     }
   }
 }

@@ -109,7 +109,7 @@ TEST_P(Realloc, ThatCannotGrowChangesNothing) {
                           ~Size{0}, Size{1} << 63}) {
     const Fault fault = heap_.refused_realloc(a, size);
     EXPECT_EQ(fault.kind, FaultKind::out_of_memory);
-    EXPECT_EQ(fault.shortage.requested, size);
+    EXPECT_EQ(fault.argument, size);
   }
   expect_stamped(a, 400);
 }

@@ -40,7 +40,7 @@ class DebugHeap : public EveryPolicy {
   static FaultKind only_finding(HeapFixture& heap) {
     const Findings findings = heap.check();
     EXPECT_EQ(findings.size(), 1U);
-    return findings.empty() ? FaultKind::none : findings.front().kind;
+    return findings.empty() ? FaultKind::none : findings.front().fault.kind;
   }
 };
 INSTANTIATE_TEST_SUITE_P(Policies, DebugHeap, ::testing::ValuesIn(debug_variants()), by_name);
@@ -104,12 +104,10 @@ TEST_P(DebugHeap, CheckNamesTheBlockThatOverflowed) {
   const Address payload = heap.malloc(20);
   heap.malloc(20);
   corrupt(heap, payload + 21);
-  std::vector<BlockInfo> culprits;
-  const Findings findings = heap.granted([&](Fault& f) { return heap->check(f, &culprits); });
+  const Findings findings = heap.check();
   ASSERT_EQ(findings.size(), 1U);
-  EXPECT_EQ(findings[0].kind, FaultKind::overflow_detected);
-  ASSERT_EQ(culprits.size(), 1U);
-  EXPECT_EQ(culprits[0].address, payload);
+  EXPECT_EQ(findings[0].fault.kind, FaultKind::overflow_detected);
+  EXPECT_EQ(findings[0].culprit.address, payload);
 }
 
 TEST_P(DebugHeap, AWriteToAnyByteOfFreeMemoryIsFoundByCheck) {
@@ -119,7 +117,7 @@ TEST_P(DebugHeap, AWriteToAnyByteOfFreeMemoryIsFoundByCheck) {
     if (at < block.start - heap->base() + 16) continue;
     corrupt(heap, heap->base() + at);
     EXPECT_EQ(only_finding(heap), FaultKind::write_after_free);
-    EXPECT_EQ(heap.check()[0].offset, at);
+    EXPECT_EQ(heap.check()[0].fault.offset, at);
     expect_recovery(heap);
   }
 }

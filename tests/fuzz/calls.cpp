@@ -168,7 +168,7 @@ void CheckedHeap::expect_short(const HeapView& before, const std::vector<Size>& 
           "a batch is refused for lack of memory");
   require(fault.index < sizes.size(), "the fault of a batch has the index of the request");
   require(fault.kind != FaultKind::out_of_memory ||
-              (fault.shortage.requested == sizes[fault.index] &&
+              (fault.argument == sizes[fault.index] &&
                fault.shortage.available == before.stats.available &&
                fault.shortage.largest == before.stats.largest_free),
           "a shortage describes the heap after the rollback");

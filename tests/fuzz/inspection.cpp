@@ -18,12 +18,6 @@ void compare_free_sums(const HeapView& now) {
           "the sums over the free blocks are correct");
 }
 
-void expect_live(const std::vector<BlockInfo>& culprits, std::size_t findings) {
-  require(culprits.size() == findings, "each finding has one culprit, which may be empty");
-  for (const BlockInfo& culprit : culprits)
-    require(culprit.live || culprit.extent == 0, "a culprit is a live block");
-}
-
 }  // namespace
 
 // Compares what every heap reports, overwritten or not; and the rest if the heap is sound.
@@ -34,10 +28,12 @@ void CheckedHeap::inspect() {
   compare_free_list(now);
   compare_free_sums(now);
   if (!overwritten_) compare_counters(now);
-  std::vector<BlockInfo> culprits;
-  const Findings findings = observe([&](Fault& fault) { return heap_->check(fault, &culprits); });
-  for (const Fault& finding : findings) examine(finding);
-  expect_live(culprits, findings.size());
+  const Findings findings = observe([&](Fault& fault) { return heap_->check(fault); });
+  for (const auto& [fault, culprit, text] : findings) {
+    examine(fault);
+    require(culprit.live || culprit.extent == 0, "a culprit is a live block");
+    require(text.starts_with(sentence(fault)), "a finding has its fault's sentence");
+  }
   require(overwritten_ || findings.empty(), "check() finds nothing in a sound heap");
   require(!detectable_ || !findings.empty(), "check() finds what was overwritten");
   damaged_ = damaged_ || !findings.empty();

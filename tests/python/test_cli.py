@@ -46,15 +46,16 @@ def test_without_arguments_the_help_is_printed() -> None:
     done = command()
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == command("--help").stdout
-    for word in ("demo", "replay", "policies", "--version", "--cmakedir", "--includes"):
+    for word in ("demo", "replay", "policies", "--version", "--cmakedir", "--pkgconfigdir"):
         assert word in done.stdout
 
 
 def test_version_and_directories_are_printed_one_a_line() -> None:
-    done = command("--version", "--cmakedir", "--includes")
-    version, cmake, includes = done.stdout.splitlines()
+    done = command("--version", "--cmakedir", "--pkgconfigdir", "--includes")
+    version, cmake, pkgconfig, includes = done.stdout.splitlines()
     assert version == f"glassheap {glassheap.__version__}"
     assert (Path(cmake) / "glassheapConfig.cmake").is_file()
+    assert (Path(pkgconfig) / "glassheap.pc").is_file()
     assert (Path(includes) / "my_malloc.h").is_file()
 
 

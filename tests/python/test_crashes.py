@@ -182,7 +182,7 @@ def test_a_signal_handler_inside_a_call_is_refused_without_waiting() -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [
         "[]",
-        "HeapError: this thread is inside the heap already: a signal handler interrupted a call of"
-        " it. Try again when the handler has returned.",
+        "HeapError: this thread is inside the heap already: a signal handler interrupted one of its"
+        " calls. Try again when the handler has returned.",
         "0 []",
     ]

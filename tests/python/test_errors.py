@@ -159,19 +159,48 @@ def test_a_finding_reads_as_the_exception_does() -> None:
         assert pickle.loads(pickle.dumps(finding)) == finding
 
 
-RULES = ["magic", "size", "seal", "node size", "next", "prev", "head", "neighbours", "coverage"]
+@pytest.mark.parametrize(
+    "travel", [lambda finding: pickle.loads(pickle.dumps(finding)), copy.copy, copy.deepcopy]
+)
+def test_a_finding_travels_with_its_sentence_and_culprit(
+    travel: Callable[[glassheap.Finding], glassheap.Finding],
+) -> None:
+    prepared = prepared_heap()
+    overwrite(prepared.heap, prepared.offset(prepared.second), b"XXXX")
+    (finding,) = prepared.heap.check()
+    arrived = travel(finding)
+    assert type(arrived) is glassheap.Finding
+    assert (arrived, arrived.culprit) == (finding, finding.culprit)
+    assert arrived.culprit is not None
+    assert str(arrived) == str(finding)
+    assert_sentences(str(finding))
 
 
-@pytest.mark.parametrize("rule", [*RULES, "counters"])
-@pytest.mark.parametrize("fault", ["BadMagic", "HeaderCorrupted", "FreeListCorrupted"])
-def test_every_finding_is_a_sentence(fault: str, rule: str) -> None:
-    """Also those that no one can provoke from outside."""
-    text = str(glassheap.Finding(fault, rule, 4032, 7, 9))
-    assert "4032" in text
-    assert_sentences(text)
+def test_a_finding_keeps_its_sentence_when_the_heap_changes() -> None:
+    prepared = prepared_heap()
+    overwrite(prepared.heap, prepared.offset(prepared.first), b"XXXX")
+    (finding,) = prepared.heap.check()
+    text = str(finding)
+    prepared.heap.reset()
+    prepared.heap.close()
+    assert str(finding) == text
 
 
-@pytest.mark.parametrize(("fault", "rule"), [("no", "magic"), ("BadMagic", "no"), ("", "no")])
-def test_a_finding_of_nothing_known_is_refused(fault: str, rule: str) -> None:
-    with pytest.raises(ValueError, match=r"check\(\) reports no 'no'"):
-        str(glassheap.Finding(fault, rule, 0, 0, 0))
+def test_a_finding_made_by_hand_is_printed_as_its_fields() -> None:
+    finding = glassheap.Finding("BadMagic", "magic", 4032, 7, 9)
+    assert str(finding) == repr(finding)
+    assert finding.culprit is None
+
+
+@pytest.mark.parametrize(
+    ("align", "text"),
+    [(3, "and 3 is not."), (-2, "and -2 is not."), (2**200, f"and {2**200} is not.")],
+)
+def test_an_alignment_is_told_as_it_was_given(align: int, text: str) -> None:
+    with pytest.raises(glassheap.InvalidAlignment, match=text):
+        glassheap.Heap(4096).malloc(1, align=align)
+
+
+def test_an_alignment_of_thousands_of_digits_need_not_be_printed() -> None:
+    with pytest.raises(glassheap.InvalidAlignment, match=r"the one given is not\."):
+        glassheap.Heap(4096).malloc(1, align=10**5000)

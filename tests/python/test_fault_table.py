@@ -104,7 +104,7 @@ def assert_said(error: BaseException, said: Said) -> None:
 
 
 def without_culprit(finding: glassheap.Finding) -> str:
-    """What an exception says of it: who may have done it is said by check() alone."""
+    """The exception's part of a sentence: check() alone names a likely culprit."""
     return str(finding).split(" The likely culprit", maxsplit=1)[0]
 
 
@@ -132,7 +132,7 @@ WATCHED_SAMPLE = [
     for configuration in DEBUG_CONFIGURATIONS
     if configuration.region == "pages" and configuration.policy in ("first_fit", "buddy")
 ]
-"""What is watched refuses as everything else does; what it finds beside has rows of its own."""
+"""A debug heap refuses as every heap does; what it finds besides has rows of its own."""
 every_watched_ground = pytest.mark.parametrize("configuration", DEBUG_CONFIGURATIONS, ids=str)
 every_ground = pytest.mark.parametrize("configuration", CONFIGURATIONS, ids=str)
 with_headers = pytest.mark.parametrize(
@@ -241,7 +241,7 @@ def forge_header(prepared: PreparedHeap) -> int:
 
 
 def replay_header(prepared: PreparedHeap) -> int:
-    """What stood before a block is put back where it stood: now that is inside another block."""
+    """An old header is put back at its old place, which is now inside another block."""
     heap = prepared.heap
     heap.reset()
     first, *blocks = heap.malloc_many([16] * 9)
@@ -320,7 +320,7 @@ def test_an_empty_block_merged_at_the_regions_end_is_free(configuration: Configu
 # --- Arguments: sizes, alignments, and what is no number. -----------------------------------------
 
 ARGUMENT = {"calloc, as a count": "count", "malloc_many": "each size"}
-"""What the calls of a size that do not say `size` call it."""
+"""The names of the size argument, in calls that do not name it `size`."""
 
 
 def no_memory(prepared: PreparedHeap, size: int, name: str) -> Said:
@@ -636,11 +636,11 @@ def test_an_overwritten_header_is_found_and_contained(
 # --- Nodes of free blocks. ------------------------------------------------------------------------
 
 NODE_FIELDS = {"node size": "size", "next": "next", "prev": "prev"}
-"""What the heap calls the fields of a node, and what the probes do."""
+"""The names of a node's fields: the heap's, and those of the probes."""
 
 
 class Written(NamedTuple):
-    """What is written into the node of a free block."""
+    """A write into the node of a free block."""
 
     field: str
     changed: Callable[[PreparedHeap, int], int]
@@ -673,7 +673,7 @@ def write_node(prepared: PreparedHeap, which: int, written: Written) -> Said:
 
 
 def offers(prepared: PreparedHeap) -> list[int]:
-    """What each free block offers, the largest first, by the block map: no node is asked."""
+    """The sizes of the free blocks, largest first, by the block map: no node is read."""
     return sorted((info.size for info in prepared.heap.walk() if not info.live), reverse=True)
 
 
@@ -696,7 +696,7 @@ def give_all_back(prepared: PreparedHeap) -> Iterable[Callable[[], object]]:
 def meetings(
     configuration: Configuration,
 ) -> list[Callable[[PreparedHeap], Iterable[Callable[[], object]]]]:
-    """What meets every node; but a buddy whose other half is never free is merged with nothing."""
+    """Calls that meet every node; a buddy whose other half is never free is never merged."""
     merging = [] if configuration.policy == "buddy" else [give_all_back]
     return [take_all, take_all_at_once, *merging]
 
@@ -731,7 +731,7 @@ def meet(
 def test_an_overwritten_node_is_met_where_it_is_used(
     configuration: Configuration, written: Written
 ) -> None:
-    """Whoever takes all there is, or gives all back, meets every node."""
+    """A caller that takes all free memory, or frees every block, meets every node."""
     free_blocks = configuration.prepared().heap.stats().free_blocks
     for meeting, which in itertools.product(meetings(configuration), range(free_blocks)):
         prepared = configuration.prepared()
@@ -848,7 +848,7 @@ PLACES: dict[str, Callable[[int], int]] = {
 
 
 def free_memory(prepared: PreparedHeap) -> list[glassheap.BlockInfo]:
-    """The free blocks that are more than a node, and so may serve somebody."""
+    """The free blocks that are larger than a node, and so may serve a request."""
     return [i for i in prepared.heap.walk() if not i.live and i.size > 0]
 
 
@@ -884,7 +884,7 @@ def test_a_write_into_freed_memory_is_found_by_check(
 # --- A heap that was found corrupt, or was closed. ------------------------------------------------
 
 DAMAGED = (
-    "the heap was found corrupt, and does not change any more. check() lists what is broken; a"
+    "the heap was found corrupt and refuses every change. check() lists the damage; a"
     " reset brings it back, empty."
 )
 CLOSED = "the heap is closed: its region has been given back. Open another."
@@ -991,7 +991,7 @@ def test_an_address_that_is_freed_while_it_is_read_is_free(
     call: Callable[[glassheap.Heap, Any], object],
     meddle: Callable[[PreparedHeap], None],
 ) -> None:
-    """What `__index__` did to the heap is seen, and the call that follows adds nothing to it."""
+    """The heap keeps what `__index__` did to it, and the refused call adds nothing."""
     prepared = configuration.prepared()
     before: list[object] = []
 

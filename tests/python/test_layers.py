@@ -35,6 +35,7 @@ PUBLIC = {
     "glassheap/fault.hpp": "base",
     "glassheap/options.hpp": "base",
     "glassheap/heap.hpp": "heap",
+    "glassheap/memory_resource.hpp": "heap",
     "glassheap/shared_heap.hpp": "shared",
     "my_malloc.h": "c_api",
 }

@@ -182,7 +182,10 @@ def test_a_region_too_small_is_an_error_with_the_least_size(
     for size in (0, least - 1):
         with pytest.raises(glassheap.InvalidSize) as caught:
             glassheap.Heap(size, policy=policy, headers=headers, base=base)
-        text = f"such a heap's region has from {least} to 68719476720 bytes, not {size}."
+        text = (
+            f"the region of a heap with these options has from {least} to 68719476720 bytes, not "
+            f"{size}."
+        )
         assert str(caught.value) == text
     with glassheap.Heap(least, policy=policy, headers=headers, base=base) as heap:
         assert len(heap.free_list()) == 1

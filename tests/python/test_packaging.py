@@ -46,11 +46,13 @@ def test_the_tests_import_the_installed_package_and_not_the_sources() -> None:
 def test_the_version_is_the_same_everywhere() -> None:
     header = (paths.include_dir() / "glassheap" / "version.h").read_text(encoding="utf-8")
     config = (paths.cmake_dir() / "glassheapConfigVersion.cmake").read_text(encoding="utf-8")
+    pc = (paths.pkgconfig_dir() / "glassheap.pc").read_text(encoding="utf-8")
     versions = {
         "metadata": metadata().version,
         "package": glassheap.__version__,
         "header": re.findall(r'#define GLASSHEAP_VERSION "(.*)"', header)[0],
         "CMake": re.findall(r'set\(PACKAGE_VERSION "(.*)"\)', config)[0],
+        "pkg-config": re.findall(r"^Version: (.*)$", pc, re.MULTILINE)[0],
         "command": python("-m", "glassheap", "--version").split()[-1],
     }
     assert set(versions.values()) == {glassheap.__version__}, versions
@@ -67,6 +69,7 @@ def test_the_version_is_the_same_everywhere() -> None:
         "lib/cmake/glassheap/glassheapConfig.cmake",
         "lib/cmake/glassheap/glassheapConfigVersion.cmake",
         "lib/cmake/glassheap/glassheapTargets.cmake",
+        "lib/pkgconfig/glassheap.pc",
     ],
 )
 def test_the_package_contains(name: str) -> None:
@@ -116,14 +119,15 @@ def test_the_command_and_the_module_print_the_same() -> None:
     assert run(command, "--version") == python("-m", "glassheap", "--version")
 
 
-def test_includes_and_cmakedir_print_one_directory_each() -> None:
+def test_each_option_for_builds_prints_one_directory() -> None:
     assert python("-m", "glassheap", "--includes") == f"{paths.include_dir()}\n"
     assert python("-m", "glassheap", "--cmakedir") == f"{paths.cmake_dir()}\n"
+    assert python("-m", "glassheap", "--pkgconfigdir") == f"{paths.pkgconfig_dir()}\n"
 
 
-def test_the_cmake_config_names_no_absolute_path() -> None:
+def test_the_files_for_builds_name_no_absolute_path() -> None:
     """The wheel is used in another place than the one it was built in."""
-    for file in paths.cmake_dir().glob("*.cmake"):
+    for file in (*paths.cmake_dir().glob("*.cmake"), *paths.pkgconfig_dir().glob("*.pc")):
         for line in file.read_text(encoding="utf-8").splitlines():
             assert not re.search(r'(^|[\s";=])/\w', line.partition("#")[0]), (file.name, line)
 

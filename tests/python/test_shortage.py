@@ -31,8 +31,8 @@ def test_memory_that_would_do_in_one_piece_is_fragmented() -> None:
     assert str(error) == (
         "no free block can hold 100 bytes: 144 are available in 3 free blocks, the largest of "
         "which offers 48. Free something, ask for less, or open a larger heap. The cause is "
-        "fragmentation (fragmentation index 0.19): in one piece, what is free would do. Between "
-        "the largest two, of 48 and 48 bytes, one live block stands: 48 bytes at "
+        "fragmentation (fragmentation index 0.19): in one piece, the free memory would do. "
+        "Between the largest two, of 48 and 48 bytes, one live block stands: 48 bytes at "
         f"{addresses[1]:#x}."
     )
 
@@ -73,10 +73,9 @@ def test_what_a_batch_asks_for_before_may_be_the_cause() -> None:
     with pytest.raises(glassheap.OutOfMemory) as caught:
         heap.malloc_many([8, 4060])
     assert str(caught.value) == (
-        "no free block can hold 4060 bytes beside what comes before in the batch: 4080 are "
+        "no free block can hold 4060 bytes beside the earlier sizes of the batch: 4080 are "
         "available in 1 free block, the largest of which offers 4080. Free something, ask for "
-        "less, or open a larger heap. The cause is the batch: what comes before in it takes the "
-        "room."
+        "less, or open a larger heap. The cause is the batch: its earlier sizes take the room."
     )
     with pytest.raises(glassheap.OutOfMemory) as caught:
         heap.malloc_many([8, 5000])
@@ -86,7 +85,7 @@ def test_what_a_batch_asks_for_before_may_be_the_cause() -> None:
 
 
 def test_a_block_without_payload_wants_room_for_what_is_around_it() -> None:
-    """What is watched has a trailer: so a granule that is free serves nobody."""
+    """A block of a debug heap has a trailer, so a free granule serves no request."""
     heap = glassheap.Heap(48, base=0, checks="debug")
     heap.malloc(0)
     error = refused(heap, 0)
@@ -143,16 +142,25 @@ def test_a_copy_from_another_process_keeps_text_and_numbers() -> None:
     assert not hasattr(copy, "heap")
 
 
-def test_a_heap_that_is_closed_meanwhile_has_no_obstacles() -> None:
-    class Closing(glassheap.Heap):
-        def walk(self) -> list[glassheap.BlockInfo]:
-            self.close()  # as another thread may
-            return super().walk()
-
+def test_a_closed_heap_has_no_obstacles() -> None:
     heap, _ = striped(6)
     error = refused(heap, 100)
-    error.heap = Closing(64)
-    assert str(error).endswith("what is free would do.")
+    assert "live block stands" in str(error)
+    heap.close()
+    assert str(error).endswith("the free memory would do.")
+
+
+def test_the_text_is_made_by_the_heap_alone() -> None:
+    """A subclass may override walk(): the text does not call it."""
+
+    class Unwalkable(glassheap.Heap):
+        def walk(self) -> list[glassheap.BlockInfo]:
+            raise AssertionError
+
+    heap = Unwalkable(48, base=0)
+    heap.malloc(0)
+    heap.free(heap.malloc(0))
+    assert str(refused(heap, 100)).endswith("The cause is a lack of memory.")
 
 
 def test_a_text_of_ones_own_stays() -> None:

@@ -1,7 +1,7 @@
 """The command line: `glassheap`, or `python -m glassheap`.
 
     base.py             exit statuses; errors as sentences
-    information.py      --version, --cmakedir, --includes
+    information.py      --version, --cmakedir, --pkgconfigdir, --includes
     values.py           values of arguments: bytes, columns, seconds
     image_arguments.py  the arguments and the errors that fsck and inspect share
     every other file    one command: NAME, HELP, add_arguments, run

@@ -1,4 +1,4 @@
-"""The options without a command: --version, --cmakedir, --includes."""
+"""The options without a command: --version, --cmakedir, --pkgconfigdir, --includes."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--version", action="store_true", help="print the version and exit")
     add("--cmakedir", action="store_true", help="print the directory for find_package(glassheap)")
+    add("--pkgconfigdir", action="store_true", help="print the directory for PKG_CONFIG_PATH")
     add("--includes", action="store_true", help="print the directory of the C and C++ headers")
 
 
 def is_requested(chosen: argparse.Namespace) -> bool:
     """True if one of the options was given."""
-    return bool(chosen.version or chosen.cmakedir or chosen.includes)
+    return bool(chosen.version or chosen.cmakedir or chosen.pkgconfigdir or chosen.includes)
 
 
 def print_info(chosen: argparse.Namespace) -> int:
@@ -32,6 +33,8 @@ def print_info(chosen: argparse.Namespace) -> int:
     try:
         if chosen.cmakedir:
             print(paths.cmake_dir())
+        if chosen.pkgconfigdir:
+            print(paths.pkgconfig_dir())
         if chosen.includes:
             print(paths.include_dir())
     except FileNotFoundError as error:

@@ -1,135 +1,142 @@
-// main.cpp: glassheap-bench: the time to place a block, and the memory that it takes.
+// main.cpp: glassheap-bench: the time to place a block.
 //
-//     glassheap-bench --traces FOLDER --utilisation --markdown docs/benchmarks-placement.md
+//     glassheap-bench --benchmark_filter=churn:uniform:1000/
+//     glassheap-bench --benchmark_list_tests
+//     glassheap-bench FILE...     also plays the traces that measure.py has written
 //
-// The benchmark of the Python calls (../calls.py) measures the bindings; this one measures the heap
-// itself. It plays recorded programs and synthetic workloads on each policy, through the class that
-// the bindings call, and on other allocators.
+// It is a program of Google Benchmark, which has the other options: repetitions, interleaving, JSON.
+// measure.py runs it for every workload, with every malloc, and writes the page.
 //
-//     trace, churn_script        the operations: read from a file, or drawn beforehand
-//     workloads, measure         playing them on a heap, and measuring the time
-//     contender, registry        the heaps: ours.cpp and peers/
-//     child, worker              each turn in a process of its own
-//     interleaved_run, results   all contenders in turn, in rounds
-//     utilisation, own_memory    the memory that a heap needs
-//     speed, report, json        from figures to tables
-//     options                    the command line
+// It plays recorded programs and synthetic workloads on each policy, through the class that the
+// bindings call, and on other allocators. The benchmarks of the bindings are in the folder above.
 //
-// Exit status: 0 measured, whatever the figures are; 1 something could not be run or written; 2 a
-// mistake in the arguments.
-#include <unistd.h>
+//     workloads   the operations, read from a file or drawn beforehand; playing them
+//     heaps       the heaps under test
+//     trial       a heap on a workload, as a benchmark, whose name is WORKLOAD/HEAP
+#include <benchmark/benchmark.h>
+#include <dlfcn.h>
 
 #include <cstdio>
-#include <fstream>
+#include <exception>
+#include <filesystem>
 
-#include "json.hpp"
-#include "machine.hpp"
-#include "options.hpp"
-#include "own_memory.hpp"
-#include "speed.hpp"
-#include "utilisation.hpp"
-#include "worker.hpp"
+#include "glassheap/version.h"
+#include "heaps.hpp"
+#include "trial.hpp"
 
 namespace bench {
 namespace {
 
-constexpr Limits quick_limits{.seconds = 0.005, .settling_timeout = 0.2};
-constexpr double settling_timeout = 5;  // seconds
+// --- Benchmarks. -------------------------------------------------------------------------------
 
-void print(const std::string& words) {
-  std::printf("%s\n", words.c_str());
-  std::fflush(stdout);
+template <typename H, typename Draw>
+void add(const std::string& name, const Draw& draw, std::function<std::unique_ptr<H>(Size)> open) {
+  const auto trial = std::make_shared<Trial<H, decltype(draw())>>(std::move(open), draw);
+  const auto run = [trial](benchmark::State& state) { trial->run(state); };
+  benchmark::RegisterBenchmark(name.c_str(), run);
 }
 
-// Prints a line that the next one overwrites; nothing if stderr is not a terminal.
-void show_progress(const std::string& words) {
-  if (isatty(STDERR_FILENO) != 0) std::fprintf(stderr, "\r\033[K%s\r", words.c_str());
+template <typename H, typename Draw>
+void add_peer(const std::string& name, const Draw& draw) {
+  add<H>(name, draw, [](Size region) { return std::make_unique<H>(region); });
 }
 
-Plan plan_for(const Options& options, const std::vector<Contender>& contenders,
-              const std::vector<std::string>& traces) {
-  const std::vector<unsigned> lives = {100, 1000, 10'000, 100'000, 1'000'000};
-  Plan plan{.contenders = contenders,
-            .workloads = workload_specs(traces, options.quick ? std::vector<unsigned>{100} : lives),
-            .rounds = options.quick ? 1 : options.rounds,
-            .limits = {options.seconds, settling_timeout}};
-  if (options.quick) plan.limits = quick_limits;
-  return plan;
+template <typename Draw>
+void add_policy(const std::string& name, const Draw& draw, const std::string& policy,
+                bool headers) {
+  add<GlassheapHeap>(name + policy + (headers ? "" : "/headerless"), draw, [=](Size region) {
+    return std::make_unique<GlassheapHeap>(policy, headers, region);
+  });
 }
 
-void add(Report& report, const std::vector<Section>& sections, const std::vector<Bar>& bars) {
-  for (const Section& section : sections) {
-    print(text(section));
-    report.sections.push_back(section);
+// Adds every heap on the workload that `draw` makes.
+template <typename Draw>
+void add_heaps(const std::string& workload, const Draw& draw) {
+  const std::string name = workload + "/";
+  for (const std::string_view policy : glassheap::policy_names()) {
+    add_policy(name, draw, std::string(policy), true);
+    add_policy(name, draw, std::string(policy), false);
   }
-  report.bars.insert(report.bars.end(), bars.begin(), bars.end());
+#ifdef BENCH_HAVE_Boost__container
+  add_peer<Dlmalloc>(name + "boost dlmalloc", draw);
+#endif
+#ifdef BENCH_HAVE_Boost__headers
+  add_peer<TreeBestFit>(name + "boost rbtree_best_fit", draw);
+  add_peer<SequentialFit>(name + "boost simple_seq_fit", draw);
+#endif
+#ifdef BENCH_HAVE_TBB__tbbmalloc
+  add_peer<FixedPool>(name + "tbb fixed_pool", draw);
+#endif
+  add_peer<StandardPools>(name + "std::pmr pools", draw);
+  add_peer<SystemMalloc>(name + "libc malloc", draw);
 }
 
-void add_speed(Report& report, const Plan& plan, Results& results) {
-  results = run_interleaved(plan, show_progress);
-  show_progress("");
-  std::vector<Section> sections = group_sections(plan, results);
-  sections.push_back(growth_section(plan, results));
-  sections.push_back(ratio_section(plan, results));
-  add(report, sections, speed_bars(plan, results));
+void add_trace(const char* path) {
+  const auto trace = std::make_shared<const Trace>(read_trace(path));
+  add_heaps("trace:" + trace->name, [trace] { return TraceWorkload(trace); });
 }
 
-void add_utilisation(Report& report, const std::vector<Contender>& contenders,
-                     const std::vector<std::string>& traces) {
-  const Utilisation found = measure_utilisation(contenders, traces, show_progress);
-  show_progress("");
-  add(report, {found.section}, found.bars);
+void add_churns(const std::string& name, Sizes sizes) {
+  for (const std::uint32_t live : {100, 1000, 10'000, 100'000})
+    add_heaps(name + std::to_string(live), [live, sizes] { return ChurnWorkload(live, sizes); });
 }
 
-void write(const std::string& file, const std::string& contents) {
-  if (file.empty()) return;
-  std::ofstream output(file, std::ios::binary);
-  output << contents;
-  output.close();
-  if (!output) throw std::runtime_error("'" + file + "' cannot be written.");
+// --- Versions. ---------------------------------------------------------------------------------
+
+template <typename Function>
+Function find_function(const char* name) {
+  return reinterpret_cast<Function>(dlsym(RTLD_DEFAULT, name));
 }
 
-std::vector<Contender> contenders_for(const Options& options) {
-  std::vector<Contender> contenders = selected(registry(), options);
-  for (Contender& contender : contenders) {
-    if (!contender.preload.empty()) probe(contender);
-  }
-  return contenders;
+// The version of this process's malloc; each library but libc has its own way to report it.
+std::string malloc_version() {
+  const char* version = nullptr;
+  std::size_t size = sizeof version;
+  using Mallctl = int (*)(const char*, void*, std::size_t*, void*, std::size_t);
+  if (const auto mallctl = find_function<Mallctl>("mallctl"))
+    mallctl("version", static_cast<void*>(&version), &size, nullptr, 0);
+  using TcVersion = const char* (*)(int*, int*, const char**);
+  if (const auto tc = find_function<TcVersion>("tc_version"))
+    version = tc(nullptr, nullptr, nullptr);
+  if (version != nullptr) return std::string(version).substr(0, std::string(version).find('-'));
+  using MiVersion = int (*)();
+  if (const auto mi = find_function<MiVersion>("mi_version")) return std::to_string(mi());
+  return "";
 }
 
-void measure_all(const Options& options) {
-  const std::vector<Contender> contenders = contenders_for(options);
-  const std::vector<std::string> traces = trace_files(options);
-  Report report{.command = command_line(options), .facts = machine_facts()};
-  if (options.quick)
-    report.facts.emplace_back("quick", "one short round: the figures mean nothing");
-  Results results;
-  print(text(report.facts));
-  add(report, {contender_section(contenders)}, {});
-  if (options.speed) add_speed(report, plan_for(options, contenders, traces), results);
-  if (options.utilisation) add_utilisation(report, contenders, traces);
-  const OwnMemoryTable memory = measure_own_memory(contenders);
-  add(report, {memory.section}, memory.bars);
-  print(text(bar_section(report.bars)));
-  write(options.json, json(report, results));
-  write(options.markdown, markdown(report));
+// The file of this process's malloc: a library that cannot be preloaded is not an error.
+std::string malloc_library() {
+  Dl_info place{};
+  if (dladdr(dlsym(RTLD_DEFAULT, "malloc"), &place) == 0) return "unknown";
+  return std::filesystem::path(place.dli_fname).filename();
 }
 
-int run_command(const std::vector<std::string>& arguments) {
-  if (!arguments.empty() && arguments[0] == "--worker")
-    return run_worker(std::span(arguments).subspan(1));
-  const Options options = parse_options(arguments);
-  if (options.help) {
-    print(usage());
-  } else {
-    measure_all(options);
-  }
-  return 0;
+void add_context() {
+  benchmark::AddCustomContext("compiler", BENCH_COMPILER);
+  benchmark::AddCustomContext("glassheap", GLASSHEAP_VERSION);
+  benchmark::AddCustomContext("malloc", malloc_library() + " " + malloc_version());
+  benchmark::AddCustomContext("std::pmr pools", "of this compiler");
+#ifdef BENCH_HAVE_Boost__container
+  benchmark::AddCustomContext("boost dlmalloc", "2.8.6 in Boost " BOOST_LIB_VERSION);
+#endif
+#ifdef BENCH_HAVE_Boost__headers
+  benchmark::AddCustomContext("boost rbtree_best_fit", "Boost " BOOST_LIB_VERSION);
+  benchmark::AddCustomContext("boost simple_seq_fit", "Boost " BOOST_LIB_VERSION);
+#endif
+#ifdef BENCH_HAVE_TBB__tbbmalloc
+  benchmark::AddCustomContext("tbb fixed_pool", TBB_VERSION_STRING);
+#endif
 }
 
-int report_error(const std::exception& error, int status) {
-  std::fprintf(stderr, "glassheap-bench: %s\n", error.what());
-  return status;
+void run(int count, char** words) {
+  benchmark::Initialize(&count, words);
+  add_context();
+  for (int i = 1; i < count; ++i) add_trace(words[i]);
+  add_churns("churn:uniform:", Sizes::uniform);
+  add_churns("churn:log-normal:", Sizes::log_normal);
+  add_heaps("lifo", [] { return LifoWorkload(); });
+  benchmark::RunSpecifiedBenchmarks();
+  benchmark::Shutdown();
 }
 
 }  // namespace
@@ -137,10 +144,9 @@ int report_error(const std::exception& error, int status) {
 
 int main(int count, char** words) {
   try {
-    return bench::run_command({words + 1, words + count});
-  } catch (const bench::UsageError& error) {
-    return bench::report_error(error, 2);
+    bench::run(count, words);
   } catch (const std::exception& error) {
-    return bench::report_error(error, 1);
+    std::fprintf(stderr, "glassheap-bench: %s\n", error.what());
+    return 1;
   }
 }

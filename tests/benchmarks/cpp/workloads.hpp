@@ -15,14 +15,15 @@
 
 #include <algorithm>
 #include <concepts>
+#include <memory>
 #include <string>
-#include <variant>
 #include <vector>
 
-#include "churn_script.hpp"
-#include "trace.hpp"
+#include "glassheap/types.hpp"
 
 namespace bench {
+
+using glassheap::Size;
 
 template <typename H>
 concept HeapUnderTest = requires(H heap, void* block, Size size) {
@@ -36,50 +37,71 @@ struct Held {
   Size size = 0;
 };
 
-// Allocates a block into `held`. Returns false if the heap refuses. A block of 0 bytes is not
+// Stores the new block in `held`. Returns false if it was refused. A block of 0 bytes is not
 // written to: the byte at its address belongs to the heap.
-template <HeapUnderTest H>
-bool place(H& heap, Held& held, Size size) {
-  void* const at = heap.allocate(size);
+inline bool hold(Held& held, void* at, Size size) {
   if (at == nullptr) return false;
   if (size != 0) *static_cast<volatile char*>(at) = 1;
   held = {at, size};
   return true;
 }
 
+// The region for blocks that take at most `peak` bytes at once, headers and rounding included.
+[[nodiscard]] constexpr Size region_for(Size peak) noexcept { return 2 * peak + 65536; }
+
 // Each workload has these members:
 //
-//     fill(heap)         brings the heap to the start of the workload; false if it was refused
-//     play(heap, steps)  plays at most so many steps; returns how many, or 0 if it was refused
-//     peak_bytes()       the most bytes that its blocks take at once, headers and rounding included
-//     warmup_steps()     the number of steps after which a heap is in its steady state
-//     cycle_steps()      the number of steps that are only measured together
+//     region()               the usual size of the region
+//     iteration_steps()      the number of steps that are measured together
+//     warmup_steps()         the number of steps after which a heap is in its steady state
+//     fill(heap)             brings a fresh heap to the start of the workload; false if refused
+//     play(heap, steps)      plays at most so many steps; returns how many, or 0 if refused
+
+// --- Traces. -----------------------------------------------------------------------------------
+
+enum class Action : std::uint8_t { allocate, reallocate, release };  // as in glassheap.traces
+
+struct Operation {
+  Action action;
+  std::uint32_t block;  // its index, from 0
+  Size size;            // bytes of the block afterwards; 0 for a release
+};
+
+struct Trace {
+  std::string name;
+  std::vector<Operation> operations = {};
+  std::size_t blocks = 0;  // the number of different blocks
+  Size peak = 0;           // bytes of the blocks at the fullest moment, with headers and rounding
+};
+
+// Reads a file that measure.py has written. Its operations are valid: a release or reallocation is
+// of a live block, an allocation of a dead one. No block is left at the end, so that the trace can
+// be played repeatedly on one heap. Throws std::runtime_error if the file is none.
+[[nodiscard]] Trace read_trace(const std::string& path);
 
 class TraceWorkload {
  public:
-  explicit TraceWorkload(Trace trace) : trace_(std::move(trace)), held_(trace_.blocks) {}
+  explicit TraceWorkload(std::shared_ptr<const Trace> trace)
+      : trace_(std::move(trace)), held_(trace_->blocks) {}
 
-  [[nodiscard]] Size peak_bytes() const { return trace_.peak_taken; }
-  [[nodiscard]] std::uint64_t warmup_steps() const { return trace_.operations.size(); }
-  [[nodiscard]] std::uint64_t cycle_steps() const { return trace_.operations.size(); }
-  [[nodiscard]] const Trace& trace() const { return trace_; }
-
-  // Goes back to the first operation, for a fresh heap.
-  void rewind() { at_ = 0; }
+  [[nodiscard]] Size region() const { return region_for(trace_->peak); }
+  [[nodiscard]] std::uint64_t iteration_steps() const { return trace_->operations.size(); }
+  [[nodiscard]] std::uint64_t warmup_steps() const { return trace_->operations.size(); }
 
   template <HeapUnderTest H>
   bool fill(H& /*heap*/) {
+    at_ = 0;
     return true;
   }
 
   template <HeapUnderTest H>
   std::uint64_t play(H& heap, std::uint64_t steps) {
     const std::size_t start = at_;
-    const std::size_t stop = std::min<std::size_t>(start + steps, trace_.operations.size());
+    const std::size_t stop = std::min<std::size_t>(start + steps, trace_->operations.size());
     for (std::size_t i = start; i < stop; ++i) {
-      if (!step(heap, trace_.operations[i])) return 0;
+      if (!step(heap, trace_->operations[i])) return 0;
     }
-    at_ = stop == trace_.operations.size() ? 0 : stop;
+    at_ = stop == trace_->operations.size() ? 0 : stop;
     return stop - start;
   }
 
@@ -87,38 +109,56 @@ class TraceWorkload {
   template <HeapUnderTest H>
   bool step(H& heap, const Operation& operation) {
     Held& held = held_[operation.block];
-    if (operation.action == Action::allocate) return place(heap, held, operation.size);
-    if (operation.action == Action::reallocate) return resize(heap, held, operation.size);
-    heap.release(held.at, held.size);
-    return true;
+    const Size size = operation.size;
+    if (operation.action == Action::allocate) return hold(held, heap.allocate(size), size);
+    if (operation.action == Action::release) return heap.release(held.at, held.size), true;
+    return hold(held, heap.reallocate(held.at, held.size, size), size);
   }
 
-  template <HeapUnderTest H>
-  static bool resize(H& heap, Held& held, Size size) {
-    void* const at = heap.reallocate(held.at, held.size, size);
-    if (at == nullptr) return false;
-    held = {at, size};
-    return true;
-  }
-
-  Trace trace_;
+  std::shared_ptr<const Trace> trace_;
   std::vector<Held> held_;
   std::size_t at_ = 0;
 };
+
+// --- Churns. -----------------------------------------------------------------------------------
+
+//     uniform      16 to 512 bytes, all equally likely
+//     log-normal   the logarithm is normal: median 64 bytes, sigma 1.5, from 1 byte to 64 KiB; many
+//                  small blocks and a few very large ones, as in real programs
+enum class Sizes : std::uint8_t { uniform, log_normal };
+
+struct Replacement {
+  std::uint32_t block;  // the block to replace
+  std::uint32_t size;   // bytes of the new block
+};
+
+// The replacements of a churn. Drawing a number takes about as long as a fast malloc, so all are
+// drawn before the clock starts, and then read from a ring, which is too long for a branch
+// predictor to learn. The generator and the arithmetic are fixed, so every machine has the same.
+struct ChurnScript {
+  std::vector<std::uint32_t> first_sizes;  // bytes of each block at the beginning
+  std::vector<Replacement> ring;           // a power of two of them
+  Size peak = 0;                           // as of a trace
+};
+
+// For `live` blocks, from 1 up.
+[[nodiscard]] ChurnScript draw_churn(std::uint32_t live, Sizes sizes);
 
 class ChurnWorkload {
  public:
   ChurnWorkload(std::uint32_t live, Sizes sizes) : script_(draw_churn(live, sizes)), held_(live) {}
 
-  [[nodiscard]] Size peak_bytes() const { return script_.peak_taken; }
+  [[nodiscard]] Size region() const { return region_for(script_.peak); }
+  [[nodiscard]] static std::uint64_t iteration_steps() { return 1024; }
   // After two replacements per block, one in seven of the first blocks is left.
   [[nodiscard]] std::uint64_t warmup_steps() const { return 2 * held_.size(); }
-  [[nodiscard]] std::uint64_t cycle_steps() const { return 1; }
 
   template <HeapUnderTest H>
   bool fill(H& heap) {
+    at_ = 0;
     for (std::size_t i = 0; i < held_.size(); ++i) {
-      if (!place(heap, held_[i], script_.first_sizes[i])) return false;
+      const Size size = script_.first_sizes[i];
+      if (!hold(held_[i], heap.allocate(size), size)) return false;
     }
     return true;
   }
@@ -130,7 +170,7 @@ class ChurnWorkload {
       const Replacement replacement = script_.ring[at_ & mask];
       Held& held = held_[replacement.block];
       heap.release(held.at, held.size);
-      if (!place(heap, held, replacement.size)) return 0;
+      if (!hold(held, heap.allocate(replacement.size), replacement.size)) return 0;
     }
     return steps;
   }
@@ -141,13 +181,15 @@ class ChurnWorkload {
   std::size_t at_ = 0;
 };
 
+// --- One block at a time. ----------------------------------------------------------------------
+
 class LifoWorkload {
  public:
   static constexpr Size block_size = 64;
 
-  [[nodiscard]] static Size peak_bytes() { return taken(block_size); }
+  [[nodiscard]] static Size region() { return region_for(glassheap::granule_size + block_size); }
+  [[nodiscard]] static std::uint64_t iteration_steps() { return 1024; }
   [[nodiscard]] static std::uint64_t warmup_steps() { return 10'000; }
-  [[nodiscard]] static std::uint64_t cycle_steps() { return 1; }
 
   template <HeapUnderTest H>
   bool fill(H& /*heap*/) {
@@ -157,7 +199,7 @@ class LifoWorkload {
   template <HeapUnderTest H>
   std::uint64_t play(H& heap, std::uint64_t steps) {
     for (std::uint64_t i = 0; i < steps; ++i) {
-      if (!place(heap, held_, block_size)) return 0;
+      if (!hold(held_, heap.allocate(block_size), block_size)) return 0;
       heap.release(held_.at, held_.size);
     }
     return steps;
@@ -166,14 +208,5 @@ class LifoWorkload {
  private:
   Held held_;
 };
-
-using Workload = std::variant<TraceWorkload, ChurnWorkload, LifoWorkload>;
-
-// Makes the workload with this name: trace:FILE, churn:uniform:N, churn:log-normal:N, lifo. Throws
-// std::runtime_error for any other name, and for a trace that cannot be read.
-[[nodiscard]] Workload make_workload(const std::string& name);
-
-// The size of the region for a workload: twice its peak_bytes(), and 64 KiB.
-[[nodiscard]] Size region_for(const Workload& workload);
 
 }  // namespace bench

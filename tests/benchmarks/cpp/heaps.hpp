@@ -1,0 +1,214 @@
+// heaps.hpp: glassheap and other allocators as heaps under test.
+//
+// Each is made for a region of so many bytes, and throws if that is too small for the heap itself.
+// CMake defines which of the peers were found.
+#pragma once
+
+#include <bit>
+#include <cstdlib>
+#include <cstring>
+#include <memory_resource>
+#include <new>
+#include <stdexcept>
+
+#include "base/region.hpp"
+#include "glassheap/heap.hpp"
+#include "workloads.hpp"
+
+#ifdef BENCH_HAVE_Boost__headers
+#include <boost/interprocess/mem_algo/rbtree_best_fit.hpp>
+#include <boost/interprocess/mem_algo/simple_seq_fit.hpp>
+#include <boost/interprocess/sync/mutex_family.hpp>
+#include <boost/version.hpp>
+#endif
+#ifdef BENCH_HAVE_Boost__container
+#include <boost/container/detail/dlmalloc.hpp>
+#endif
+#ifdef BENCH_HAVE_TBB__tbbmalloc
+#define TBB_PREVIEW_MEMORY_POOL 1
+#include <tbb/memory_pool.h>
+#include <tbb/version.h>
+#endif
+
+namespace bench {
+
+// A policy of glassheap, with headers or without.
+//
+// It is the class that the Python bindings use, with the lock, pointer checks and all other checks
+// on. A free that is refused would be a bug of this program, and ends it.
+class GlassheapHeap {
+ public:
+  GlassheapHeap(const std::string& policy, bool headers, Size region) {
+    glassheap::Options options;
+    options.size = region;
+    options.policy = policy;
+    options.headers = headers;
+    heap_ = glassheap::Heap::open(options, fault_);
+    if (heap_ == nullptr) give_up();
+  }
+
+  void* allocate(Size size) {
+    return std::bit_cast<void*>(heap_->malloc(size, glassheap::granule_size, fault_));
+  }
+  void* reallocate(void* block, Size /*size*/, Size wanted) {
+    const auto address = std::bit_cast<glassheap::Address>(block);
+    return std::bit_cast<void*>(heap_->realloc(address, wanted, glassheap::granule_size, fault_));
+  }
+  void release(void* block, Size /*size*/) {
+    if (!heap_->free(std::bit_cast<glassheap::Address>(block), fault_)) give_up();
+  }
+
+ private:
+  [[noreturn]] void give_up() const { throw std::runtime_error(sentence(fault_)); }
+
+  std::unique_ptr<glassheap::Heap> heap_;
+  glassheap::Fault fault_;
+};
+
+// --- Peers. ------------------------------------------------------------------------------------
+
+// realloc for a heap that has none: allocates a new block, copies the bytes, frees the old block.
+template <typename H>
+void* move_block(H& heap, void* block, Size size, Size wanted) {
+  void* const moved = heap.allocate(wanted);
+  if (moved == nullptr) return nullptr;
+  std::memcpy(moved, block, std::min(size, wanted));
+  heap.release(block, size);
+  return moved;
+}
+
+[[nodiscard]] inline glassheap::Region map_region(Size size) {
+  return glassheap::Region::map(size, glassheap::granule_size, 0);
+}
+
+// The malloc of this process: that of the C library, or of a library in LD_PRELOAD.
+//
+// It takes its memory from the system and has no region; a header of 8 or 16 bytes in front of each
+// block or none, thread caches, and few checks.
+class SystemMalloc {
+ public:
+  explicit SystemMalloc(Size /*region*/) {}
+
+  static void* allocate(Size size) { return std::malloc(size); }
+  static void* reallocate(void* block, Size /*size*/, Size wanted) {
+    return std::realloc(block, wanted != 0 ? wanted : 1);  // with 0 bytes it would be a free
+  }
+  static void release(void* block, Size /*size*/) { std::free(block); }
+};
+
+// The standard library's pools over the region: no headers, no lock, no checks.
+//
+// unsynchronized_pool_resource has a pool for each size class, and takes memory for the pools, in
+// ever larger pieces, from a monotonic_buffer_resource over the region. A pool keeps the memory
+// that it has taken, so it needs a much larger region than the others. A block that is too large
+// for any pool is lost when it is freed, so the largest possible pools are requested. A free needs
+// the size of the block, and there is no realloc.
+class StandardPools {
+ public:
+  explicit StandardPools(Size region) : region_(map_region(region)) {}
+
+  void* allocate(Size size) {
+    try {
+      return pools_.allocate(size, glassheap::granule_size);
+    } catch (const std::bad_alloc&) {
+      return nullptr;
+    }
+  }
+  void* reallocate(void* block, Size size, Size wanted) {
+    return move_block(*this, block, size, wanted);
+  }
+  void release(void* block, Size size) { pools_.deallocate(block, size, glassheap::granule_size); }
+
+ private:
+  static constexpr std::size_t largest_pooled = std::size_t{4} << 20;  // bytes
+
+  glassheap::Region region_;
+  std::pmr::monotonic_buffer_resource buffer_{region_.data(), region_.size(),
+                                              std::pmr::null_memory_resource()};
+  std::pmr::unsynchronized_pool_resource pools_{
+      {.max_blocks_per_chunk = 0, .largest_required_pool_block = largest_pooled}, &buffer_};
+};
+
+#ifdef BENCH_HAVE_Boost__headers
+// An algorithm of Boost.Interprocess, over the region.
+//
+// rbtree_best_fit keeps the free blocks in a red-black tree by size; simple_seq_fit in a list by
+// address, which it walks. Both keep all of their state in the region, and are used here without a
+// lock, as in a managed_external_buffer. They have no realloc. The algorithm object is at the start
+// of the region, and is gone when the region is.
+template <typename Algorithm>
+class InterprocessHeap {
+ public:
+  explicit InterprocessHeap(Size region)
+      : region_(map_region(region)),
+        algorithm_(new (region_.data()) Algorithm(region_.size(), 0)) {}
+
+  void* allocate(Size size) { return algorithm_->allocate(size); }
+  void* reallocate(void* block, Size size, Size wanted) {
+    return move_block(*this, block, size, wanted);
+  }
+  void release(void* block, Size /*size*/) { algorithm_->deallocate(block); }
+
+ private:
+  glassheap::Region region_;
+  Algorithm* algorithm_;
+};
+
+using Unlocked = boost::interprocess::null_mutex_family;
+using TreeBestFit = InterprocessHeap<boost::interprocess::rbtree_best_fit<Unlocked>>;
+using SequentialFit = InterprocessHeap<boost::interprocess::simple_seq_fit<Unlocked>>;
+#endif
+
+#ifdef BENCH_HAVE_Boost__container
+// Doug Lea's malloc 2.8.6, from Boost.Container.
+//
+// Best fit from exact bins below 256 bytes and from tries above, a designated victim, one lock. It
+// takes its memory from the system. Trimming is turned off, so that it does not return pages and
+// request them again during a measurement, which a heap over a region never does. It has no
+// realloc, but grows a block in place if possible; here a block that cannot grow is moved.
+class Dlmalloc {
+ public:
+  explicit Dlmalloc(Size /*region*/) {
+    boost::container::dlmalloc_mallopt(trim_threshold, never);
+    boost::container::dlmalloc_mallopt(mmap_threshold, never);
+  }
+
+  static void* allocate(Size size) { return boost::container::dlmalloc_malloc(size); }
+  void* reallocate(void* block, Size size, Size wanted) {
+    std::size_t received = 0;
+    if (wanted <= boost::container::dlmalloc_size(block)) return block;
+    if (boost::container::dlmalloc_grow(block, wanted, wanted, &received) != 0) return block;
+    return move_block(*this, block, size, wanted);
+  }
+  static void release(void* block, Size /*size*/) { boost::container::dlmalloc_free(block); }
+
+ private:
+  static constexpr int trim_threshold = -1;  // M_TRIM_THRESHOLD of dlmalloc's own header
+  static constexpr int mmap_threshold = -3;  // M_MMAP_THRESHOLD
+  static constexpr int never = -1;
+};
+#endif
+
+#ifdef BENCH_HAVE_TBB__tbbmalloc
+// oneTBB's scalable allocator, over the region.
+//
+// Slabs of 16 KiB for each size class, with a cache for each thread; designed for many threads. It
+// needs a larger region than the others, since each class has slabs of its own.
+class FixedPool {
+ public:
+  explicit FixedPool(Size region)
+      : region_(map_region(region)), pool_(region_.data(), region_.size()) {}
+
+  void* allocate(Size size) { return pool_.malloc(size); }
+  void* reallocate(void* block, Size /*size*/, Size wanted) {
+    return pool_.realloc(block, wanted != 0 ? wanted : 1);  // with 0 bytes it would be a free
+  }
+  void release(void* block, Size /*size*/) { pool_.free(block); }
+
+ private:
+  glassheap::Region region_;
+  tbb::fixed_pool pool_;
+};
+#endif
+
+}  // namespace bench

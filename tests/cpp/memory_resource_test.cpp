@@ -1,0 +1,174 @@
+// HeapResource: containers of std::pmr in heaps of every policy and base, requests that are refused,
+// and pointers that are no payload.
+
+#include "glassheap/memory_resource.hpp"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "heap_fixture.hpp"
+
+namespace glassheap {
+namespace {
+
+// The faults of the refused frees, and the pointers that were passed.
+struct Refusals {
+  std::vector<FaultKind> kinds;
+  std::vector<void*> payloads;
+
+  [[nodiscard]] HeapResource::RefusedFreeHandler handler() {
+    return [this](const Fault& fault, void* payload) {
+      kinds.push_back(fault.kind);
+      payloads.push_back(payload);
+    };
+  }
+};
+
+std::byte* first_byte(const Heap& heap) { return std::bit_cast<std::byte*>(heap.address()); }
+
+bool is_inside(const Heap& heap, const void* pointer) {
+  return std::bit_cast<Address>(pointer) - heap.address() < heap.size();
+}
+
+class Resource : public EveryPolicy {
+ protected:
+  // The variant's options with the real base, with base 0, and with one that is neither.
+  static std::vector<Options> bases(Size size) {
+    std::vector<Options> all(3, options(size));
+    all[1].base = 0;
+    all[2].base = 0x10000;
+    return all;
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Policies, Resource, ::testing::ValuesIn(variants()), by_name);
+
+TEST_P(Resource, HoldsContainersUntilTheyAreDestroyed) {
+  for (const Options& wanted : bases(1 << 16)) {
+    HeapFixture heap(wanted);
+    HeapResource resource(*heap);
+    {
+      std::pmr::map<int, std::pmr::string> names(&resource);
+      std::pmr::unordered_map<int, std::pmr::vector<double>> rows(&resource);
+      for (int i = 0; i < 50; ++i) {
+        names[i] = std::string(40, static_cast<char>('a' + i % 26));
+        rows[i].assign(7, i);
+      }
+      for (int i = 0; i < 50; i += 2) names.erase(i);
+      EXPECT_EQ(names[1], std::pmr::string(40, 'b'));
+      EXPECT_EQ(rows[49], (std::pmr::vector<double>(7, 49.0)));
+      EXPECT_TRUE(is_inside(*heap, names[1].data()));
+      EXPECT_TRUE(is_inside(*heap, rows[49].data()));
+      EXPECT_TRUE(heap.check().empty());
+    }
+    EXPECT_EQ(heap.stats().live_blocks, 0U);
+    EXPECT_TRUE(heap.check().empty());
+  }
+}
+
+TEST_P(Resource, AlignsRealPointers) {
+  for (const Options& wanted : bases(1 << 16)) {
+    HeapFixture heap(wanted);
+    HeapResource resource(*heap);
+    for (std::size_t align = 1; align <= 1024; align *= 2) {
+      void* const payload = resource.allocate(24, align);
+      EXPECT_EQ(std::bit_cast<Address>(payload) % align, 0U);
+      EXPECT_TRUE(is_inside(*heap, payload));
+      resource.deallocate(payload, 24, align);
+    }
+    EXPECT_EQ(heap.stats().live_blocks, 0U);
+  }
+}
+
+TEST_P(Resource, ThrowsTheSentenceOfARefusal) {
+  HeapFixture heap(options(4096));
+  HeapResource resource(*heap);
+  std::pmr::vector<char> kept(100, 'k', &resource);
+  Fault fault;
+  heap->malloc(5000, 16, fault);
+  try {
+    kept.reserve(5000);
+    FAIL() << "5000 bytes in a heap of 4096";
+  } catch (const std::bad_alloc& refused) {
+    EXPECT_EQ(refused.what(), sentence(fault));
+  }
+  EXPECT_EQ(kept, (std::pmr::vector<char>(100, 'k')));
+}
+
+TEST_P(Resource, ServesAgainAfterItWasExhausted) {
+  HeapFixture heap(options(4096));
+  HeapResource resource(*heap);
+  std::pmr::vector<std::pmr::string> lines(&resource);
+  EXPECT_THROW(
+      {
+        for (;;) lines.emplace_back(100, 'x');
+      },
+      RefusedRequest);
+  lines.clear();
+  lines.shrink_to_fit();
+  EXPECT_EQ(heap.stats().live_blocks, 0U);
+  lines.emplace_back(100, 'x');
+  EXPECT_TRUE(heap.check().empty());
+}
+
+TEST(ResourceErrors, AnAlignmentBeyondTheLimitIsInvalid) {
+  HeapFixture heap(sized(4096));
+  HeapResource resource(*heap);
+  try {
+    static_cast<void>(resource.allocate(16, 8192));
+    FAIL() << "8192 is more than a quarter of the region";
+  } catch (const RefusedRequest& refused) {
+    EXPECT_EQ(refused.fault().kind, FaultKind::invalid_alignment);
+    const RefusedRequest copy = refused;
+    EXPECT_EQ(copy.what(), sentence(refused.fault()));
+  }
+}
+
+TEST(ResourceErrors, ABadPointerIsPassedToTheHandlerAndChangesNothing) {
+  for (const std::optional<Address> base : {std::optional<Address>{}, {0}, {4096}}) {
+    Options wanted = sized(4096);
+    wanted.base = base;
+    HeapFixture heap(wanted);
+    Refusals refusals;
+    HeapResource resource(*heap, refusals.handler());
+    auto* const payload = static_cast<std::byte*>(resource.allocate(100, 16));
+    const Snapshot before(*heap);
+    std::byte outside{};
+    const std::vector<void*> wrong = {payload + 16, payload + 1, &outside, first_byte(*heap)};
+    for (void* const pointer : wrong) resource.deallocate(pointer, 100, 16);
+    EXPECT_EQ(refusals.payloads, wrong);
+    EXPECT_EQ(refusals.kinds[0], FaultKind::interior_pointer);
+    EXPECT_EQ(refusals.kinds[1], FaultKind::misaligned_pointer);
+    EXPECT_EQ(refusals.kinds[2], FaultKind::foreign_pointer);
+    EXPECT_EQ(Snapshot(*heap), before);
+    resource.deallocate(payload, 100, 16);
+    resource.deallocate(payload, 100, 16);
+    ASSERT_EQ(refusals.kinds.size(), 5U);
+    EXPECT_EQ(refusals.kinds[4], FaultKind::double_free);
+  }
+}
+
+TEST(ResourceErrorsDeathTest, WithoutAHandlerABadPointerAborts) {
+  HeapFixture heap(sized(4096));
+  HeapResource resource(*heap);
+  void* const payload = resource.allocate(100, 16);
+  resource.deallocate(payload, 100, 16);
+  EXPECT_DEATH(resource.deallocate(payload, 100, 16), "glassheap: the memory at 0x.* is free");
+}
+
+TEST(ResourceEquality, HoldsForResourcesOverOneHeap) {
+  HeapFixture one(sized(4096));
+  HeapFixture other(sized(4096));
+  const HeapResource first(*one);
+  const HeapResource second(*one);
+  const HeapResource third(*other);
+  EXPECT_TRUE(first == second);
+  EXPECT_FALSE(first == third);
+  EXPECT_FALSE(first == *std::pmr::new_delete_resource());
+}
+
+}  // namespace
+}  // namespace glassheap
