@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <cmath>
 
 #include "base/format.hpp"
 #include "glassheap/heap.hpp"
@@ -11,9 +10,10 @@ namespace {
 
 constexpr std::size_t most_shown = 3;  // obstacles that are listed one by one
 
-// With two decimals. Not "%.2f", which follows the program's locale.
+// With two decimals. Not "%.2f", which follows the program's locale; not std::round, for which a C
+// program would have to link the mathematical library.
 std::string as_decimal(double index) {
-  const auto hundredths = static_cast<unsigned>(std::nearbyint(index * 100));
+  const auto hundredths = static_cast<unsigned>(index * 100 + 0.5);
   return format("%u.%02u", hundredths / 100, hundredths % 100);
 }
 
