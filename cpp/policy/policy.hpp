@@ -33,8 +33,8 @@
 //     own_memory()           the bytes that it keeps outside the region, in arrays from map.arena()
 //     visit_state(visit)     visit(number) for each number that it keeps beside those arrays
 //
-// find_free and the vet functions only read. To add a policy, write one header in this folder and
-// one line in core/policy_list.cpp; docs/policies.md has an example.
+// find_free and the vet functions only read. To add a policy, write one header in this folder, and
+// add its type to core/policy_list.cpp; docs/policies.md has an example.
 #pragma once
 
 #include <concepts>

@@ -110,5 +110,7 @@ def _find_record(name: str) -> object:
     return globals().get(name) or __getattr__(name)
 
 
-_core._register({name: getattr(errors, name) for name in errors.__all__}, _find_record)
+_core._register(
+    {name: it for name, it in vars(errors).items() if isinstance(it, type)}, _find_record
+)
 methods.install()

@@ -13,24 +13,14 @@ from _typeshed import ReadableBuffer, SupportsWrite, WriteableBuffer
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 from typing_extensions import Self, Unpack
 
-from glassheap.placement import Policy
+from glassheap.placement import Policy, PolicyName
 from glassheap.records import BlockInfo, Finding, FreeBlock, OwnedBlock, PolicyInfo
 from glassheap.statistics import HeapStats
 
 __version__: str
 
-_PolicyName: TypeAlias = Literal[
-    "first_fit",
-    "next_fit",
-    "best_fit",
-    "worst_fit",
-    "segregated_fit",
-    "tlsf",
-    "buddy",
-    "sequential_fit",
-]
 # Any str, because names are read from command lines and files; editors offer the literals.
-_Policy: TypeAlias = Policy | _PolicyName | str
+_Policy: TypeAlias = Policy | PolicyName | str
 _Checks: TypeAlias = Literal["robust", "debug"]
 
 # The options of a heap. Their defaults are in the table of option_table.cpp; stubtest compares the

@@ -6,31 +6,6 @@ numbers are attributes of the exception, as documented below.
 
 from glassheap import _core
 
-__all__ = [
-    "AttachError",
-    "AttachTimeout",
-    "BadImage",
-    "BadMagic",
-    "DoubleFree",
-    "ForeignPointer",
-    "FreeListCorrupted",
-    "HeaderCorrupted",
-    "HeapClosed",
-    "HeapCorrupted",
-    "HeapDamaged",
-    "HeapError",
-    "InteriorPointer",
-    "InvalidAlignment",
-    "InvalidPointer",
-    "InvalidSize",
-    "LockTimeout",
-    "MisalignedPointer",
-    "OutOfMemory",
-    "OverflowDetected",
-    "StaleHandle",
-    "WriteAfterFree",
-]
-
 
 class HeapError(Exception):
     """Root of all errors of a heap."""

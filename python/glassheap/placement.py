@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from enum import Enum
+from typing import Literal, TypeAlias
 
 
 class Policy(str, Enum):
@@ -23,3 +24,16 @@ class Policy(str, Enum):
     def __str__(self) -> str:
         """The name."""
         return self.value
+
+
+PolicyName: TypeAlias = Literal[
+    "first_fit",
+    "next_fit",
+    "best_fit",
+    "worst_fit",
+    "segregated_fit",
+    "tlsf",
+    "buddy",
+    "sequential_fit",
+]
+"""The names as literals, which editors offer."""

@@ -53,6 +53,7 @@ def test_every_public_exception_is_in_the_table() -> None:
     public = {getattr(glassheap, name) for name in glassheap.__all__}
     errors = {it for it in public if isinstance(it, type) and issubclass(it, BaseException)}
     assert errors == set(BASES)
+    assert {it for it in vars(glassheap.errors).values() if isinstance(it, type)} == errors
 
 
 def corrupt(prepared: PreparedHeap) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 import glassheap
+from glassheap.placement import PolicyName
 
 NAMES = [policy.name for policy in glassheap.policies()]
 OTHERS = [name for name in NAMES if name != "sequential_fit"]
@@ -44,6 +45,10 @@ def test_a_policy_has_a_summary_a_cost_and_a_source(
 def test_the_enumeration_has_the_policies_in_their_order() -> None:
     assert [member.value for member in glassheap.Policy] == NAMES
     assert [member.name.lower() for member in glassheap.Policy] == NAMES
+
+
+def test_the_literals_are_the_names_of_the_policies() -> None:
+    assert [*get_args(PolicyName)] == NAMES
 
 
 @pytest.mark.parametrize("member", list(glassheap.Policy), ids=str)
