@@ -43,6 +43,12 @@ def test_a_subclass_inherits_the_methods_in_python(capsys: pytest.CaptureFixture
     assert isinstance(heap, Heap)
 
 
+def test_a_closed_heap_is_displayed_as_closed_in_a_notebook() -> None:
+    heap = Heap()
+    heap.close()
+    assert heap._repr_html_() == "<code>&lt;Heap of 4096 bytes, first_fit, closed&gt;</code>"
+
+
 def test_a_method_in_python_can_be_pickled_with_its_heap() -> None:
     with SharedHeap.create(size=4096) as heap:
         assert pickle.loads(pickle.dumps(heap.hexdump)).__self__ is heap
