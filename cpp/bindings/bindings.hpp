@@ -89,6 +89,12 @@ PyObject* make_block(py::object heap, const Handle& handle, Ownership ownership 
 PyObject* make_view(py::object heap, Address payload, py::object given);
 PyObject* make_region_view(py::object heap);
 
+// A Block passed in the place of its address. free_block frees it as its own free() does; both raise
+// ForeignPointer for a Block of another heap.
+bool is_block(PyObject* object);
+PyObject* free_block(PyObject* heap, PyObject* block);
+PyObject* view_block(PyObject* heap, PyObject* block);
+
 }  // namespace glassheap::bindings
 
 template <>
