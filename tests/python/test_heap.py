@@ -66,7 +66,7 @@ def test_any_multiple_of_16_is_a_valid_base(base: int) -> None:
         (
             {"bases": 0},
             TypeError,
-            "there is no option 'bases' here; there are: 'policy', ",
+            "there is no option 'bases' here; did you mean base=? There are: 'policy', ",
         ),
         ({"zero_on_free": None}, TypeError, "zero_on_free must be True or False."),
     ],
