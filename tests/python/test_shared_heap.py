@@ -60,6 +60,22 @@ def test_a_segment_without_a_given_name_gets_a_unique_one() -> None:
     assert not {one.name, other.name} & segments()
 
 
+def test_the_repr_of_a_shared_heap_says_where_it_is(segment_name: str, tmp_path: Path) -> None:
+    path = str(tmp_path / "heap")
+    buffer = mmap.mmap(-1, 1 << 17)
+    places = {
+        f"shared memory {segment_name!r}": SharedHeap.create(segment_name, 4096),
+        f"the file {path!r}": SharedHeap.create(path=path, size=4096),
+        "a buffer": SharedHeap.create(buffer=buffer),
+    }
+    for place, heap in places.items():
+        with heap:
+            start = f"<SharedHeap of {heap.size} bytes in {place}, first_fit"
+            free = heap.available_memory()
+            assert repr(heap) == f"{start}: 0 live, 1 free, {free} bytes available>"
+        assert repr(heap) == f"{start}, closed>"
+
+
 def test_two_attachments_see_the_same_heap(segment_name: str) -> None:
     with SharedHeap.create(segment_name, 1 << 16, policy="best_fit", magic=7) as one:
         address = one.malloc(100)
