@@ -17,6 +17,7 @@
 //     export.hpp         the buffer protocol, for Block and for views
 //     player.cpp         Player: replays a trace
 //     numpy.cpp          NumPy's memory handler over a heap
+//     refusals.cpp       one sentence for the arguments that a method does not take
 //
 // pybind11 and nothing else. Python calls C++, never the reverse: no file here imports a module of
 // the package. Methods that are written in Python are in glassheap/methods.py.
@@ -45,6 +46,9 @@ void add_block(py::module_& module);
 void add_views(py::module_& module);
 void add_player(py::module_& module);
 void add_numpy(py::module_& module);
+
+// Gives the public functions that the type or module has by now a sentence for wrong arguments.
+void explain_wrong_arguments(py::handle scope);
 
 // The C++ heap in a Python Heap. Null, with a TypeError set, if its __init__ was never called.
 Heap* heap_of(PyObject* self) noexcept;
