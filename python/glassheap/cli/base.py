@@ -64,7 +64,7 @@ class Parser(argparse.ArgumentParser):
         if choice := re.search(r"invalid choice: '(.*)' \(choose from (.*)\)", message):
             return choice[1], re.findall(r"[\w+-]+", choice[2])
         if option := re.search(r"unrecognized arguments: (--[\w-]+)", message):
-            return option[1], re.findall(r"(?<!\S)--[\w-]+", self.format_help())
+            return option[1], re.findall(r"--[\w-]+", self.format_help())
         return "", []
 
     def print_help(self, file: SupportsWrite[str] | None = None) -> None:
