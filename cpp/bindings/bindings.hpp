@@ -17,6 +17,7 @@
 //     export.hpp         the buffer protocol, for Block and for views
 //     player.cpp         Player: replays a trace
 //     numpy.cpp          NumPy's memory handler over a heap
+//     refusals.cpp       one sentence for the arguments that a method does not take
 //
 // pybind11 and nothing else. Python calls C++, never the reverse: no file here imports a module of
 // the package. Methods that are written in Python are in glassheap/methods.py.
@@ -45,6 +46,9 @@ void add_block(py::module_& module);
 void add_views(py::module_& module);
 void add_player(py::module_& module);
 void add_numpy(py::module_& module);
+
+// Gives the public functions that the type or module has by now a sentence for wrong arguments.
+void explain_wrong_arguments(py::handle scope);
 
 // The C++ heap in a Python Heap. Null, with a TypeError set, if its __init__ was never called.
 Heap* heap_of(PyObject* self) noexcept;
@@ -88,6 +92,12 @@ enum class Ownership : std::uint8_t { owner, shared_ref, borrowed };
 PyObject* make_block(py::object heap, const Handle& handle, Ownership ownership = Ownership::owner);
 PyObject* make_view(py::object heap, Address payload, py::object given);
 PyObject* make_region_view(py::object heap);
+
+// A Block passed in the place of its address. free_block frees it as its own free() does; both raise
+// ForeignPointer for a Block of another heap.
+bool is_block(PyObject* object);
+PyObject* free_block(PyObject* heap, PyObject* block);
+PyObject* view_block(PyObject* heap, PyObject* block);
 
 }  // namespace glassheap::bindings
 

@@ -4,6 +4,7 @@
 
 #include "export.hpp"
 #include "raise.hpp"
+#include "registry.hpp"
 
 namespace glassheap::bindings {
 namespace {
@@ -93,11 +94,43 @@ py::str represent(const BlockObject& block) {
       .format(handle.size, handle.address, handle.serial, state);
 }
 
+// --- Its bytes by index and by slice, as in a bytearray. ---------------------------------------
+
+py::object get_item(const py::object& self, const py::object& key) {
+  const py::memoryview view(self);
+  py::object item = view[key];
+  if (!py::isinstance<py::memoryview>(item)) return item;
+  auto copy = py::reinterpret_steal<py::object>(PyBytes_FromObject(item.ptr()));
+  if (!copy) throw py::error_already_set();
+  return copy;
+}
+
+void set_item(const py::object& self, const py::object& key, const py::object& value) {
+  py::memoryview view(self);
+  view[key] = value;
+}
+
+// --- In the place of its address. --------------------------------------------------------------
+
+// A Block passed to another heap than its own: sets ForeignPointer, and returns false.
+bool require_owner(const BlockObject& block, PyObject* heap) {
+  if (block.owner().ptr() == heap) return true;
+  const Address address = block.handle().address;
+  const auto sentence =
+      py::str("the Block at {:#x} belongs to another heap: use block.heap, or block.free().")
+          .format(address);
+  const py::object error = error_class("ForeignPointer")(sentence);
+  error.attr("address") = address;
+  PyErr_SetObject(py::type::of(error).ptr(), error.ptr());
+  return false;
+}
+
 using BlockClass = py::class_<BlockObject>;
 
 constexpr const char* block_doc = R"(Memory that frees itself; made by Heap.alloc.
 
 The buffer protocol gives exactly the bytes asked for, writable: memoryview(block), bytes(block).
+block[0] is a byte and block[:4] a copy of four; block[:4] = b"four" writes them.
 The memory is given back when a with statement over the block ends, by free(), or when the block is
 collected. A block whose memory was freed by its address, or whose heap was reset, is stale: its
 uses raise StaleHandle, also after the address was handed out again, because the serial then
@@ -139,6 +172,8 @@ already, HeapDamaged, HeapClosed.)")
       .def("_send", &BlockObject::add_ref, "Add a reference, for a copy that is on its way.")
       .def("__enter__", [](py::object self) { return self; })
       .def("__exit__", [](BlockObject& block, const py::args&) { block.exit(); })
+      .def("__getitem__", &get_item)
+      .def("__setitem__", &set_item)
       .def("__len__", [](const BlockObject& block) { return block.handle().size; })
       .def("__repr__", &represent);
 }
@@ -149,6 +184,26 @@ PyObject* make_block(py::object heap, const Handle& handle, Ownership ownership)
   return py::cast(std::make_unique<BlockObject>(std::move(heap), handle, ownership))
       .release()
       .ptr();
+}
+
+bool is_block(PyObject* object) { return py::isinstance<BlockObject>(object); }
+
+PyObject* free_block(PyObject* heap, PyObject* block) try {
+  auto& freed = py::cast<BlockObject&>(py::handle(block));
+  if (!require_owner(freed, heap)) return nullptr;
+  freed.free();
+  Py_RETURN_NONE;
+} catch (py::error_already_set& error) {
+  error.restore();
+  return nullptr;
+}
+
+PyObject* view_block(PyObject* heap, PyObject* block) try {
+  if (!require_owner(py::cast<const BlockObject&>(py::handle(block)), heap)) return nullptr;
+  return PyMemoryView_FromObject(block);
+} catch (py::error_already_set& error) {
+  error.restore();
+  return nullptr;
 }
 
 void add_block(py::module_& module) {

@@ -103,6 +103,9 @@ bool read_optional_align(PyObject* object, std::uint64_t& align) {
   return object == nullptr || read_align(object, align);
 }
 
+// The look at the type is only for what is no int: most addresses are.
+bool is_given_block(PyObject* object) { return PyLong_Check(object) == 0 && is_block(object); }
+
 // --- The methods. ------------------------------------------------------------------------------
 
 constexpr Signature<2> malloc_signature{"malloc", {"size", "align"}, 1, 1};
@@ -167,9 +170,10 @@ PyObject* heap_free(PyObject* self, Objects given, Py_ssize_t positional, PyObje
   Arguments<1> arguments{};
   std::uint64_t address = 0;
   Heap* const heap = heap_of(self);
-  if (heap == nullptr || !parse(free_signature, given, positional, keywords, arguments) ||
-      !read_address(arguments[0], address))
+  if (heap == nullptr || !parse(free_signature, given, positional, keywords, arguments))
     return nullptr;
+  if (is_given_block(arguments[0])) return free_block(self, arguments[0]);
+  if (!read_address(arguments[0], address)) return nullptr;
   Fault fault;
   if (!heap->free(address, fault)) return set_error(fault, arguments[0]);
   Py_RETURN_NONE;
@@ -195,9 +199,10 @@ constexpr Signature<1> view_signature{"view", {"address"}, 1, 1};
 PyObject* heap_view(PyObject* self, Objects given, Py_ssize_t positional, PyObject* keywords) {
   Arguments<1> arguments{};
   std::uint64_t address = 0;
-  if (heap_of(self) == nullptr || !parse(view_signature, given, positional, keywords, arguments) ||
-      !read_address(arguments[0], address))
+  if (heap_of(self) == nullptr || !parse(view_signature, given, positional, keywords, arguments))
     return nullptr;
+  if (is_given_block(arguments[0])) return view_block(self, arguments[0]);
+  if (!read_address(arguments[0], address)) return nullptr;
   return make_view(py::reinterpret_borrow<py::object>(self), address,
                    py::reinterpret_borrow<py::object>(arguments[0]));
 }
@@ -262,11 +267,11 @@ constexpr const char* free_doc = R"(free($self, address)
 
 Give back the block whose payload starts at address, and merge it with its free neighbours.
 
-free(None) and free(0) do nothing. O(1) or O(log n); with sequential_fit O(n).
+For address a Block will do, which is freed as by its own free(). free(None) and free(0) do nothing. O(1) or O(log n); with sequential_fit O(n).
 
 Raises DoubleFree if the memory there is free already, InteriorPointer inside a live block but not
-at its payload, MisalignedPointer where no block can start, ForeignPointer outside the region;
-BadMagic or HeaderCorrupted if the header in front of the payload was overwritten, FreeListCorrupted
+at its payload, MisalignedPointer where no block can start, ForeignPointer outside the region and
+for a Block of another heap, StaleHandle for a Block whose memory was given back before; BadMagic or HeaderCorrupted if the header in front of the payload was overwritten, FreeListCorrupted
 if the node of a neighbour in the free list was; BufferError while a view of the block lives;
 HeapDamaged, HeapClosed. Whatever it raises, nothing has changed.)";
 
@@ -281,6 +286,8 @@ constexpr const char* view_doc = R"(view($self, address)
 --
 
 Return a writable memoryview of exactly the bytes asked for, without a copy.
+
+For address a Block will do, whose bytes it shows as memoryview(block) does.
 
 The view pins the block: free, realloc, reset and close raise BufferError until the view, and each
 slice and array made of it, is gone or released. It keeps the heap's memory alive.

@@ -20,4 +20,7 @@ PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
   add_views(module);
   add_player(module);
   add_numpy(module);
+  for (const char* const name : {"Heap", "SharedHeap", "Block", "Player"})
+    explain_wrong_arguments(module.attr(name));
+  explain_wrong_arguments(module);
 }

@@ -6,6 +6,7 @@
 #include <array>
 #include <limits>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "arguments.hpp"
@@ -29,6 +30,59 @@ std::string quoted(Names names) {
   return list;
 }
 
+// --- The name that was meant. ------------------------------------------------------------------
+
+// Letters in lower case, and _ for -.
+std::string normalised(std::string_view name) {
+  std::string text;
+  for (const char c : name)
+    text += c == '-' ? '_' : static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+  return text;
+}
+
+// The least number of characters to insert, delete or replace that makes `a` of `b`.
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = std::exchange(row[0], i);
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = std::exchange(row[j], std::min({replaced, row[j] + 1, row[j - 1] + 1}));
+    }
+  }
+  return row[b.size()];
+}
+
+constexpr std::size_t longest_guess = 40;  // characters; of a longer name nothing is guessed
+
+// A third of the characters may differ; the beginning of a name up to a _ is as good as the name.
+bool is_near(std::string_view given, std::string_view name) {
+  if (name.starts_with(std::string(given) + "_")) return true;
+  return 3 * edit_distance(given, name) <= std::max(given.size(), name.size());
+}
+
+// The nearest of the names; empty if none is near.
+std::string_view meant(std::string_view given, Names names) {
+  if (given.size() > longest_guess) return {};
+  const std::string text = normalised(given);
+  std::string_view best;
+  for (const std::string_view name : names) {
+    if (!is_near(text, name)) continue;
+    if (best.empty() || edit_distance(text, name) < edit_distance(text, best)) best = name;
+  }
+  return best;
+}
+
+// The end of a sentence about an unknown name; `form` is that name as the caller would write it.
+std::string alternatives(const std::string& form, Names names) {
+  const std::string known = quoted(names) + ".";
+  return form.empty() ? "; there are: " + known
+                      : "; did you mean " + form + "? There are: " + known;
+}
+
+// --- Reading a choice. -------------------------------------------------------------------------
+
 // The UTF-8 of a str; null for any other object, and for a str that has none.
 const char* utf8_of(const py::object& object, Py_ssize_t& length) {
   if (!py::isinstance<py::str>(object)) return nullptr;
@@ -48,8 +102,9 @@ std::size_t index_of(Names names, const std::string& option, const py::object& g
   const auto at = std::ranges::find(names, name);
   if (at != names.end()) return static_cast<std::size_t>(at - names.begin());
   // Not py::value_error: `name` may hold a NUL.
-  set_error("ValueError", py::str("there is no " + option + " '" + name +
-                                  "'; there are: " + quoted(names) + "."));
+  const std::string guess(meant(name, names));
+  const std::string end = alternatives(guess.empty() ? "" : "'" + guess + "'", names);
+  set_error("ValueError", py::str("there is no " + option + " '" + name + "'" + end));
   throw py::error_already_set();
 }
 
@@ -116,8 +171,12 @@ bool is_in(const Option& option, OptionSet set) { return set == OptionSet::heap 
   std::vector<std::string_view> known;
   for (const Option& option : table)
     if (is_in(option, set)) known.emplace_back(option.name);
-  PyErr_Format(PyExc_TypeError, "there is no option %R here; there are: %s.", name.ptr(),
-               quoted(known).c_str());
+  Py_ssize_t length = 0;
+  const char* const text = utf8_of(py::reinterpret_borrow<py::object>(name), length);
+  const std::string_view given(text == nullptr ? "" : text, static_cast<std::size_t>(length));
+  const std::string guess(meant(given, known));
+  PyErr_Format(PyExc_TypeError, "there is no option %R here%s", name.ptr(),
+               alternatives(guess.empty() ? "" : guess + "=", known).c_str());
   throw py::error_already_set();
 }
 

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <vector>
 
+#include "arguments.hpp"
 #include "raise.hpp"
 
 namespace glassheap::bindings {
@@ -40,18 +41,22 @@ class Columns {
 
 class Player {
  public:
-  Player(const py::object& heap, std::size_t id_count)
-      : owner_(heap), heap_(require_heap(heap)), blocks_(id_count) {}
+  Player(const py::object& heap, const py::object& id_count)
+      : owner_(heap), heap_(require_heap(heap)), blocks_(require_size(id_count, "id_count")) {}
 
   // The index of the first operation that was not run.
   std::size_t play(const py::buffer& kinds, const py::buffer& ids, const py::buffer& sizes,
-                   std::size_t start, std::size_t stop, bool stop_at_failure) {
+                   const py::object& first, const py::object& end,
+                   const py::bool_& stop_at_failure) {
     const Columns columns(kinds, ids, sizes);
+    std::size_t start = require_size(first, "start");
+    const std::size_t stop = require_size(end, "stop");
+    const bool stopping = stop_at_failure;
     require_valid(columns, start, stop);
     Fault fault;
     {
       const py::gil_scoped_release gil_released;
-      start = run(columns, start, stop, stop_at_failure, fault);
+      start = run(columns, start, stop, stopping, fault);
     }
     raise_if(fault);
     return start;
@@ -117,7 +122,7 @@ void add_player(py::module_& module) {
 Args:
     heap: The Heap to run on, through the same calls that its methods make.
     id_count: How many blocks the trace numbers, from 0.)")
-      .def(py::init<const py::object&, std::size_t>(), py::arg("heap"), py::arg("id_count"))
+      .def(py::init<const py::object&, const py::object&>(), py::arg("heap"), py::arg("id_count"))
       .def("play", &Player::play, py::arg("kinds"), py::arg("ids"), py::arg("sizes"),
            py::arg("start"), py::arg("stop"), py::arg("stop_at_failure") = false,
            R"(Run the operations from start up to stop, and return the first that was not run.

@@ -203,8 +203,16 @@ timeout seconds with LockTimeout; it holds the GIL.
 A view pins its block in this process only: free a block when no other process uses it, or share()
 it.)";
 
+// The class is not called: a call would not say where the heap is.
+std::unique_ptr<SharedHeap> refuse_call(const py::args&, const py::kwargs&) {
+  throw py::type_error(
+      "a SharedHeap is made by SharedHeap.create(name, size), and attached to by "
+      "SharedHeap.attach(name).");
+}
+
 void add_operations(SharedHeapClass& type) {
-  type.def("unlink", &unlink,
+  type.def(py::init(&refuse_call))
+      .def("unlink", &unlink,
            R"(Remove the name or the file: no process can attach any more.
 
 Attached processes keep the heap. Raises FileNotFoundError if it is gone already.)")
@@ -236,13 +244,34 @@ py::tuple identity(Self self) {
   return py::make_tuple(key[0], key[1]);
 }
 
+// "shared memory 'name'", "the file 'path'" or "a buffer".
+py::str place(const SegmentLocation& location) {
+  if (!location.path.empty()) return py::str("the file {!r}").format(file_name(location.path));
+  if (location.name.empty()) return py::str("a buffer");
+  return py::str("shared memory {!r}").format(file_name(location.name));
+}
+
+py::str represent(Self self) {
+  SharedHeap& heap = heap_in(self);
+  const Options& options = heap.options();
+  const py::str where = place(heap.location());
+  Fault closed;
+  const Stats s = heap.stats(closed);
+  if (closed)
+    return py::str("<SharedHeap of {} bytes in {}, {}, closed>")
+        .format(heap.size(), where, options.policy);
+  return py::str("<SharedHeap of {} bytes in {}, {}: {} live, {} free, {} bytes available>")
+      .format(heap.size(), where, options.policy, s.live_blocks, s.free_blocks, s.available);
+}
+
 void add_location(SharedHeapClass& type) {
   type.def_property_readonly(
           "name", [](Self self) { return name_or_none(heap_in(self).location().name); },
           "The segment's name in shared memory; None for a file or a buffer.")
       .def_property_readonly(
           "path", [](Self self) { return name_or_none(heap_in(self).location().path); },
-          "The file's path, or None.");
+          "The file's path, or None.")
+      .def("__repr__", &represent);
 }
 
 // For glassheap.shared and glassheap.images.

@@ -57,7 +57,7 @@ def hexdump(self: Heap, address: int, *, file: "TextIO | None" = None) -> None:
 
 
 def repr_html(self: Heap) -> str:
-    """Return the map as an inline SVG, for notebooks."""
+    """Return the map as an inline SVG, for notebooks; of a closed heap, its repr."""
     from glassheap import pictures
 
     return pictures.to_html(self)

@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+
+def in_hexadecimal(record: Any) -> str:
+    """The repr of a named tuple, its addresses in hexadecimal."""
+    fields = record._asdict().items()
+    shown = (f"{name}={_shown(name, value)}" for name, value in fields)
+    return f"{type(record).__name__}({', '.join(shown)})"
+
+
+def _shown(name: str, value: object) -> str:
+    if name in {"start", "address"} and isinstance(value, int):
+        return f"{value:#x}"
+    return repr(value)
 
 
 class FreeBlock(NamedTuple):
@@ -12,6 +25,10 @@ class FreeBlock(NamedTuple):
     """The node's address: the first byte of the free block."""
     size: int
     """Bytes of payload that the node offers: the extent, less 16 in a heap with headers."""
+
+    def __repr__(self) -> str:
+        """The fields by name, the addresses in hexadecimal."""
+        return in_hexadecimal(self)
 
 
 class BlockInfo(NamedTuple):
@@ -29,6 +46,10 @@ class BlockInfo(NamedTuple):
     """True if it is allocated."""
     serial: int
     """The allocation number, modulo 65,536; 0 if the block is free, or has no header."""
+
+    def __repr__(self) -> str:
+        """The fields by name, the addresses in hexadecimal."""
+        return in_hexadecimal(self)
 
 
 class PolicyInfo(NamedTuple):
@@ -57,6 +78,10 @@ class OwnedBlock(NamedTuple):
     """True if that process still runs. If not, and there are no holders, the block is a leak."""
     holders: int
     """The number of references to it, by block.share() and by copies that were sent."""
+
+    def __repr__(self) -> str:
+        """The fields by name, the addresses in hexadecimal."""
+        return in_hexadecimal(self)
 
 
 class _Finding(NamedTuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import pickle
+import re
 from importlib.util import find_spec
 from typing import Any
 
@@ -41,6 +42,12 @@ def test_a_subclass_inherits_the_methods_in_python(capsys: pytest.CaptureFixture
     assert str(heap.available_memory()) in capsys.readouterr().out
     assert heap._repr_html_().startswith("<svg")
     assert isinstance(heap, Heap)
+
+
+def test_a_closed_heap_is_displayed_as_closed_in_a_notebook() -> None:
+    heap = Heap()
+    heap.close()
+    assert heap._repr_html_() == "<code>&lt;Heap of 4096 bytes, first_fit, closed&gt;</code>"
 
 
 def test_a_method_in_python_can_be_pickled_with_its_heap() -> None:
@@ -86,7 +93,48 @@ def test_an_unknown_option_is_named_beside_the_known_ones(opener: Any, name: str
     with pytest.raises(TypeError) as caught:
         opener(**{name: 1})
     told = ", ".join(f"'{one}'" for one in known)
-    assert str(caught.value) == f"there is no option {name!r} here; there are: {told}."
+    there = (
+        f"did you mean policy=? There are: {told}."
+        if name not in ("", "\ud800")
+        else f"there are: {told}."
+    )
+    assert str(caught.value) == f"there is no option {name!r} here; {there}"
+
+
+HEAP: Any = Heap
+MEANT = {
+    "check": "checks", "Checks": "checks", "header": "headers", "thread": "threads",
+    "zero-on-free": "zero_on_free", "zero": "zero_on_free", "polcy": "policy",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "meant"), MEANT.items())
+def test_the_option_that_was_meant_is_named(name: str, meant: str) -> None:
+    with pytest.raises(TypeError, match=f"'{name}' here; did you mean {meant}=[?] There are: "):
+        HEAP(**{name: None})
+
+
+@pytest.mark.parametrize("name", ["align", "size_of_the_region", "e", "x" * 1000])
+def test_nothing_is_guessed_for_a_name_that_is_near_to_none(name: str) -> None:
+    with pytest.raises(TypeError, match="here; there are: "):
+        HEAP(**{name: None})
+
+
+@pytest.mark.parametrize(
+    ("option", "name", "meant"),
+    [
+        ("policy", "firstfit", "first_fit"),
+        ("policy", "Best-Fit", "best_fit"),
+        ("policy", "worst", "worst_fit"),
+        ("policy", "budy", "buddy"),
+        ("checks", "debg", "debug"),
+        ("order", "size", "size+"),
+    ],
+)
+def test_the_choice_that_was_meant_is_named(option: str, name: str, meant: str) -> None:
+    told = f"there is no {option} '{name}'; did you mean '{meant}'? There are: '"
+    with pytest.raises(ValueError, match=f"^{re.escape(told)}"):
+        HEAP(**{option: name})
 
 
 @pytest.mark.parametrize("option", ["fit", "order", "checks"])

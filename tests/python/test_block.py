@@ -224,6 +224,103 @@ def test_a_block_with_a_damaged_header_is_reported_as_damaged_and_not_as_stale(
         block.free()
 
 
+# --- A Block in the place of its address. ---------------------------------------------------------
+
+
+def test_free_frees_a_block_as_the_block_does(heap: glassheap.Heap) -> None:
+    block = heap.alloc(100)
+    heap.free(block)
+    assert not block.live
+    assert_sound(heap)
+    with refused(heap, glassheap.StaleHandle):
+        heap.free(block)
+    heap.malloc(100)
+    del block
+    assert len(heap) == 1
+
+
+def test_a_block_freed_by_its_heap_may_end_its_with_statement(heap: glassheap.Heap) -> None:
+    with heap.alloc(100) as block:
+        heap.free(address=block)
+    assert len(heap) == 0
+
+
+def test_view_takes_a_block(heap: glassheap.Heap) -> None:
+    block = heap.alloc(5)
+    with heap.view(block) as view:
+        view[:] = b"hello"
+        with pytest.raises(BufferError):
+            heap.free(block)
+    assert bytes(block) == b"hello"
+    heap.free(block)
+    with refused(heap, glassheap.StaleHandle):
+        heap.view(block)
+
+
+@pytest.mark.parametrize("base", [None, 0])
+def test_a_block_of_another_heap_is_foreign(base: int | None) -> None:
+    heap, other = (glassheap.Heap(4096, base=base) for _ in range(2))
+    block = other.alloc(100)
+    heap.malloc(100)
+    sentence = f"the Block at {block.address:#x} belongs to another heap: use block.heap, or "
+    for call in (heap.free, heap.view):
+        with refused(heap, glassheap.ForeignPointer, sentence) as caught:
+            call(block)
+        assert getattr(caught.value, "address", None) == block.address
+    assert block.live
+
+
+# --- The bytes by index and by slice. -------------------------------------------------------------
+
+
+def test_the_bytes_of_a_block_have_indices_and_slices(heap: glassheap.Heap) -> None:
+    block, same = heap.alloc(8), bytearray(8)
+    for one in (block, same):
+        one[:] = bytes(8)
+        one[:4] = b"four"
+        one[-1] = 7
+        one[4:7:2] = memoryview(b"ab")
+    assert (block[0], block[-1], block[:4]) == (ord("f"), 7, b"four")
+    assert block[::-1] == bytes(same[::-1])
+    assert bytes(block) == bytes(block[:]) == bytes(same)
+    assert [*iter(block)] == [*same]
+    block.free()
+
+
+def test_a_slice_of_a_block_is_a_copy(heap: glassheap.Heap) -> None:
+    block = heap.alloc(4)
+    block[:] = b"four"
+    part = block[:2]
+    block.free()
+    assert part == b"fo"
+
+
+def test_no_byte_behind_a_block_is_written(heap: glassheap.Heap) -> None:
+    block = heap.alloc(4)
+    block[:] = b"four"
+    for key in (4, -5):
+        with refused(heap, IndexError):
+            block[key]
+        with refused(heap, IndexError):
+            block[key] = 0
+    for value in (b"", b"five5"):
+        with refused(heap, ValueError):
+            block[:4] = value
+    with refused(heap, ValueError):
+        block[0] = 256
+    with refused(heap, TypeError):
+        block["0"]  # type: ignore[call-overload]
+
+
+def test_a_stale_block_has_no_bytes(heap: glassheap.Heap) -> None:
+    block = heap.alloc(4)
+    block.free()
+    with refused(heap, glassheap.StaleHandle):
+        block[0]
+    with refused(heap, glassheap.StaleHandle):
+        block[:1] = b"x"
+
+
 # --- Unsupported uses. ----------------------------------------------------------------------------
 
 

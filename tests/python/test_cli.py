@@ -5,6 +5,7 @@ The tests of `replay`, `fsck`, `inspect` and `ostep` are in files of their own.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -74,11 +75,24 @@ def test_the_policies_are_printed_in_three_lines_each() -> None:
         assert (cost.strip(), source.strip()) == (info.cost, info.source)
 
 
+def test_the_policies_in_json_are_their_fields() -> None:
+    printed = json.loads(command("policies", "--json").stdout)
+    assert printed == [info._asdict() for info in glassheap.policies()]
+
+
 # --- Mistakes -------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("arguments", "phrase"),
     [
         (["sing"], "invalid choice: 'sing'"),
+        (["rplay"], "; did you mean replay? (see glassheap --help)"),
+        (["polices"], "; did you mean policies?"),
+        (["demo", "--widht", "80"], "unrecognized arguments: --widht 80; did you mean --width?"),
+        (
+            ["replay", "-", "--polcy", "tlsf"],
+            "did you mean --policy? (see glassheap replay --help)",
+        ),
+        (["ostep", "-p", "FRIST"], "; did you mean FIRST?"),
         (["--sing"], "unrecognized arguments: --sing"),
         (["demo", "--width", "0"], "'0' is no width"),
         (["demo", "--width", "wide"], "'wide' is no width"),
@@ -86,6 +100,28 @@ def test_the_policies_are_printed_in_three_lines_each() -> None:
 )
 def test_a_mistake_in_the_arguments_is_one_sentence(arguments: list[str], phrase: str) -> None:
     assert_mistake(command(*arguments), phrase, "--help)")
+
+
+# --- When the input cannot be read ----------------------------------------------------------------
+UNREADABLE = Path("/proc/self/mem")
+"""Its first byte is a read error."""
+
+
+@pytest.mark.skipif(not UNREADABLE.exists(), reason="this system has no /proc")
+@pytest.mark.parametrize("name", ["fsck", "inspect", "replay"])
+def test_a_read_error_is_not_taken_for_one_of_the_output(name: str) -> None:
+    done = command(name, str(UNREADABLE))
+    assert_mistake(done, f"cannot read {UNREADABLE}: Input/output error")
+
+
+def test_the_tour_goes_on_if_enter_cannot_be_read() -> None:
+    line = 'exec "$0" -m glassheap demo --pause --width 40 0>/dev/null'
+    done = subprocess.run(
+        ["sh", "-c", line, sys.executable],
+        capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "A real program" in done.stdout
 
 
 # --- When the output cannot be written ------------------------------------------------------------

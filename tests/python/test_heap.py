@@ -63,7 +63,11 @@ def test_any_multiple_of_16_is_a_valid_base(base: int) -> None:
         ({"base": 2**200}, glassheap.InvalidAlignment, "base must be"),
         ({"base": -16}, ValueError, "-16 is negative"),
         ({"base": 0.0}, TypeError, "base must be a whole number"),
-        ({"bases": 0}, TypeError, "there is no option 'bases' here; there are: 'policy', "),
+        (
+            {"bases": 0},
+            TypeError,
+            "there is no option 'bases' here; did you mean base=? There are: 'policy', ",
+        ),
         ({"zero_on_free": None}, TypeError, "zero_on_free must be True or False."),
     ],
     ids=str,
@@ -182,7 +186,14 @@ def test_walk_and_free_list_return_named_tuples(heap: glassheap.Heap) -> None:
     assert free.live is False
     (node,) = heap.free_list()
     assert isinstance(node, glassheap.FreeBlock)
-    assert repr(node) == f"FreeBlock(address={heap.base + 128}, size=3952)"
+    assert repr(node) == f"FreeBlock(address={heap.base + 128:#x}, size=3952)"
+    assert repr(live) == (
+        f"BlockInfo(start={heap.base:#x}, address={heap.base + 16:#x}, size=100, extent=128, "
+        "live=True, serial=1)"
+    )
+    owned = glassheap.OwnedBlock(32, 8, 7, alive=True, holders=0)
+    assert repr(owned) == "OwnedBlock(address=0x20, size=8, pid=7, alive=True, holders=0)"
+    assert eval(repr(node), vars(glassheap)) == node == tuple(node)
 
 
 def test_serials_count_allocations_and_wrap_at_65536() -> None:

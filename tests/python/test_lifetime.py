@@ -96,7 +96,6 @@ USES: dict[str, Callable[[glassheap.Heap], object]] = {
     "in": lambda heap: heap.base + 16 in heap,
     "show": lambda heap: heap.show(),
     "hexdump": lambda heap: heap.hexdump(heap.base + 16),
-    "_repr_html_": lambda heap: heap._repr_html_(),
 }
 
 

@@ -6,6 +6,7 @@ place.
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
@@ -208,3 +209,30 @@ def test_the_process_ends_with_status_0_or_with_2_after_a_usage_error() -> None:
     )
     assert (done.returncode, done.stdout) == (2, "")
     assert "entry 2 of the list, '*2'," in done.stderr
+
+
+# --- The answers as JSON. -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["-H", "4", "-a", "4", "-n", "30", "-C"], ["-S", "20", "-A", "+10,+20,-0,-7,-0"]],
+)
+def test_the_json_has_the_answers_of_the_text(ostep: Ostep, arguments: list[str]) -> None:
+    figures = json.loads(ostep(*arguments, "--json"))
+    options, *texts = ostep(*arguments, "-c").rstrip("\n").split("\n\n")
+    told = {name: str(value) for name, value in figures["options"].items()}
+    told["compute"] = "True"
+    assert [f"{name} {value}" for name, value in told.items()] == options.split("\n")
+    steps = [step for step in figures["steps"] if step["operation"] != "skipped"]
+    texts = "\n\n".join(texts).replace("Invalid Free: Skipping\n", "").split("\n\n")
+    for step, text in zip(steps, texts, strict=True):
+        assert f"returned {step['returned']}" in text
+        listed = "".join(f"[ addr:{one['addr']} sz:{one['sz']} ]" for one in step["free_list"])
+        assert text.endswith(f"Free List [ Size {len(step['free_list'])} ]: {listed}")
+        if step["operation"] == "Alloc":
+            call = f"ptr[{step['number']}] = Alloc({step['size']}) returned {step['returned']} "
+            assert text.startswith(f"{call}(searched {step['searched']} elements)")
+        else:
+            assert text.startswith(f"Free(ptr[{step['number']}])")
+    assert len(figures["steps"]) - len(steps) == arguments.count("+10,+20,-0,-7,-0")

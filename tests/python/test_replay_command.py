@@ -54,6 +54,22 @@ def test_the_region_has_the_requested_size(script: str, size: str, region: int) 
     assert figures["completed"] == figures["operations"] == 4
 
 
+@pytest.mark.parametrize("how", [["--no-map"], ["--json"], ["--compare"], ["--policy", "tlsf"]])
+@pytest.mark.parametrize(("size", "status"), [("512", 3), ("64K", 0)])
+def test_the_status_is_3_if_the_region_is_too_small(
+    script: str, how: list[str], size: str, status: int
+) -> None:
+    done = command("replay", script, "--size", size, *how)
+    assert (done.returncode, done.stderr) == (status, "")
+    assert "failures" in done.stdout
+    assert "3 if allocations fail" in " ".join(command("replay", "--help").stdout.split())
+
+
+def test_misuse_weighs_more_than_a_region_that_is_too_small() -> None:
+    done = command("replay", "-", "--size", "512", stdin="a 0 1000\nf 0\nf 0\n")
+    assert done.returncode == 1
+
+
 @pytest.mark.parametrize("policy", NAMES)
 def test_every_policy_replays_with_headers_and_without(script: str, policy: str) -> None:
     figures = command("replay", script, "--policy", policy, "--no-headers", "--no-map").stdout
@@ -157,7 +173,10 @@ def test_a_mistake_in_the_arguments_is_one_sentence(arguments: list[str], phrase
 @pytest.mark.parametrize(
     ("arguments", "phrases"),
     [
-        (["--policy", "worst"], ["there is no policy 'worst'; there are: first_fit, ", "buddy"]),
+        (
+            ["--policy", "worst"],
+            ["there is no policy 'worst'; there are: first_fit, ", "did you mean worst_fit?"],
+        ),
         (["--policy", ""], ["there is no policy ''"]),
         (["--policy", "tlsf", "--compare"], ["not allowed with argument --policy"]),
         (["--policy"], ["expected one argument"]),
@@ -202,11 +221,12 @@ def test_closed_streams_cause_no_traceback(script: str) -> None:
         capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
     assert_mistake(closed, "standard input")
-    mute = subprocess.run(
-        ["sh", "-c", f"{line} >&-", sys.executable, "replay", script, "--no-map"],
-        stderr=subprocess.PIPE, text=True, check=False, timeout=120,
-    )  # fmt: skip
-    assert (mute.returncode, mute.stderr) == (0, "")
+    for arguments in (["replay", script], ["demo"], ["ostep", "-c"], ["ostep", "--json"], []):
+        mute = subprocess.run(
+            ["sh", "-c", f"{line} >&-", sys.executable, *arguments],
+            stderr=subprocess.PIPE, text=True, check=False, timeout=120,
+        )  # fmt: skip
+        assert_mistake(mute, "cannot write the output: standard output is closed", status=1)
 
 
 # --- Ctrl-C ---------------------------------------------------------------------------------------

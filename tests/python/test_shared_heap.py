@@ -11,7 +11,7 @@ import os
 import pickle
 import random
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -58,6 +58,30 @@ def test_a_segment_without_a_given_name_gets_a_unique_one() -> None:
         assert {one.name, other.name} <= segments()
         assert one.size == 4096
     assert not {one.name, other.name} & segments()
+
+
+@pytest.mark.parametrize("name", ["unlink", "flush", "reap", "owners", "block"])
+def test_wrong_arguments_are_one_sentence(name: str) -> None:
+    with SharedHeap.create(size=4096) as shared:
+        method: Any = getattr(shared, name)
+        with pytest.raises(TypeError, match=rf"^{name}\(\) does not take \(int, int\): the call "):
+            method(1, 2)
+
+
+def test_the_repr_of_a_shared_heap_says_where_it_is(segment_name: str, tmp_path: Path) -> None:
+    path = str(tmp_path / "heap")
+    buffer = mmap.mmap(-1, 1 << 17)
+    places = {
+        f"shared memory {segment_name!r}": SharedHeap.create(segment_name, 4096),
+        f"the file {path!r}": SharedHeap.create(path=path, size=4096),
+        "a buffer": SharedHeap.create(buffer=buffer),
+    }
+    for place, heap in places.items():
+        with heap:
+            start = f"<SharedHeap of {heap.size} bytes in {place}, first_fit"
+            free = heap.available_memory()
+            assert repr(heap) == f"{start}: 0 live, 1 free, {free} bytes available>"
+        assert repr(heap) == f"{start}, closed>"
 
 
 def test_two_attachments_see_the_same_heap(segment_name: str) -> None:

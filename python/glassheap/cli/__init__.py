@@ -43,9 +43,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run(arguments: Sequence[str]) -> int:
     """Parse the arguments and run the command they name."""
     commands = load_commands()
-    parser = build_parser(commands.values())
+    parser, parsers = build_parser(commands.values())
     try:
-        chosen = parser.parse_args(joined(arguments))
+        chosen, unknown = parser.parse_known_args(joined(arguments))
+        if unknown:  # the command's own parser knows which options there are
+            named = parsers.get(chosen.command, parser)
+            named.error(f"unrecognized arguments: {' '.join(unknown)}")
     except SystemExit as end:  # help or a complaint was printed; the caller flushes it
         return end.code if isinstance(end.code, int) else FAILED
     return run_chosen(chosen, parser, commands)
@@ -67,11 +70,13 @@ def load_commands() -> dict[str, Command]:
     return {module.NAME: module for module in modules}
 
 
-def build_parser(commands: Iterable[Command]) -> Parser:
-    """The parser of all arguments, with their help."""
+def build_parser(commands: Iterable[Command]) -> tuple[Parser, dict[str, Parser]]:
+    """The parser of all arguments, with their help, and those of the commands by their names."""
     parser = Parser(prog="glassheap", description="A real heap in a glass box.")
     add_options(parser)
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND")
+    parsers = {}
     for command in commands:
-        command.add_arguments(subparsers.add_parser(command.NAME, help=command.HELP))
-    return parser
+        parsers[command.NAME] = subparsers.add_parser(command.NAME, help=command.HELP)
+        command.add_arguments(parsers[command.NAME])
+    return parser, parsers

@@ -5,6 +5,7 @@
                        freed memory that it did not hold (the figures are printed all the same);
                        fsck: the image is bad
                   2    a mistake in the arguments or in the file
+                  3    replay --size: allocations failed (the figures are printed all the same)
                   130  Ctrl-C
                   141  the reader of the output closed it (`| head`); nothing is printed
 
@@ -16,17 +17,18 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import re
 import sys
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from glassheap.errors import HeapError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from _typeshed import SupportsWrite
 
-DONE, FAILED, MISTAKE, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 130, 141
+DONE, FAILED, MISTAKE, TOO_SMALL, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 3, 130, 141
 
 
 class Command(Protocol):
@@ -54,11 +56,28 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print the sentence and exit with status 2."""
-        self.exit(MISTAKE, f"glassheap: {message} (see {self.prog} --help)\n")
+        guess = did_you_mean(*self._names(message))
+        self.exit(MISTAKE, f"glassheap: {message}{guess} (see {self.prog} --help)\n")
+
+    def _names(self, message: str) -> tuple[str, list[str]]:
+        """The unknown name in argparse's message, and the known ones."""
+        if choice := re.search(r"invalid choice: '(.*)' \(choose from (.*)\)", message):
+            return choice[1], re.findall(r"[\w+-]+", choice[2])
+        if option := re.search(r"unrecognized arguments: (--[\w-]+)", message):
+            return option[1], re.findall(r"--[\w-]+", self.format_help())
+        return "", []
 
     def print_help(self, file: SupportsWrite[str] | None = None) -> None:
         """Print the help; raise `OSError` if that fails, which argparse would ignore."""
         print(self.format_help(), end="", file=file)
+
+
+def did_you_mean(name: str, known: Sequence[str]) -> str:
+    """The end of a sentence about an unknown name: the nearest of the known ones, or nothing."""
+    from difflib import get_close_matches  # slow to import, and needed after a mistake only
+
+    near = get_close_matches(name, known, n=1)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def handle_errors(command: Callable[[], int]) -> int:
@@ -66,10 +85,11 @@ def handle_errors(command: Callable[[], int]) -> int:
 
     An error of the command or of its output becomes a sentence and a status.
     """
+    if sys.stdout is None:
+        return print_error("cannot write the output: standard output is closed", FAILED)
     try:
         status = status_of(command)
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        sys.stdout.flush()
         return status
     except BrokenPipeError:
         discard_output()
@@ -101,7 +121,8 @@ def status_of(command: Callable[[], int]) -> int:
 
 def print_error(sentence: str, status: int) -> int:
     """Print one sentence on stderr and return `status`."""
-    print(f"glassheap: {sentence}", file=sys.stderr)
+    if sys.stderr is not None:  # with None, print() would write to stdout
+        print(f"glassheap: {sentence}", file=sys.stderr)
     return status
 
 

@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the verdict on the image; the status is 1 if it is bad."""
     from glassheap.images import fsck
 
-    with image_errors():
+    with image_errors(arguments.file):
         verdict = fsck.check(arguments.file, arguments.timeout, rebuild=arguments.rebuild)
     if arguments.json:
         print_json(verdict.as_dict())

@@ -26,13 +26,17 @@ def add_shared_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 @contextmanager
-def image_errors() -> Iterator[None]:
-    """Raise `MistakeError` for an image that cannot be read or written."""
+def image_errors(file: str) -> Iterator[None]:
+    """Raise `MistakeError` for an image, in that file, that cannot be read or written."""
     from glassheap.images.errors import ImageError
 
     try:
         yield
     except ImageError as error:
         raise MistakeError(str(error)) from None
+    except OSError as error:
+        if error.filename is not None:  # a sentence of its own
+            raise
+        raise MistakeError(f"cannot read {file}: {error.strerror or error}") from None
     except MemoryError:
         raise MistakeError("this machine has no memory for a copy of the image") from None

@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the map and the figures of the heap at one moment."""
     from glassheap.images import inspecting
 
-    with image_errors():
+    with image_errors(arguments.name):
         inspection = inspecting.inspect(arguments.name, arguments.timeout)
     with closing(inspection.heap) as heap:
         if arguments.json:

@@ -11,7 +11,9 @@ from glassheap.cli.base import (
     DONE,
     FAILED,
     INTERRUPTED,
+    TOO_SMALL,
     MistakeError,
+    did_you_mean,
     print_error,
     print_json,
 )
@@ -37,7 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the replay."""
     parser.description = (
         "Replay a trace of allocations on a heap and print the result. Reads CS:APP .rep, CS107 "
-        "scripts and wee_alloc traces, plain or under gzip, told apart by their content."
+        "scripts and wee_alloc traces, plain or under gzip, told apart by their content. The exit "
+        "status is 1 if the trace misuses its memory, 3 if allocations fail in a region of --size."
     )
     add = parser.add_argument
     add("file", metavar="FILE", help="the trace; - reads standard input")
@@ -69,12 +72,13 @@ def policy_name(text: str) -> str:
     names = [policy.name for policy in policies()]
     if text not in (*names, ALL):
         known = ", ".join(names)
-        raise ArgumentTypeError(f"there is no policy '{text}'; there are: {known}, {ALL}")
+        guess = did_you_mean(text, [*names, ALL])
+        raise ArgumentTypeError(f"there is no policy '{text}'; there are: {known}, {ALL}{guess}")
     return text
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Replay the trace; the status is 1 if it misused its memory."""
+    """Replay the trace; the status is 1 if it misused its memory, 3 if --size is too small."""
     trace = read_trace(arguments.file)
     if arguments.compare or arguments.policy == ALL:
         return compare_policies(trace, arguments)
@@ -113,7 +117,7 @@ def compare_policies(trace: Trace, arguments: argparse.Namespace) -> int:
             sentence = "interrupted: the table holds the policies replayed before"
             status = print_error(sentence, INTERRUPTED)
     print_comparison(trace, reports, as_json=arguments.json)
-    return status or report_misuse(trace)
+    return status or report_misuse(trace) or report_failures(reports, arguments.size)
 
 
 def print_comparison(trace: Trace, reports: list[Report], *, as_json: bool) -> None:
@@ -142,7 +146,7 @@ def replay_policy(trace: Trace, arguments: argparse.Namespace) -> int:
     if not (arguments.json or arguments.no_map):
         print()
         report.heap.show()
-    return report_misuse(trace)
+    return report_misuse(trace) or report_failures([report], arguments.size)
 
 
 def print_report(report: Report, *, as_json: bool) -> None:
@@ -171,3 +175,9 @@ def report_misuse(trace: Trace) -> int:
     for note in misuses:
         print_error(f"{trace.name}: {note}", FAILED)
     return FAILED if misuses else DONE
+
+
+def report_failures(reports: list[Report], size: int | None) -> int:
+    """The status: `TOO_SMALL` if allocations failed in a region of the size asked for."""
+    failed = size is not None and any(report.failures for report in reports)
+    return TOO_SMALL if failed else DONE

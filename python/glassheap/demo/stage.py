@@ -86,10 +86,10 @@ class Stage:
         terminal.write([spans], self.file)
 
     def wait(self) -> None:
-        """Wait for Enter; without an input stream, return at once."""
+        """Wait for Enter; without an input that can be read, return at once."""
         self.file.write("\n[Enter]")
         self.file.flush()
-        if sys.stdin is None or not sys.stdin.readline():
+        if not read_line():
             self.line(("", ""))
 
     def show_heap(self, *, legend: bool = False) -> None:
@@ -98,3 +98,11 @@ class Stage:
         self.heap.print_free_list(self.file)
         self.line((f"{self.heap.available_memory():,} bytes available", ""))
         pictures.show(self.heap, file=self.file, width=self.width, legend=legend)
+
+
+def read_line() -> str:
+    """A line of the standard input; empty at its end, or if it is closed or cannot be read."""
+    try:
+        return "" if sys.stdin is None else sys.stdin.readline()
+    except OSError:
+        return ""

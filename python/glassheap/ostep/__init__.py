@@ -6,6 +6,7 @@
     printing.py    the text of the homework program, answers or questions
     explaining.py  the reasons: elements searched, refused, chosen, split, merged   (--explain)
     drawing.py     a map of the region                                             (--show)
+    figures.py     the options and the answers as figures                          (--json)
     program.py     the command: plays the operations, and prints each step at once
 
     options --operations--> playing --a Step--> printing | explaining | drawing

@@ -102,6 +102,7 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
     add("-c", "--compute", action="store_true", help="print the answers")
     add("--show", action="store_true", help="the answers, and a map after each step")
     add("--explain", action="store_true", help="the answers, and for each step the reasons")
+    add("--json", action="store_true", help="the answers as JSON, and nothing else")
 
 
 def whole_number(text: str) -> int:

@@ -47,6 +47,12 @@ class Text(NamedTuple):
         """The number printed for an allocation's block, or for its failure (None)."""
         return (FAILED if block is None else block) + (0 if self.listed else self.header)
 
+    def returned(self, step: Allocation | Freeing) -> int:
+        """The number printed as the result of a call."""
+        if isinstance(step, Allocation):
+            return self.pointer(step.block)
+        return FAILED if step.chunk is None else 0
+
     def _call(self, step: Allocation | Freeing) -> Iterator[str]:
         if isinstance(step, Allocation):
             yield f"ptr[{step.number}] = Alloc({step.size}) returned {self._returned(step)}"
@@ -57,12 +63,12 @@ class Text(NamedTuple):
     def _returned(self, step: Allocation) -> str:
         if not self.answers:
             return "?"
-        return f"{self.pointer(step.block)} (searched {step.searched} elements)"
+        return f"{self.returned(step)} (searched {step.searched} elements)"
 
     def _code(self, step: Freeing) -> str:
         if not self.answers:
             return "?"
-        return f"{FAILED if step.chunk is None else 0}"
+        return f"{self.returned(step)}"
 
 
 def options(values: Mapping[str, object]) -> Iterator[str]:

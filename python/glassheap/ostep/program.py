@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from glassheap import terminal
 from glassheap.model import FreeList
-from glassheap.ostep import drawing, explaining, printing
+from glassheap.ostep import drawing, explaining, figures, printing
 from glassheap.ostep.operations import random_operations
 from glassheap.ostep.options import LIST_ORDERS, POLICIES
 from glassheap.ostep.playing import Player, Skipped
@@ -32,17 +32,32 @@ def run(chosen: argparse.Namespace, *, file: TextIO | None = None) -> int:
 
     Raises the errors of writing to `file`.
     """
-    chosen.compute = chosen.compute or chosen.show or chosen.explain
+    chosen.compute = chosen.compute or chosen.show or chosen.explain or chosen.json
     out = sys.stdout if file is None else file
-    if out is not None:  # sys.stdout is None if the standard output is closed
+    if chosen.json:
+        print(as_json(chosen), file=out)
+    elif out is not None:  # sys.stdout is None if the standard output is closed
         terminal.write(lines(chosen, out), out)
     return DONE
+
+
+def as_json(chosen: argparse.Namespace) -> str:
+    """The options and the answers as JSON."""
+    import json
+
+    played = steps(chosen, Player(free_list_for(chosen)))
+    return json.dumps(figures.as_dict(vars(chosen), played, text_for(chosen)), indent=2)
+
+
+def text_for(chosen: argparse.Namespace) -> printing.Text:
+    """The format that the options describe."""
+    return printing.Text(chosen.compute, bool(chosen.allocList.operations), chosen.headerSize)
 
 
 def lines(chosen: argparse.Namespace, out: TextIO) -> Iterator[Line]:
     """All lines of the output; each step is executed when its lines are requested."""
     player = Player(free_list_for(chosen))
-    text = printing.Text(chosen.compute, bool(chosen.allocList.operations), chosen.headerSize)
+    text = text_for(chosen)
     legend = True
     yield from map(_plain, printing.options(vars(chosen)))
     for step in steps(chosen, player):

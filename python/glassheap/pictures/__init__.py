@@ -8,11 +8,13 @@
     block_dump.py    the bytes of a block, field by field
 
 `Heap.show`, `Heap.hexdump` and `Heap._repr_html_` call the three functions below. None of them
-changes the heap, and all of them accept a damaged heap. A closed heap raises HeapClosed.
+changes the heap, and all of them accept a damaged heap. A closed heap raises
+HeapClosed, except in a notebook.
 """
 
 from __future__ import annotations
 
+import html
 import sys
 from typing import TYPE_CHECKING, TextIO
 
@@ -45,8 +47,10 @@ def show(
 def to_html(heap: Heap) -> str:
     """The map as an SVG element, for a notebook: no script, at most a few thousand shapes.
 
-    O(blocks). Raises HeapClosed if and only if the heap is closed.
+    The repr of a heap that is closed, which says so. O(blocks).
     """
+    if heap.closed:
+        return f"<code>{html.escape(repr(heap))}</code>"
     return svg_map.draw(scale.capture(heap))
 
 
