@@ -103,7 +103,7 @@ bool read_optional_align(PyObject* object, std::uint64_t& align) {
   return object == nullptr || read_align(object, align);
 }
 
-// The look at the type is only for what is no int: most addresses are.
+// Most addresses are ints, for which the type need not be compared.
 bool is_given_block(PyObject* object) { return PyLong_Check(object) == 0 && is_block(object); }
 
 // --- The methods. ------------------------------------------------------------------------------
@@ -267,13 +267,15 @@ constexpr const char* free_doc = R"(free($self, address)
 
 Give back the block whose payload starts at address, and merge it with its free neighbours.
 
-For address a Block will do, which is freed as by its own free(). free(None) and free(0) do nothing. O(1) or O(log n); with sequential_fit O(n).
+A Block is freed as by its own free(). free(None) and free(0) do nothing. O(1) or O(log n); with
+sequential_fit O(n).
 
 Raises DoubleFree if the memory there is free already, InteriorPointer inside a live block but not
 at its payload, MisalignedPointer where no block can start, ForeignPointer outside the region and
-for a Block of another heap, StaleHandle for a Block whose memory was given back before; BadMagic or HeaderCorrupted if the header in front of the payload was overwritten, FreeListCorrupted
-if the node of a neighbour in the free list was; BufferError while a view of the block lives;
-HeapDamaged, HeapClosed. Whatever it raises, nothing has changed.)";
+for a Block of another heap, StaleHandle for a Block whose memory was given back before; BadMagic or
+HeaderCorrupted if the header in front of the payload was overwritten, FreeListCorrupted if the node
+of a neighbour in the free list was; BufferError while a view of the block lives; HeapDamaged,
+HeapClosed. Whatever it raises, nothing has changed.)";
 
 constexpr const char* usable_size_doc = R"(usable_size($self, address)
 --
@@ -287,7 +289,7 @@ constexpr const char* view_doc = R"(view($self, address)
 
 Return a writable memoryview of exactly the bytes asked for, without a copy.
 
-For address a Block will do, whose bytes it shows as memoryview(block) does.
+Of a Block it is the view that memoryview(block) gives.
 
 The view pins the block: free, realloc, reset and close raise BufferError until the view, and each
 slice and array made of it, is gone or released. It keeps the heap's memory alive.
