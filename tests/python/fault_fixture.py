@@ -95,10 +95,14 @@ KINDS = [
 
 
 def heap_over_buffer(size: int, **options: Any) -> glassheap.Heap:
-    """A heap in a buffer that is not aligned to a granule; its last granule is a sentinel."""
-    inner = memoryview(bytearray(size + 4 * GRANULE))[5:]
+    """A heap in a buffer that is not aligned to a granule; its last granule is a sentinel.
+
+    The buffer has the same place in a page each time. Aligned requests then always get the same
+    answer, which Hypothesis needs to replay a run.
+    """
+    inner = memoryview(bytearray(size + mmap.PAGESIZE + 4 * GRANULE))
     start = ctypes.addressof(ctypes.c_char.from_buffer(inner))
-    odd = inner[3 - start % GRANULE + GRANULE :][: size + 2 * GRANULE - 2]
+    odd = inner[(3 - start) % mmap.PAGESIZE :][: size + 2 * GRANULE - 2]
     return glassheap.Heap.over(odd, **options)
 
 

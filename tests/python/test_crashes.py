@@ -139,7 +139,7 @@ REENTRY = """
 import ctypes, signal
 import glassheap
 
-heap = glassheap.Heap(1 << 26, checks="debug")  # large enough that check() takes a while
+heap = glassheap.Heap(1 << 28, checks="debug")  # check() reads it all, in tens of milliseconds
 address = heap.malloc(8)
 calls = {
     "malloc": lambda: heap.malloc(8),

@@ -53,7 +53,7 @@ def test_the_image_of_a_damaged_heap_is_still_to_scale(size: int, width: int) ->
 def test_a_closed_heap_refuses_to_be_drawn() -> None:
     heap = glassheap.Heap()
     heap.close()
-    for draw in (map_lines, notebook_svg, lambda heap: dump_lines(heap, 0)):
+    for draw in (map_lines, lambda heap: dump_lines(heap, 0)):
         with pytest.raises(glassheap.HeapClosed):
             draw(heap)
 
