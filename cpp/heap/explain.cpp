@@ -13,7 +13,8 @@ constexpr std::size_t most_shown = 3;  // obstacles that are listed one by one
 // With two decimals. Not "%.2f", which follows the program's locale; not std::round, for which a C
 // program would have to link the mathematical library.
 std::string as_decimal(double index) {
-  const auto hundredths = static_cast<unsigned>(index * 100 + 0.5);
+  const auto thousandths = static_cast<unsigned>(index * 1000);
+  const unsigned hundredths = (thousandths + 5) / 10;
   return format("%u.%02u", hundredths / 100, hundredths % 100);
 }
 

@@ -23,8 +23,8 @@
 namespace glassheap {
 
 struct HeapState {
-  HeapState(const Options& options, Region region, std::unique_ptr<CoreInterface> core,
-            std::unique_ptr<SharingHooks> hooks);
+  HeapState(const Options& wanted, Region bytes, std::unique_ptr<CoreInterface> made,
+            std::unique_ptr<SharingHooks> events);
 
   // Runs `call(*this)`, and returns its result; a zero of its type where the call is refused.
   template <typename Call>
@@ -122,7 +122,7 @@ class ScopedAccess {
     refusal_ = heap_.hooks->on_enter(*heap_.core, heap_.shared);
     entered_ = refusal_ == FaultKind::none;
   }
-  void leave() noexcept { heap_.hooks->on_leave(*heap_.core, heap_.shared); }
+  void leave() const noexcept { heap_.hooks->on_leave(*heap_.core, heap_.shared); }
 
   Guard guard_;
   HeapState& heap_;

@@ -27,7 +27,7 @@ struct Image {
 
 // A live block and its owner.
 struct OwnedBlock {
-  BlockInfo block;
+  BlockInfo block{};
   std::uint32_t pid = 0;  // 0 if the owner is not known
   bool alive = false;     // true if that process still runs
   std::uint32_t holders = 0;
