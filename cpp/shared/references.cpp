@@ -42,15 +42,26 @@ bool SharedHeap::drop_ref(const Handle& handle, bool& freed, Fault& fault) noexc
   });
 }
 
+namespace {
+
+// True if a dead process's references can be dropped. A view of this process keeps a block that has
+// no others until the next reap.
+bool can_drop(const shared::Holder& holder, const shared::Attachment& attachment,
+              const HeapState& heap) noexcept {
+  if (holder.payload == 0 || attachment.holder_is_alive(holder)) return false;
+  const Offset payload = holder.payload - 1;
+  Fault viewed;
+  return attachment.holders_of(payload) != holder.count || heap.check_unpinned(payload, viewed);
+}
+
+}  // namespace
+
 std::size_t SharedHeap::reap(Fault& fault) noexcept {
   return state().write(fault, [&](HeapState& heap) {
     std::size_t freed = 0;
     for (shared::Holder& holder : attachment_.block().holders) {
+      if (!can_drop(holder, attachment_, heap)) continue;
       const Offset payload = holder.payload - 1;
-      if (holder.payload == 0 || attachment_.holder_is_alive(holder)) continue;
-      Fault viewed;  // a view of this process keeps the block until the next reap
-      if (attachment_.holders_of(payload) == holder.count && !heap.check_unpinned(payload, viewed))
-        continue;
       attachment_.clear(holder);
       if (attachment_.is_held(payload)) continue;
       freed += heap.core->release(payload, fault) ? 1 : 0;
