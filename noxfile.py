@@ -22,7 +22,7 @@ import nox
 
 sys.path.insert(0, str(Path(__file__).parent / "tests"))
 
-from sessions import fuzzing, machine, pins, placement, wheels
+from sessions import fuzzing, machine, pins, wheels
 from sessions.machine import BUILD, DEFAULT, ROOT
 from sessions.pins import install
 from sessions.wheels import built_wheel
@@ -41,7 +41,7 @@ nox.options.sessions = [
 
 TESTERS = ("pytest", "hypothesis", "numpy")
 BUILDERS = ("build", "cmake", "ninja", "pybind11", "scikit-build-core")
-SCRIPTS = ("tests/run", ".ci/run", "tests/benchmarks/checks/run")
+SCRIPTS = ("tests/run", ".ci/run")
 FORMATTED = ("*.cpp", "*.hpp", "*.c", "*.h")
 PYTHON_SOURCES = ("python", "tests", "tests/mutate", "noxfile.py")
 WHEEL = ["wheel-{python}"]
@@ -251,11 +251,12 @@ def mutate(session: nox.Session) -> None:
     session.run("python", "tests/mutate", *session.posargs)
 
 
-@nox.session(python=DEFAULT, default=False, allow_parallel=False, requires=WHEEL)
+@nox.session(
+    python=DEFAULT, default=False, allow_parallel=False, requires=WHEEL, reuse_venv=False
+)
 def bench(session: nox.Session) -> None:
-    """The cost of placement, beside other allocators. Arguments: see measure.py --help."""
-    if missing := placement.missing_packages():
-        session.warn(f"Packages are missing. Type: sudo apt-get install {' '.join(missing)}")
-    build(session, "bench")
-    install_wheel(session)
-    session.run("python", "tests/benchmarks/cpp/measure.py", *session.posargs)
+    """Measures, and writes pages: calls, shared, placement, checks, misuse. See measure.py."""
+    install_wheel(session, "--requirement", "tests/benchmarks/requirements.txt")
+    install(session, "--no-build-isolation", "./tests/benchmarks/peer")
+    wheel = f"--wheel={built_wheel(session.python)}"
+    session.run("python", "tests/benchmarks/measure.py", wheel, *session.posargs)
