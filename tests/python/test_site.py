@@ -78,6 +78,6 @@ def test_the_summary_has_figures() -> None:
 
 @pytest.mark.parametrize(("figure", "page"), figures())
 def test_a_figure_of_the_summary_is_in_its_page(figure: str, page: str) -> None:
-    """Both are written from the same results, but could be edited or merged one without the other."""
+    """Both are written from the same results, but one could be edited or merged alone."""
     text = (DOCS / page).read_text(encoding="utf-8")
     assert re.search(rf"(?<![\d,.]){re.escape(figure)}(?![\d,]|\.\d)", text)
