@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import pydoc
+from types import WrapperDescriptorType
 from typing import Any
 
 import pytest
@@ -26,7 +27,7 @@ CALLABLES = {
     f"{cls.__name__}.{name}": getattr(cls, name)
     for cls in CLASSES
     for name, member in vars(cls).items()
-    if callable(member)
+    if callable(member) and not isinstance(member, WrapperDescriptorType)  # the language's own
 }
 CALLABLES[".policies"] = glassheap.policies
 HEAP: Any = Heap()
