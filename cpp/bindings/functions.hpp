@@ -119,17 +119,18 @@ PyObject* call_function(PyObject* /*scope*/, Values values, Py_ssize_t positiona
   });
 }
 
-// "Heap" for "glassheap.Heap".
-const char* short_name(const PyTypeObject* type) noexcept;
-
-// __init__. The value that a first call has made stays.
+// For tp_init: the arguments as a tuple, and a dict or null. The value that a first call has made
+// stays.
 template <typename Value, const auto& doc, auto function>
-PyObject* call_constructor(PyObject* self, Values values, Py_ssize_t positional, PyObject* names) {
-  return guarded([&] {
-    const Call<doc> call(short_name(python_type<Value>), {values, positional, names});
-    std::unique_ptr<Value> value = call.apply(function);
-    if (value_in<Value>(self) == nullptr) value_in<Value>(self) = value.release();
-  });
+int call_constructor(PyObject* self, PyObject* positional, PyObject* named) noexcept try {
+  const Unpacked unpacked(positional, named);
+  const Call<doc> call(signature_of<doc>.name.data(), unpacked.passed());
+  std::unique_ptr<Value> value = call.apply(function);
+  if (value_in<Value>(self) == nullptr) value_in<Value>(self) = value.release();
+  return 0;
+} catch (...) {
+  set_current_exception();
+  return -1;
 }
 
 template <auto function>
@@ -158,13 +159,20 @@ template <const auto& doc, auto function>
 PyMethodDef module_function() {
   return definition<doc>(call_function<doc, function>);
 }
-template <typename Value, const auto& doc, auto function>
-PyMethodDef constructor() {
-  return definition<doc>(call_constructor<Value, doc, function>);
-}
 template <auto function>
 PyGetSetDef property(const char* name, const char* doc) {
   return {name, get_property<function>, nullptr, doc, nullptr};
+}
+
+// "Heap" for "glassheap.Heap".
+const char* short_name(const PyTypeObject* type) noexcept;
+
+// The type of the values that `function` makes, with a docstring that begins as a function's:
+// inspect.signature reads the signature of a type there, and of no __init__.
+template <typename Value, const auto& doc, auto function>
+PyTypeObject* make_constructible(const char* name, unsigned flags) {
+  void* const init = reinterpret_cast<void*>(call_constructor<Value, doc, function>);
+  return make_type<Value>(name, documented<doc>(), flags, {{Py_tp_init, init}});
 }
 
 // Put them on the type or into the module, which keeps pointers to the rows. Throw if Python

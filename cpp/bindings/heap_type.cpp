@@ -10,8 +10,11 @@
 namespace glassheap::bindings {
 namespace {
 
-constexpr const char* heap_doc =
-    R"(A heap over one region of memory, every byte of which can be inspected.
+constexpr const char heap_doc[] =
+    R"(Heap(size=4096, **options)
+--
+
+A heap over one region of memory, every byte of which can be inspected.
 
 Args:
     size: Bytes of the region, from 16 (32 with base 0 and no headers) to 68,719,476,720,
@@ -38,23 +41,18 @@ Args:
         first; over a list in the order 'address', 'size+', 'size-', 'front' or 'back', by
         default by address; free neighbours are merged (True, the default), or never.
 
+O(1), and with checks='debug' O(size): the system gives each page when it is first used.
+
+Raises InvalidSize if and only if size is out of range, InvalidAlignment if base is no multiple
+of 16, OutOfMemory if the system gives no pages, ValueError for an unknown name, for an option
+that the policy does not take, and for a magic of more than 32 bits, TypeError for an unknown
+option or a value of another type.
+
 Any number of threads may use one heap, with or without the GIL. A method that changes the heap
 raises HeapDamaged if and only if overwritten bytes were found since the last reset(); every
 method that needs the region raises HeapClosed if and only if close() was called.)";
 
 // --- Construction. -----------------------------------------------------------------------------
-
-constexpr const char init_doc[] = R"(__init__($self, size=4096, **options)
---
-
-Open a heap of size bytes. A second call changes nothing.
-
-O(1), and with checks='debug' O(size): the system gives each page when it is first used.
-
-Raises InvalidSize if and only if size is out of range, InvalidAlignment if base is no
-multiple of 16, OutOfMemory if the system gives no pages, ValueError for an unknown name,
-for an option that the policy does not take, and for a magic of more than 32 bits, TypeError
-for an unknown option or a value of another type.)";
 
 std::unique_ptr<Heap> open(py::handle size, const py::dict& given) {
   Options options = read_options(given, OptionSet::heap);
@@ -179,10 +177,8 @@ void reduce(py::handle self) {
 }
 
 std::array methods = {
-    constructor<Heap, init_doc, open>(), static_method<over_doc, over>(),
-    method<reset_doc, reset>(),          method<close_doc, close>(),
-    method<enter_doc, enter>(),          method<exit_doc, exit>(),
-    method<reduce_doc, reduce>(),
+    static_method<over_doc, over>(), method<reset_doc, reset>(), method<close_doc, close>(),
+    method<enter_doc, enter>(),      method<exit_doc, exit>(),   method<reduce_doc, reduce>(),
 };
 
 // --- Policies. ---------------------------------------------------------------------------------
@@ -208,7 +204,8 @@ std::array policy_functions = {module_function<policies_doc, describe_policies>(
 }  // namespace
 
 void add_heap(py::module_& module) {
-  PyTypeObject* const type = make_type<Heap>("glassheap.Heap", heap_doc, Py_TPFLAGS_BASETYPE);
+  PyTypeObject* const type =
+      make_constructible<Heap, heap_doc, open>("glassheap.Heap", Py_TPFLAGS_BASETYPE);
   add_methods(type, methods);
   add_properties(type, properties);
   add_reports(type);

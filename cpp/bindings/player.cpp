@@ -114,16 +114,14 @@ class Player {
   std::vector<Address> blocks_;
 };
 
-constexpr const char* player_doc = R"(Runs the operations of a trace on a heap.
+constexpr const char player_doc[] = R"(Player(heap, id_count)
+--
+
+Runs the operations of a trace on a heap.
 
 Args:
     heap: The Heap to run on, through the same calls that its methods make.
     id_count: How many blocks the trace numbers, from 0.)";
-
-constexpr const char init_doc[] = R"(__init__($self, heap, id_count)
---
-
-Make a player without blocks.)";
 
 std::unique_ptr<Player> make_player(py::handle heap, py::handle id_count) {
   return std::make_unique<Player>(heap, id_count);
@@ -150,10 +148,7 @@ std::size_t play(Player& player, py::handle kinds, py::handle ids, py::handle si
                      stop_at_failure && require_flag(stop_at_failure, "stop_at_failure"));
 }
 
-std::array methods = {
-    constructor<Player, init_doc, make_player>(),
-    method<play_doc, play>(),
-};
+std::array methods = {method<play_doc, play>()};
 
 std::uint64_t failures(const Player& player) { return player.failures; }
 std::int64_t first_failure(const Player& player) { return player.first_failure; }
@@ -168,7 +163,8 @@ std::array properties = {
 }  // namespace
 
 void add_player(py::module_& module) {
-  PyTypeObject* const type = make_type<Player>("glassheap._core.Player", player_doc, 0);
+  PyTypeObject* const type =
+      make_constructible<Player, player_doc, make_player>("glassheap._core.Player", 0);
   add_methods(type, methods);
   add_properties(type, properties);
   module.attr("Player") = py::handle(reinterpret_cast<PyObject*>(type));

@@ -248,17 +248,12 @@ py::object receive(py::handle self, py::handle address, py::handle size, py::han
   return owned(make_block(py::reinterpret_borrow<py::object>(self), handle, ownership));
 }
 
-constexpr const char init_doc[] = R"(__init__($self, *arguments, **options)
---
-
-Refuse the call, which would not say where the heap is. Raises TypeError.)";
-
-PyObject* refuse_call(PyObject* /*self*/, Values /*values*/, Py_ssize_t /*positional*/,
-                      PyObject* /*names*/) {
+// The class is not called: a call would not say where the heap is.
+int refuse_call(PyObject* /*self*/, PyObject* /*positional*/, PyObject* /*named*/) {
   PyErr_SetString(PyExc_TypeError,
                   "a SharedHeap is made by SharedHeap.create(name, size), and attached to by "
                   "SharedHeap.attach(name).");
-  return nullptr;
+  return -1;
 }
 
 // "shared memory 'name'", "the file 'path'" or "a buffer".
@@ -286,17 +281,10 @@ py::str represent(SharedHeap& heap) {
 }
 
 std::array methods = {
-    PyMethodDef{"__init__",
-                reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(refuse_call)),
-                METH_FASTCALL | METH_KEYWORDS, init_doc},
-    method<unlink_doc, unlink>(),
-    method<flush_doc, flush>(),
-    method<block_doc, block_at>(),
-    method<reap_doc, reap>(),
-    method<owners_doc, owners>(),
-    method<copy_into_doc, copy_into>(),
-    method<receive_doc, receive>(),
-    method<repr_doc, represent>(),
+    method<unlink_doc, unlink>(),   method<flush_doc, flush>(),
+    method<block_doc, block_at>(),  method<reap_doc, reap>(),
+    method<owners_doc, owners>(),   method<copy_into_doc, copy_into>(),
+    method<receive_doc, receive>(), method<repr_doc, represent>(),
 };
 
 // --- Properties. -------------------------------------------------------------------------------
@@ -322,8 +310,10 @@ std::array properties = {
     property<identity>("_identity", "A random number of the segment, as two of 64 bits."),
 };
 
-constexpr const char* shared_doc =
-    R"(A heap that many processes use at once: in shared memory, a file, or a mapped buffer.
+constexpr const char* shared_doc = R"(SharedHeap(*arguments, **options)
+--
+
+A heap that many processes use at once: in shared memory, a file, or a mapped buffer.
 
 Made by SharedHeap.create and attached to by SharedHeap.attach. Everything is in the segment:
 the blocks, which of them are free, the policy's index, the lock. Addresses are offsets, the
@@ -337,8 +327,9 @@ share() it.)";
 }  // namespace
 
 void add_shared_heap(py::module_& module) {
-  PyTypeObject* const type = make_type<SharedHeap>("glassheap.SharedHeap", shared_doc,
-                                                   Py_TPFLAGS_BASETYPE, {}, python_type<Heap>);
+  PyTypeObject* const type = make_type<SharedHeap>(
+      "glassheap.SharedHeap", shared_doc, Py_TPFLAGS_BASETYPE,
+      {{Py_tp_init, reinterpret_cast<void*>(refuse_call)}}, python_type<Heap>);
   add_methods(type, methods);
   add_properties(type, properties);
   add_shared_images(module, type);

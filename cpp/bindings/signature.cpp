@@ -81,6 +81,15 @@ std::string Signature::call_form(std::string_view called) const {
   return std::string(called) + without_self(text.substr(text.find('(')));
 }
 
+Unpacked::Unpacked(PyObject* positional, PyObject* named)
+    : positional_(PyTuple_GET_SIZE(positional)) {
+  for (const py::handle value : py::reinterpret_borrow<py::tuple>(positional))
+    values_.push_back(value.ptr());
+  if (named == nullptr) return;
+  names_ = py::tuple(py::reinterpret_borrow<py::dict>(named).attr("keys")());
+  for (const py::handle name : names_) values_.push_back(PyDict_GetItem(named, name.ptr()));
+}
+
 bool sort_arguments(const Signature& signature, const char* called, const Passed& passed,
                     PyObject** arguments, PyObject* options) noexcept try {
   Sorting(signature, called, arguments, options).sort(passed);

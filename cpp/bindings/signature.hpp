@@ -14,6 +14,7 @@
 
 #include <array>
 #include <string_view>
+#include <vector>
 
 #include "bindings.hpp"
 
@@ -83,6 +84,20 @@ struct Passed {
   PyObject* const* values;
   Py_ssize_t positional;
   PyObject* names;  // of the values behind the positional ones; null if there are none
+};
+
+// The same of a call with a tuple and a dict, or null for none.
+class Unpacked {
+ public:
+  Unpacked(PyObject* positional, PyObject* named);
+  [[nodiscard]] Passed passed() const noexcept {
+    return {values_.data(), positional_, names_.ptr()};
+  }
+
+ private:
+  Py_ssize_t positional_;
+  std::vector<PyObject*> values_;
+  py::tuple names_;
 };
 
 // An argument that was not passed is null.

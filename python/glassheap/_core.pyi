@@ -69,20 +69,18 @@ class Heap:
             first; over a list in the order 'address', 'size+', 'size-', 'front' or 'back', by
             default by address; free neighbours are merged (True, the default), or never.
 
+    O(1), and with checks='debug' O(size): the system gives each page when it is first used.
+
+    Raises InvalidSize if and only if size is out of range, InvalidAlignment if base is no multiple
+    of 16, OutOfMemory if the system gives no pages, ValueError for an unknown name, for an option
+    that the policy does not take, and for a magic of more than 32 bits, TypeError for an unknown
+    option or a value of another type.
+
     Any number of threads may use one heap, with or without the GIL. A method that changes the heap
     raises HeapDamaged if and only if overwritten bytes were found since the last reset(); every
     method that needs the region raises HeapClosed if and only if close() was called.
     """
-    def __init__(self, size: SupportsIndex = 4096, **options: Unpack[_HeapOptions]) -> None:
-        """Open a heap of size bytes. A second call changes nothing.
-
-        O(1), and with checks='debug' O(size): the system gives each page when it is first used.
-
-        Raises InvalidSize if and only if size is out of range, InvalidAlignment if base is no
-        multiple of 16, OutOfMemory if the system gives no pages, ValueError for an unknown name,
-        for an option that the policy does not take, and for a magic of more than 32 bits, TypeError
-        for an unknown option or a value of another type.
-        """
+    def __init__(self, size: SupportsIndex = 4096, **options: Unpack[_HeapOptions]) -> None: ...
     @staticmethod
     def over(buffer: WriteableBuffer, **options: Unpack[_HeapOptions]) -> Heap:
         """Open a heap inside a writable, contiguous buffer.
@@ -397,8 +395,7 @@ class SharedHeap(Heap):
     A view pins its block in this process only: free a block when no other process uses it, or
     share() it.
     """
-    def __init__(self, *arguments: Never, **options: Never) -> None:
-        """Refuse the call, which would not say where the heap is. Raises TypeError."""
+    def __init__(self, *arguments: Never, **options: Never) -> None: ...
     @staticmethod
     def create(
         name: str | None = None,
@@ -606,8 +603,7 @@ class Player:
         heap: The Heap to run on, through the same calls that its methods make.
         id_count: How many blocks the trace numbers, from 0.
     """
-    def __init__(self, heap: Heap, id_count: SupportsIndex) -> None:
-        """Make a player without blocks."""
+    def __init__(self, heap: Heap, id_count: SupportsIndex) -> None: ...
     @property
     def failures(self) -> int:
         """Allocations that no free block could serve."""

@@ -29,6 +29,7 @@ def _put(cls: type, **methods: "Any") -> None:
     for name, method in methods.items():
         function = getattr(method, "__func__", method)
         function.__name__, function.__qualname__ = name, f"{cls.__name__}.{name}"
+        function.__module__ = cls.__module__
         function.__annotations__.pop("self", None)  # as in a method that is written in its class
         setattr(cls, name, method)
 
