@@ -41,24 +41,10 @@ def test_a_size_that_fits_only_without_the_alignment_is_out_of_memory(
 
 # --- How arguments are passed. --------------------------------------------------------------------
 
-SIGNATURES = {
-    "malloc": "(self, size, *, align=16)",
-    "calloc": "(self, count, size)",
-    "realloc": "(self, address, size, *, align=16)",
-    "free": "(self, address)",
-    "usable_size": "(self, address)",
-    "view": "(self, address)",
-    "alloc": "(self, size, *, align=16)",
-}
+METHODS = ["malloc", "calloc", "realloc", "free", "usable_size", "view", "alloc"]
 
 
-@pytest.mark.parametrize(("name", "signature"), SIGNATURES.items())
-def test_a_method_has_an_inspectable_signature(name: str, signature: str) -> None:
-    found = str(inspect.signature(getattr(glassheap.Heap, name)))
-    assert found.replace(", /", "").replace("$", "") == signature
-
-
-@pytest.mark.parametrize("name", SIGNATURES)
+@pytest.mark.parametrize("name", METHODS)
 def test_arguments_can_be_passed_by_keyword(prepared: PreparedHeap, name: str) -> None:
     signature = inspect.signature(getattr(prepared.heap, name))
     values = {"size": 8, "count": 3, "align": 64, "address": prepared.first}
@@ -68,27 +54,27 @@ def test_arguments_can_be_passed_by_keyword(prepared: PreparedHeap, name: str) -
         assert prepared.first not in prepared.heap
 
 
-@pytest.mark.parametrize("name", SIGNATURES)
+@pytest.mark.parametrize("name", METHODS)
 def test_missing_extra_and_unknown_arguments_are_named_in_the_error(
     prepared: PreparedHeap, name: str
 ) -> None:
     method = getattr(prepared.heap, name)
     with refused(prepared.heap, TypeError, f"{name}() needs an argument '"):
         method()
-    with refused(prepared.heap, TypeError, f"{name}() takes "):
+    with refused(prepared.heap, TypeError, f"{name}() got too many arguments by position (4): the"):
         method(8, 8, 8, 8)
     for unknown in ("length", "SIZE", "sïze", ""):
         needed = [8] * (2 if name in ("calloc", "realloc") else 1)
-        with refused(prepared.heap, TypeError, f"{name}() takes no argument {unknown!r}."):
+        with refused(prepared.heap, TypeError, f"{name}() takes no argument {unknown!r}: the"):
             method(*needed, **{unknown: 8})
 
 
-@pytest.mark.parametrize("name", SIGNATURES)
+@pytest.mark.parametrize("name", METHODS)
 def test_an_argument_passed_twice_is_named_in_the_error(prepared: PreparedHeap, name: str) -> None:
     method = getattr(prepared.heap, name)
     first, *more = inspect.signature(method).parameters
     needed = [8] * (1 + (more[:1] in (["size"],)))
-    with refused(prepared.heap, TypeError, f"{name}() got two values for '{first}'."):
+    with refused(prepared.heap, TypeError, f"{name}() got two values for '{first}': the"):
         method(*needed, **{first: 8})
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import glassheap
-from glassheap import Block, Heap, SharedHeap, methods
+from glassheap import Block, Heap, SharedHeap
 
 # --- Methods that are written in Python. ----------------------------------------------------------
 
@@ -27,10 +27,9 @@ WRITTEN = [(cls, name) for cls, names in IN_PYTHON.items() for name in names]
 def test_a_method_in_python_looks_like_one_of_its_class(cls: type, name: str) -> None:
     function = getattr(cls, name)
     assert name in vars(cls)
-    assert function.__module__ == methods.__name__
+    assert function.__module__ == "glassheap"
     assert (function.__name__, function.__qualname__) == (name, f"{cls.__name__}.{name}")
     assert function.__doc__
-    inspect.signature(function)
 
 
 def test_a_subclass_inherits_the_methods_in_python(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,6 +7,7 @@ import gc
 import pickle
 import sys
 import weakref
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -331,7 +332,9 @@ def test_only_alloc_makes_a_block() -> None:
         type("Mine", (glassheap.Block,), {})
 
 
-@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, pickle.dumps])
+@pytest.mark.parametrize(
+    "duplicate", [copy.copy, copy.deepcopy, pickle.dumps, partial(pickle.dumps, protocol=0)]
+)
 def test_a_block_cannot_be_copied_or_pickled(
     heap: glassheap.Heap, duplicate: Callable[[glassheap.Block], object]
 ) -> None:

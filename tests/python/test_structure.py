@@ -151,7 +151,7 @@ def test_imports_inside_functions_are_not_counted_in_lazy_modules(
 
 # --- C++ does not import the Python package. ------------------------------------------------------
 
-# In a call, or a literal that can be passed to one. The name of a type, glassheap._core.Heap, is
+# In a call, or a literal that can be passed to one. The name of a type, glassheap._core.Player, is
 # allowed.
 MODULE_IN_CPP = re.compile(r'(?i:import)\w*\(\s*"glassheap|"glassheap\.[a-z]')
 
@@ -180,15 +180,16 @@ def test_no_cpp_source_imports_the_python_package() -> None:
     ],
 )
 def test_an_import_of_the_package_in_cpp_is_found(line: str) -> None:
-    harmless = '#include "glassheap/heap.hpp"\nconst_name("glassheap._core.Heap")\nimport("os")\n'
+    harmless = '#include "glassheap/heap.hpp"\nmake_type("glassheap._core.Player")\nimport("os")\n'
     assert imports_of_the_package({"a.cpp": harmless + line}) == [f"a.cpp: {line}"]
 
 
 # --- Sizes of files. ------------------------------------------------------------------------------
 
 LONGEST_FILE = 350
-LONGER_FILES = {"cpp/core/heap_core.hpp": 450}
-"""Files with a limit of their own: the hot methods are in one file, so that they are inlined."""
+LONGER_FILES = {"cpp/core/heap_core.hpp": 450, "python/glassheap/_core.pyi": 800}
+"""Files with a limit of their own: the hot methods are in one file, so that they are inlined; the
+stub has every docstring of the compiled module."""
 MOST_HEADERS = 14
 
 
