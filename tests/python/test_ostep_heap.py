@@ -10,18 +10,38 @@ has its payload at addr + 16.
 
 from __future__ import annotations
 
-from typing import NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import pytest
 
 import glassheap
 import ostep_records
 from glassheap.model import Chunk, FreeList
-from lockstep import Setting
+
+if TYPE_CHECKING:
+    from glassheap.model import Fit, Order
 
 RECORDS = ostep_records.read()
 REAL = [record for record in RECORDS if record["argv"][4:8] == ["-H", "16", "-a", "16"]]
 HEADER = 16
+
+
+class Setting(NamedTuple):
+    """A policy that has a model, with its options."""
+
+    policy: str
+    fit: Fit
+    order: Order = "address"
+    coalesce: bool = True
+    headers: bool = True
+    base: int = 4096
+
+    def heap(self, size: int) -> glassheap.Heap:
+        """A heap with this setting and `size` bytes."""
+        options = {"policy": self.policy, "headers": self.headers, "base": self.base}
+        if self.policy == "sequential_fit":
+            options |= {"fit": self.fit, "order": self.order, "coalesce": self.coalesce}
+        return glassheap.Heap(size, **options)  # type: ignore[arg-type]
 
 
 class HeapOptions(NamedTuple):

@@ -1,22 +1,16 @@
-"""The reference model against two independent oracles, and its own invariants.
+"""The reference model against the recorded runs of the OSTEP homework program.
 
-The oracles are the recorded runs of the OSTEP homework program, and a free list implemented by
-bytes (`byte_map`).
+Its rules are tested in test_model.py; it is compared with real heaps in test_model_heap.py.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import pytest
-from hypothesis import given, settings
 
 import ostep_records
-from glassheap.model import ORDERS, FreeList
-from model_operations import LIST_OPTIONS, OPERATIONS, ListOptions, Operation
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from glassheap.model import FreeList
 
 RECORDS = ostep_records.read()
 
@@ -56,71 +50,3 @@ def test_the_model_returns_the_recorded_addresses(record: ostep_records.Record) 
             assert block is not None
             assert model.free(block) == (op["rc"] == 0)
         assert model.chunks == [tuple(chunk) for chunk in op["free"]]
-
-
-# --- The byte map ---------------------------------------------------------------------------------
-def played(options: ListOptions, operations: list[Operation]) -> Iterator[FreeList]:
-    """Run the operations on both, compare the results, and yield the model after each of them."""
-    model, other = options.model(), options.byte_map()
-    for operation in operations:
-        live = sorted(model.live)
-        if operation.call == "malloc":
-            arguments = operation.size, operation.align
-            assert model.malloc(*arguments) == other.malloc(*arguments)
-        elif live:
-            block = live[operation.pick % len(live)]
-            assert model.free(block) is other.free(block) is True
-        assert model.chunks == other.chunks()
-        assert model.live == other.live()
-        yield model
-
-
-@settings(max_examples=250, deadline=None)
-@given(options=LIST_OPTIONS, operations=OPERATIONS)
-def test_the_model_agrees_with_the_byte_map(
-    options: ListOptions, operations: list[Operation]
-) -> None:
-    for model in played(options, operations):
-        before = list(model.chunks)
-        assert not model.free(-1)
-        assert model.chunks == before
-
-
-# --- Properties -----------------------------------------------------------------------------------
-@settings(max_examples=100, deadline=None)
-@given(options=LIST_OPTIONS, operations=OPERATIONS)
-def test_every_byte_belongs_to_exactly_one_element_or_block(
-    options: ListOptions, operations: list[Operation]
-) -> None:
-    for model in played(options, operations):
-        place = options.base
-        for addr, sz in sorted([*model.chunks, *model.live.items()]):
-            assert addr == place
-            place += sz
-        assert place == options.base + options.size
-
-
-@settings(max_examples=100, deadline=None)
-@given(options=LIST_OPTIONS, operations=OPERATIONS)
-def test_a_list_in_address_order_stays_sorted_and_coalesces_completely(
-    options: ListOptions, operations: list[Operation]
-) -> None:
-    options = options._replace(kind=(options.kind[0], "address"), coalesce=True)
-    for model in played(options, operations):
-        assert model.chunks == sorted(model.chunks)
-        ends = {chunk.end for chunk in model.chunks}
-        assert not any(chunk.addr in ends for chunk in model.chunks)
-
-
-def test_coalescing_is_incomplete_in_every_other_order() -> None:
-    """Adjacent blocks are freed; only address order always merges all of them."""
-    complete = {}
-    for order in ORDERS:
-        model = FreeList(40, fit="first", order=order, coalesce=True)
-        blocks = [model.malloc(n).block for n in (10, 10, 15, 5)]
-        for index in (1, 0, 2, 3):
-            block = blocks[index]
-            assert block is not None
-            model.free(block)
-        complete[order] = len(model.chunks) == 1
-    assert complete == {order: order == "address" for order in ORDERS}
