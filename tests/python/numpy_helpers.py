@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from heap_probes import refused
+import glassheap
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+    from typing import TypeAlias
 
     from numpy.typing import NDArray
 
-    import glassheap
+    Maker: TypeAlias = Callable[[glassheap.Heap, NDArray[Any]], NDArray[Any]]
 
 np = pytest.importorskip("numpy")
 KIB = 1024
@@ -37,16 +38,32 @@ def handler_of(array: NDArray[Any] | None = None) -> str:
 def assert_alike(array: NDArray[Any], expected: NDArray[Any]) -> None:
     """Assert that the arrays are equal in everything but address and contents."""
     assert type(array) is np.ndarray
-    assert (array.shape, array.dtype, array.nbytes) == (
-        expected.shape,
-        expected.dtype,
-        expected.nbytes,
-    )
-    assert array.strides == expected.strides
+    for name in ("shape", "dtype", "nbytes", "strides"):
+        assert getattr(array, name) == getattr(expected, name)
     for flag in ("c_contiguous", "f_contiguous", "writeable", "aligned"):
         assert getattr(array.flags, flag) == getattr(expected.flags, flag)
 
 
+# --- Ways to an array in a heap. ------------------------------------------------------------------
+
+
+def by_array(heap: glassheap.Heap, values: NDArray[Any]) -> NDArray[Any]:
+    array = heap.array(values.shape, values.dtype)
+    array[...] = values
+    return array
+
+
+def by_copy(heap: glassheap.Heap, values: NDArray[Any]) -> NDArray[Any]:
+    return heap.copy(values)
+
+
+def inside_use(heap: glassheap.Heap, values: NDArray[Any]) -> NDArray[Any]:
+    with glassheap.numpy.use(heap):
+        return values.copy()
+
+
+every_maker = pytest.mark.parametrize("make", [by_array, by_copy, inside_use])
+"""Each makes an array with these values in the heap."""
 DERIVED: dict[str, Callable[[Any], object]] = {
     "itself": lambda array: array,
     "a slice": lambda array: array[1:2],
@@ -67,19 +84,3 @@ DERIVED: dict[str, Callable[[Any], object]] = {
     "an array of it": np.asarray,
 }
 """Objects derived from an array of at least two rows, by name."""
-
-
-def releasing_calls(heap: glassheap.Heap, address: int) -> Iterator[Callable[[], object]]:
-    yield lambda: heap.free(address)
-    yield lambda: heap.free_many([address])
-    yield lambda: heap.realloc(address, 1)
-    yield heap.reset
-    yield heap.close
-
-
-def assert_pinned(heap: glassheap.Heap) -> None:
-    """Assert that the heap's only block cannot be freed, moved, reset or closed."""
-    [address] = heap
-    for release in releasing_calls(heap, address):
-        with refused(heap, BufferError, "is still alive."):
-            release()

@@ -1,19 +1,19 @@
-"""The compiled types: their methods that are written in Python, signatures, and options by name."""
+"""The methods of the compiled types that are written in Python, and what no type allows."""
 
 from __future__ import annotations
 
+import copy
 import inspect
 import pickle
-import re
-from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import glassheap
 from glassheap import Block, Heap, SharedHeap, methods
 
-# --- Methods that are written in Python. ----------------------------------------------------------
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 IN_PYTHON = {
     Heap: ["show", "hexdump", "_repr_html_", "array", "copy"],
@@ -33,15 +33,9 @@ def test_a_method_in_python_looks_like_one_of_its_class(cls: type, name: str) ->
     inspect.signature(function)
 
 
-def test_a_subclass_inherits_the_methods_in_python(capsys: pytest.CaptureFixture[str]) -> None:
-    class Mine(Heap):
-        pass
-
-    heap = Mine(4096)
-    heap.show(width=40)
-    assert str(heap.available_memory()) in capsys.readouterr().out
-    assert heap._repr_html_().startswith("<svg")
-    assert isinstance(heap, Heap)
+def test_a_method_in_python_can_be_pickled_with_its_heap() -> None:
+    with SharedHeap.create(size=4096) as heap:
+        assert pickle.loads(pickle.dumps(heap.hexdump)).__self__ is heap
 
 
 def test_a_closed_heap_is_displayed_as_closed_in_a_notebook() -> None:
@@ -50,108 +44,103 @@ def test_a_closed_heap_is_displayed_as_closed_in_a_notebook() -> None:
     assert heap._repr_html_() == "<code>&lt;Heap of 4096 bytes, first_fit, closed&gt;</code>"
 
 
-def test_a_method_in_python_can_be_pickled_with_its_heap() -> None:
-    with SharedHeap.create(size=4096) as heap:
-        assert pickle.loads(pickle.dumps(heap.hexdump)).__self__ is heap
-
-
-# --- Options. -------------------------------------------------------------------------------------
-
-DEFAULTS = {name: one.default for name, one in inspect.signature(Heap).parameters.items()}
-OPTIONS = [name for name in DEFAULTS if name != "size"]
-
-
-def test_the_signature_of_a_heap_has_its_options_by_keyword_only() -> None:
-    size, *options = inspect.signature(Heap).parameters.values()
-    assert (size.name, size.kind) == ("size", inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    assert {one.kind for one in options} == {inspect.Parameter.KEYWORD_ONLY}
-    assert OPTIONS[:3] == ["policy", "headers", "checks"]
-
-
-def test_a_heap_over_a_buffer_has_the_options_of_a_heap() -> None:
-    buffer, *options = inspect.signature(Heap.over).parameters.values()
-    assert buffer.name == "buffer"
-    assert {one.name: one.default for one in options} == {name: DEFAULTS[name] for name in OPTIONS}
-
-
-def test_the_defaults_in_the_signature_are_those_of_the_heap() -> None:
-    heap = Heap(**DEFAULTS)
-    for name in ("size", "policy", "headers", "checks", "magic"):
-        assert getattr(heap, name) == getattr(Heap(), name) == DEFAULTS[name]
-    assert heap.base == heap.address
-    assert repr(heap).partition(" at ")[0] == repr(Heap()).partition(" at ")[0]
-
-
-OPENERS: list[Any] = [Heap, lambda **given: Heap.over(bytearray(4096), **given)]
-OPENERS.append(lambda **given: SharedHeap.create(size=4096, **given))
-
-
-@pytest.mark.parametrize("opener", OPENERS)
-@pytest.mark.parametrize("name", ["polizy", "Policy", "", "policy\0", "pölicy", "\ud800"])
-def test_an_unknown_option_is_named_beside_the_known_ones(opener: Any, name: str) -> None:
-    known = [one for one in OPTIONS if opener is not OPENERS[2] or one not in ("threads", "base")]
-    with pytest.raises(TypeError) as caught:
-        opener(**{name: 1})
-    told = ", ".join(f"'{one}'" for one in known)
-    there = (
-        f"did you mean policy=? There are: {told}."
-        if name not in ("", "\ud800")
-        else f"there are: {told}."
-    )
-    assert str(caught.value) == f"there is no option {name!r} here; {there}"
-
-
-HEAP: Any = Heap
-MEANT = {
-    "check": "checks", "Checks": "checks", "header": "headers", "thread": "threads",
-    "zero-on-free": "zero_on_free", "zero": "zero_on_free", "polcy": "policy",
-}  # fmt: skip
-
-
-@pytest.mark.parametrize(("name", "meant"), MEANT.items())
-def test_the_option_that_was_meant_is_named(name: str, meant: str) -> None:
-    with pytest.raises(TypeError, match=f"'{name}' here; did you mean {meant}=[?] There are: "):
-        HEAP(**{name: None})
-
-
-@pytest.mark.parametrize("name", ["align", "size_of_the_region", "e", "x" * 1000])
-def test_nothing_is_guessed_for_a_name_that_is_near_to_none(name: str) -> None:
-    with pytest.raises(TypeError, match="here; there are: "):
-        HEAP(**{name: None})
-
-
-@pytest.mark.parametrize(
-    ("option", "name", "meant"),
-    [
-        ("policy", "firstfit", "first_fit"),
-        ("policy", "Best-Fit", "best_fit"),
-        ("policy", "worst", "worst_fit"),
-        ("policy", "budy", "buddy"),
-        ("checks", "debg", "debug"),
-        ("order", "size", "size+"),
-    ],
-)
-def test_the_choice_that_was_meant_is_named(option: str, name: str, meant: str) -> None:
-    told = f"there is no {option} '{name}'; did you mean '{meant}'? There are: '"
-    with pytest.raises(ValueError, match=f"^{re.escape(told)}"):
-        HEAP(**{option: name})
-
-
-@pytest.mark.parametrize("option", ["fit", "order", "checks"])
-@pytest.mark.parametrize("opener", OPENERS)
-def test_a_string_without_utf_8_is_none_of_the_choices(opener: Any, option: str) -> None:
-    with pytest.raises(TypeError, match=f"{option} must be one of"):
-        opener(**{option: "\ud800"})
-
-
-@pytest.mark.skipif(find_spec("numpy") is None, reason="needs NumPy")
-def test_a_flag_of_numpy_is_a_flag() -> None:
-    import numpy as np
-
-    with Heap(headers=np.False_) as heap:  # type: ignore[arg-type]
-        assert heap.headers is False
-
-
 @pytest.mark.parametrize("name", [name for name in glassheap.__all__ if name[0].isupper()])
 def test_a_class_is_found_in_the_package_by_its_name(name: str) -> None:
     assert getattr(glassheap, name).__name__ == name
+
+
+# --- Subclasses. ----------------------------------------------------------------------------------
+
+
+class Counting(Heap):
+    """A subclass with an attribute, an overridden method and a signature of its own."""
+
+    def __init__(self, pages: int) -> None:
+        self.calls = 0
+        super().__init__(pages * 4096, base=0)
+
+    def malloc(self, size: Any, *, align: Any = 16) -> int:
+        self.calls += 1
+        return super().malloc(size, align=align)
+
+
+def test_a_heap_can_be_subclassed(capsys: pytest.CaptureFixture[str]) -> None:
+    """A subclass inherits the methods that are written in Python too."""
+    heap = Counting(2)
+    assert (heap.size, heap.malloc(8), heap.malloc(8, align=64)) == (8192, 16, 64)
+    assert heap.calls == 2
+    assert isinstance(heap, Heap)
+    heap.show(width=40)
+    assert f"{heap.available_memory():,}" in capsys.readouterr().out
+    assert heap._repr_html_().startswith("<svg")
+    with heap.alloc(10) as block:
+        assert block.heap is heap
+    assert heap.check() == []
+
+
+def test_a_subclass_must_call_the_constructor_of_heap() -> None:
+    class WithoutCall(Heap):
+        def __init__(self) -> None:
+            pass
+
+    class UsedTooEarly(Heap):
+        def __init__(self) -> None:
+            self.malloc(8)
+
+    with pytest.raises(TypeError, match="__init__"):
+        WithoutCall()
+    with pytest.raises(TypeError, match="never opened"):
+        UsedTooEarly()
+
+
+def test_a_second_call_of_the_constructor_keeps_the_heap(heap: Heap) -> None:
+    address = heap.malloc(100)
+    with heap.view(address) as view:
+        heap.__init__(64)  # type: ignore[misc]
+        assert heap.size == 4096
+        view[:] = bytes(100)
+    heap.free(address)
+    assert heap.check() == []
+
+
+def test_only_alloc_makes_a_block() -> None:
+    with pytest.raises(TypeError):
+        Block()
+    with pytest.raises(TypeError):
+        type("Mine", (Block,), {})
+
+
+# --- Identity. ------------------------------------------------------------------------------------
+
+MAKERS: dict[str, Callable[[], Heap | Block]] = {"Heap": Heap, "Block": lambda: Heap().alloc(8)}
+every_type = pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
+
+
+@every_type
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_a_heap_or_block_cannot_be_copied_or_pickled(
+    make: Callable[[], Any], duplicate: Callable[[Any], object]
+) -> None:
+    """Two objects would free the same memory."""
+    with pytest.raises(TypeError, match="cannot pickle"):
+        duplicate(make())
+
+
+@every_type
+def test_a_heap_or_block_is_equal_to_itself_alone(make: Callable[[], Any]) -> None:
+    one, other = make(), make()
+    assert one == one
+    assert one != other
+    assert len({one, other, one}) == 2
+
+
+@every_type
+def test_the_attributes_are_read_only(make: Callable[[], Any]) -> None:
+    instance = make()
+    properties = [name for name, it in vars(type(instance)).items() if isinstance(it, property)]
+    assert len(properties) > 5
+    for name in [*properties, "more"]:
+        with pytest.raises(AttributeError):
+            setattr(instance, name, 0)
+    with pytest.raises(AttributeError):
+        del instance.size

@@ -1,6 +1,7 @@
-"""Python code that runs in the middle of a call: garbage collection, signal handlers, forks.
+"""Python code that runs in the middle of a call: garbage collection and signal handlers.
 
 No lock is held while Python code runs, so every call made there succeeds and nothing deadlocks.
+Handlers of the C library, and forks, are in test_crashes.py.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import time
 import pytest
 
 import glassheap
-from heap_probes import assert_sound, run_child
+from heap_probes import assert_sound
 
 
 class UsesHeapWhenCollected:
@@ -69,43 +70,3 @@ def test_a_python_signal_handler_can_use_the_heap(heap: glassheap.Heap) -> None:
         signal.signal(signal.SIGALRM, before)
     assert len(handled) >= 50
     assert_sound(heap)
-
-
-FORKING = """
-import os, signal, threading
-import glassheap
-
-heap = glassheap.Heap(1 << 24)
-heap.free_many(heap.malloc_many([8]))  # imports array now: a fork during an import is unsafe
-heap.check()
-ended = threading.Event()
-
-def work():
-    while not ended.is_set():
-        heap.free_many(heap.malloc_many(bytes(100_000)))
-
-heap.free_many(heap.malloc_many(b"1"))
-heap.check()  # so that the imports of these calls happen before any fork
-thread = threading.Thread(target=work)
-thread.start()
-hung = 0
-for _ in range(20):
-    child = os.fork()
-    if child == 0:
-        signal.alarm(20)
-        heap.free(heap.malloc(100))
-        os._exit(len(heap.check()))
-    hung += os.waitpid(child, 0)[1] != 0
-    if hung:
-        break
-ended.set()
-thread.join()
-print(hung)
-"""
-
-
-@pytest.mark.skipif(not hasattr(signal, "alarm"), reason="needs fork")
-def test_a_forked_child_can_use_its_copy_of_the_heap_at_once() -> None:
-    """A thread that was inside the heap does not exist in the child to leave it."""
-    done = run_child(FORKING, "-W", "ignore")
-    assert (done.returncode, done.stderr, done.stdout) == (0, "", "0\n")

@@ -12,22 +12,11 @@ from pathlib import Path
 
 import pytest
 
-SOURCE_TREE = Path(__file__).resolve().parents[2]
+from source_tree import SOURCE_TREE, Sources, sources
 
-LAYERS = (
-    "base",
-    "block",
-    "check",
-    "policy",
-    "space",
-    "core",
-    "heap",
-    "shared",
-    "c_api",
-    "bindings",
-    "tools",
-)
-ALONE = {"c_api", "bindings", "tools"}  # nothing includes them but themselves
+ALONE = ["c_api", "bindings", "tools"]
+"""Nothing includes them but themselves."""
+LAYERS = ["base", "block", "check", "policy", "space", "core", "heap", "shared", *ALONE]
 PUBLIC = {
     "glassheap/types.hpp": "base",
     "glassheap/layout.h": "base",
@@ -39,7 +28,7 @@ PUBLIC = {
     "glassheap/shared_heap.hpp": "shared",
     "my_malloc.h": "c_api",
 }
-SUFFIXES = {".c", ".h", ".cpp", ".hpp"}
+MOST_PUBLIC = 14
 INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.MULTILINE)
 
 
@@ -63,51 +52,40 @@ def may_include(path: str, included: str) -> bool:
     return LAYERS.index(other) <= LAYERS.index(own)
 
 
-def breaches(sources: dict[str, str]) -> list[str]:
+def breaches(files: Sources) -> list[str]:
     """Each #include, of these texts by path, that the order forbids."""
     found = []
-    for path, text in sources.items():
+    for path, text in files.items():
         for included in INCLUDE.findall(text):
             beside = (Path(path).parent / included).as_posix()
-            if not may_include(path, beside if beside in sources else included):
+            if not may_include(path, beside if beside in files else included):
                 found.append(f"{path} includes {included}")
     return found
 
 
-def library() -> dict[str, str]:
-    """All C and C++ sources, by their path below include or cpp."""
-    found: dict[str, str] = {}
-    for root in ("include", "cpp"):
-        for file in sorted((SOURCE_TREE / root).rglob("*.*")):
-            if file.suffix in SUFFIXES:
-                path = file.relative_to(SOURCE_TREE / root).as_posix()
-                found[path] = file.read_text(encoding="utf-8")
-    return found
+LIBRARY = {path.partition("/")[2]: text for path, text in sources("include", "cpp").items()}
+"""All C and C++ sources, by their path below include or cpp."""
 
 
 def test_every_file_includes_only_its_own_layer_and_those_above() -> None:
-    sources = library()
-    assert {"heap/heap.cpp", "policy/first_fit.hpp", "bindings/module.cpp"} <= set(sources)
-    assert breaches(sources) == []
+    assert {"heap/heap.cpp", "policy/first_fit.hpp", "bindings/module.cpp"} <= set(LIBRARY)
+    assert breaches(LIBRARY) == []
 
 
 def test_every_layer_has_files() -> None:
     """A layer without files was renamed, and is checked no more."""
-    assert {layer(path) for path in library()} == set(LAYERS)
+    assert {layer(path) for path in LIBRARY} == {*LAYERS}
 
 
-def test_every_public_header_is_installed_and_no_other() -> None:
-    headers = {
-        file.relative_to(SOURCE_TREE / "include").as_posix()
-        for file in (SOURCE_TREE / "include").rglob("*.h*")
-    }
+def test_there_are_few_public_headers_and_each_has_a_layer() -> None:
+    headers = {path.removeprefix("include/") for path in sources("include")}
     assert headers == set(PUBLIC)
+    assert len(headers) <= MOST_PUBLIC
 
 
 def test_the_folders_stand_in_the_design_in_this_order() -> None:
     design = (SOURCE_TREE / "docs/design.md").read_text(encoding="utf-8")
-    drawn = re.findall(r"^    cpp/(\w+)/ ", design, re.MULTILINE)
-    assert tuple(drawn) == LAYERS
+    assert re.findall(r"^    cpp/(\w+)/ ", design, re.MULTILINE) == LAYERS
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import random
 import signal
 import time
 from contextlib import suppress
+from functools import partial
 
 import pytest
 
@@ -41,10 +42,8 @@ def allocate_and_free(heap: SharedHeap, seed: int, operations: int) -> None:
 def test_processes_can_use_one_heap_at_the_same_time(processes: int, operations: int) -> None:
     with SharedHeap.create(size=1 << 17) as heap:
         context = multiprocessing.get_context("fork")
-        workers = [
-            context.Process(target=allocate_and_free, args=(heap, seed, operations))
-            for seed in range(processes)
-        ]
+        work = partial(allocate_and_free, heap, operations=operations)
+        workers = [context.Process(target=work, args=(seed,)) for seed in range(processes)]
         for worker in workers:
             worker.start()
         for worker in workers:
@@ -84,31 +83,6 @@ def check_for_ever(heap: SharedHeap) -> None:
         heap.check()
 
 
-def test_waiting_for_a_stopped_process_ends_with_lock_timeout(segment_name: str) -> None:
-    with SharedHeap.create(segment_name, 1 << 20, timeout=0.2) as heap:
-        heap.malloc_many([16] * 20_000)
-        with forked(check_for_ever, heap) as child:
-            refused = None
-            for _ in range(200):
-                os.kill(child, signal.SIGSTOP)
-                began = time.monotonic()
-                try:
-                    len(heap)
-                except glassheap.LockTimeout as error:
-                    refused = error
-                    assert 0.15 < time.monotonic() - began < 5
-                    break
-                finally:
-                    os.kill(child, signal.SIGCONT)
-                time.sleep(0.001)
-            assert refused is not None
-            assert isinstance(refused, TimeoutError)
-            assert str(refused).endswith(".")
-            assert_usable(heap)
-            kill(child)
-        assert_usable(heap)
-
-
 def assert_usable(heap: SharedHeap) -> None:
     """Assert that a call succeeds within a hundred attempts."""
     for _ in range(100):
@@ -116,3 +90,31 @@ def assert_usable(heap: SharedHeap) -> None:
             heap.free(heap.malloc(10))
             return
     pytest.fail("every call timed out")
+
+
+def lock_timeout(heap: SharedHeap, child: int) -> glassheap.LockTimeout | None:
+    """The error of a call while the child is stopped, if it was stopped inside the heap."""
+    os.kill(child, signal.SIGSTOP)
+    began = time.monotonic()
+    try:
+        len(heap)
+    except glassheap.LockTimeout as error:
+        assert 0.15 < time.monotonic() - began < 5
+        return error
+    finally:
+        os.kill(child, signal.SIGCONT)
+    time.sleep(0.001)
+    return None
+
+
+def test_waiting_for_a_stopped_process_ends_with_lock_timeout(segment_name: str) -> None:
+    with SharedHeap.create(segment_name, 1 << 20, timeout=0.2) as heap:
+        heap.malloc_many([16] * 20_000)
+        with forked(check_for_ever, heap) as child:
+            errors = (lock_timeout(heap, child) for _ in range(200))
+            refused = next(error for error in errors if error)
+            assert isinstance(refused, TimeoutError)
+            assert str(refused).endswith(".")
+            assert_usable(heap)
+            kill(child)
+        assert_usable(heap)

@@ -1,4 +1,8 @@
-"""One heap used by many threads at the same time."""
+"""One heap used by many threads at the same time.
+
+tests/cpp/threads_test.cpp has every policy. What is added here are the bindings: threads are
+switched inside of their code, and a long call lets the others run.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,14 @@ import random
 import sys
 import threading
 import time
-from contextlib import contextmanager, suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
 
 import glassheap
+from glassheap import Heap
 from heap_probes import assert_covers_region, assert_sound
 
 if TYPE_CHECKING:
@@ -29,34 +35,23 @@ def eager_switching() -> Iterator[None]:
     sys.setswitchinterval(interval)
 
 
-def run_in_threads(work: Callable[[int], None], count: int = THREADS) -> None:
+def run_in_threads(work: Callable[[int], None]) -> None:
     """Run work(0), work(1), ... at the same time; raise the first exception of any thread."""
-    errors: list[BaseException] = []
-    start = threading.Barrier(count)
+    start = threading.Barrier(THREADS)
 
     def run(number: int) -> None:
         start.wait()
-        try:
-            work(number)
-        except BaseException as error:  # noqa: BLE001  (raised below, in the testing thread)
-            errors.append(error)
+        work(number)
 
-    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if errors:
-        raise errors[0]
-
-
-# --- One heap from many threads. ------------------------------------------------------------------
+    with ThreadPoolExecutor(THREADS) as pool:
+        for done in [pool.submit(run, number) for number in range(THREADS)]:
+            done.result()
 
 
 class Owner:
     """The blocks of one thread, each filled with its stamp, which no other thread overwrites."""
 
-    def __init__(self, heap: glassheap.Heap, number: int) -> None:
+    def __init__(self, heap: Heap, number: int) -> None:
         self.heap = heap
         self.rng = random.Random(number)
         self.stamp = bytes([number + 1])
@@ -70,60 +65,29 @@ class Owner:
 
     def give_up(self) -> int:
         address = self.rng.choice([*self.blocks])
-        size = self.blocks.pop(address)
         with self.heap.view(address) as view:
-            assert view == self.stamp * size
+            assert view == self.stamp * self.blocks.pop(address)
         return address
 
-    def allocate(self) -> None:
-        sizes = [self.rng.randrange(200) for _ in range(self.rng.randrange(1, 5))]
+    def step(self) -> None:
+        """Allocate six blocks, move one, borrow one meanwhile, and free all but twenty."""
+        sizes = [self.rng.randrange(200) for _ in range(5)]
         for address, size in zip(self.heap.malloc_many(sizes), sizes, strict=True):
             self.adopt(address, size)
         self.adopt(self.heap.malloc(33, align=64), 33)
-
-    def free(self) -> None:
-        self.heap.free(self.give_up())
-        if len(self.blocks) > 2:
-            self.heap.free_many([self.give_up(), self.give_up()])
-
-    def move(self) -> None:
-        address = self.heap.realloc(self.give_up(), size := self.rng.randrange(300))
-        self.adopt(address, size)
-
-    def borrow(self) -> None:
-        with self.heap.alloc(50) as block, memoryview(block) as view:
-            view[:] = self.stamp * 50
+        with self.heap.alloc(50) as block:
+            block[:] = self.stamp * 50
+            self.adopt(self.heap.realloc(self.give_up(), sizes[0] + 50), sizes[0] + 50)
             assert self.heap.check() == []
-            assert view == self.stamp * 50
+            assert bytes(block) == self.stamp * 50
+        self.heap.free(self.give_up())
+        self.give_up_to(20)
 
-    def step(self) -> None:
-        if len(self.blocks) > 20:
-            self.free()
-        else:
-            needs_a_block = [self.free, self.move] if self.blocks else []
-            self.rng.choice([self.allocate, self.borrow, *needs_a_block])()
+    def give_up_to(self, count: int) -> None:
+        self.heap.free_many([self.give_up() for _ in range(len(self.blocks) - count)])
 
 
-@pytest.mark.parametrize("policy", [policy.name for policy in glassheap.policies()])
-def test_blocks_of_many_threads_never_overlap(policy: str) -> None:
-    """Other policies run fewer steps: checking their lists takes long."""
-    heap = glassheap.Heap(1 << 18, policy=policy)
-    fresh = heap.free_list()
-
-    def work(number: int) -> None:
-        owner = Owner(heap, number)
-        for _ in range(1500 if policy == "first_fit" else 150):
-            owner.step()
-        while owner.blocks:
-            heap.free(owner.give_up())
-
-    run_in_threads(work)
-    assert heap.free_list() == fresh
-    assert heap.stats().mallocs == heap.stats().frees
-    assert_sound(heap)
-
-
-def assert_snapshots_are_consistent(heap: glassheap.Heap) -> None:
+def assert_snapshots_are_consistent(heap: Heap) -> None:
     """Assert that the result of each query is a snapshot of one moment."""
     assert_covers_region(heap, heap.walk())
     stats = heap.stats()
@@ -134,40 +98,34 @@ def assert_snapshots_are_consistent(heap: glassheap.Heap) -> None:
     assert heap.check() == []
 
 
-def test_queries_return_consistent_snapshots_while_other_threads_work() -> None:
-    heap = glassheap.Heap(1 << 16)
-    finished = threading.Event()
-
-    def query_often() -> None:
-        try:
-            for _ in range(200):
-                assert_snapshots_are_consistent(heap)
-        finally:
-            finished.set()
+def test_blocks_never_overlap_and_queries_are_snapshots_while_threads_work() -> None:
+    heap = Heap(1 << 18)
+    fresh = heap.free_list()
 
     def work(number: int) -> None:
-        if number == 0:
-            query_often()
         owner = Owner(heap, number)
-        while not finished.is_set():
+        for _ in range(300):
             owner.step()
+            if number == 0:
+                assert_snapshots_are_consistent(heap)
+        owner.give_up_to(0)
 
     run_in_threads(work)
+    assert heap.free_list() == fresh
+    assert heap.stats().mallocs == heap.stats().frees
     assert_sound(heap)
 
 
 def test_of_many_threads_that_free_the_same_block_exactly_one_succeeds() -> None:
-    heap = glassheap.Heap(1 << 16)
+    heap = Heap(1 << 16)
     freed: list[int] = []
     addresses = heap.malloc_many([100] * 300)
 
     def work(number: int) -> None:
         for address in addresses:
-            try:
+            with suppress(glassheap.DoubleFree):
                 heap.free(address)
-            except glassheap.DoubleFree:
-                continue
-            freed.append(address)
+                freed.append(address)
 
     run_in_threads(work)
     assert sorted(freed) == [*addresses]
@@ -175,9 +133,13 @@ def test_of_many_threads_that_free_the_same_block_exactly_one_succeeds() -> None
     assert_sound(heap)
 
 
-def use(heap: glassheap.Heap) -> None:
+# --- Calls that end the blocks of all threads. ----------------------------------------------------
+
+
+def use(heap: Heap) -> None:
     """Make calls of every kind and free all of their blocks."""
     block = heap.alloc(100)
+    memoryview(block).release()
     address = heap.realloc(heap.malloc(50), 70)
     heap.free_many(heap.malloc_many([50] * 20))
     heap.walk()
@@ -188,11 +150,11 @@ def use(heap: glassheap.Heap) -> None:
 
 def test_a_heap_can_be_reset_while_other_threads_work() -> None:
     """The other threads raise only InvalidPointer, for freed addresses and stale handles."""
-    heap = glassheap.Heap(1 << 16)
+    heap = Heap(1 << 16)
 
     def work(number: int) -> None:
         for _ in range(200):
-            with suppress(glassheap.InvalidPointer, glassheap.OutOfMemory):
+            with suppress(glassheap.InvalidPointer, glassheap.OutOfMemory, BufferError):
                 if number == 0:
                     heap.reset()
                 use(heap)
@@ -201,69 +163,52 @@ def test_a_heap_can_be_reset_while_other_threads_work() -> None:
     assert_sound(heap)
 
 
-def close_between_views(heap: glassheap.Heap) -> None:
-    while not heap.closed:
-        with suppress(BufferError):  # another thread has a view at the moment
-            heap.close()
-
-
 @pytest.mark.parametrize("attempt", range(10))
 def test_a_heap_can_be_closed_while_other_threads_work(attempt: int) -> None:
     """Only a view delays close(); the calls of other threads then raise HeapClosed."""
-    heap = glassheap.Heap(1 << 18)
+    heap = Heap(1 << 18)
 
     def work(number: int) -> None:
         if number == 0:
             time.sleep(0.001 * attempt)
-            close_between_views(heap)
+            while not heap.closed:
+                with suppress(BufferError):  # another thread has a view at the moment
+                    heap.close()
         with suppress(glassheap.HeapClosed):
             while True:
                 use(heap)
-                with heap.alloc(10) as block:
-                    memoryview(block).release()
 
     run_in_threads(work)
     assert heap.closed
 
 
-LONG_CALLS: dict[str, Callable[[glassheap.Heap], object]] = {
-    "malloc_many": lambda heap: heap.malloc_many(bytes(400_000)),
-    "free_many": lambda heap: heap.free_many([*heap]),
-    "check": lambda heap: heap.check(),
-}
+# --- The GIL. -------------------------------------------------------------------------------------
 
 
-@contextmanager
-def counting_thread() -> Iterator[list[int]]:
-    """A thread that counts its steps and releases the GIL after each."""
-    steps = [0]
-    ended = threading.Event()
-
-    def step() -> None:
-        while not ended.is_set():
-            steps[0] += 1
-            time.sleep(0)
-
-    thread = threading.Thread(target=step)
-    thread.start()
-    yield steps
-    ended.set()
-    thread.join()
-
-
-@pytest.mark.parametrize("name", LONG_CALLS)
-def test_other_threads_run_during_a_long_call(name: str) -> None:
+@pytest.mark.parametrize("call", ["malloc_many(bytes(400_000))", "free_many([*heap])", "check()"])
+def test_other_threads_run_during_a_long_call(call: str) -> None:
     """With a switch interval of 60 s, they can run only because the call releases the GIL."""
     sys.setswitchinterval(60)
+    steps = 0
+    ended = threading.Event()
 
-    def others_run(steps: list[int]) -> bool:
-        heap = glassheap.Heap(1 << 24)
-        if name != "malloc_many":
+    def count() -> None:
+        nonlocal steps
+        while not ended.is_set():
+            steps += 1
+            time.sleep(0)  # releases the GIL
+
+    def others_run() -> bool:
+        heap = Heap(1 << 24)
+        if "malloc" not in call:
             heap.malloc_many(bytes(400_000))
-        before = steps[0]
-        LONG_CALLS[name](heap)
-        return steps[0] > before
+        before = steps
+        eval(f"heap.{call}", {"heap": heap})
+        return steps > before
 
-    with counting_thread() as steps:
-        progress = any(others_run(steps) for _ in range(20))
-    assert progress
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(count)
+        try:
+            assert any(others_run() for _ in range(20))
+        finally:
+            ended.set()
