@@ -7,6 +7,7 @@ import os
 import pickle
 import signal
 import warnings
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -18,7 +19,6 @@ from glassheap import SharedHeap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from multiprocessing.connection import Connection
 
 Result = TypeVar("Result")
 
@@ -104,21 +104,8 @@ def kill(child: int) -> None:
 
 def in_child(work: Callable[..., Any], *args: Any, how: str) -> Any:
     """The result of `work(*args)` in a child process that is started in this way."""
-    context: Any = multiprocessing.get_context(how)
-    ours, theirs = context.Pipe()
-    child = context.Process(target=_send_back, args=(theirs, work, args))
-    child.start()
-    theirs.close()
-    try:
-        assert ours.poll(SECONDS), "A child did not answer."
-        return ours.recv()
-    finally:
-        child.join(SECONDS)
-        assert child.exitcode == 0
-
-
-def _send_back(pipe: Connection, work: Callable[..., Any], args: tuple[Any, ...]) -> None:
-    pipe.send(work(*args))
+    with ProcessPoolExecutor(1, multiprocessing.get_context(how)) as pool:
+        return pool.submit(work, *args).result(SECONDS)
 
 
 def attach_and_allocate(name: str) -> tuple[list[int], int]:

@@ -31,14 +31,6 @@ def test_a_block_has_its_address_size_serial_and_heap(based_heap: Heap) -> None:
     assert repr(block) == f"<Block of 100 bytes at {block.address:#x}, serial 2, stale>"
 
 
-def test_alloc_places_a_block_where_malloc_would(heap: Heap) -> None:
-    address = heap.malloc(100)
-    heap.free(address)
-    assert heap.alloc(100).address == address
-    assert heap.alloc(40, align=512).address == heap.base + 512
-    assert_sound(heap)
-
-
 def test_the_buffer_of_a_block_is_exactly_its_bytes(heap: Heap) -> None:
     block = heap.alloc(5)
     with memoryview(block) as view:
@@ -52,19 +44,14 @@ def test_the_buffer_of_a_block_is_exactly_its_bytes(heap: Heap) -> None:
 # --- Freeing. -------------------------------------------------------------------------------------
 
 
-def test_a_with_statement_frees_the_block_at_its_end(heap: Heap) -> None:
-    with heap.alloc(100) as block:
-        assert [*heap] == [block.address]
+def test_a_with_statement_frees_the_block_also_after_an_exception(any_heap: Heap) -> None:
+    fresh = any_heap.free_list()
+    with any_heap.alloc(100) as block:
+        assert [*any_heap] == [block.address]
     assert not block.live
-    assert heap.free_list() == [(heap.base, 4080)]
-
-
-def test_a_with_statement_frees_the_block_after_an_exception_and_propagates_it(
-    any_heap: Heap,
-) -> None:
     with pytest.raises(KeyError), any_heap.alloc(100):
         raise KeyError
-    assert len(any_heap) == 0
+    assert any_heap.free_list() == fresh
 
 
 @pytest.mark.parametrize("free", [Block.free, lambda block: block.heap.free(address=block)])
@@ -88,24 +75,15 @@ def test_deleting_the_last_reference_frees_the_block(any_heap: Heap) -> None:
     assert_sound(any_heap)
 
 
-def test_the_garbage_collector_frees_a_block_in_a_cycle(heap: Heap) -> None:
-    cycle: list[object] = [heap.alloc(100)]
-    cycle.append(cycle)
-    del cycle
-    gc.collect()
-    assert len(heap) == 0
-
-
 def test_a_block_keeps_its_heap_alive() -> None:
     heap = Heap()
     reference = weakref.ref(heap)
-    block = heap.alloc(5)
+    cycle: list[object] = [heap.alloc(5)]
+    cycle.append(cycle)
     del heap
     gc.collect()
-    assert reference() is block.heap
-    memoryview(block)[:] = b"still"
-    assert bytes(block) == b"still"
-    del block
+    assert reference() is not None
+    del cycle
     gc.collect()
     assert reference() is None
 
@@ -157,18 +135,6 @@ def test_collecting_a_block_keeps_the_exception_in_flight(heap: Heap) -> None:
 
     with pytest.raises(KeyError):
         fail()
-
-
-def test_a_block_with_a_damaged_header_is_reported_as_damaged_and_not_as_stale(heap: Heap) -> None:
-    block = heap.alloc(8)
-    overwrite(heap, 8, b"XXXX")
-    with refused(heap, glassheap.BadMagic):
-        memoryview(block)
-    with refused(heap, glassheap.HeapDamaged):
-        block.free()
-    heap.reset()
-    with refused(heap, glassheap.StaleHandle):
-        block.free()
 
 
 # --- A Block in the place of its address. ---------------------------------------------------------

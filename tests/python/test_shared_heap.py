@@ -201,14 +201,6 @@ def test_addresses_are_the_same_in_every_process(how: str, segment_name: str) ->
         assert (SHM / segment_name).exists(), "the end of that process does not remove it"
 
 
-def test_a_forked_child_can_use_the_heap_of_its_parent() -> None:
-    with SharedHeap.create(size=1 << 16) as heap:
-        addresses = [in_fork(heap.malloc, 10) for _ in range(5)]
-        assert list(heap) == sorted(addresses)
-        heap.free_many(addresses)
-        assert in_fork(lambda: len(heap)) == 0
-
-
 ATTACH_AND_EXIT = """
 from multiprocessing import shared_memory  # starts a resource tracker
 import glassheap

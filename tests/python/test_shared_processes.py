@@ -1,4 +1,7 @@
-"""A SharedHeap used by many processes at the same time, some of which are killed or stopped."""
+"""A SharedHeap used by many processes at the same time, some of which are killed or stopped.
+
+The examples of docs/shared.md are such programs: they run, and print the documented output.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,12 @@ import multiprocessing
 import os
 import random
 import signal
+import subprocess
+import sys
 import time
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -118,3 +124,37 @@ def test_waiting_for_a_stopped_process_ends_with_lock_timeout(segment_name: str)
             assert_usable(heap)
             kill(child)
         assert_usable(heap)
+
+
+# --- The examples of the page. --------------------------------------------------------------------
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "examples"
+
+
+def run(folder: Path, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [sys.executable, str(EXAMPLES / name), *arguments],
+        cwd=folder, capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert done.stderr == ""
+    return done
+
+
+def test_the_workers_of_a_pool_share_one_array_and_consumers_leave_no_block(tmp_path: Path) -> None:
+    shared = "the tasks say 2,500,000, and the array here 2,500,000\n"
+    assert run(tmp_path, "pool.py").stdout == shared
+    assert run(tmp_path, "consumers.py").stdout == "300 messages, sum 14850, 0 blocks left\n"
+
+
+def test_a_cache_survives_a_kill_and_a_restart(tmp_path: Path) -> None:
+    killed = run(tmp_path, "cache.py", "cache.heap", "kill")
+    assert killed.returncode == -signal.SIGKILL
+    for known in (10, 20):
+        done = run(tmp_path, "cache.py", "cache.heap")
+        assert done.stdout == f"{known} were known, 20 are now\n"
+
+
+def test_every_example_is_named_on_the_page() -> None:
+    page = (EXAMPLES.parent / "shared.md").read_text("utf-8")
+    for example in EXAMPLES.glob("*.py"):
+        assert f"(examples/{example.name})" in page

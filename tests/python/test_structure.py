@@ -1,4 +1,4 @@
-"""The structure of the sources: imports without circles, C++ without Python, and bounded sizes.
+"""The structure of the sources: imports and includes without circles, and bounded sizes.
 
 Each check is a function from source texts by path to a list of breaches. It is run on the source
 tree, and on the tree with a text that breaks its rule, to show that it can fail.
@@ -10,11 +10,12 @@ import ast
 import math
 import re
 from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from source_tree import CPP, Sources, cpp_functions, function_lengths, sources
+from source_tree import CPP, SOURCE_TREE, Sources, cpp_functions, function_lengths, sources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -81,6 +82,70 @@ def imports_of_the_package(cpp: Sources) -> list[str]:
     ]
 
 
+# --- The C++ sources keep their order. ------------------------------------------------------------
+
+ALONE = ["c_api", "bindings", "tools"]
+"""Folders that nothing includes but themselves."""
+LAYERS = ["base", "block", "check", "policy", "space", "core", "heap", "shared", *ALONE]
+"""A file includes its own folder and the folders before it.
+
+The library can then be read in this order, and a part can be tested or replaced without the parts
+that stand on it.
+"""
+PUBLIC = {
+    "glassheap/types.hpp": "base",
+    "glassheap/layout.h": "base",
+    "glassheap/version.h": "base",
+    "glassheap/fault.hpp": "base",
+    "glassheap/options.hpp": "base",
+    "glassheap/heap.hpp": "heap",
+    "glassheap/memory_resource.hpp": "heap",
+    "glassheap/shared_heap.hpp": "shared",
+    "my_malloc.h": "c_api",
+}
+"""The public headers, and the layers that implement them."""
+INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.MULTILINE)
+
+
+def layer(path: str) -> str:
+    """The layer of a file, by its path below include/ or cpp/."""
+    return PUBLIC.get(path, path.partition("/")[0])
+
+
+def may_include(path: str, included: str) -> bool:
+    """True if the order allows it; a public header includes public headers alone."""
+    own, other = layer(path), layer(included)
+    if path in PUBLIC and included not in PUBLIC:
+        return False
+    if other in ALONE or own not in LAYERS:
+        return other == own
+    return other in LAYERS[: LAYERS.index(own) + 1]
+
+
+def includes_against_the_order(cpp: Sources) -> list[str]:
+    """Each #include that the order forbids; a file in no layer may include nothing."""
+    files = {path.partition("/")[2]: text for path, text in cpp.items()}
+    found = []
+    for path, text in files.items():
+        for included in INCLUDE.findall(text):
+            beside = (Path(path).parent / included).as_posix()
+            if not may_include(path, beside if beside in files else included):
+                found.append(f"{path} includes {included}")
+    return found
+
+
+def test_every_layer_has_files_and_stands_in_the_design_in_this_order() -> None:
+    """A layer without files was renamed, and is checked no more."""
+    assert {layer(path.partition("/")[2]) for path in LIBRARY} == {*LAYERS}
+    design = (SOURCE_TREE / "docs/design.md").read_text(encoding="utf-8")
+    assert re.findall(r"^    cpp/(\w+)/ ", design, re.MULTILINE) == LAYERS
+
+
+def test_there_are_few_public_headers() -> None:
+    assert {path.removeprefix("include/") for path in sources("include")} == set(PUBLIC)
+    assert len(PUBLIC) <= 14
+
+
 # --- Sizes. ---------------------------------------------------------------------------------------
 
 LONGEST_FILE = 350
@@ -120,6 +185,7 @@ LIBRARY = sources("cpp", "include")
 RULES: dict[str, tuple[Callable[[Sources], list[str]], Sources]] = {
     "the Python modules import each other without circles": (circular_imports, PYTHON),
     "no C++ source imports the Python package": (imports_of_the_package, LIBRARY),
+    "the C++ sources keep their order": (includes_against_the_order, LIBRARY),
     "no file is too long": (
         files_too_long,
         sources("cpp", "include", "python", suffixes=(*CPP, ".py", ".pyi")),
@@ -165,6 +231,20 @@ BREACHES = [
     ),
     (imports_of_the_package, HEAP, '#include "glassheap/heap.hpp"\nimport("os")\n', ""),
     (imports_of_the_package, HEAP, 'const_name("glassheap._core.Heap")\n', ""),
+    *(
+        (includes_against_the_order, path, f'#include "{included}"\n', f" includes {included}")
+        for path, included in (
+            ("cpp/base/bitmap.hpp", "block/block_map.hpp"),
+            ("cpp/block/block.hpp", "glassheap/heap.hpp"),
+            ("cpp/check/checker.hpp", "policy/first_fit.hpp"),
+            ("cpp/core/heap_core.hpp", "heap/pins.hpp"),
+            ("cpp/heap/heap.cpp", "my_malloc.h"),
+            ("include/glassheap/heap.hpp", "core/core_interface.hpp"),
+            ("cpp/c_api/demo.cpp", "bindings/raise.hpp"),
+            ("cpp/tools/block_ids.h", "bindings/raise.hpp"),
+            ("cpp/surprise.hpp", "glassheap/types.hpp"),
+        )
+    ),
     (files_too_long, "cpp/new.cpp", "line\n" * 350, ""),
     (files_too_long, "cpp/new.cpp", "line\n" * 351, "cpp/new.cpp has 351 lines"),
     (files_too_long, "cpp/core/heap_core.hpp", "line\n" * 450, "cpp/core/heap_core.hpp has "),
@@ -186,9 +266,8 @@ BREACHES = [
 def test_a_breach_is_found(
     check: Callable[[Sources], list[str]], path: str, text: str, found: str
 ) -> None:
-    """A file that is new stands alone."""
     tree = next(files for one, files in RULES.values() if one is check)
-    files = {**tree, path: tree[path] + text} if path in tree else {path: text}
+    files = {**tree, path: tree[path] + text} if path in tree else {path: text}  # a file alone
     breaches = "\n".join(check(files))
     assert found in breaches
     assert bool(breaches) == bool(found)

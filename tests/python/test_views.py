@@ -1,22 +1,18 @@
-"""Views: a block's bytes without a copy, and the pin that keeps the block in place.
-
-The same for NumPy's arrays is in test_numpy_lifetime.py.
-"""
+"""Views and arrays: a block's bytes without a copy, and the pin that keeps the block in place."""
 
 from __future__ import annotations
 
-import array
 import ctypes
 import gc
-import io
-from typing import TYPE_CHECKING
+from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import glassheap
 from glassheap import Heap
-from heap_probes import assert_sound, peek, refused, region_bytes
-from view_helpers import assert_pinned
+from heap_probes import assert_sound, peek, refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,34 +39,14 @@ def test_a_view_is_the_memory_itself_and_not_a_copy(based_heap: Heap) -> None:
     assert one[0] == other[0] == 9
 
 
-def test_bytes_outside_the_requested_size_are_out_of_reach(heap: Heap) -> None:
-    """A view excludes the rounding, which belongs to the `usable_size`."""
-    view = heap.view(heap.malloc(100))
-    for index in (100, -101):
-        with pytest.raises(IndexError):
-            view[index] = 1
-    with pytest.raises(ValueError, match="structures"):
-        view[:] = bytes(101)
+# --- Objects that pin a block. --------------------------------------------------------------------
 
-
-def test_the_standard_library_reads_and_writes_a_view(heap: Heap) -> None:
-    address = heap.malloc(64)
-    with heap.view(address) as view:
-        assert io.BytesIO(b"q" * 64).readinto(view) == 64
-        assert array.array("B", view).tobytes() == b"q" * 64
-        assert bytearray(view) == b"q" * 64
-        assert view.cast("Q")[0] == 0x7171717171717171
-    assert region_bytes(heap)[16:80] == b"q" * 64
-
-
-# --- Pins. ----------------------------------------------------------------------------------------
-
-SOURCES: dict[str, Callable[[Heap], memoryview]] = {
+SOURCES: dict[str, Callable[[Heap], Any]] = {
     "a view": lambda heap: heap.view(heap.malloc(64)),
-    "a Block": lambda heap: memoryview(heap.alloc(64)),
+    "a Block's view": lambda heap: memoryview(heap.alloc(64)),
 }
-every_source = pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
-DERIVED: dict[str, Callable[[memoryview], object]] = {
+"""Functions that make an object over a new block of 64 bytes."""
+DERIVED: dict[str, Callable[[Any], object]] = {
     "itself": lambda view: view,
     "a slice": lambda view: view[10:20],
     "a slice of a slice": lambda view: view[10:20][::2],
@@ -81,33 +57,90 @@ DERIVED: dict[str, Callable[[memoryview], object]] = {
     "a ctypes array": (ctypes.c_char * 64).from_buffer,
     "an iterator": iter,
 }
+"""Functions from an object to one that is derived from it."""
+PINS = [(source, derive) for source in SOURCES for derive in DERIVED]
+if find_spec("numpy"):
+    from numpy_helpers import ARRAYS, OF_ARRAYS, np
+
+    PINS += [(source, derive) for source in ARRAYS for derive in OF_ARRAYS]
+    PINS.append(("a view", "an array over it"))
+    SOURCES |= ARRAYS
+    DERIVED |= {**OF_ARRAYS, "an array over it": np.frombuffer}
+every_source = pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
 
 
-@every_source
-@pytest.mark.parametrize("derive", DERIVED.values(), ids=DERIVED)
-def test_every_object_derived_from_a_view_pins_the_block(
-    heap: Heap, source: Callable[[Heap], memoryview], derive: Callable[[memoryview], object]
-) -> None:
-    """The block is unpinned when the last of them is gone, and a Block frees it then."""
-    derived = derive(source(heap))
+def assert_pinned(heap: Heap) -> None:
+    """Assert that the heap's only block cannot be freed, moved, reset or closed."""
+    [address] = heap
+    for call in (
+        lambda: heap.free(address),
+        lambda: heap.free_many([address]),
+        lambda: heap.realloc(address, 1),
+        heap.reset,
+        heap.close,
+    ):
+        with refused(heap, BufferError, f"a view of the block at {address:#x} is still alive."):
+            call()
+
+
+@pytest.mark.parametrize(("source", "derive"), PINS)
+def test_every_derived_object_pins_the_block(heap: Heap, source: str, derive: str) -> None:
+    """The block is unpinned when the last of them is gone. A Block and an array free it then."""
+    derived = DERIVED[derive](SOURCES[source](heap))
     gc.collect()
     assert_pinned(heap)
     del derived
+    gc.collect()
+    assert len(heap) == (source == "a view")
+    heap.close()
+
+
+@every_source
+def test_an_object_pins_its_block_alone(any_heap: Heap, source: Callable[[Heap], Any]) -> None:
+    kept = source(any_heap)
+    assert_pinned(any_heap)
+    memoryview(kept)[:] = b"v" * 64
+    other = any_heap.malloc(64)
+    any_heap.view(other)[:] = b"o" * 64
+    any_heap.free(other)
+    assert bytes(kept) == b"v" * 64
+    del kept
+    any_heap.free_many([*any_heap])
+    assert_sound(any_heap)
+
+
+@every_source
+def test_the_garbage_collector_unpins_a_block_in_a_cycle(
+    heap: Heap, source: Callable[[Heap], Any]
+) -> None:
+    cycle: list[object] = [source(heap)]
+    cycle.append(cycle)
+    assert_pinned(heap)
+    del cycle
+    gc.collect()
+    heap.close()
+
+
+@every_source
+def test_an_object_keeps_the_memory_of_a_collected_heap(source: Callable[[Heap], Any]) -> None:
+    kept = memoryview(source(Heap(1024)))
+    gc.collect()
+    kept[:] = b"k" * 64
+    assert bytes(kept) == b"k" * 64
+
+
+@every_source
+def test_objects_can_be_dropped_in_any_thread(source: Callable[[Heap], Any]) -> None:
+    heap = Heap(1 << 18)
+    kept = [source(heap) for _ in range(200)]
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(200):
+            pool.submit(kept.pop)
     heap.free_many([*heap])
     assert_sound(heap)
 
 
-@every_source
-def test_a_view_pins_its_block_alone(any_heap: Heap, source: Callable[[Heap], memoryview]) -> None:
-    view = source(any_heap)
-    assert_pinned(any_heap)
-    view[:] = b"v" * 64
-    other = any_heap.malloc(64)
-    any_heap.view(other)[:] = b"o" * 64
-    any_heap.free(other)
-    assert bytes(view) == b"v" * 64
-    view.release()
-    any_heap.close()
+# --- Release. -------------------------------------------------------------------------------------
 
 
 def test_release_and_a_with_statement_end_the_pin(heap: Heap) -> None:
@@ -161,44 +194,25 @@ def test_the_exporter_of_a_released_view_cannot_reach_a_freed_block(any_heap: He
         memoryview(exporter)
 
 
-def test_a_view_keeps_the_memory_of_a_collected_heap() -> None:
-    heap = Heap(1 << 20)
-    view = heap.view(heap.malloc(1000))
-    view[:] = b"k" * 1000
-    part = view[500:]
-    region = Heap(4096).region
-    del heap, view
-    gc.collect()
-    assert bytes(part) == b"k" * 500
-    part[0] = 0
-    assert bytes(region[:2]) == b"\xf0\x0f"
-
-
 # --- The region. ----------------------------------------------------------------------------------
 
 
-def test_the_region_is_a_read_only_view_of_every_byte(based_heap: Heap) -> None:
-    region = based_heap.region
+def test_the_region_is_a_read_only_view_of_every_byte_at_every_moment(any_heap: Heap) -> None:
+    """It pins no block."""
+    region = any_heap.region
+    fresh = bytes(region)
     assert (region.nbytes, region.format, region.readonly) == (4096, "B", True)
     with pytest.raises(TypeError):
         region[0] = 1
     with pytest.raises(TypeError):
         (ctypes.c_char * 8).from_buffer(region)
-    with based_heap.view(based_heap.malloc(8)) as view:
-        view[:] = b"12345678"
-    assert bytes(region[16:24]) == b"12345678"
-    assert ctypes.string_at(based_heap.address, 4096) == region
-
-
-def test_a_view_of_the_region_shows_changes_and_pins_no_block(any_heap: Heap) -> None:
-    region = any_heap.region
-    fresh = bytes(region)
-    address = any_heap.malloc(8)
+    with any_heap.view(any_heap.malloc(16)) as view:
+        view[:] = b"sixteen letters!"
+    assert b"sixteen letters!" in bytes(region)
+    assert ctypes.string_at(any_heap.address, 4096) == region
     assert region != fresh
-    any_heap.free(address)
-    any_heap.malloc(100)
+    any_heap.free_many([*any_heap])
     any_heap.reset()
-    assert region == fresh
 
 
 @pytest.mark.parametrize("derive", [lambda view: view, lambda view: view[:0], memoryview])
