@@ -85,8 +85,6 @@ def test_the_product_of_calloc_does_not_wrap(heap: Heap, count: int, size: int) 
     assert getattr(caught.value, "requested", None) == count * size
 
 
-# --- The other calls. -----------------------------------------------------------------------------
-
 WRONG_CALLS = {
     "Heap.over(bytearray(64 << 20), 64)": (
         "over() does not take (bytearray, int): the call is over(buffer, *, policy='first_fit', "

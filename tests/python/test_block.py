@@ -88,9 +88,6 @@ def test_a_block_keeps_its_heap_alive() -> None:
     assert reference() is None
 
 
-# --- Closed and damaged heaps. --------------------------------------------------------------------
-
-
 @pytest.fixture
 def reported(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """The classes of the exceptions that no caller could catch."""
@@ -137,9 +134,6 @@ def test_collecting_a_block_keeps_the_exception_in_flight(heap: Heap) -> None:
         fail()
 
 
-# --- A Block in the place of its address. ---------------------------------------------------------
-
-
 def test_free_and_view_take_a_block(heap: Heap) -> None:
     block = heap.alloc(5)
     with heap.view(block) as view:
@@ -168,9 +162,6 @@ def test_a_block_of_another_heap_is_foreign(base: int | None) -> None:
             call(block)
         assert getattr(caught.value, "address", None) == block.address
     assert block.live
-
-
-# --- The bytes by index and by slice. -------------------------------------------------------------
 
 
 def test_the_bytes_of_a_block_have_indices_and_slices(heap: Heap) -> None:

@@ -36,9 +36,6 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "heap"
 
 
-# --- Both commands. -------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("name", ["fsck", "inspect"])
 def test_a_file_that_cannot_be_read_is_one_sentence(tmp_path: Path, name: str) -> None:
     os.mkfifo(tmp_path / "pipe")
@@ -56,8 +53,6 @@ def test_a_death_inside_the_heap_causes_no_wait(path: Path) -> None:
     assert inspect(path, "--timeout", "0.2")["stats"]["live_blocks"] == 4
     assert fsck(path, "--timeout", "0")[0] == 0
 
-
-# --- fsck: sound images. --------------------------------------------------------------------------
 
 KINDS: list[dict[str, Any]] = [
     {},

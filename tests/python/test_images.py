@@ -66,9 +66,6 @@ def any_image(request: pytest.FixtureRequest) -> Image:
     return made(*request.param)
 
 
-# --- Attaching to an image. -----------------------------------------------------------------------
-
-
 def outcome(image: bytes) -> str:
     """The field that the error names, or else the error; "sound" if the heap is usable."""
     with mmap.mmap(-1, max(len(image), 1)) as memory:
@@ -116,9 +113,6 @@ def outcomes(images: Iterable[bytes]) -> list[str]:
         raise AssertionError(f"{error} Image {int.from_bytes(number[:4], 'little')}.") from None
 
 
-# --- Whole images. --------------------------------------------------------------------------------
-
-
 def test_a_whole_image_gives_the_same_heap(any_image: Image) -> None:
     assert outcomes([any_image.data]) == ["sound"]
     with mmap.mmap(-1, len(any_image.data)) as memory:
@@ -159,8 +153,6 @@ def test_a_copied_file_is_checked_although_the_original_has_a_living_user(tmp_pa
             SharedHeap.attach(path=copy)
 
 
-# --- Cut short. -----------------------------------------------------------------------------------
-
 FIRST = made("first_fit", True).data
 LENGTHS = [*range(4097), *range(4097, len(FIRST), 997), len(FIRST) - 1]
 """Lengths to cut an image to: all of the first page, then some."""
@@ -184,9 +176,6 @@ def test_a_file_that_was_cut_short_is_refused(tmp_path: Path) -> None:
         SharedHeap.attach(path=path, timeout=0)
 
 
-# --- The fixed part, byte by byte. ----------------------------------------------------------------
-
-
 def test_a_change_to_any_byte_of_the_fixed_part_is_refused(any_image: Image) -> None:
     image = any_image.data
     found = outcomes(
@@ -194,9 +183,6 @@ def test_a_change_to_any_byte_of_the_fixed_part_is_refused(any_image: Image) -> 
     )
     assert set(found) <= FIELDS
     assert found[:32] == ["magic"] * 16 + ["version"] * 8 + ["machine"] * 8
-
-
-# --- The region. ----------------------------------------------------------------------------------
 
 
 def with_wild_links(image: Image) -> Iterator[bytes]:
@@ -219,9 +205,6 @@ def with_wild_links(image: Image) -> Iterator[bytes]:
 def test_circular_and_wild_links_of_free_blocks_are_rebuilt(any_image: Image) -> None:
     """Nothing in free memory is trusted."""
     assert set(outcomes(with_wild_links(any_image))) == {"sound"}
-
-
-# --- Damage anywhere. -----------------------------------------------------------------------------
 
 
 def damaged(image: Image, draw: random.Random) -> bytes:

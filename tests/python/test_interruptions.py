@@ -25,8 +25,6 @@ from process_helpers import NEEDS_FORK, fork, in_fork
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# --- Python code. ---------------------------------------------------------------------------------
-
 
 class UsesHeapWhenCollected:
     """Garbage in a cycle that uses the heap when it is collected."""
@@ -84,9 +82,6 @@ def test_a_python_signal_handler_can_use_the_heap(heap: Heap) -> None:
     assert_sound(heap)
 
 
-# --- Forks. ---------------------------------------------------------------------------------------
-
-
 def use_all(heaps: list[Heap]) -> int:
     """Use each heap; the number of findings in them."""
     for heap in heaps:
@@ -130,8 +125,6 @@ def test_a_forked_child_and_its_child_can_use_every_heap_at_once() -> None:
     """Threads that were inside some of the heaps do not exist in the child."""
     assert in_fork(fork_while_threads_work) == [0] * 9
 
-
-# --- A handler of the C library. ------------------------------------------------------------------
 
 REFUSED = (
     "HeapError('this thread is inside the heap already: a signal handler interrupted one of its "

@@ -64,8 +64,6 @@ def test_an_array_is_aligned_to_64_bytes_by_default(any_heap: Heap) -> None:
     assert [array.ctypes.data % 64 for array in arrays] == [0] * 4
 
 
-# --- Copies. --------------------------------------------------------------------------------------
-
 CUBE = np.arange(24, dtype="i4").reshape(2, 3, 4)
 SOURCES: dict[str, Any] = {
     "rows first": CUBE,

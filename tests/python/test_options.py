@@ -72,25 +72,6 @@ def test_an_option_of_sequential_fit_that_is_none_counts_as_not_given(name: str)
     assert Heap(policy=name, fit=None, order=None, coalesce=None).policy == name
 
 
-# --- Headers, flags, and the memory of a heap. ----------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("headers", "base", "least"), [(True, None, 16), (True, 0, 16), (False, 16, 16), (False, 0, 32)]
-)
-def test_a_region_too_small_is_an_error_with_the_least_size(
-    headers: bool, base: int | None, least: int
-) -> None:
-    for size in (0, least - 1):
-        with pytest.raises(glassheap.InvalidSize) as caught:
-            Heap(size, headers=headers, base=base)
-        told = f"with these options has from {least} to 68719476720 bytes, not {size}."
-        assert str(caught.value) == f"the region of a heap {told}"
-    heap = Heap(least, headers=headers, base=base)
-    assert heap.headers is headers
-    assert heap.largest_free() == (0 if headers else 16)
-
-
 @pytest.mark.skipif(find_spec("numpy") is None, reason="needs NumPy")
 def test_a_flag_of_numpy_is_a_flag() -> None:
     import numpy as np
@@ -108,9 +89,6 @@ def test_own_memory_is_the_memory_outside_the_region(policy: str) -> None:
     assert (1 << 24) / 64 < before < (1 << 24) / 64 + (1 << 24) / 32
     large.malloc_many([16] * 1000)
     assert large.own_memory() == before
-
-
-# --- Wrong options: each is one sentence, and leaves no trace of the heap. ------------------------
 
 
 def over_a_buffer(**options: Any) -> None:

@@ -52,9 +52,6 @@ def test_any_writable_contiguous_buffer_is_accepted(kind: str) -> None:
     heap.close()
 
 
-# --- The span of the heap. ------------------------------------------------------------------------
-
-
 def address_of(buffer: Any) -> int:
     return ctypes.addressof(ctypes.c_char.from_buffer(buffer))
 
@@ -90,8 +87,6 @@ def test_bytes_outside_of_its_span_never_change(offset: int) -> None:
         assert memory[behind:] == b"\xa5" * (len(memory) - behind)
 
 
-# --- Writes behind the heap. ----------------------------------------------------------------------
-
 ON_A_BUFFER = [one for one in CONFIGURATIONS if one.region == "a buffer"]
 
 
@@ -112,9 +107,6 @@ def test_a_write_behind_the_region_is_found_and_mended_by_a_reset(
     heap.reset()
     assert heap.check() == []
     heap.malloc(10)
-
-
-# --- Unsuitable buffers. --------------------------------------------------------------------------
 
 
 def released() -> memoryview:
@@ -158,9 +150,6 @@ def test_a_buffer_that_is_too_small_is_unchanged_and_released(size: int) -> None
     assert memory == b"\xa5" * size
     memory.append(0)  # would be refused if the buffer were still exported
     assert Heap.over(memoryview(mmap.mmap(-1, 32))).size == 16
-
-
-# --- Ownership of the bytes. ----------------------------------------------------------------------
 
 
 def test_the_buffer_stays_exported_until_the_heap_is_closed() -> None:

@@ -57,9 +57,6 @@ def test_an_overflow_of_a_block_object_is_raised_at_the_end_of_with(debug_heap: 
         overwrite(debug_heap, block.address + 10, b"x")
 
 
-# --- Culprits. ------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(("at", "rule"), [(0, "size"), (8, "magic"), (12, "seal"), (14, "seal")])
 def test_the_live_block_in_front_of_a_damaged_header_is_the_culprit(at: int, rule: str) -> None:
     heap = Heap(4096, base=0)

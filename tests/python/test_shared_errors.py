@@ -84,9 +84,6 @@ def test_a_failed_creation_for_lack_of_room_leaves_no_segment(segment_name: str)
     assert not (SHM / segment_name).exists()
 
 
-# --- Wrong contents, and contents that are not there yet. -----------------------------------------
-
-
 def test_a_segment_with_another_policy_than_requested_is_a_bad_image(segment_name: str) -> None:
     with SharedHeap.create(segment_name, 1 << 16, policy="tlsf"):
         SharedHeap.attach(segment_name, policy="tlsf").close()
@@ -120,9 +117,6 @@ def test_attach_waits_until_the_segment_is_finished(segment_name: str) -> None:
         assert heap.size == 4096
 
 
-# --- Blocks that cannot be opened or sent. --------------------------------------------------------
-
-
 def test_opening_a_block_of_a_missing_or_another_heap_is_an_error(segment_name: str) -> None:
     heap = SharedHeap.create(segment_name, 1 << 16)
     sent = pickle.dumps(heap.alloc(10))
@@ -146,8 +140,6 @@ def test_a_block_of_a_private_heap_cannot_be_sent_or_shared() -> None:
     raised(TypeError, "only one of a SharedHeap can travel", lambda: pickle.dumps(block))
     raised(TypeError, "only a block of a SharedHeap", block.share)
 
-
-# --- Invalid calls. -------------------------------------------------------------------------------
 
 INVALID_CALLS: dict[str, tuple[type[BaseException], str]] = {
     "create(NAME, 1, path='b')": (TypeError, "give one of them"),

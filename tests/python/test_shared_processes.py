@@ -126,8 +126,6 @@ def test_waiting_for_a_stopped_process_ends_with_lock_timeout(segment_name: str)
         assert_usable(heap)
 
 
-# --- The examples of the page. --------------------------------------------------------------------
-
 EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "examples"
 
 

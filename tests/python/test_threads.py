@@ -118,9 +118,6 @@ def test_a_heap_can_be_closed_while_other_threads_work(attempt: int) -> None:
     assert heap.closed
 
 
-# --- The GIL. -------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("call", ["malloc_many(bytes(400_000))", "free_many([*heap])", "check()"])
 def test_other_threads_run_during_a_long_call(call: str) -> None:
     """With a switch interval of 60 s, they can run only because the call releases the GIL."""

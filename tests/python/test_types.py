@@ -66,8 +66,6 @@ def test_a_collected_heap_returns_its_memory_to_the_system() -> None:
     assert mapped_bytes() < before + (1 << 30)
 
 
-# --- Every member of a heap that is not open. -----------------------------------------------------
-
 ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "malloc": (8,), "calloc": (8, 8), "realloc": (16, 8), "free": (16,), "usable_size": (16,),
     "view": (16,), "alloc": (8,), "malloc_many": ([8],), "free_many": ([16],), "hexdump": (16,),
@@ -140,8 +138,6 @@ def test_every_member_refuses_an_object_that_is_not_an_open_heap(
     for name in USES[cls]:
         assert in_fork(is_refused, name), name
 
-
-# --- Methods that are written in Python. ----------------------------------------------------------
 
 IN_PYTHON = {
     Heap: ["show", "hexdump", "_repr_html_", "array", "copy"],
@@ -217,9 +213,6 @@ def test_only_alloc_makes_a_block() -> None:
         Block()
     with pytest.raises(TypeError):
         type("Mine", (Block,), {})
-
-
-# --- Identity. ------------------------------------------------------------------------------------
 
 
 @pytest.fixture(params=["Heap", "Block"])

@@ -194,9 +194,6 @@ def test_the_exporter_of_a_released_view_cannot_reach_a_freed_block(any_heap: He
         memoryview(exporter)
 
 
-# --- The region. ----------------------------------------------------------------------------------
-
-
 def test_the_region_is_a_read_only_view_of_every_byte_at_every_moment(any_heap: Heap) -> None:
     """It pins no block."""
     region = any_heap.region
