@@ -40,7 +40,7 @@ nox.options.sessions = [
 ]
 
 TESTERS = ("pytest", "hypothesis", "numpy")
-BUILDERS = ("build", "cmake", "ninja", "pybind11", "scikit-build-core")
+BUILDERS = ("build", "cmake", "hatch-fancy-pypi-readme", "ninja", "pybind11", "scikit-build-core")
 SCRIPTS = ("tests/run", ".ci/run", "tests/benchmarks/checks/run")
 FORMATTED = ("*.cpp", "*.hpp", "*.c", "*.h")
 PYTHON_SOURCES = ("python", "tests", "tests/mutate", "noxfile.py")
