@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import json
 import mmap
 import struct
-from contextlib import closing, redirect_stderr, redirect_stdout
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from command_helpers import Output
+from command_helpers import printed, run
 from glassheap import SharedHeap, _core
-from glassheap.cli import main
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,26 +19,16 @@ if TYPE_CHECKING:
 # --- The commands. --------------------------------------------------------------------------------
 
 
-def run(*arguments: object) -> Output:
-    """`glassheap ARGUMENTS`, run in this process."""
-    command = [*map(str, arguments)]
-    with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:
-        status = main(command)
-    return Output(command, status, out.getvalue(), err.getvalue())
-
-
 def fsck(path: Path, *arguments: str) -> tuple[int, dict[str, Any]]:
     """The exit status and the verdict."""
-    done = run("fsck", path, "--json", *arguments)
+    done = run("fsck", str(path), "--json", *arguments)
     assert done.stderr == ""
     return done.returncode, json.loads(done.stdout)
 
 
 def inspect(name: object, *arguments: str) -> dict[str, Any]:
     """The figures of the heap with that name or path."""
-    done = run("inspect", name, "--json", *arguments)
-    assert (done.returncode, done.stderr) == (0, "")
-    figures: dict[str, Any] = json.loads(done.stdout)
+    figures: dict[str, Any] = json.loads(printed("inspect", str(name), "--json", *arguments))
     return figures
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from command_helpers import assert_mistake, command
+from command_helpers import assert_mistake, printed, run
 from glassheap import SharedHeap
 from image_helpers import (
     fsck,
@@ -20,7 +20,6 @@ from image_helpers import (
     overwrite,
     record_death_in_first_free,
     record_death_inside,
-    run,
 )
 from process_helpers import NEEDS_SHARED_MEMORY, forked
 
@@ -42,7 +41,7 @@ def test_a_file_that_cannot_be_read_is_one_sentence(tmp_path: Path, name: str) -
     assert_mistake(run(name, "none"), "cannot read none: No such file")
     assert_mistake(run(name, ""), "cannot read ")
     for file in (tmp_path, "/dev/null", tmp_path / "pipe"):
-        assert_mistake(run(name, file), f"{file}: it is not a regular file")
+        assert_mistake(run(name, str(file)), f"{file}: it is not a regular file")
     assert_mistake(run(name), "required: ")
     assert_mistake(run(name, "x", "--timeout", "soon"), "'soon' is no time")
 
@@ -80,12 +79,11 @@ def test_a_sound_image_is_clean_and_unchanged(
 
 def test_the_verdict_is_printed_in_words(path: Path) -> None:
     image(path)
-    done = command("fsck", str(path))
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "size          4,096 bytes\n" in done.stdout
-    assert "layout        with headers" in done.stdout
-    assert "blocks        4 live, 409 bytes\n" in done.stdout
-    assert done.stdout.endswith("verdict       clean\n")
+    text = printed("fsck", str(path))
+    assert "size          4,096 bytes\n" in text
+    assert "layout        with headers" in text
+    assert "blocks        4 live, 409 bytes\n" in text
+    assert text.endswith("verdict       clean\n")
 
 
 # --- fsck: bad images. ----------------------------------------------------------------------------
@@ -116,7 +114,7 @@ def test_an_image_with_a_bad_front_cannot_be_mended_and_the_field_is_named(
         assert (status, verdict["bad"], verdict["mendable"]) == (1, field, False)
         assert verdict["sentence"]
     assert path.read_bytes() == before
-    assert "nothing can be rebuilt from it\n" in run("fsck", path, "--timeout", "0.1").stdout
+    assert "nothing can be rebuilt from it\n" in run("fsck", str(path), "--timeout", "0.1").stdout
 
 
 def test_a_broken_header_costs_its_block_and_no_other(path: Path) -> None:
@@ -126,10 +124,9 @@ def test_a_broken_header_costs_its_block_and_no_other(path: Path) -> None:
     status, verdict = fsck(path)
     assert (status, verdict["bad"], verdict["lost"]) == (1, "magic", [second])
     assert path.read_bytes() == before
-    done = run("fsck", path, "--rebuild")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert f"lost          1 block, at {second:#x}\n" in done.stdout
-    assert f"rebuilt       with 3 blocks; the original is in {path}.bak\n" in done.stdout
+    text = printed("fsck", str(path), "--rebuild")
+    assert f"lost          1 block, at {second:#x}\n" in text
+    assert f"rebuilt       with 3 blocks; the original is in {path}.bak\n" in text
     assert Path(f"{path}.bak").read_bytes() == before
     with closing(SharedHeap.attach(path=path)) as heap:
         assert list(heap) == [first, *others]
@@ -160,7 +157,7 @@ def test_findings_are_printed_without_a_bad_field(path: Path) -> None:
     status, verdict = fsck(path)
     assert (status, verdict["bad"], verdict["clean"]) == (1, "", False)
     assert len(verdict["findings"]) == 1
-    assert "finding       " in run("fsck", path).stdout
+    assert "finding       " in run("fsck", str(path)).stdout
 
 
 def test_a_call_in_flight_is_reported_and_undone(path: Path) -> None:
@@ -170,7 +167,7 @@ def test_a_call_in_flight_is_reported_and_undone(path: Path) -> None:
     status, verdict = fsck(path)
     assert (status, verdict["in_flight"], verdict["live_blocks"]) == (0, [0, 128], 3)
     assert path.read_bytes() == before
-    assert "in flight     bytes 0 to 128 of the region" in run("fsck", path).stdout
+    assert "in flight     bytes 0 to 128 of the region" in run("fsck", str(path)).stdout
     status, verdict = fsck(path, "--rebuild")
     assert (status, verdict["rebuilt"]) == (0, f"{path}.bak")
     assert Path(f"{path}.bak").read_bytes() == before
@@ -186,7 +183,7 @@ def test_an_earlier_original_is_not_overwritten(path: Path) -> None:
     kept = Path(f"{path}.bak")
     kept.write_bytes(b"from last time")
     before = path.read_bytes()
-    done = run("fsck", "--rebuild", path)
+    done = run("fsck", "--rebuild", str(path))
     assert_mistake(done, f"{kept} exists, and is not overwritten")
     assert (kept.read_bytes(), path.read_bytes()) == (b"from last time", before)
 
@@ -197,7 +194,7 @@ def test_a_heap_in_use_is_checked_and_not_rebuilt(path: Path) -> None:
         overwrite(path, header_at(path, first), b"X")
         status, verdict = fsck(path)
         assert (status, verdict["bad"], verdict["users"]) == (1, "size", [os.getpid()])
-        assert_mistake(run("fsck", "--rebuild", path), f"process {os.getpid()}", "in use")
+        assert_mistake(run("fsck", "--rebuild", str(path)), f"process {os.getpid()}", "in use")
         assert len(heap) == 4
     assert list(path.parent.iterdir()) == [path]
 
@@ -209,13 +206,12 @@ def test_a_heap_is_shown_with_its_map_its_figures_and_the_owners_of_its_blocks()
     with SharedHeap.create(size=1 << 16) as heap:
         block = heap.alloc(1000).share()
         heap.malloc(24)
-        done = command("inspect", str(heap.name), "--width", "80")
-        assert (done.returncode, done.stderr) == (0, "")
-        assert done.stdout.startswith("first_fit, 65,536 bytes")
-        assert "live blocks             2\n" in done.stdout
-        assert f"process {os.getpid()} (alive): 2 live, 1,024 bytes\n" in done.stdout
-        assert f"  {block.address:#x}: 1,000 bytes, held 1 times\n" in done.stdout
-        assert "LEAK" not in done.stdout
+        text = printed("inspect", str(heap.name), "--width", "80")
+        assert text.startswith("first_fit, 65,536 bytes")
+        assert "live blocks             2\n" in text
+        assert f"process {os.getpid()} (alive): 2 live, 1,024 bytes\n" in text
+        assert f"  {block.address:#x}: 1,000 bytes, held 1 times\n" in text
+        assert "LEAK" not in text
 
 
 def leak(heap: SharedHeap) -> None:
@@ -237,7 +233,7 @@ def test_leaks_are_marked_and_nothing_is_changed() -> None:
         leaked = [(one["size"], one["holders"], one["leak"]) for one in owners[False]["blocks"]]
         assert leaked == [(500, 0, True), (300, 1, False)]
         assert owners[False]["leaked"] == 1
-        assert " 1 LEAKED\n" in run("inspect", heap.name).stdout
+        assert " 1 LEAKED\n" in run("inspect", str(heap.name)).stdout
         assert segment.read_bytes() == before
 
 
@@ -268,7 +264,7 @@ def test_a_file_is_found_by_its_path_too(path: Path) -> None:
 def test_a_bad_image_is_not_shown_and_its_field_is_named(path: Path) -> None:
     first, *_ = image(path)
     overwrite(path, header_at(path, first) + 8, b"XXXX")
-    assert_mistake(run("inspect", path), "cannot be shown: magic: the header of a live")
+    assert_mistake(run("inspect", str(path)), "cannot be shown: magic: the header of a live")
     path.write_bytes(b"hello" * 50_000)
-    done = run("inspect", path, "--timeout", "0.1")
+    done = run("inspect", str(path), "--timeout", "0.1")
     assert_mistake(done, "cannot be shown: magic: it does not begin")
