@@ -40,9 +40,6 @@ def assert_alike(array: NDArray[Any], expected: NDArray[Any]) -> None:
         assert getattr(array.flags, flag) == getattr(expected.flags, flag)
 
 
-# --- Arrays in a heap. ----------------------------------------------------------------------------
-
-
 def inside_use(heap: glassheap.Heap, values: NDArray[Any]) -> NDArray[Any]:
     """A copy that NumPy makes, in memory of the heap."""
     with glassheap.numpy.use(heap):

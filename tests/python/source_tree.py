@@ -43,8 +43,6 @@ def python_functions(source: str) -> list[tuple[str, int]]:
     return found
 
 
-# --- C++. -----------------------------------------------------------------------------------------
-
 # Their contents may hold braces. The look-behind leaves the separators in 1'000'000 alone.
 COMMENT_OR_LITERAL = re.compile(
     r"""//[^\n]*|/\*.*?\*/|R"(\w*)\(.*?\)\1"|"(?:\\.|[^"\\\n])*"|(?<!\w)'(?:\\.|[^'\\\n])+'""",

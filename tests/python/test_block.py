@@ -41,9 +41,6 @@ def test_the_buffer_of_a_block_is_exactly_its_bytes(heap: Heap) -> None:
     assert bytes(heap.alloc(0)) == b""
 
 
-# --- Freeing. -------------------------------------------------------------------------------------
-
-
 def test_a_with_statement_frees_the_block_also_after_an_exception(any_heap: Heap) -> None:
     fresh = any_heap.free_list()
     with any_heap.alloc(100) as block:

@@ -101,8 +101,6 @@ def test_a_copy_accepts_the_sources_of_numpy_array(heap: Heap, source: Any) -> N
     assert copy.tolist() == np.array(source).tolist()
 
 
-# --- Errors. --------------------------------------------------------------------------------------
-
 WITH_OBJECTS: list[Any] = [object, "O", [("a", "i4"), ("b", "O")], ("O", (2,))]
 if int(np.__version__.partition(".")[0]) >= 2:
     WITH_OBJECTS.append(np.dtypes.StringDType())

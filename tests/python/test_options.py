@@ -37,9 +37,6 @@ def test_the_signatures_have_the_options_by_keyword_only_with_their_defaults() -
     assert repr(heap).partition(" at ")[0] == repr(Heap()).partition(" at ")[0]
 
 
-# --- Policies. ------------------------------------------------------------------------------------
-
-
 def test_there_are_eight_policies_and_the_first_is_the_default() -> None:
     fits = ["first_fit", "next_fit", "best_fit", "worst_fit", "segregated_fit"]
     assert [*fits, "tlsf", "buddy", "sequential_fit"] == NAMES

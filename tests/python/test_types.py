@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import copy
-import inspect
 import pickle
 import weakref
+from inspect import isdatadescriptor, signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,7 +81,7 @@ HARMLESS |= {"_pybind11_conduit_v1_"}
 
 def use(member: Any, name: str) -> Callable[[Any], object]:
     """A function that uses this member of its argument."""
-    call = getattr(member, "fget", member)
+    call = member if callable(member) else member.__get__
     return lambda it: call(it, *ARGUMENTS.get(name, ()))
 
 
@@ -154,7 +154,7 @@ def test_a_method_in_python_looks_like_one_of_its_class(cls: type, name: str) ->
     assert function.__module__ == methods.__name__
     assert (function.__name__, function.__qualname__) == (name, f"{cls.__name__}.{name}")
     assert function.__doc__
-    inspect.signature(function)
+    signature(function)
 
 
 def test_a_method_in_python_can_be_pickled_with_its_heap() -> None:
@@ -195,7 +195,7 @@ def test_a_subclass_must_call_the_constructor_of_heap() -> None:
     without_call = type("WithoutCall", (Heap,), {"__init__": lambda self: None})
     used_too_early = type("UsedTooEarly", (Heap,), {"__init__": lambda self: self.malloc(8)})
     with pytest.raises(TypeError, match="__init__"):
-        without_call()
+        without_call().malloc(8)
     with pytest.raises(TypeError, match="never opened"):
         used_too_early()
 
@@ -237,7 +237,7 @@ def test_it_is_equal_to_itself_alone_and_can_be_referred_to_weakly(instance: Any
 
 
 def test_its_attributes_are_read_only(instance: Any) -> None:
-    properties = [name for name, it in vars(type(instance)).items() if isinstance(it, property)]
+    properties = [name for name, it in vars(type(instance)).items() if isdatadescriptor(it)]
     assert len(properties) > 5
     for name in [*properties, "more"]:
         with pytest.raises(AttributeError):
