@@ -13,6 +13,7 @@ import os
 import re
 import signal
 from array import array
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
@@ -29,6 +30,9 @@ from glassheap.replay import (
     table,
 )
 from glassheap.traces import FREE, MALLOC, REALLOC, Trace, read
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 NAMES = [policy.name for policy in policies()]
 LINES = st.lists(
@@ -361,6 +365,23 @@ def test_the_count_is_exact_after_an_interrupt_within_a_slice(microseconds: int)
     report = caught.value.report
     assert running.SLICE <= report.completed < len(LONG)
     assert report.stats.mallocs + report.stats.frees == report.completed
+
+
+@pytest.mark.parametrize("microseconds", [1, 100, 1000])
+def test_an_interrupt_between_slices_is_reported_without_progress(microseconds: int) -> None:
+    """There, no Python code of ours runs that could catch it."""
+    run = running.Run(LONG, Heap(2**24))
+
+    def slices() -> Iterator[running.Slice]:
+        yield from running.lenient(len(LONG))
+        signal.setitimer(signal.ITIMER_REAL, microseconds / 1e6)
+
+    previous = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    try:
+        with pytest.raises(ReplayInterrupted):
+            run.play(slices(), None)
+    finally:
+        signal.signal(signal.SIGALRM, previous)
 
 
 # --- The report as text and as JSON ---------------------------------------------------------------
