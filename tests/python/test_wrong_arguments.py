@@ -16,17 +16,18 @@ heap: Any = Heap()
 block: Any = heap.alloc(8)
 SHARED: Any = glassheap.SharedHeap
 OVER: Any = Heap.over
+HEAP: Any = Heap
 player: Any = _core.Player(heap, 1)
 empty = b""
 
 CALLS: dict[str, tuple[Callable[[], object], str]] = {
     "over, size": (
-        lambda: Heap.over(bytearray(64 << 20), 64),  # type: ignore[call-arg]
+        lambda: OVER(bytearray(64 << 20), 64),
         "over() does not take (bytearray, int): the call is over(buffer, *, policy='first_fit', ",
     ),
     "over": (OVER, "over() does not take (): the call is over(buffer, *, "),
     "Heap": (
-        lambda: Heap(1, 2),  # type: ignore[call-arg]
+        lambda: HEAP(1, 2),
         "Heap() does not take (int, int): the call is Heap(size=4096, *, policy='first_fit', ",
     ),
     "SharedHeap": (
