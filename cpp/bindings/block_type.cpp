@@ -87,7 +87,7 @@ BlockObject& share(BlockObject& block) {
   return block;
 }
 
-py::str represent(const BlockObject& block) {
+py::str represent_block(const BlockObject& block) {
   const Handle& handle = block.handle();
   const char* const state = block.is_live() ? "" : ", stale";
   return py::str("<Block of {} bytes at {:#x}, serial {}{}>")
@@ -175,7 +175,7 @@ already, HeapDamaged, HeapClosed.)")
       .def("__getitem__", &get_item)
       .def("__setitem__", &set_item)
       .def("__len__", [](const BlockObject& block) { return block.handle().size; })
-      .def("__repr__", &represent);
+      .def("__repr__", &represent_block);
 }
 
 }  // namespace

@@ -251,7 +251,7 @@ py::str place(const SegmentLocation& location) {
   return py::str("shared memory {!r}").format(file_name(location.name));
 }
 
-py::str represent(Self self) {
+py::str represent_shared_heap(Self self) {
   SharedHeap& heap = heap_in(self);
   const Options& options = heap.options();
   const py::str where = place(heap.location());
@@ -271,7 +271,7 @@ void add_location(SharedHeapClass& type) {
       .def_property_readonly(
           "path", [](Self self) { return name_or_none(heap_in(self).location().path); },
           "The file's path, or None.")
-      .def("__repr__", &represent);
+      .def("__repr__", &represent_shared_heap);
 }
 
 // For glassheap.shared and glassheap.images.
