@@ -70,7 +70,8 @@ def prepare_environment() -> None:
 
     No module may come from outside the session's environment. Byte code is compiled on import: most
     of what is installed is never imported. Certificates are the system's, as pip's are. With
-    ccache, the sessions share their object files.
+    ccache, the sessions share object files, if they name the compiler alike: a wheel's default is
+    the name that its interpreter was built with.
     """
     for name in ("PYTHONPATH", "PYTHONHOME"):
         os.environ.pop(name, None)
@@ -83,6 +84,7 @@ def prepare_environment() -> None:
     if ccache := shutil.which("ccache"):
         settings |= {"CMAKE_C_COMPILER_LAUNCHER": ccache, "CMAKE_CXX_COMPILER_LAUNCHER": ccache}
         settings |= {"CCACHE_SLOPPINESS": "pch_defines,time_macros,include_file_mtime"}
+        settings |= {"CC": "cc", "CXX": "c++"}
     for name, value in settings.items():
         os.environ.setdefault(name, value)
 
