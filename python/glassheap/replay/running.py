@@ -93,8 +93,8 @@ class Run:
     def play(self, slices: Iterable[Slice], progress: Progress | None) -> None:
         """Play the slices in turn, and stop at a failure in a strict one.
 
-        The loop is in a function of its own: the jump to its start checks for signals, and in
-        CPython 3.13 no try statement around the loop catches what is raised there.
+        The loop is in a function of its own: the jump to its start checks for signals, and since
+        CPython 3.12 no try statement around the loop catches what is raised there.
         """
         try:
             self.play_each(list(slices), progress)
