@@ -43,7 +43,7 @@ nox.options.sessions = [
 ]
 
 TESTERS = ("pytest", "hypothesis", "numpy")
-BUILDERS = ("build", "cmake", "ninja", "pybind11", "scikit-build-core")
+BUILDERS = ("build", "cmake", "hatch-fancy-pypi-readme", "ninja", "pybind11", "scikit-build-core")
 PYTHON_SOURCES = ("python", "tests", "tests/mutate", "noxfile.py")
 WHEEL = ["wheel-{python}"]
 

@@ -3,35 +3,29 @@
 from __future__ import annotations
 
 import doctest
+import importlib.metadata
 import inspect
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 import glassheap
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 README = Path(__file__).resolve().parents[2] / "README.md"
+README_TEXT = README.read_text(encoding="utf-8")
+PAGES = [README, *sorted((README.parent / "docs").glob("*.md"))]
+
 CLASSES = [glassheap.Heap, glassheap.SharedHeap, glassheap.Block, glassheap.HeapStats]
-ERRORS = {name for name in glassheap.__all__ if inspect.isclass(getattr(glassheap, name))}
-ERRORS = {name for name in ERRORS if issubclass(getattr(glassheap, name), Exception)}
-
-
-def members() -> Iterator[tuple[str, object]]:
-    """Every public method and property of the public classes."""
-    for cls in CLASSES:
-        for name, member in vars(cls).items():
-            if not name.startswith("_"):
-                # __func__ is there if the method is static.
-                yield f"{cls.__name__}.{name}", getattr(member, "__func__", member)
-
-
-MEMBERS = dict(members())
-METHODS = [name for name, member in MEMBERS.items() if callable(member)]
+PUBLIC = {name: getattr(glassheap, name) for name in glassheap.__all__ if name != "__version__"}
+PUBLIC_CLASSES = {name: value for name, value in PUBLIC.items() if inspect.isclass(value)}
+ERRORS = {name for name, cls in PUBLIC_CLASSES.items() if issubclass(cls, Exception)}
+MEMBERS = {
+    f"{cls.__name__}.{name}": getattr(member, "__func__", member)  # there if the method is static
+    for cls in CLASSES
+    for name, member in vars(cls).items()
+    if not name.startswith("_")
+}
 
 
 def docstring(member: object) -> str:
@@ -44,9 +38,9 @@ def documentation(name: str) -> str:
     return docstring(MEMBERS[name])
 
 
-@pytest.mark.parametrize("name", [name for name in glassheap.__all__ if name != "__version__"])
+@pytest.mark.parametrize("name", PUBLIC)
 def test_every_public_name_has_a_description(name: str) -> None:
-    first = docstring(getattr(glassheap, name)).splitlines()[0]
+    first = docstring(PUBLIC[name]).splitlines()[0]
     assert first.endswith("."), first
     assert first[0].isupper()
     assert len(first) <= 110
@@ -61,10 +55,10 @@ def test_every_public_member_has_a_description(name: str) -> None:
 
 BUILTIN = {"BufferError", "ImportError", "TypeError", "ValueError"}
 BUILTIN |= {"OSError", "FileExistsError", "FileNotFoundError"}
-USES_MEMORY = [name for name in METHODS if name.startswith(("Heap.", "SharedHeap."))]
+USES_MEMORY = [name for name in MEMBERS if re.match(r"(Shared)?Heap\.", name)]
 
 
-@pytest.mark.parametrize("name", USES_MEMORY)
+@pytest.mark.parametrize("name", [name for name in USES_MEMORY if callable(MEMBERS[name])])
 def test_every_method_documents_its_exceptions(name: str) -> None:
     """By names of existing exceptions, or by reference: `what malloc raises`."""
     text = documentation(name)
@@ -99,18 +93,37 @@ def test_every_field_of_the_statistics_has_a_description() -> None:
         assert re.search(rf'    {name}: \w+(?: = 0)?\n    """[A-Z1][^"]+\."""', source), name
 
 
-# --- The README. ----------------------------------------------------------------------------------
-
-
-PAGES = [README, *sorted((README.parent / "docs").glob("*.md"))]
-
-
-def python_blocks(page: Path = README) -> list[str]:
+# --- The README and the pages ---------------------------------------------------------------------
+def python_blocks(page: Path) -> list[str]:
     return re.findall(r"^```python\n(.*?)^```", page.read_text("utf-8"), re.M | re.S)
 
 
-def test_the_readme_has_an_example() -> None:
-    assert any("glassheap" in block for block in python_blocks())
+def addresses(text: str) -> list[str]:
+    """The addresses of the links and pictures in a text in Markdown."""
+    return re.findall(r"\]\(([^)]+)\)", text)
+
+
+def test_the_readme_says_which_python_to_start_before_its_first_example() -> None:
+    """That of the environment into which its first command installs the package."""
+    (folder,) = re.findall(r"^python3 -m venv (\S+) && ", README_TEXT, re.M)
+    before, example, _ = README_TEXT.partition("```python\nimport glassheap\n")
+    assert before.endswith(f"Start that one:\n\n```sh\n{folder}/bin/python\n```\n\n")
+    assert example
+
+
+def test_the_picture_and_every_page_that_the_readme_leads_to_are_there() -> None:
+    assert "docs/map.svg" in addresses(README_TEXT)
+    for address in addresses(README_TEXT):
+        assert (README.parent / address).exists(), address
+
+
+def test_the_description_in_the_metadata_has_no_picture_and_no_link_that_leads_nowhere() -> None:
+    """An index of packages shows the README without the files beside it."""
+    text = importlib.metadata.metadata("glassheap")["Description"]
+    assert text.startswith("# glassheap\n\nA real heap in a glass box")
+    assert "[docs/shared.md]" not in text
+    assert "docs/shared.md" in text
+    assert [address for address in addresses(text) if not address.startswith("https://")] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -93,15 +93,15 @@ class Run:
     def play(self, slices: Iterable[Slice], progress: Progress | None) -> None:
         """Play the slices in turn, and stop at a failure in a strict one.
 
-        The loop is in a function of its own: the jump to its start checks for signals, and since
-        CPython 3.12 no try statement around the loop catches what is raised there.
+        The `try` is around a call, not around the loop: Python 3.12 and 3.13 handle signals at a
+        loop's jump backwards, which no `try` in the same function covers.
         """
         try:
-            self.play_each(list(slices), progress)
+            self._play(list(slices), progress)
         except KeyboardInterrupt:
             raise ReplayInterrupted(self.report()) from None
 
-    def play_each(self, pieces: list[Slice], progress: Progress | None) -> None:
+    def _play(self, pieces: list[Slice], progress: Progress | None) -> None:
         """Play the slices.
 
         The loop excludes an interrupt between the end of a slice and the assignment of
