@@ -44,8 +44,14 @@ class BlockObject {
 
   // Makes this one of several references to the block.
   void share() {
-    if (ownership_ != Ownership::shared_ref) add_ref();
-    ownership_ = Ownership::shared_ref;
+    const Ownership before = ownership_.exchange(Ownership::shared_ref);
+    if (before == Ownership::shared_ref) return;
+    try {
+      add_ref();
+    } catch (...) {
+      ownership_ = before;
+      throw;
+    }
   }
   [[nodiscard]] bool is_shared() const { return ownership_ == Ownership::shared_ref; }
   // Counts one reference more.
@@ -79,8 +85,8 @@ class BlockObject {
 
   py::object owner_;
   Handle handle_;
-  Ownership ownership_;
-  std::atomic<bool> freed_{false};  // without the GIL, two threads may free one Block
+  std::atomic<Ownership> ownership_;  // without the GIL, two threads may share or free one Block
+  std::atomic<bool> freed_{false};
 };
 
 // --- Properties. -------------------------------------------------------------------------------

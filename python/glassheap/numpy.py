@@ -135,11 +135,12 @@ def use(heap: AnyHeap) -> Iterator[AnyHeap]:
     NumPy raises its MemoryError if the heap has no room, is damaged, or was closed inside. This
     raises HeapClosed if it is closed already.
     """
-    before = _core._set_numpy_handler(_array_api(), _core._numpy_handler(heap))
+    api = _array_api()  # kept: nothing can be imported when the interpreter ends inside
+    before = _core._set_numpy_handler(api, _core._numpy_handler(heap))
     try:
         yield heap
     finally:
-        _core._set_numpy_handler(_array_api(), before)
+        _core._set_numpy_handler(api, before)
 
 
 def _array_api() -> object:
