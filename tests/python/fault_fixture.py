@@ -139,11 +139,10 @@ class Configuration(NamedTuple):
     headers: bool
     checks: str = "robust"
 
-    def heap(self, size: int) -> glassheap.Heap:
+    def heap(self, size: int, **options: Any) -> glassheap.Heap:
         """A fresh heap of this configuration, of about `size` bytes."""
-        return REGIONS[self.region](
-            size, policy=self.policy, headers=self.headers, checks=self.checks
-        )
+        kind = {"policy": self.policy, "headers": self.headers, "checks": self.checks}
+        return REGIONS[self.region](size, **kind, **options)
 
     def prepared(self) -> PreparedHeap:
         """A prepared heap of this configuration, of about a page."""

@@ -67,7 +67,7 @@ def circular_imports(package: Sources) -> list[str]:
 
 # --- C++ does not import the Python package. ------------------------------------------------------
 
-# In a call, or a literal that can be passed to one. The name of a type, glassheap._core.Heap, is
+# In a call, or a literal that can be passed to one. The name of a type, glassheap._core.Player, is
 # allowed.
 MODULE_IN_CPP = re.compile(r'(?i:import)\w*\(\s*"glassheap|"glassheap\.[a-z]')
 
@@ -149,8 +149,9 @@ def test_there_are_few_public_headers() -> None:
 # --- Sizes. ---------------------------------------------------------------------------------------
 
 LONGEST_FILE = 350
-LONGER_FILES = {"cpp/core/heap_core.hpp": 450}
-"""Files with a limit of their own: the hot methods are in one file, so that they are inlined."""
+LONGER_FILES = {"cpp/core/heap_core.hpp": 450, "python/glassheap/_core.pyi": 800}
+"""Files with a limit of their own: the hot methods are in one file, so that they are inlined; the
+stub has every docstring of the compiled module."""
 LONGEST = 45
 MEDIAN = 6
 NINE_IN_TEN = 20
@@ -230,7 +231,7 @@ BREACHES = [
         )
     ),
     (imports_of_the_package, HEAP, '#include "glassheap/heap.hpp"\nimport("os")\n', ""),
-    (imports_of_the_package, HEAP, 'const_name("glassheap._core.Heap")\n', ""),
+    (imports_of_the_package, HEAP, 'make_type("glassheap._core.Player")\n', ""),
     *(
         (includes_against_the_order, path, f'#include "{included}"\n', f" includes {included}")
         for path, included in (

@@ -5,14 +5,15 @@ from __future__ import annotations
 import copy
 import pickle
 import weakref
-from inspect import isdatadescriptor, signature
+from functools import partial
+from inspect import isdatadescriptor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import glassheap
-from glassheap import Block, Heap, SharedHeap, methods
+from glassheap import Block, Heap, SharedHeap
 from process_helpers import NEEDS_FORK, in_fork
 
 if TYPE_CHECKING:
@@ -76,7 +77,6 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
 }  # fmt: skip
 """Arguments of the members that need some."""
 HARMLESS = {"__new__", "__init__", "__enter__", "__bool__", "__module__", "__doc__"}
-HARMLESS |= {"_pybind11_conduit_v1_"}
 
 
 def use(member: Any, name: str) -> Callable[[Any], object]:
@@ -151,10 +151,9 @@ WRITTEN = [(cls, name) for cls, names in IN_PYTHON.items() for name in names]
 def test_a_method_in_python_looks_like_one_of_its_class(cls: type, name: str) -> None:
     function = getattr(cls, name)
     assert name in vars(cls)
-    assert function.__module__ == methods.__name__
+    assert function.__module__ == "glassheap"
     assert (function.__name__, function.__qualname__) == (name, f"{cls.__name__}.{name}")
     assert function.__doc__
-    signature(function)
 
 
 def test_a_method_in_python_can_be_pickled_with_its_heap() -> None:
@@ -221,7 +220,9 @@ def instance(request: pytest.FixtureRequest) -> Any:
     return Heap() if request.param == "Heap" else Heap().alloc(8)
 
 
-@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, pickle.dumps])
+@pytest.mark.parametrize(
+    "duplicate", [copy.copy, copy.deepcopy, pickle.dumps, partial(pickle.dumps, protocol=0)]
+)
 def test_it_cannot_be_copied_or_pickled(instance: Any, duplicate: Callable[[Any], object]) -> None:
     """Two objects would free the same memory."""
     with pytest.raises(TypeError, match="cannot pickle"):
