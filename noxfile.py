@@ -243,9 +243,7 @@ def mutate(session: nox.Session) -> None:
     session.run("python", "tests/mutate", *session.posargs)
 
 
-@nox.session(
-    python=DEFAULT, default=False, allow_parallel=False, requires=WHEEL, reuse_venv=False
-)
+@nox.session(python=DEFAULT, default=False, allow_parallel=False, requires=WHEEL, reuse_venv=False)
 def bench(session: nox.Session) -> None:
     """Measures, and writes pages: calls, shared, placement, checks, misuse. See measure.py."""
     install_wheel(session, "--requirement", "tests/benchmarks/requirements.txt")
