@@ -17,7 +17,7 @@ import random
 import subprocess
 import sys
 from array import array
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -91,13 +91,16 @@ class Batch:
     """
 
     def __init__(self) -> None:
-        draw = random.Random(COUNT)
-        self.sizes = draw.choices(range(1, LARGEST + 1), k=COUNT)
+        self.sizes = random.Random(COUNT).choices(range(1, LARGEST + 1), k=COUNT)
         self.array = array("Q", self.sizes)
         self.region = sum(HEADER + size + -size % 16 for size in self.sizes)
         self.used = Heap(self.region)
         self.order = self.used.malloc_many(self.array)
-        self.shuffled = array("Q", draw.sample(self.order, COUNT))
+
+    @cached_property
+    def shuffled(self) -> array[int]:
+        """The addresses in random order."""
+        return array("Q", random.Random(COUNT).sample(self.order, COUNT))
 
     def untouched(self) -> float:
         """Allocate the blocks in an untouched region."""

@@ -29,8 +29,7 @@ import misuse
 import page
 import placement
 
-ROUNDS = 9
-"""Rounds of a program of pyperf."""
+ROUNDS = 9  # of a program of pyperf
 
 
 def main() -> None:

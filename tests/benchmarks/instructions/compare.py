@@ -1,7 +1,6 @@
 """Counts the instructions of a malloc and a free, and compares them with the kept figures.
 
-    cmake --preset bench
-    cmake --build --preset bench --target glassheap-pairs
+    cmake --preset bench && cmake --build --preset bench --target glassheap-pairs
     python tests/benchmarks/instructions/compare.py           fails if a figure is 3 % over
     python tests/benchmarks/instructions/compare.py --write   keeps the new figures
 
