@@ -243,9 +243,12 @@ def mutate(session: nox.Session) -> None:
     session.run("python", "tests/mutate", *session.posargs)
 
 
-@nox.session(python=DEFAULT, default=False, allow_parallel=False, requires=WHEEL)
+@nox.session(
+    python=DEFAULT, default=False, allow_parallel=False, requires=WHEEL, reuse_venv=False
+)
 def bench(session: nox.Session) -> None:
-    """The cost of placement, beside other allocators. Arguments: see measure.py --help."""
-    build(session, "bench")
-    install_wheel(session)
-    session.run("python", "tests/benchmarks/cpp/measure.py", *session.posargs)
+    """Measures, and writes pages: calls, shared, placement, checks, misuse. See measure.py."""
+    install_wheel(session, "--requirement", "tests/benchmarks/requirements.txt")
+    install(session, "--no-build-isolation", "./tests/benchmarks/peer")
+    wheel = f"--wheel={built_wheel(session.python)}"
+    session.run("python", "tests/benchmarks/measure.py", wheel, *session.posargs)

@@ -1,64 +1,85 @@
-"""The cost of calls from Python: glassheap beside other ways to do the same.
+"""The cost of calls from Python, beside other ways to do the same: a program of pyperf.
 
-Two commands write docs/benchmarks.md (workload.py describes the command line of this script):
+measure.py runs it in rounds; pages/python.py has its tables. A benchmark's name is GROUP/ROW.
 
-    python tests/benchmarks/rounds.py -o calls.json tests/benchmarks/calls.py --wheel FILE
-    python tests/benchmarks/page.py calls calls.json docs/benchmarks.md
-
-With `--traces DIR` it replays the traces of a folder instead of the one in the package.
+glassheap, the type written by hand and multiprocessing.heap have methods and are called as in a
+program. The functions of ctypes and cffi are local variables of the loop, which saves them the
+attribute look-up. cffi has two modes: in ABI mode it opens the library at run time, like ctypes; in
+API mode it writes a C extension for the declared functions, as fast as one written by hand, but the
+functions must be known at build time.
 """
 
 from __future__ import annotations
 
+import ctypes
 import mmap
 import random
 import subprocess
 import sys
-import zipfile
 from array import array
-from functools import cache, cached_property, partial
-from pathlib import Path
+from functools import cache, partial
+from time import perf_counter
 from typing import TYPE_CHECKING
 
-import workload
-from peers import BLOCK, BY_HAND, METHODS, PEERS, REGION
-from tables import LOOP, MS, NS, ONE, Bar, Table, difference, number, of, ratio, spread
-from workload import MissingError, Workload, record, repeated, seconds_of, timed
+import cffi
+import pyperf
 
-import glassheap
-from glassheap import Heap, traces
-from glassheap.replay import replay
+from glassheap import Heap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    import pyperf
+# --- A pair of calls. -----------------------------------------------------------------------------
 
-OWN = "glassheap"
-TARGETS = {
-    "libc by ctypes": "at least 5 times as fast",
-    "libc by cffi, ABI mode": "at least 5 times as fast",
-    f"bytearray({BLOCK})": "more than 1 times as fast",
-    "multiprocessing.heap, Heap": "at least 50 times as fast",
+BLOCK, REGION = 64, 4096
+"""Bytes of the block that every contender allocates; and of its heap, if it has one."""
+METHODS = f"heap.free(heap.malloc({BLOCK}))"
+FUNCTIONS = f"free(malloc({BLOCK}))"
+
+
+def by_ctypes() -> tuple[object, object]:
+    """libc's functions through ctypes; without declared types it would cut addresses to 32 bits."""
+    libc = ctypes.CDLL(None)
+    libc.malloc.argtypes, libc.malloc.restype = [ctypes.c_size_t], ctypes.c_void_p
+    libc.free.argtypes, libc.free.restype = [ctypes.c_void_p], None
+    return libc.malloc, libc.free
+
+
+def by_cffi() -> tuple[object, object]:
+    """libc's functions through cffi, found at run time."""
+    ffi = cffi.FFI()
+    ffi.cdef("void *malloc(size_t size); void free(void *address);")
+    libc = ffi.dlopen(None)
+    return libc.malloc, libc.free
+
+
+PAIRS = {
+    "glassheap": (METHODS, f"from glassheap import Heap; heap = Heap({REGION})"),
+    "a C type written by hand": (
+        METHODS,
+        f"from glassheap_peer import Heap; heap = Heap({REGION})",
+    ),
+    "libc by ctypes": (FUNCTIONS, "malloc, free = by_ctypes()"),
+    "libc by cffi, ABI mode": (FUNCTIONS, "malloc, free = by_cffi()"),
+    "libc by cffi, API mode (compiled)": (FUNCTIONS, "from libc_peer.lib import malloc, free"),
+    f"bytearray({BLOCK})": (f"bytearray({BLOCK})", "pass"),
+    "multiprocessing.heap, Heap": (METHODS, "from multiprocessing.heap import Heap; heap = Heap()"),
+    "multiprocessing.heap, BufferWrapper": (
+        f"BufferWrapper({BLOCK})",
+        "from multiprocessing.heap import BufferWrapper",
+    ),
 }
-PAIRS = Table(
-    "pair",
-    f"malloc and free of {BLOCK} bytes, from Python",
-    ["by", "ns a pair", "all rounds", "times glassheap's"],
-    NS,
-    {LOOP: timed("pass"), OWN: timed(METHODS, lambda: {"heap": Heap(REGION)}), **PEERS},
-    compared=OWN,
-    bars=[
-        Bar(f"a pair, against {BY_HAND}", "at most 1.30 times its time", ratio(OWN, BY_HAND)),
-        *(Bar(f"a pair, against {peer}", TARGETS[peer], ratio(peer, OWN)) for peer in TARGETS),
-    ],
-)
 
 # --- A million blocks in one call. ----------------------------------------------------------------
 
-COUNT = 1_000_000
-LARGEST = 256
-HEADER = 16
+COUNT, LARGEST, HEADER = 1_000_000, 256, 16
+
+
+def seconds_of(call: Callable[[], object]) -> float:
+    """Seconds of one call."""
+    start = perf_counter()
+    call()
+    return perf_counter() - start
 
 
 class Batch:
@@ -70,16 +91,13 @@ class Batch:
     """
 
     def __init__(self) -> None:
-        self.sizes = random.Random(COUNT).choices(range(1, LARGEST + 1), k=COUNT)
+        draw = random.Random(COUNT)
+        self.sizes = draw.choices(range(1, LARGEST + 1), k=COUNT)
         self.array = array("Q", self.sizes)
         self.region = sum(HEADER + size + -size % 16 for size in self.sizes)
         self.used = Heap(self.region)
         self.order = self.used.malloc_many(self.array)
-
-    @cached_property
-    def shuffled(self) -> array[int]:
-        """The addresses in random order."""
-        return array("Q", random.Random(COUNT).sample(self.order, COUNT))
+        self.shuffled = array("Q", draw.sample(self.order, COUNT))
 
     def untouched(self) -> float:
         """Allocate the blocks in an untouched region."""
@@ -91,7 +109,9 @@ class Batch:
         with mmap.mmap(-1, self.region, flags=mmap.MAP_PRIVATE) as pages:
             if hasattr(mmap, "MADV_HUGEPAGE"):  # a heap asks for them too
                 pages.madvise(mmap.MADV_HUGEPAGE)
-            return seconds_of(lambda: touch(pages))
+            firsts = slice(0, len(pages), mmap.PAGESIZE)
+            zeros = bytes(len(range(0, len(pages), mmap.PAGESIZE)))
+            return seconds_of(lambda: pages.__setitem__(firsts, zeros))
 
     def malloc_many(self, sizes: Sequence[int] | array[int]) -> float:
         """Allocate the blocks in a heap that was reset."""
@@ -111,69 +131,34 @@ class Batch:
         return seconds_of(lambda: self.used.free_many(addresses))
 
 
-def touch(pages: mmap.mmap) -> None:
-    """Write one byte to each page."""
-    for offset in range(0, len(pages), mmap.PAGESIZE):
-        pages[offset] = 1
+BATCHES: dict[str, Callable[[Batch], float]] = {
+    "malloc_many, array('Q'), untouched region": Batch.untouched,
+    "malloc_many, array('Q'), region used before": lambda it: it.malloc_many(it.array),
+    "malloc_many, list, region used before": lambda it: it.malloc_many(it.sizes),
+    "the system alone: touching the pages of such a region": Batch.pages,
+    "malloc in a list comprehension, region used before": Batch.malloc_each,
+    "free_many, array('Q'), in order of address": lambda it: it.free_many(it.order),
+    "free_many, array('Q'), shuffled": lambda it: it.free_many(it.shuffled),
+}
+prepared = cache(Batch)
 
 
-def batch(call: Callable[[Batch], float]) -> Workload:
-    """A call on a batch, in seconds a block."""
-    prepared = cache(Batch)
-    return repeated(lambda: call(prepared()), COUNT)
+def batches(call: Callable[[Batch], float], loops: int) -> float:
+    """Seconds of so many batches."""
+    return sum(call(prepared()) for _ in range(loops))
 
-
-FRESH = "malloc_many, array('Q'), untouched region"
-USED = "malloc_many, array('Q'), region used before"
-BATCHES = Table(
-    "batch",
-    f"A million blocks of 1 to {LARGEST} bytes in one call",
-    ["call", "ns a block", "all rounds"],
-    NS,
-    {
-        FRESH: batch(Batch.untouched),
-        USED: batch(lambda it: it.malloc_many(it.array)),
-        "malloc_many, list, region used before": batch(lambda it: it.malloc_many(it.sizes)),
-        "the system alone: touching the pages of such a region": batch(Batch.pages),
-        "malloc in a list comprehension, region used before": batch(Batch.malloc_each),
-        "free_many, array('Q'), in order of address": batch(lambda it: it.free_many(it.order)),
-        "free_many, array('Q'), shuffled": batch(lambda it: it.free_many(it.shuffled)),
-    },
-    bars=[Bar(name, "at most 20 ns a block", of(name)) for name in (FRESH, USED)],
-)
 
 # --- Start and memory, of fresh interpreters. -----------------------------------------------------
 
-
-def start(code: str) -> Workload:
-    """An interpreter, run to its end; isolated, so that it finds no other module by chance."""
-    line = [sys.executable, "-I", "-c", code]
-    return lambda runner, name: runner.bench_command(name, line)
-
-
-PLAIN, IMPORTING = "python -c 'pass'", "python -c 'import glassheap'"
-ADDED = difference(IMPORTING, PLAIN)
-STARTS = Table(
-    "start",
-    "The start of the interpreter",
-    ["what", "ms", "all rounds"],
-    MS,
-    {PLAIN: start("pass"), IMPORTING: start("import glassheap")},
-    note="Each command was started at least three times a round.",
-    derived={"the import adds": ADDED},
-    bars=[Bar("import glassheap, added to the start", "at most 15 ms", ADDED)],
-)
-
-STATM = Path("/proc/self/statm")
 LIVE = 100_000
-PROGRAM = f"""
+GROWTH = """
 import ctypes, os, sys
 from array import array
 malloc = ctypes.CDLL(None).malloc
 malloc.argtypes, malloc.restype = [ctypes.c_size_t], ctypes.c_void_p
 
 def resident():
-    with open("{STATM}") as pages:
+    with open("/proc/self/statm") as pages:
         return int(pages.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 exec(sys.argv[1])
@@ -181,119 +166,36 @@ before = resident()
 exec(sys.argv[2])
 print(resident() - before)
 """
+HEAP = f"import glassheap; h = glassheap.Heap(2**26); sizes = array('Q', [{BLOCK}]) * {LIVE}"
+MALLOC_EACH = f"kept = array('Q', (malloc({BLOCK}) for _ in range({LIVE})))"
+BYTEARRAYS = f"kept = [bytearray({BLOCK}) for _ in range({LIVE})]"
+MEMORY = {
+    "glassheap, addresses in an array('Q')": (HEAP, "kept = h.malloc_many(sizes)", LIVE),
+    "libc's malloc, addresses in an array('Q')": ("", MALLOC_EACH, LIVE),
+    f"bytearray({BLOCK}), in a list": ("", BYTEARRAYS, LIVE),
+    "import glassheap, in all": ("", "import glassheap", 1),
+}
 
 
-def growth(prepare: str, measured: str, parts: int = LIVE) -> Workload:
+def growth(prepare: str, measured: str, parts: int) -> float:
     """The growth of a fresh interpreter's resident set in bytes, divided by `parts`.
 
     For a block this is all that is around it: header, rounding, bookkeeping, the kept address.
     """
-
-    def run(runner: pyperf.Runner, name: str) -> None:
-        if not STATM.exists():
-            raise MissingError("this system has no /proc")
-        line = [sys.executable, "-c", PROGRAM, prepare, measured]
-        done = subprocess.run(line, capture_output=True, check=True)
-        record(runner, name, int(done.stdout) / parts, "byte")
-
-    return run
+    line = [sys.executable, "-c", GROWTH, prepare, measured]
+    return int(subprocess.run(line, capture_output=True, check=True).stdout) / parts
 
 
-HEAP = f"import glassheap; h = glassheap.Heap(2**26); sizes = array('Q', [{BLOCK}]) * {LIVE}"
-MALLOC_EACH = f"kept = array('Q', (malloc({BLOCK}) for _ in range({LIVE})))"
-BYTEARRAYS = f"kept = [bytearray({BLOCK}) for _ in range({LIVE})]"
-MEMORY = Table(
-    "memory",
-    "Memory that becomes resident",
-    ["what", "bytes", "all rounds"],
-    ONE,
-    {
-        "glassheap, addresses in an array('Q')": growth(HEAP, "kept = h.malloc_many(sizes)"),
-        "libc's malloc, addresses in an array('Q')": growth("", MALLOC_EACH),
-        f"bytearray({BLOCK}), in a list": growth("", BYTEARRAYS),
-        "import glassheap, in all": growth("", "import glassheap", 1),
-    },
-    note=f"Bytes per live block of {BLOCK} bytes, among {LIVE:,}. The last row is a total.",
-)
+def figures(_quick: bool) -> dict[str, float]:
+    """Figures that need no repetition: bytes that become resident."""
+    return {f"memory/{name}": growth(*arguments) for name, arguments in MEMORY.items()}
 
-# --- The wheel. -----------------------------------------------------------------------------------
-
-
-def weigh(runner: pyperf.Runner, name: str) -> None:
-    """Record the size of the wheel, and of its four largest files."""
-    wheel = runner.args.wheel
-    if wheel is None:
-        raise MissingError("no wheel was given with --wheel FILE")
-    with zipfile.ZipFile(wheel) as archive:
-        members = sorted(archive.infolist(), key=lambda member: -member.compress_size)
-    unpacked = sum(member.file_size for member in members)
-    record(runner, name, wheel.stat().st_size, "byte", unpacked=unpacked)
-    for member in members[:4]:
-        size, unpacked = member.compress_size, member.file_size
-        record(runner, f"wheel: {member.filename}", size, "byte", unpacked=unpacked)
-
-
-WHEEL = Table(
-    "wheel",
-    "The wheel",
-    ["file", "bytes", "unpacked"],
-    ONE,
-    {"the wheel": weigh},  # records its largest files too
-    cells=lambda times, facts: [number(times[0]), number(facts[0]["unpacked"])],
-    bars=[Bar("the wheel", "under 600,000 bytes", of("the wheel"))],
-)
-
-# --- Recorded programs, inside the heap, without Python around an operation. ----------------------
-
-DATA = Path(glassheap.__file__).parent / "data"
-
-
-def replays(folder: Path) -> dict[str, Workload]:
-    """The traces under a folder, plain or compressed."""
-    files = {file.relative_to(folder).as_posix(): file for file in sorted(folder.rglob("*"))}
-    return {
-        f"replay: {name}": partial(run_replays, file)
-        for name, file in files.items()
-        if name.removesuffix(".gz").endswith((".rep", ".script", ".trace"))
-    }
-
-
-def run_replays(file: Path, runner: pyperf.Runner, name: str) -> None:
-    """Time replays in new regions of the size that the first replay finds."""
-    try:
-        trace = traces.read(file)
-    except traces.TraceError as error:
-        raise MissingError(str(error)) from None
-    found = replay(trace)
-    runner.metadata.update(region=found.region, utilisation=found.peak_utilisation)
-    repeated(partial(play, trace, found.region), found.operations)(runner, name)
-
-
-def play(trace: traces.Trace, size: int) -> float:
-    """Seconds of a replay."""
-    report = replay(trace, size)
-    report.heap.close()
-    return report.nanoseconds_per_operation * report.operations / 1e9
-
-
-REPLAYS = Table(
-    "replay",
-    "Replayed traces",
-    ["trace", "operations", "ns an operation", "all rounds", "region", "utilisation"],
-    NS,
-    {},
-    cells=lambda times, facts: [
-        number(facts[0]["inner_loops"]),
-        *spread(times),
-        number(facts[0]["region"]),
-        f"{facts[0]['utilisation']:.1%}",
-    ],
-)
-
-TABLES = [PAIRS, BATCHES, STARTS, MEMORY, WHEEL, REPLAYS]
 
 if __name__ == "__main__":
-    runner = workload.create_runner()
-    runner.argparser.add_argument("--traces", type=Path, default=DATA, help="a folder of traces")
-    runner.argparser.add_argument("--wheel", type=Path, help="the wheel to weigh")
-    sys.exit(workload.main(runner, TABLES, replays(runner.parse_args().traces)))
+    runner = pyperf.Runner(processes=1, values=3, min_time=0.05)
+    for name, (statement, setup) in PAIRS.items():
+        runner.timeit(f"pair/{name}", statement, setup, duplicate=10, globals=globals())
+    for name, call in BATCHES.items():
+        runner.bench_time_func(f"batch/{name}", partial(batches, call), inner_loops=COUNT)
+    for code in ("pass", "import glassheap"):  # isolated: no other module is found by chance
+        runner.bench_command(f"start/python -c '{code}'", [sys.executable, "-I", "-c", code])

@@ -1,10 +1,6 @@
 """The cost of sharing: SharedHeap beside Heap, multiprocessing.heap, SharedMemory and pickle.
 
-Two commands write docs/benchmarks-shared.md (workload.py describes the command line of this
-script):
-
-    python tests/benchmarks/rounds.py -o shared.json tests/benchmarks/shared.py
-    python tests/benchmarks/page.py shared shared.json docs/benchmarks-shared.md
+A program of pyperf, which measure.py runs in rounds; pages/python.py has its tables.
 
 Each contender has one block at a time. With the standard library, a program creates a segment for
 each array that it shares: a name, a file, and pages of its own. Workloads that cross processes are
@@ -15,149 +11,69 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import sys
 from concurrent.futures import ProcessPoolExecutor
-from functools import partial
-from multiprocessing.heap import Heap as StandardHeap
-from multiprocessing.shared_memory import SharedMemory
 from time import monotonic, perf_counter, perf_counter_ns
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
-from peers import BLOCK, METHODS, REGION
-from tables import LOOP, MS, NS, ONE, Bar, Measured, Table, difference, number, ratio, worst
-from workload import MissingError, create_runner, main, record, timed
+import pyperf
 
-from glassheap import Heap, SharedHeap
-
-if TYPE_CHECKING:
-    import pyperf
+from glassheap import SharedHeap
 
 T = TypeVar("T")
+SPAWN = multiprocessing.get_context("spawn")
 
-SHARED, PRIVATE, STANDARD = "SharedHeap", "Heap", "multiprocessing.heap, Heap"
-SLOWER, FASTER = difference(SHARED, PRIVATE), ratio(STANDARD, SHARED)
-PAIRS = Table(
-    "pair",
-    f"malloc and free of {BLOCK} bytes, uncontended",
-    ["by", "ns a pair", "all rounds"],
-    NS,
-    {
-        LOOP: timed("pass"),
-        SHARED: timed(METHODS, lambda: {"heap": SharedHeap.create(size=REGION)}),
-        PRIVATE: timed(METHODS, lambda: {"heap": Heap(REGION)}),
-        STANDARD: timed(METHODS, lambda: {"heap": StandardHeap()}),
-    },
-    bars=[
-        Bar("a pair, more than in a private heap", "at most 60 ns", SLOWER),
-        Bar("a pair, against multiprocessing.heap", "at least 25 times as fast", FASTER),
-    ],
-)
+BLOCK, REGION = 64, 4096
+METHODS = f"heap.free(heap.malloc({BLOCK}))"
+PAIRS = {
+    "SharedHeap": f"from glassheap import SharedHeap; heap = SharedHeap.create(size={REGION})",
+    "Heap": f"from glassheap import Heap; heap = Heap({REGION})",
+    "multiprocessing.heap, Heap": "from multiprocessing.heap import Heap; heap = Heap()",
+}
 
 # --- Pieces, created and removed. -----------------------------------------------------------------
 
 PIECE = 8000
+SETUP = f"""
+from multiprocessing.shared_memory import SharedMemory
+from glassheap import SharedHeap
+from numpy import dtype, ndarray
+heap, size, float64 = SharedHeap.create(size=1 << 20), {PIECE}, dtype("float64")
+"""
 CREATE = "it = SharedMemory(create=True, size=size)"
 REMOVE = "it.close(); it.unlink()"
 ARRAY = f"array = ndarray({PIECE // 8}, float64, it"
-
-
-def names() -> dict[str, object]:
-    """The names in the statements."""
-    heap = SharedHeap.create(size=1 << 20)
-    return {"heap": heap, "SharedMemory": SharedMemory, "size": PIECE}
-
-
-def numpy_names() -> dict[str, object]:
-    """The names in the statements on arrays."""
-    try:
-        import numpy
-    except ImportError:
-        raise MissingError("NumPy is not installed") from None
-    return {**names(), "ndarray": numpy.ndarray, "float64": numpy.dtype("float64")}
-
-
-ONE_BLOCK, SEGMENT = "a block: malloc, free", "SharedMemory: create, close, unlink"
-BLOCK_ARRAY, SEGMENT_ARRAY = "a block and an ndarray in it", "SharedMemory and an ndarray in it"
-BLOCKS, ARRAYS = ratio(SEGMENT, ONE_BLOCK), ratio(SEGMENT_ARRAY, BLOCK_ARRAY)
-PIECES = Table(
-    "piece",
-    f"{PIECE:,} bytes visible to other processes, created and removed",
-    ["what", "ns", "all rounds"],
-    NS,
-    {
-        LOOP: timed("pass"),
-        ONE_BLOCK: timed("heap.free(heap.malloc(size))", names),
-        "a block as an object: alloc, free": timed("heap.alloc(size).free()", names),
-        SEGMENT: timed(f"{CREATE}; {REMOVE}", names),
-        BLOCK_ARRAY: timed(f"it = heap.alloc(size); {ARRAY}); del array; it.free()", numpy_names),
-        SEGMENT_ARRAY: timed(f"{CREATE}; {ARRAY}.buf); del array; {REMOVE}", numpy_names),
-    },
-    bars=[
-        Bar("a block, against a segment", "at least 100 times as fast", BLOCKS),
-        Bar("an array, against one in a segment", "at least 20 times as fast", ARRAYS),
-    ],
-)
-
-# --- A million live blocks. -----------------------------------------------------------------------
-
-MILLION = 1_000_000
-
-
-def count_descriptors(runner: pyperf.Runner, name: str) -> None:
-    """Record the file descriptors of a million live blocks in one segment."""
-    before = descriptors()
-    with SharedHeap.create(size=MILLION * (16 + BLOCK)) as heap:
-        heap.malloc_many([BLOCK] * MILLION)
-        record(runner, name, descriptors() - before, "integer", live=len(heap))
-
-
-def descriptors() -> int:
-    """The number of open files of this process."""
-    return len(os.listdir("/proc/self/fd"))
-
-
-def live(measured: Measured) -> list[float]:
-    """The live blocks of each round."""
-    return [facts["live"] for rounds in measured.facts.values() for facts in rounds]
-
-
-DESCRIPTORS = Table(
-    "million",
-    "Many live blocks in one segment",
-    ["live blocks", "file descriptors"],
-    ONE,
-    {f"{MILLION:,}": count_descriptors},
-    cells=lambda times, _: [number(max(times))],
-    bars=[
-        Bar("blocks live in one segment", f"at least {MILLION:,} blocks", live),
-        Bar("file descriptors for them", "at most 1 of them", worst),
-    ],
-)
+PIECES = {
+    "a block: malloc, free": "heap.free(heap.malloc(size))",
+    "a block as an object: alloc, free": "heap.alloc(size).free()",
+    "SharedMemory: create, close, unlink": f"{CREATE}; {REMOVE}",
+    "a block and an ndarray in it": f"it = heap.alloc(size); {ARRAY}); del array; it.free()",
+    "SharedMemory and an ndarray in it": f"{CREATE}; {ARRAY}.buf); del array; {REMOVE}",
+}
 
 # --- A hundred megabytes to a worker of a pool and back. ------------------------------------------
 
 PASSED = 100_000_000
 
 
-def run_passing(pickled: bool, runner: pyperf.Runner, name: str) -> None:
-    """Time round trips; the worker of the pool starts in the warmup."""
-    content = bytearray(PASSED)
-    context = multiprocessing.get_context("spawn")
-    with (
-        SharedHeap.create(size=PASSED + 4096) as heap,
-        heap.alloc(PASSED) as block,
-        ProcessPoolExecutor(1, context) as pool,
-    ):
-        memoryview(block)[:] = content
-        runner.bench_time_func(name, partial(round_trips, pool, content if pickled else block))
+def pass_block(loops: int) -> float:
+    """Seconds of round trips of a block."""
+    with SharedHeap.create(size=PASSED + 4096) as heap, heap.alloc(PASSED) as block:
+        return round_trips(block, loops)
 
 
-def round_trips(pool: ProcessPoolExecutor, content: object, loops: int) -> float:
-    """Seconds until the worker has returned the content so many times."""
-    begun = perf_counter()
-    for _ in range(loops):
+def pass_pickled(loops: int) -> float:
+    """Seconds of round trips of a bytearray."""
+    return round_trips(bytearray(PASSED), loops)
+
+
+def round_trips(content: object, loops: int) -> float:
+    """Seconds until the worker has returned the content so many times, after a first time."""
+    with ProcessPoolExecutor(1, SPAWN) as pool:
         pool.submit(write_first_byte, content).result()
-    return perf_counter() - begun
+        begun = perf_counter()
+        for _ in range(loops):
+            pool.submit(write_first_byte, content).result()
+        return perf_counter() - begun
 
 
 def write_first_byte(content: T) -> T:
@@ -167,41 +83,44 @@ def write_first_byte(content: T) -> T:
     return content
 
 
-PASSED_BLOCK, PICKLED = "a block of a SharedHeap", "pickled: a bytearray"
-UNPICKLED = ratio(PICKLED, PASSED_BLOCK)
-PASSING = Table(
-    "passing",
-    f"{PASSED // 1_000_000} MB to a worker of a pool and back",
-    ["how", "ms", "all rounds"],
-    MS,
-    {PASSED_BLOCK: partial(run_passing, False), PICKLED: partial(run_passing, True)},
-    note="The worker writes the first byte and returns its argument.",
-    bars=[Bar("a block, against pickling it", "at least 100 times as fast", UNPICKLED)],
-)
+# --- Figures that need no repetition. -------------------------------------------------------------
 
-# --- Four processes at once. ----------------------------------------------------------------------
-
-PROCESSES = 4
-SECONDS = 4
+MILLION = 1_000_000
+PROCESSES, SECONDS = 4, 30
 SIZES = (16, 100, 1000, 40, 5000, 64)
 
 
-def run_crowd(runner: pyperf.Runner, _name: str) -> None:
-    """Record the longest single operation of each of four processes at once in one heap."""
-    context = multiprocessing.get_context("spawn")
-    with SharedHeap.create(size=1 << 24) as heap, ProcessPoolExecutor(PROCESSES, context) as pool:
-        done = list(pool.map(work, [heap] * PROCESSES))
+def figures(quick: bool) -> dict[str, float]:
+    """A million live blocks in one segment, and four processes at once in one heap."""
+    return count_descriptors() | crowd(1 if quick else SECONDS)
+
+
+def count_descriptors() -> dict[str, float]:
+    """The live blocks in one segment, and the file descriptors that they need."""
+    before = len(os.listdir("/proc/self/fd"))
+    with SharedHeap.create(size=MILLION * (16 + BLOCK)) as heap:
+        heap.malloc_many([BLOCK] * MILLION)
+        added = len(os.listdir("/proc/self/fd")) - before
+        return {"million/live blocks": len(heap), "million/file descriptors for them": added}
+
+
+def crowd(seconds: float) -> dict[str, float]:
+    """Operations of each process, and nanoseconds of the longest one."""
+    with SharedHeap.create(size=1 << 24) as heap, ProcessPoolExecutor(PROCESSES, SPAWN) as workers:
+        done = list(workers.map(work, [heap] * PROCESSES, [seconds] * PROCESSES))
         if heap.check() or len(heap) != 0:
             raise RuntimeError("The heap is not sound after the crowd.")
+    figures: dict[str, float] = {}
     for process, (operations, longest) in enumerate(done, 1):
-        record(runner, f"crowd: {process}", longest, "second", operations=operations)
+        figures |= {f"operations/{process}": operations, f"longest/{process}": longest}
+    return figures
 
 
-def work(heap: SharedHeap) -> tuple[int, float]:
-    """Allocate and free for SECONDS; the number of operations, and the longest in seconds."""
+def work(heap: SharedHeap, seconds: float) -> tuple[int, int]:
+    """Allocate and free for a time; the number of operations, and nanoseconds of the longest."""
     count = longest = 0
     live: list[int] = []
-    until = monotonic() + SECONDS
+    until = monotonic() + seconds
     while monotonic() < until:
         for size in SIZES * 20:
             begun = perf_counter_ns()
@@ -212,24 +131,14 @@ def work(heap: SharedHeap) -> tuple[int, float]:
             longest = max(longest, perf_counter_ns() - begun)
             count += 1
     heap.free_many(live)
-    return count, longest / 1e9
+    return count, longest
 
-
-CROWD = Table(
-    "crowd",
-    f"{PROCESSES} processes at once in one heap, for {SECONDS} seconds a round",
-    ["process", "operations", "longest, ms"],
-    MS,
-    {"1": run_crowd},  # records all processes
-    note="Each operation was timed individually, waits included.",
-    cells=lambda times, facts: [
-        number(sum(round_["operations"] for round_ in facts)),
-        number(max(times)),
-    ],
-    bars=[Bar(f"the longest operation, {PROCESSES} processes", "at most 50 ms", worst)],
-)
-
-TABLES = [PAIRS, PIECES, DESCRIPTORS, PASSING, CROWD]
 
 if __name__ == "__main__":
-    sys.exit(main(create_runner(), TABLES, {}))
+    runner = pyperf.Runner(processes=1, values=3, min_time=0.05)
+    for name, setup in PAIRS.items():
+        runner.timeit(f"pair/{name}", METHODS, setup, duplicate=10)
+    for name, statement in PIECES.items():
+        runner.timeit(f"piece/{name}", statement, SETUP, duplicate=10)
+    runner.bench_time_func("passing/a block of a SharedHeap", pass_block)
+    runner.bench_time_func("passing/pickled: a bytearray", pass_pickled)

@@ -19,7 +19,7 @@ BASES = {"real": None, "offsets": 0, "high": 1 << 44}
 """Bases of a heap's addresses; nothing but the numbers may depend on the base."""
 
 
-FREED, THIRD, GONE, TOP = 22, 27, 47, 65
+FREED, THIRD, TOP = 22, 27, 65
 """Granules at which these blocks of a PreparedHeap start."""
 
 

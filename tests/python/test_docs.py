@@ -26,6 +26,7 @@ MEMBERS = {
     for name, member in vars(cls).items()
     if not name.startswith("_")
 }
+METHODS = [name for name, member in MEMBERS.items() if callable(member)]
 
 
 def documentation(name: str) -> str:

@@ -31,7 +31,12 @@ from oracle import Refusal, assert_refused
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-BOUNDED = settings(max_examples=7, stateful_step_count=40, phases=[Phase.generate, Phase.shrink])
+BOUNDED = settings(
+    max_examples=7,
+    stateful_step_count=40,
+    phases=[Phase.generate, Phase.shrink],
+    report_multiple_bugs=False,
+)
 
 sizes = st.one_of(
     st.integers(0, 80),
@@ -91,9 +96,6 @@ class Machine(RuleBasedStateMachine):
         overwrite(self.heap, place, content)
         self.written[place : place + size] = self.contents[address] = content
 
-    def has_live(self) -> bool:
-        return bool(self.contents)
-
     # --- Calls that allocate. ---
 
     def fits(self, size: int) -> bool:
@@ -144,7 +146,7 @@ class Machine(RuleBasedStateMachine):
             for address, size in zip(answer, sizes, strict=True):
                 self.adopt(address, size)
 
-    @precondition(has_live)
+    @precondition(lambda self: self.contents)
     @rule(number=numbers, size=sizes, align=aligns)
     def realloc(self, number: int, size: int, align: int) -> None:
         address = self.lockstep.pick(number)
@@ -154,7 +156,7 @@ class Machine(RuleBasedStateMachine):
 
     # --- Calls that free. ---
 
-    @precondition(has_live)
+    @precondition(lambda self: self.contents)
     @rule(number=numbers)
     def free(self, number: int) -> None:
         address = self.lockstep.pick(number)
@@ -180,7 +182,7 @@ class Machine(RuleBasedStateMachine):
 
     # --- Views and handles. ---
 
-    @precondition(has_live)
+    @precondition(lambda self: self.contents)
     @rule(number=numbers)
     def pin(self, number: int) -> None:
         address = self.lockstep.pick(number)

@@ -102,7 +102,7 @@ USES[Heap] |= {
 }
 USES[Block]["memoryview"] = memoryview
 ANY_TIME = {"size", "policy", "magic", "base", "headers", "checks", "address", "closed"}
-ANY_TIME |= {"close", "__exit__", "__repr__", "_repr_html_", "_explain", "memoryview"}
+ANY_TIME |= {"close", "__exit__", "__reduce__", "__repr__", "_repr_html_", "_explain", "memoryview"}
 """Members that a closed heap has."""
 
 

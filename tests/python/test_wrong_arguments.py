@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 heap: Any = Heap()
 block: Any = heap.alloc(8)
 SHARED: Any = SharedHeap
+HEAP: Any = Heap
 OVER: Any = Heap.over
 player: Any = _core.Player(heap, 1)
 empty = b""
@@ -31,7 +32,7 @@ CALLS: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "over": (OVER, "over() needs an argument 'buffer': the call is over(buffer, *, policy="),
     "Heap": (
-        lambda: Heap(1, 2),  # type: ignore[call-arg]
+        lambda: HEAP(1, 2),
         "Heap() got too many arguments by position (2): the call is Heap(size=4096, *, policy=",
     ),
     "SharedHeap": (

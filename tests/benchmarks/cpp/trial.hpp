@@ -1,106 +1,88 @@
 // trial.hpp: one heap on one workload, as a benchmark.
 //
-// The first repetition opens the heap, and plays the workload without measuring until the heap has
-// settled into its steady state: its pages have been touched, the number of holes is stable. Later
-// repetitions continue on the same heap, after as many unmeasured steps: other heaps have used the
-// caches in between. An iteration is a whole trace, or a batch of pairs.
+// Every repetition opens a heap, and plays the workload without measuring until the heap has settled
+// into its steady state: its pages have been touched, the number of holes is stable. An iteration is
+// a whole trace, or a batch of pairs.
 //
-// If the region is too small, its size is doubled, and again, up to 64 times the size. A heap that
-// needs more is not measured: the error message is "refused". A heap that does not settle within
-// five seconds of processor time is not measured either: the message is "over NS", the time of a
-// step so far. In a churn that is less than in the steady state, which has more holes; for a trace,
-// it is the time of the part that was played.
+// If the region is too small, its size is doubled, and again, up to 64 times the size; a heap that
+// needs more is reported as "refused". A heap that does not settle in time is not measured either:
+// the message is "over NS", the time of a step so far. In a churn that is less than in the steady
+// state, which has more holes; for a trace, it is the time of the part that was played.
 #pragma once
 
 #include <benchmark/benchmark.h>
 
 #include <ctime>
 #include <functional>
-#include <optional>
+#include <future>
+#include <memory>
 
 #include "workloads.hpp"
 
 namespace bench {
 
-template <HeapUnderTest H, typename Workload>
+template <HeapUnderTest H>
 class Trial {
  public:
   // `open` makes a heap over a region of so many bytes; it throws if that is too small.
   using Open = std::function<std::unique_ptr<H>(Size)>;
-  using Draw = std::function<Workload()>;
 
-  Trial(Open open, Draw draw) : open_(std::move(open)), draw_(std::move(draw)) {}
+  Trial(std::shared_future<Workload> workload, Open open)
+      : workload_(std::move(workload)), open_(std::move(open)) {}
 
   void run(benchmark::State& state) {
-    prepare();
+    const Workload& workload = workload_.get();
+    Player<H> player(workload);
+    std::unique_ptr<H> heap;
+    settle(heap, player);
     for (auto _ : state) {
       if (!failure_.empty()) break;
-      if (workload_->play(*heap_, workload_->iteration_steps()) != 0) continue;
+      if (player.play(*heap, workload.batch)) continue;
       state.PauseTiming();
       enlarge();
+      settle(heap, player);
       state.ResumeTiming();
     }
+    if constexpr (requires { H::has_region; }) player.clear(*heap);  // other blocks go with theirs
     if (!failure_.empty()) return state.SkipWithError(failure_.c_str());
-    state.counters["steps"] = static_cast<double>(workload_->iteration_steps());
+    state.counters["steps"] = static_cast<double>(workload.batch / workload.step);
     state.counters["region"] = static_cast<double>(std::uint64_t{1} << doublings_);
   }
 
  private:
   static constexpr unsigned most_doublings = 6;
-  static constexpr double settling_timeout = 5;  // seconds
-  static constexpr std::uint64_t slice = 256;    // steps between two readings of the clock
-
-  void prepare() {
-    if (!workload_) return settle(workload_.emplace(draw_()));
-    if (!failure_.empty()) return;
-    if (workload_->play(*heap_, workload_->warmup_steps()) == 0) enlarge();
-  }
+  static constexpr double longest_settling = 3;  // seconds of processor time
+  static constexpr std::size_t slice = 512;      // operations between two readings of the clock
 
   void enlarge() {
-    ++doublings_;
-    settle(*workload_);
+    if (++doublings_ > most_doublings) failure_ = "refused";
   }
 
-  // Plays on a fresh heap, in as large a region as it needs, until it is in its steady state.
-  void settle(Workload& workload) {
-    for (; doublings_ <= most_doublings; ++doublings_) {
-      if (reopen(workload.region() << doublings_) && workload.fill(*heap_) && warm_up()) return;
+  void settle(std::unique_ptr<H>& heap, Player<H>& player) {
+    while (failure_.empty() && !try_to_settle(heap, player)) enlarge();
+  }
+
+  // Opens a heap, and plays until it is in its steady state. Returns false if the heap refuses.
+  bool try_to_settle(std::unique_ptr<H>& heap, Player<H>& player) try {
+    const Workload& workload = workload_.get();
+    heap.reset();
+    heap = open_(workload.region << doublings_);
+    if (!player.fill(*heap)) return false;
+    const std::clock_t start = std::clock();
+    for (std::size_t played = 0; failure_.empty() && played < workload.warmup;) {
+      if (!player.play(*heap, slice)) return false;
+      played += slice;
+      const double seconds = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
+      const double steps = static_cast<double>(played) / static_cast<double>(workload.step);
+      if (seconds > longest_settling) failure_ = "over " + std::to_string(seconds * 1e9 / steps);
     }
-    failure_ = "refused";
-  }
-
-  bool reopen(Size region) try {
-    heap_.reset();
-    heap_ = open_(region);
     return true;
   } catch (const std::exception&) {
     return false;
   }
 
-  // Returns false if the heap refuses.
-  bool warm_up() {
-    const std::clock_t start = std::clock();  // processor time
-    std::uint64_t steps = 0;
-    while (steps < workload_->warmup_steps()) {
-      const std::uint64_t played = workload_->play(*heap_, slice);
-      if (played == 0) return false;
-      steps += played;
-      const double seconds = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
-      if (seconds > settling_timeout) return give_up(seconds * 1e9 / static_cast<double>(steps));
-    }
-    return true;
-  }
-
-  bool give_up(double nanoseconds) {
-    failure_ = "over " + std::to_string(nanoseconds);
-    heap_.reset();
-    return true;
-  }
-
+  std::shared_future<Workload> workload_;
   Open open_;
-  Draw draw_;
-  std::optional<Workload> workload_;
-  std::unique_ptr<H> heap_;
   unsigned doublings_ = 0;
   std::string failure_;  // empty while the heap can be measured
 };

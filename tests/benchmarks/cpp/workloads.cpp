@@ -1,114 +1,85 @@
 #include "workloads.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
-#include <filesystem>
 #include <fstream>
-#include <numbers>
 #include <random>
 #include <stdexcept>
+#include <utility>
 
 namespace bench {
 namespace {
 
-// --- Reading a trace. --------------------------------------------------------------------------
+constexpr std::uint64_t seed = 20240229;
+constexpr std::size_t least_pairs = std::size_t{1} << 18;
 
-template <typename Value>
-std::vector<Value> read_values(std::istream& file, std::size_t count) {
-  std::vector<Value> values(count);
-  const auto bytes = static_cast<std::streamsize>(count * sizeof(Value));
-  if (!file.read(reinterpret_cast<char*>(values.data()), bytes))
-    throw std::runtime_error("it is not a trace that measure.py has written");
-  return values;
+std::uint32_t draw_size(Sizes sizes, std::mt19937_64& random) {
+  if (sizes == Sizes::uniform) return std::uniform_int_distribution<std::uint32_t>(16, 512)(random);
+  std::lognormal_distribution<> size(std::log(64), 1.5);
+  return static_cast<std::uint32_t>(std::clamp(size(random), 1.0, 65536.0));
 }
 
-// --- Drawing a churn. --------------------------------------------------------------------------
-
-constexpr std::uint64_t seed = 20240229;
-constexpr std::size_t shortest_ring = std::size_t{1} << 18;
-
-constexpr std::uint32_t least = 16;
-constexpr std::uint32_t most = 512;
-
-constexpr double median_size = 64;
-constexpr double sigma = 1.5;
-constexpr double largest_size = 65536;
-
-// The distributions of the standard library differ between implementations; its generators do not.
-class Generator {
- public:
-  explicit Generator(Sizes sizes) : sizes_(sizes) {}
-
-  std::uint32_t below(std::uint32_t end) { return static_cast<std::uint32_t>(random_() % end); }
-
-  std::uint32_t size() {
-    return sizes_ == Sizes::uniform ? least + below(most - least + 1) : log_normal();
-  }
-
- private:
-  // Uniform, above 0 and at most 1.
-  double unit_interval() { return (static_cast<double>(random_() >> 11) + 1) / 9007199254740992.0; }
-
-  // By the method of Box and Muller.
-  double normal() {
-    const double radius = std::sqrt(-2 * std::log(unit_interval()));
-    return radius * std::cos(2 * std::numbers::pi * unit_interval());
-  }
-
-  std::uint32_t log_normal() {
-    const double size = median_size * std::exp(sigma * normal());
-    return static_cast<std::uint32_t>(std::clamp(size, 1.0, largest_size));
-  }
-
-  Sizes sizes_;
-  std::mt19937_64 random_{seed};
-};
-
-// The bytes that a block of `size` bytes takes in a heap with headers.
-Size taken(Size size) {
+Size extent(Size size) {
   return glassheap::granule_size + glassheap::round_up(size, glassheap::granule_size);
 }
 
-// Plays the script on a table of sizes.
-Size peak_of(const ChurnScript& script) {
-  std::vector<std::uint32_t> held = script.first_sizes;
-  Size total = 0;
-  for (const std::uint32_t size : held) total += taken(size);
-  Size peak = total;
-  for (const auto& [block, size] : script.ring) {
-    total += taken(size) - taken(held[block]);
-    held[block] = size;
-    peak = std::max(peak, total);
+// The workload with the number of its blocks, and a region of twice the peak of what they take in a
+// heap with headers, plus 64 KiB.
+Workload measured(Workload workload) {
+  std::vector<Size> taken;
+  Size total = 0, peak = 0;
+  for (const auto* operations : {&workload.fill, &workload.loop}) {
+    for (const auto& [action, block, size] : *operations) {
+      if (block >= taken.size()) taken.resize(block + 1);
+      const Size now = action == Action::release ? 0 : extent(size);
+      total += now - std::exchange(taken[block], now);
+      peak = std::max(peak, total);
+    }
   }
-  return peak;
+  workload.blocks = taken.size();
+  workload.region = 2 * peak + 65536;
+  return workload;
 }
 
 }  // namespace
 
-Trace read_trace(const std::string& path) try {
-  std::ifstream file(path, std::ios::binary);
-  const auto counts = read_values<std::uint64_t>(file, 3);
-  const auto kinds = read_values<Action>(file, counts[0]);
-  const auto blocks = read_values<std::uint32_t>(file, counts[0]);
-  const auto sizes = read_values<Size>(file, counts[0]);
-  Trace trace{std::filesystem::path(path).stem(), {}, counts[1], counts[2]};
-  for (std::size_t i = 0; i < counts[0]; ++i)
-    trace.operations.push_back({kinds[i], blocks[i], sizes[i]});
-  return trace;
-} catch (const std::exception& error) {
-  throw std::runtime_error(path + ": " + error.what());
+Workload read_trace(const std::string& path) {
+  std::ifstream file(path);
+  Workload trace;
+  std::uint32_t block = 0, size = 0;
+  for (char action = 0; file >> action;) {
+    if (!(file >> block >> size)) throw std::runtime_error(path + ": a line is no operation");
+    trace.loop.push_back({Action{action}, block, size});
+  }
+  if (trace.loop.empty()) throw std::runtime_error(path + ": it has no operation");
+  trace.batch = trace.warmup = trace.loop.size();
+  return measured(std::move(trace));
 }
 
-ChurnScript draw_churn(std::uint32_t live, Sizes sizes) {
-  Generator generator(sizes);
-  ChurnScript script;
-  script.first_sizes.resize(live);
-  std::ranges::generate(script.first_sizes, [&] { return generator.size(); });
-  script.ring.resize(std::max(std::bit_ceil(std::size_t{live} * 4), shortest_ring));
-  std::ranges::generate(script.ring,
-                        [&] { return Replacement{generator.below(live), generator.size()}; });
-  script.peak = peak_of(script);
-  return script;
+Workload draw_churn(std::uint32_t live, Sizes sizes) {
+  std::mt19937_64 random{seed};
+  std::uniform_int_distribution<std::uint32_t> any(0, live - 1);
+  // After two replacements per block, one in seven of the first blocks is left.
+  Workload churn{.step = 2, .batch = 2048, .warmup = 4 * std::size_t{live}};
+  for (std::uint32_t block = 0; block < live; ++block)
+    churn.fill.push_back({Action::allocate, block, draw_size(sizes, random)});
+  const std::size_t pairs = std::max(std::bit_ceil(std::size_t{live} * 4), least_pairs);
+  while (churn.loop.size() < 2 * pairs) {
+    const std::uint32_t block = any(random);
+    churn.loop.push_back({Action::release, block, 0});
+    churn.loop.push_back({Action::allocate, block, draw_size(sizes, random)});
+  }
+  return measured(std::move(churn));
+}
+
+Workload make_lifo() {
+  Workload lifo{.step = 2, .batch = 2048, .warmup = 20'000};
+  while (lifo.loop.size() < lifo.batch) {
+    lifo.loop.push_back({Action::allocate, 0, 64});
+    lifo.loop.push_back({Action::release, 0, 0});
+  }
+  return measured(std::move(lifo));
 }
 
 }  // namespace bench

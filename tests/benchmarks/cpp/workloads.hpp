@@ -4,19 +4,21 @@
 //     churn   N live blocks; free one at random, allocate a new one
 //     lifo    malloc(64), free, on a heap that is otherwise empty
 //
-// A step is an operation of a trace, or a pair of free and malloc. Each workload keeps the blocks
-// in an array of pointers and sizes, the same for every heap (a few need the size to free), and
-// writes one byte into each new block, as a program would write something.
+// All of them are lists of operations, so the loop that plays them costs every heap the same. It
+// keeps the blocks in an array of pointers and sizes (a few heaps need the size to free), and writes
+// one byte into each new block, as a program would write something.
 //
-// A heap under test has three calls. `allocate` and `reallocate` return a null pointer if they are
-// refused, and the workload then stops. The calls are not virtual: each pair of heap and workload
-// is compiled separately, so that no heap pays for an interface that another one needs.
+// A heap under test has the two calls of the concept, and may have `reallocate` or `grow`. A null
+// pointer is a refusal, and the workload then stops. The calls are not virtual: the loop is compiled
+// for each heap, so that no heap pays for an interface that another one needs.
 #pragma once
 
 #include <algorithm>
 #include <concepts>
-#include <memory>
+#include <cstring>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "glassheap/types.hpp"
@@ -28,185 +30,122 @@ using glassheap::Size;
 template <typename H>
 concept HeapUnderTest = requires(H heap, void* block, Size size) {
   { heap.allocate(size) } -> std::same_as<void*>;
-  { heap.reallocate(block, size, size) } -> std::same_as<void*>;  // a block, its size, its new size
-  heap.release(block, size);
+  heap.release(block, size);  // a block and its size
 };
 
-struct Held {
-  void* at = nullptr;
-  Size size = 0;
-};
-
-// Stores the new block in `held`. Returns false if it was refused. A block of 0 bytes is not
-// written to: the byte at its address belongs to the heap.
-inline bool hold(Held& held, void* at, Size size) {
-  if (at == nullptr) return false;
-  if (size != 0) *static_cast<volatile char*>(at) = 1;
-  held = {at, size};
-  return true;
-}
-
-// The region for blocks that take at most `peak` bytes at once, headers and rounding included.
-[[nodiscard]] constexpr Size region_for(Size peak) noexcept { return 2 * peak + 65536; }
-
-// Each workload has these members:
-//
-//     region()               the usual size of the region
-//     iteration_steps()      the number of steps that are measured together
-//     warmup_steps()         the number of steps after which a heap is in its steady state
-//     fill(heap)             brings a fresh heap to the start of the workload; false if refused
-//     play(heap, steps)      plays at most so many steps; returns how many, or 0 if refused
-
-// --- Traces. -----------------------------------------------------------------------------------
-
-enum class Action : std::uint8_t { allocate, reallocate, release };  // as in glassheap.traces
+enum class Action : char { allocate = 'a', reallocate = 'r', release = 'f' };
 
 struct Operation {
   Action action;
   std::uint32_t block;  // its index, from 0
-  Size size;            // bytes of the block afterwards; 0 for a release
+  std::uint32_t size;   // bytes of the block afterwards; 0 after a release
 };
 
-struct Trace {
-  std::string name;
-  std::vector<Operation> operations = {};
-  std::size_t blocks = 0;  // the number of different blocks
-  Size peak = 0;           // bytes of the blocks at the fullest moment, with headers and rounding
+struct Workload {
+  std::vector<Operation> fill = {};  // brings a fresh heap to the start of the loop
+  std::vector<Operation> loop = {};  // can be played repeatedly
+  std::size_t step = 1;              // operations in a step: 2 in a pair of free and malloc
+  std::size_t batch = 0;             // operations that are measured together
+  std::size_t warmup = 0;            // operations after which a heap is in its steady state
+  std::size_t blocks = 1;            // the number of different blocks
+  Size region = 0;                   // the usual size of the region
 };
 
-// Reads a file that measure.py has written. Its operations are valid: a release or reallocation is
-// of a live block, an allocation of a dead one. No block is left at the end, so that the trace can
-// be played repeatedly on one heap. Throws std::runtime_error if the file is none.
-[[nodiscard]] Trace read_trace(const std::string& path);
-
-class TraceWorkload {
- public:
-  explicit TraceWorkload(std::shared_ptr<const Trace> trace)
-      : trace_(std::move(trace)), held_(trace_->blocks) {}
-
-  [[nodiscard]] Size region() const { return region_for(trace_->peak); }
-  [[nodiscard]] std::uint64_t iteration_steps() const { return trace_->operations.size(); }
-  [[nodiscard]] std::uint64_t warmup_steps() const { return trace_->operations.size(); }
-
-  template <HeapUnderTest H>
-  bool fill(H& /*heap*/) {
-    at_ = 0;
-    return true;
-  }
-
-  template <HeapUnderTest H>
-  std::uint64_t play(H& heap, std::uint64_t steps) {
-    const std::size_t start = at_;
-    const std::size_t stop = std::min<std::size_t>(start + steps, trace_->operations.size());
-    for (std::size_t i = start; i < stop; ++i) {
-      if (!step(heap, trace_->operations[i])) return 0;
-    }
-    at_ = stop == trace_->operations.size() ? 0 : stop;
-    return stop - start;
-  }
-
- private:
-  template <HeapUnderTest H>
-  bool step(H& heap, const Operation& operation) {
-    Held& held = held_[operation.block];
-    const Size size = operation.size;
-    if (operation.action == Action::allocate) return hold(held, heap.allocate(size), size);
-    if (operation.action == Action::release) return heap.release(held.at, held.size), true;
-    return hold(held, heap.reallocate(held.at, held.size, size), size);
-  }
-
-  std::shared_ptr<const Trace> trace_;
-  std::vector<Held> held_;
-  std::size_t at_ = 0;
-};
-
-// --- Churns. -----------------------------------------------------------------------------------
+// Reads a file that placement.py has written, an operation a line: `a` or `r`, block, size; or `f`,
+// block, 0. Its operations are valid, and no block is left at the end. Throws std::runtime_error if
+// it has no operation, or a line that is none.
+[[nodiscard]] Workload read_trace(const std::string& path);
 
 //     uniform      16 to 512 bytes, all equally likely
-//     log-normal   the logarithm is normal: median 64 bytes, sigma 1.5, from 1 byte to 64 KiB; many
+//     log_normal   the logarithm is normal: median 64 bytes, sigma 1.5, from 1 byte to 64 KiB; many
 //                  small blocks and a few very large ones, as in real programs
 enum class Sizes : std::uint8_t { uniform, log_normal };
 
-struct Replacement {
-  std::uint32_t block;  // the block to replace
-  std::uint32_t size;   // bytes of the new block
-};
+// Draws a churn of `live` blocks, from 1 up. Drawing a number takes about as long as a fast malloc,
+// so all are drawn beforehand, with a fixed seed, and the loop is too long for a branch predictor to
+// learn.
+[[nodiscard]] Workload draw_churn(std::uint32_t live, Sizes sizes);
 
-// The replacements of a churn. Drawing a number takes about as long as a fast malloc, so all are
-// drawn before the clock starts, and then read from a ring, which is too long for a branch
-// predictor to learn. The generator and the arithmetic are fixed, so every machine has the same.
-struct ChurnScript {
-  std::vector<std::uint32_t> first_sizes;  // bytes of each block at the beginning
-  std::vector<Replacement> ring;           // a power of two of them
-  Size peak = 0;                           // as of a trace
-};
+[[nodiscard]] Workload make_lifo();
 
-// For `live` blocks, from 1 up.
-[[nodiscard]] ChurnScript draw_churn(std::uint32_t live, Sizes sizes);
-
-class ChurnWorkload {
+// Plays a workload on a heap.
+template <HeapUnderTest H>
+class Player {
  public:
-  ChurnWorkload(std::uint32_t live, Sizes sizes) : script_(draw_churn(live, sizes)), held_(live) {}
+  explicit Player(const Workload& workload) : workload_(workload), held_(workload.blocks) {}
 
-  [[nodiscard]] Size region() const { return region_for(script_.peak); }
-  [[nodiscard]] static std::uint64_t iteration_steps() { return 1024; }
-  // After two replacements per block, one in seven of the first blocks is left.
-  [[nodiscard]] std::uint64_t warmup_steps() const { return 2 * held_.size(); }
-
-  template <HeapUnderTest H>
+  // Brings a fresh heap to the start of the loop. Returns false if it refuses.
   bool fill(H& heap) {
     at_ = 0;
-    for (std::size_t i = 0; i < held_.size(); ++i) {
-      const Size size = script_.first_sizes[i];
-      if (!hold(held_[i], heap.allocate(size), size)) return false;
+    return play(heap, std::span(workload_.fill));
+  }
+
+  // Plays the next `count` operations of the loop. Returns false if the heap refuses one.
+  bool play(H& heap, std::size_t count) {
+    const std::span loop(workload_.loop);
+    while (count > 0) {
+      const std::size_t part = std::min(count, loop.size() - at_);
+      if (!play(heap, loop.subspan(at_, part))) return false;
+      at_ = (at_ + part) % loop.size();
+      count -= part;
     }
     return true;
   }
 
-  template <HeapUnderTest H>
-  std::uint64_t play(H& heap, std::uint64_t steps) {
-    const std::size_t mask = script_.ring.size() - 1;
-    for (const std::size_t stop = at_ + steps; at_ < stop; ++at_) {
-      const Replacement replacement = script_.ring[at_ & mask];
-      Held& held = held_[replacement.block];
-      heap.release(held.at, held.size);
-      if (!hold(held, heap.allocate(replacement.size), replacement.size)) return 0;
-    }
-    return steps;
+  // Releases all blocks.
+  void clear(H& heap) {
+    for (Held& held : held_)
+      if (held.at != nullptr) heap.release(std::exchange(held.at, nullptr), held.size);
   }
 
  private:
-  ChurnScript script_;
+  struct Held {
+    void* at = nullptr;
+    Size size = 0;
+  };
+
+  bool play(H& heap, std::span<const Operation> operations) {
+    for (const auto& [action, block, size] : operations) {
+      Held& held = held_[block];
+      if (action == Action::release) {
+        heap.release(held.at, held.size);
+        held.at = nullptr;
+      } else {
+        void* const at =
+            action == Action::allocate ? heap.allocate(size) : resize(heap, held, size);
+        if (!hold(held, at, size)) return false;
+      }
+    }
+    return true;
+  }
+
+  // In a heap without `reallocate` the block is moved, unless the heap grows it in place.
+  static void* resize(H& heap, const Held& held, Size size) {
+    if constexpr (requires { heap.reallocate(held.at, size); }) {
+      return heap.reallocate(held.at, size);
+    } else {
+      if constexpr (requires { heap.grow(held.at, size); })
+        if (heap.grow(held.at, size)) return held.at;
+      void* const moved = heap.allocate(size);
+      if (moved == nullptr) return nullptr;
+      std::memcpy(moved, held.at, std::min(held.size, size));
+      heap.release(held.at, held.size);
+      return moved;
+    }
+  }
+
+  // Returns false if the new block was refused. A block of 0 bytes is not written to: the byte at
+  // its address belongs to the heap.
+  static bool hold(Held& held, void* at, Size size) {
+    if (at == nullptr) return false;
+    if (size != 0) *static_cast<volatile char*>(at) = 1;
+    held = {at, size};
+    return true;
+  }
+
+  const Workload& workload_;
   std::vector<Held> held_;
   std::size_t at_ = 0;
-};
-
-// --- One block at a time. ----------------------------------------------------------------------
-
-class LifoWorkload {
- public:
-  static constexpr Size block_size = 64;
-
-  [[nodiscard]] static Size region() { return region_for(glassheap::granule_size + block_size); }
-  [[nodiscard]] static std::uint64_t iteration_steps() { return 1024; }
-  [[nodiscard]] static std::uint64_t warmup_steps() { return 10'000; }
-
-  template <HeapUnderTest H>
-  bool fill(H& /*heap*/) {
-    return true;
-  }
-
-  template <HeapUnderTest H>
-  std::uint64_t play(H& heap, std::uint64_t steps) {
-    for (std::uint64_t i = 0; i < steps; ++i) {
-      if (!hold(held_, heap.allocate(block_size), block_size)) return 0;
-      heap.release(held_.at, held_.size);
-    }
-    return steps;
-  }
-
- private:
-  Held held_;
 };
 
 }  // namespace bench

@@ -18,15 +18,13 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).parent
 KEPT = HERE / "kept.json"
-PROGRAM = HERE.parents[2] / ".build/bench/tests/benchmarks/instructions/glassheap-pairs"
+PROGRAM = HERE.parents[2] / ".build/bench/tests/benchmarks/glassheap-pairs"
 
 POLICIES = ("segregated_fit", "first_fit", "tlsf")
 WORKLOADS = ("lifo", "churn")
@@ -37,67 +35,23 @@ TOLERANCE = 0.03
 """The part of a kept figure by which the new one may be higher."""
 
 
-class CannotCountError(Exception):
-    """The reason why instructions cannot be counted, as one sentence."""
-
-
-@dataclass(frozen=True)
-class Figures:
-    """Instructions a pair, by policy and workload, and the build that they belong to."""
-
-    build: str
-    instructions: dict[str, float]
-
-    @classmethod
-    def load(cls, file: Path) -> Figures:
-        """The figures in `file`; none if it does not exist."""
-        return cls(**json.loads(file.read_text())) if file.exists() else cls("no build", {})
-
-    def save(self, file: Path) -> None:
-        """Write the figures to `file`."""
-        file.write_text(json.dumps(vars(self), indent=2) + "\n")
-
-
-def measure(program: Path) -> Figures:
-    """Count the instructions of every policy on every workload."""
-    if shutil.which("valgrind") is None:
-        raise CannotCountError("valgrind is not installed: apt-get install valgrind.")
-    if not program.exists():
-        build = "cmake --preset bench && cmake --build --preset bench --target glassheap-pairs"
-        raise CannotCountError(f"{program} does not exist: {build}.")
-    names = [(policy, workload) for policy in POLICIES for workload in WORKLOADS]
-    figures = {", ".join(name): instructions_a_pair(program, *name) for name in names}
-    return Figures(output([str(program)]).strip(), figures)
-
-
-def instructions_a_pair(program: Path, policy: str, workload: str) -> float:
-    """The instructions of one malloc and one free."""
-    few, many = (count(program, policy, workload, str(pairs)) for pairs in (FEW, MANY))
-    return round((many - few) / (MANY - FEW), 1)
-
-
-def count(program: Path, *arguments: str) -> int:
-    """The instructions of one run of the program."""
-    callgrind = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
-    collected = re.search(r"Collected : (\d+)", output([*callgrind, str(program), *arguments]))
-    if collected is None:
-        raise CannotCountError("valgrind has printed no number of instructions.")
-    return int(collected[1])
-
-
-def output(command: list[str]) -> str:
+def output(*command: str) -> str:
     """Everything that a command prints."""
-    run = subprocess.run(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
-    )
-    if run.returncode != 0:
-        raise CannotCountError(f"{' '.join(command)} failed:\n{run.stdout}")
-    return run.stdout
+    pipe, both = subprocess.PIPE, subprocess.STDOUT
+    return subprocess.run(command, stdout=pipe, stderr=both, text=True, check=True).stdout
 
 
-def is_over(figure: float, kept: float | None) -> bool:
-    """True if a figure is over its limit, or has none."""
-    return kept is None or figure > kept * (1 + TOLERANCE)
+def count(*command: str) -> int:
+    """The instructions of a command."""
+    callgrind = ("valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null")
+    (found,) = re.findall(r"Collected : (\d+)", output(*callgrind, *command))
+    return int(found)
+
+
+def measure(program: str, *name: str) -> float:
+    """The instructions of one malloc and one free."""
+    few, many = (count(program, *name, str(pairs)) for pairs in (FEW, MANY))
+    return round((many - few) / (MANY - FEW), 1)
 
 
 def verdict(name: str, figure: float, kept: float | None) -> str:
@@ -106,45 +60,42 @@ def verdict(name: str, figure: float, kept: float | None) -> str:
     if kept is None:
         return f"FAILED  {found}, and no figure is kept; --write keeps it."
     compared = f"{found}, {figure / kept - 1:+.1%} against the kept {kept:,}"
-    if is_over(figure, kept):
+    if figure > kept * (1 + TOLERANCE):
         return f"FAILED  {compared}; at most {TOLERANCE:+.0%} is allowed."
     better = "; --write keeps the better figure" if figure < kept * (1 - TOLERANCE) else ""
     return f"ok      {compared}{better}."
 
 
-def compare(measured: Figures, kept: Figures) -> int:
+def compare(build: str, figures: dict[str, float]) -> int:
     """Print a sentence about each figure; the exit status."""
-    over = 0
-    for name, figure in measured.instructions.items():
-        print(verdict(name, figure, kept.instructions.get(name)))
-        over += is_over(figure, kept.instructions.get(name))
-    if measured.build != kept.build:
-        print(f"Not binding: the build is {measured.build}; the kept figures are of {kept.build}.")
+    kept = json.loads(KEPT.read_text())
+    verdicts = [verdict(name, figures[name], kept["instructions"].get(name)) for name in figures]
+    print("\n".join(verdicts))
+    if build != kept["build"]:
+        print(f"Not binding: the build is {build}; the kept figures are of {kept['build']}.")
         return 0
-    return int(over > 0)
-
-
-def keep(measured: Figures) -> int:
-    """Keep the figures, and print them; the exit status."""
-    measured.save(KEPT)
-    print(f"Kept in {KEPT}, of {measured.build}:")
-    for name, figure in measured.instructions.items():
-        print(f"{name}: {figure:,} instructions a pair")
-    return 0
+    return int(any(sentence.startswith("FAILED") for sentence in verdicts))
 
 
 def main() -> int:
     """Measure, and compare or keep."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--program", type=Path, default=PROGRAM, help="glassheap-pairs")
+    parser.add_argument("--program", default=str(PROGRAM), help="glassheap-pairs")
     parser.add_argument("--write", action="store_true", help="keep the new figures")
-    arguments = parser.parse_args()
+    options = parser.parse_args()
+    names = [(policy, workload) for policy in POLICIES for workload in WORKLOADS]
     try:
-        measured = measure(arguments.program)
-    except CannotCountError as error:
-        print(f"compare.py: {error}", file=sys.stderr)
-        return 2
-    return keep(measured) if arguments.write else compare(measured, Figures.load(KEPT))
+        build = output(options.program).strip()
+        figures = {", ".join(name): measure(options.program, *name) for name in names}
+    except FileNotFoundError as error:
+        parser.error(f"{error.filename} is not installed, or not built: see --help.")
+    except subprocess.CalledProcessError as error:
+        parser.error(f"{error}:\n{error.stdout}")
+    if not options.write:
+        return compare(build, figures)
+    KEPT.write_text(json.dumps({"build": build, "instructions": figures}, indent=2) + "\n")
+    print(f"Kept in {KEPT}: {figures}")
+    return 0
 
 
 if __name__ == "__main__":

@@ -1,11 +1,9 @@
 // peer.cpp: a minimal extension type for glassheap's heap, for the benchmark alone.
 //
 // It serves to measure the cost of the bindings. It makes the same calls into the same library with
-// the least that CPython needs: a static PyTypeObject with two METH_FASTCALL methods, which take
-// one positional argument, convert it to 64 bits, call the heap, and convert the result to an int.
-// There are no keywords, no alignment, and no exceptions but MemoryError and ValueError. The
-// library is that of the wheel, found with find_package(glassheap), so both sides run the same
-// compiled code.
+// the least that CPython needs: two METH_FASTCALL methods, which take one positional argument,
+// convert it to 64 bits, call the heap, and convert the result to an int. There are no keywords, no
+// alignment, and no exceptions but MemoryError and ValueError.
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -26,18 +24,20 @@ struct PeerHeap {
 
 glassheap::Heap& heap_of(PyObject* self) { return *reinterpret_cast<PeerHeap*>(self)->heap; }
 
-bool read_only_argument(PyObject* const* given, Py_ssize_t count, unsigned long long& value) {
-  if (count != 1) {
-    PyErr_Format(PyExc_TypeError, "expected one argument, not %zd.", count);
-    return false;
-  }
-  value = PyLong_AsUnsignedLongLong(given[0]);
-  return value != static_cast<unsigned long long>(-1) || PyErr_Occurred() == nullptr;
+// The only argument; -1 with an error set if there is another number of them, or it is no uint64.
+unsigned long long only_argument(PyObject* const* given, Py_ssize_t count) {
+  if (count == 1) return PyLong_AsUnsignedLongLong(given[0]);
+  PyErr_Format(PyExc_TypeError, "expected one argument, not %zd.", count);
+  return static_cast<unsigned long long>(-1);
+}
+
+bool is_error(unsigned long long value) {
+  return value == static_cast<unsigned long long>(-1) && PyErr_Occurred() != nullptr;
 }
 
 PyObject* peer_malloc(PyObject* self, PyObject* const* given, Py_ssize_t count) {
-  unsigned long long size = 0;
-  if (!read_only_argument(given, count, size)) return nullptr;
+  const unsigned long long size = only_argument(given, count);
+  if (is_error(size)) return nullptr;
   Fault fault;
   const Address address = heap_of(self).malloc(size, glassheap::granule_size, fault);
   if (address == 0) return PyErr_Format(PyExc_MemoryError, "no block of %llu bytes.", size);
@@ -45,38 +45,20 @@ PyObject* peer_malloc(PyObject* self, PyObject* const* given, Py_ssize_t count) 
 }
 
 PyObject* peer_free(PyObject* self, PyObject* const* given, Py_ssize_t count) {
-  unsigned long long address = 0;
-  if (!read_only_argument(given, count, address)) return nullptr;
+  const unsigned long long address = only_argument(given, count);
+  if (is_error(address)) return nullptr;
   Fault fault;
-  if (!heap_of(self).free(address, fault))
-    return PyErr_Format(PyExc_ValueError, "%llu is no live block of this heap.", address);
-  Py_RETURN_NONE;
-}
-
-PyMethodDef method(const char* name, _PyCFunctionFast function, const char* doc) {
-  void (*const any)() = reinterpret_cast<void (*)()>(function);
-  return {name, reinterpret_cast<PyCFunction>(any), METH_FASTCALL, doc};
-}
-
-PyMethodDef methods[] = {
-    method("malloc", peer_malloc, "Allocate a block of so many bytes; return its address."),
-    method("free", peer_free, "Give back the block at an address."),
-    {},
-};
-
-// --- The type and the module. ------------------------------------------------------------------
-
-std::unique_ptr<glassheap::Heap> open(unsigned long long size) {
-  glassheap::Options options;
-  options.size = size;
-  Fault fault;
-  return glassheap::Heap::open(options, fault);
+  if (heap_of(self).free(address, fault)) Py_RETURN_NONE;
+  return PyErr_Format(PyExc_ValueError, "%llu is no live block of this heap.", address);
 }
 
 PyObject* peer_new(PyTypeObject* type, PyObject* arguments, PyObject* /*keywords*/) {
   unsigned long long size = 0;
   if (PyArg_ParseTuple(arguments, "K:Heap", &size) == 0) return nullptr;
-  std::unique_ptr<glassheap::Heap> heap = open(size);
+  glassheap::Options options;
+  options.size = size;
+  Fault fault;
+  std::unique_ptr<glassheap::Heap> heap = glassheap::Heap::open(options, fault);
   if (heap == nullptr) return PyErr_Format(PyExc_ValueError, "no heap of %llu bytes.", size);
   PyObject* const self = type->tp_alloc(type, 0);
   if (self != nullptr) reinterpret_cast<PeerHeap*>(self)->heap = heap.release();
@@ -84,48 +66,40 @@ PyObject* peer_new(PyTypeObject* type, PyObject* arguments, PyObject* /*keywords
 }
 
 void peer_dealloc(PyObject* self) {
+  PyTypeObject* const type = Py_TYPE(self);
   delete reinterpret_cast<PeerHeap*>(self)->heap;
-  Py_TYPE(self)->tp_free(self);
+  type->tp_free(self);
+  Py_DECREF(type);
 }
 
-PyTypeObject peer_type{};
+// --- The type and the module. ------------------------------------------------------------------
 
-bool prepare_type() {
-  Py_SET_REFCNT(reinterpret_cast<PyObject*>(&peer_type), 1);
-  peer_type.tp_name = "glassheap_peer.Heap";
-  peer_type.tp_doc = "A heap over size bytes: malloc(size) and free(address).";
-  peer_type.tp_basicsize = sizeof(PeerHeap);
-  peer_type.tp_flags = Py_TPFLAGS_DEFAULT;
-  peer_type.tp_methods = methods;
-  peer_type.tp_new = peer_new;
-  peer_type.tp_dealloc = peer_dealloc;
-  return PyType_Ready(&peer_type) == 0;
+template <typename T>
+void* any(T* function) {
+  return reinterpret_cast<void*>(function);
 }
 
-bool fill(PyObject* module) {
+PyMethodDef method(const char* name, _PyCFunctionFast function) {
+  return {name, reinterpret_cast<PyCFunction>(any(function)), METH_FASTCALL, nullptr};
+}
+
+PyMethodDef methods[] = {method("malloc", peer_malloc), method("free", peer_free), {}};
+PyType_Slot slots[] = {
+    {Py_tp_methods, methods}, {Py_tp_new, any(peer_new)}, {Py_tp_dealloc, any(peer_dealloc)}, {}};
+PyType_Spec spec = {"glassheap_peer.Heap", sizeof(PeerHeap), 0, Py_TPFLAGS_DEFAULT, slots};
+
+int fill(PyObject* module) {
+  return PyModule_AddType(module, reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&spec)));
+}
+
+PyModuleDef_Slot steps[] = {{Py_mod_exec, any(fill)},
 #ifdef Py_GIL_DISABLED  // the heap has its own lock, here as in glassheap
-  if (PyUnstable_Module_SetGIL(module, Py_MOD_GIL_NOT_USED) != 0) return false;
+                            {Py_mod_gil, Py_MOD_GIL_NOT_USED},
 #endif
-  return PyModule_AddStringConstant(module, "compiler", __VERSION__) == 0 &&
-         PyModule_AddObjectRef(module, "Heap", reinterpret_cast<PyObject*>(&peer_type)) == 0;
-}
-
-PyModuleDef definition = {PyModuleDef_HEAD_INIT,
-                          "glassheap_peer",
-                          "The benchmark's peer.",
-                          -1,
-                          nullptr,
-                          nullptr,
-                          nullptr,
-                          nullptr,
-                          nullptr};
+                            {}};
+PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT, "glassheap_peer", nullptr, 0, nullptr, steps, nullptr, nullptr, nullptr};
 
 }  // namespace
 
-PyMODINIT_FUNC PyInit_glassheap_peer() {
-  if (!prepare_type()) return nullptr;
-  PyObject* const module = PyModule_Create(&definition);
-  if (module != nullptr && fill(module)) return module;
-  Py_XDECREF(module);
-  return nullptr;
-}
+PyMODINIT_FUNC PyInit_glassheap_peer() { return PyModuleDef_Init(&definition); }

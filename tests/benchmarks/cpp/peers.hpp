@@ -1,81 +1,24 @@
-// heaps.hpp: glassheap and other allocators as heaps under test.
+// peers.hpp: other allocators as heaps under test.
 //
 // Each is made for a region of so many bytes, and throws if that is too small for the heap itself.
-// CMake defines which of the peers were found.
 #pragma once
 
+#define TBB_PREVIEW_MEMORY_POOL 1
+#include <tbb/memory_pool.h>
+
 #include <bit>
-#include <cstdlib>
-#include <cstring>
-#include <memory_resource>
-#include <new>
-#include <stdexcept>
-
-#include "base/region.hpp"
-#include "glassheap/heap.hpp"
-#include "workloads.hpp"
-
-#ifdef BENCH_HAVE_Boost__headers
+#include <boost/container/detail/dlmalloc.hpp>
 #include <boost/interprocess/mem_algo/rbtree_best_fit.hpp>
 #include <boost/interprocess/mem_algo/simple_seq_fit.hpp>
 #include <boost/interprocess/sync/mutex_family.hpp>
-#include <boost/version.hpp>
-#endif
-#ifdef BENCH_HAVE_Boost__container
-#include <boost/container/detail/dlmalloc.hpp>
-#endif
-#ifdef BENCH_HAVE_TBB__tbbmalloc
-#define TBB_PREVIEW_MEMORY_POOL 1
-#include <tbb/memory_pool.h>
-#include <tbb/version.h>
-#endif
+#include <cstdlib>
+#include <memory_resource>
+#include <new>
+
+#include "base/region.hpp"
+#include "workloads.hpp"
 
 namespace bench {
-
-// A policy of glassheap, with headers or without.
-//
-// It is the class that the Python bindings use, with the lock, pointer checks and all other checks
-// on. A free that is refused would be a bug of this program, and ends it.
-class GlassheapHeap {
- public:
-  GlassheapHeap(const std::string& policy, bool headers, Size region) {
-    glassheap::Options options;
-    options.size = region;
-    options.policy = policy;
-    options.headers = headers;
-    heap_ = glassheap::Heap::open(options, fault_);
-    if (heap_ == nullptr) give_up();
-  }
-
-  void* allocate(Size size) {
-    return std::bit_cast<void*>(heap_->malloc(size, glassheap::granule_size, fault_));
-  }
-  void* reallocate(void* block, Size /*size*/, Size wanted) {
-    const auto address = std::bit_cast<glassheap::Address>(block);
-    return std::bit_cast<void*>(heap_->realloc(address, wanted, glassheap::granule_size, fault_));
-  }
-  void release(void* block, Size /*size*/) {
-    if (!heap_->free(std::bit_cast<glassheap::Address>(block), fault_)) give_up();
-  }
-
- private:
-  [[noreturn]] void give_up() const { throw std::runtime_error(sentence(fault_)); }
-
-  std::unique_ptr<glassheap::Heap> heap_;
-  glassheap::Fault fault_;
-};
-
-// --- Peers. ------------------------------------------------------------------------------------
-
-// realloc for a heap that has none: allocates a new block, copies the bytes, frees the old block.
-template <typename H>
-void* move_block(H& heap, void* block, Size size, Size wanted) {
-  void* const moved = heap.allocate(wanted);
-  if (moved == nullptr) return nullptr;
-  std::memcpy(moved, block, std::min(size, wanted));
-  heap.release(block, size);
-  return moved;
-}
 
 [[nodiscard]] inline glassheap::Region map_region(Size size) {
   return glassheap::Region::map(size, glassheap::granule_size, 0);
@@ -87,10 +30,11 @@ void* move_block(H& heap, void* block, Size size, Size wanted) {
 // block or none, thread caches, and few checks.
 class SystemMalloc {
  public:
+  static constexpr bool has_region = false;
   explicit SystemMalloc(Size /*region*/) {}
 
   static void* allocate(Size size) { return std::malloc(size); }
-  static void* reallocate(void* block, Size /*size*/, Size wanted) {
+  static void* reallocate(void* block, Size wanted) {
     return std::realloc(block, wanted != 0 ? wanted : 1);  // with 0 bytes it would be a free
   }
   static void release(void* block, Size /*size*/) { std::free(block); }
@@ -114,9 +58,6 @@ class StandardPools {
       return nullptr;
     }
   }
-  void* reallocate(void* block, Size size, Size wanted) {
-    return move_block(*this, block, size, wanted);
-  }
   void release(void* block, Size size) { pools_.deallocate(block, size, glassheap::granule_size); }
 
  private:
@@ -129,7 +70,6 @@ class StandardPools {
       {.max_blocks_per_chunk = 0, .largest_required_pool_block = largest_pooled}, &buffer_};
 };
 
-#ifdef BENCH_HAVE_Boost__headers
 // An algorithm of Boost.Interprocess, over the region.
 //
 // rbtree_best_fit keeps the free blocks in a red-black tree by size; simple_seq_fit in a list by
@@ -144,9 +84,6 @@ class InterprocessHeap {
         algorithm_(new (region_.data()) Algorithm(region_.size(), 0)) {}
 
   void* allocate(Size size) { return algorithm_->allocate(size); }
-  void* reallocate(void* block, Size size, Size wanted) {
-    return move_block(*this, block, size, wanted);
-  }
   void release(void* block, Size /*size*/) { algorithm_->deallocate(block); }
 
  private:
@@ -157,9 +94,7 @@ class InterprocessHeap {
 using Unlocked = boost::interprocess::null_mutex_family;
 using TreeBestFit = InterprocessHeap<boost::interprocess::rbtree_best_fit<Unlocked>>;
 using SequentialFit = InterprocessHeap<boost::interprocess::simple_seq_fit<Unlocked>>;
-#endif
 
-#ifdef BENCH_HAVE_Boost__container
 // Doug Lea's malloc 2.8.6, from Boost.Container.
 //
 // Best fit from exact bins below 256 bytes and from tries above, a designated victim, one lock. It
@@ -168,17 +103,17 @@ using SequentialFit = InterprocessHeap<boost::interprocess::simple_seq_fit<Unloc
 // realloc, but grows a block in place if possible; here a block that cannot grow is moved.
 class Dlmalloc {
  public:
+  static constexpr bool has_region = false;
   explicit Dlmalloc(Size /*region*/) {
     boost::container::dlmalloc_mallopt(trim_threshold, never);
     boost::container::dlmalloc_mallopt(mmap_threshold, never);
   }
 
   static void* allocate(Size size) { return boost::container::dlmalloc_malloc(size); }
-  void* reallocate(void* block, Size size, Size wanted) {
+  static bool grow(void* block, Size wanted) {
     std::size_t received = 0;
-    if (wanted <= boost::container::dlmalloc_size(block)) return block;
-    if (boost::container::dlmalloc_grow(block, wanted, wanted, &received) != 0) return block;
-    return move_block(*this, block, size, wanted);
+    return wanted <= boost::container::dlmalloc_size(block) ||
+           boost::container::dlmalloc_grow(block, wanted, wanted, &received) != 0;
   }
   static void release(void* block, Size /*size*/) { boost::container::dlmalloc_free(block); }
 
@@ -187,9 +122,7 @@ class Dlmalloc {
   static constexpr int mmap_threshold = -3;  // M_MMAP_THRESHOLD
   static constexpr int never = -1;
 };
-#endif
 
-#ifdef BENCH_HAVE_TBB__tbbmalloc
 // oneTBB's scalable allocator, over the region.
 //
 // Slabs of 16 KiB for each size class, with a cache for each thread; designed for many threads. It
@@ -200,7 +133,7 @@ class FixedPool {
       : region_(map_region(region)), pool_(region_.data(), region_.size()) {}
 
   void* allocate(Size size) { return pool_.malloc(size); }
-  void* reallocate(void* block, Size /*size*/, Size wanted) {
+  void* reallocate(void* block, Size wanted) {
     return pool_.realloc(block, wanted != 0 ? wanted : 1);  // with 0 bytes it would be a free
   }
   void release(void* block, Size /*size*/) { pool_.free(block); }
@@ -209,6 +142,5 @@ class FixedPool {
   glassheap::Region region_;
   tbb::fixed_pool pool_;
 };
-#endif
 
 }  // namespace bench
