@@ -149,13 +149,13 @@ void free_many(Heap& heap, py::handle addresses) {
   raise_if(fault, batch.given(place_of_nonzero(batch.numbers, fault.index)));
 }
 
-std::array methods = {
+std::array batch_methods = {
     method<malloc_many_doc, malloc_many>(),
     method<free_many_doc, free_many>(),
 };
 
 }  // namespace
 
-void add_batches(PyTypeObject* type) { add_methods(type, methods); }
+void add_batches(PyTypeObject* type) { add_methods(type, batch_methods); }
 
 }  // namespace glassheap::bindings

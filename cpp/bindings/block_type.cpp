@@ -92,17 +92,18 @@ class BlockObject {
 // --- Properties. -------------------------------------------------------------------------------
 
 py::object owner(const BlockObject& block) { return block.owner(); }
-Address address(const BlockObject& block) { return block.handle().address; }
-Size size(const BlockObject& block) { return block.handle().size; }
+Address block_address(const BlockObject& block) { return block.handle().address; }
+Size block_size(const BlockObject& block) { return block.handle().size; }
 std::uint16_t serial(const BlockObject& block) { return block.handle().serial; }
 std::uint64_t epoch(const BlockObject& block) { return block.handle().epoch; }
 bool is_live(const BlockObject& block) { return block.is_live(); }
 bool is_shared(const BlockObject& block) { return block.is_shared(); }
 
-std::array properties = {
+std::array block_properties = {
     property<owner>("heap", "The Heap of the block."),
-    property<address>("address", "The address of the payload, as malloc would have returned it."),
-    property<size>("size", "The bytes asked for."),
+    property<block_address>("address",
+                            "The address of the payload, as malloc would have returned it."),
+    property<block_size>("size", "The bytes asked for."),
     property<serial>("serial", "The allocation number in its heap, modulo 65,536."),
     property<epoch>("_epoch", "The number of resets of its heap before it was allocated."),
     property<is_live>("live", "True if the memory still belongs to this block. O(log n)."),
@@ -111,7 +112,7 @@ std::array properties = {
 
 // --- Giving the memory back, and sharing it. ---------------------------------------------------
 
-constexpr const char free_doc[] = R"(free($self)
+constexpr const char block_free_doc[] = R"(free($self)
 --
 
 Give the memory back.
@@ -148,25 +149,26 @@ Add a reference, for a copy that is on its way.)";
 
 void send(BlockObject& block) { block.add_ref(); }
 
-constexpr const char enter_doc[] = R"(__enter__($self)
+constexpr const char block_enter_doc[] = R"(__enter__($self)
 --
 
 Return the block itself, which the end of the with statement frees.)";
 
-py::handle enter(py::handle self) { return self; }
+py::handle enter_block(py::handle self) { return self; }
 
-constexpr const char exit_doc[] = R"(__exit__($self, kind, error, traceback, /)
+constexpr const char block_exit_doc[] = R"(__exit__($self, kind, error, traceback, /)
 --
 
 Free the block, unless free() was called. Raises what free raises.)";
 
-void exit(BlockObject& block, py::handle /*kind*/, py::handle /*error*/, py::handle /*traceback*/) {
+void exit_block(BlockObject& block, py::handle /*kind*/, py::handle /*error*/,
+                py::handle /*traceback*/) {
   block.exit();
 }
 
 // --- Its bytes by index and by slice, as in a bytearray. ---------------------------------------
 
-constexpr const char len_doc[] = R"(__len__($self)
+constexpr const char block_len_doc[] = R"(__len__($self)
 --
 
 Return the bytes asked for.)";
@@ -217,24 +219,28 @@ void set_item(py::handle self, py::handle key, py::handle value) {
   view[key] = value;
 }
 
-constexpr const char repr_doc[] = R"(__repr__($self)
+constexpr const char block_repr_doc[] = R"(__repr__($self)
 --
 
 Return size, address, serial and state in angle brackets. O(log n).)";
 
-py::str represent(const BlockObject& block) {
+py::str represent_block(const BlockObject& block) {
   const Handle& handle = block.handle();
   const char* const state = block.is_live() ? "" : ", stale";
   return py::str("<Block of {} bytes at {:#x}, serial {}{}>")
       .format(handle.size, handle.address, handle.serial, state);
 }
 
-std::array methods = {
-    method<free_doc, free>(),         method<share_doc, share>(),
-    method<send_doc, send>(),         method<enter_doc, enter>(),
-    method<exit_doc, exit>(),         method<len_doc, size>(),
-    method<get_item_doc, get_item>(), method<set_item_doc, set_item>(),
-    method<repr_doc, represent>(),
+std::array block_methods = {
+    method<block_free_doc, free>(),
+    method<share_doc, share>(),
+    method<send_doc, send>(),
+    method<block_enter_doc, enter_block>(),
+    method<block_exit_doc, exit_block>(),
+    method<block_len_doc, block_size>(),
+    method<get_item_doc, get_item>(),
+    method<set_item_doc, set_item>(),
+    method<block_repr_doc, represent_block>(),
 };
 
 // --- In the place of its address. --------------------------------------------------------------
@@ -289,8 +295,8 @@ PyObject* view_block(PyObject* heap, PyObject* block) {
 
 void add_block(py::module_& module) {
   PyTypeObject* const type = make_exporter<BlockObject>("glassheap.Block", block_doc);
-  add_methods(type, methods);
-  add_properties(type, properties);
+  add_methods(type, block_methods);
+  add_properties(type, block_properties);
   module.attr("Block") = py::handle(reinterpret_cast<PyObject*>(type));
 }
 

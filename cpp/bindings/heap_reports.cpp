@@ -198,7 +198,7 @@ void print_free_list(Heap& heap, py::handle file) {
 
 // --- len(), in, iter() and repr(). -------------------------------------------------------------
 
-constexpr const char len_doc[] = R"(__len__($self)
+constexpr const char heap_len_doc[] = R"(__len__($self)
 --
 
 Return the number of live blocks. O(1). Raises HeapClosed.)";
@@ -242,12 +242,12 @@ bool contains(Heap& heap, py::handle candidate) {
   return checked([&](Fault& fault) { return heap.contains(address, fault); });
 }
 
-constexpr const char repr_doc[] = R"(__repr__($self)
+constexpr const char heap_repr_doc[] = R"(__repr__($self)
 --
 
 Return size, place, policy and state in angle brackets. Takes as long as stats().)";
 
-py::str represent(Heap& heap) {
+py::str represent_heap(Heap& heap) {
   const Options& options = heap.options();
   Fault closed;
   const Stats s = heap.stats(closed);
@@ -256,7 +256,7 @@ py::str represent(Heap& heap) {
       .format(heap.size(), heap.base(), options.policy, s.live_blocks, s.free_blocks, s.available);
 }
 
-std::array methods = {
+std::array report_methods = {
     method<free_list_doc, free_list>(),
     method<walk_doc, walk>(),
     method<check_doc, check>(),
@@ -267,15 +267,15 @@ std::array methods = {
     method<largest_free_doc, largest_free>(),
     method<own_memory_doc, own_memory>(),
     method<print_free_list_doc, print_free_list>(),
-    method<len_doc, live_blocks>(),
+    method<heap_len_doc, live_blocks>(),
     method<bool_doc, is_true>(),
     method<iter_doc, iterate>(),
     method<contains_doc, contains>(),
-    method<repr_doc, represent>(),
+    method<heap_repr_doc, represent_heap>(),
 };
 
 }  // namespace
 
-void add_reports(PyTypeObject* type) { add_methods(type, methods); }
+void add_reports(PyTypeObject* type) { add_methods(type, report_methods); }
 
 }  // namespace glassheap::bindings

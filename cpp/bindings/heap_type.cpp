@@ -90,13 +90,13 @@ std::unique_ptr<Heap> over(py::handle buffer, const py::dict& given) {
 
 // --- Properties. -------------------------------------------------------------------------------
 
-Size size(const Heap& heap) { return heap.size(); }
+Size heap_size(const Heap& heap) { return heap.size(); }
 std::string policy(const Heap& heap) { return heap.options().policy; }
 std::uint32_t magic(const Heap& heap) { return heap.options().magic; }
 Address base(const Heap& heap) { return heap.base(); }
 bool headers(const Heap& heap) { return heap.options().headers; }
 std::string_view checks(const Heap& heap) { return name_of(heap.options().checks); }
-Address address(const Heap& heap) { return heap.address(); }
+Address heap_address(const Heap& heap) { return heap.address(); }
 bool closed(Heap& heap) { return heap.closed(); }
 
 py::object region(py::handle self) {
@@ -104,14 +104,14 @@ py::object region(py::handle self) {
   return owned(make_region_view(py::reinterpret_borrow<py::object>(self)));
 }
 
-std::array properties = {
-    property<size>("size", "The bytes of the region, a multiple of 16."),
+std::array heap_properties = {
+    property<heap_size>("size", "The bytes of the region, a multiple of 16."),
     property<policy>("policy", "The name of the placement policy."),
     property<headers>("headers", "True if a header of 16 bytes precedes each payload."),
     property<checks>("checks", "The extent of the checks: 'robust' or 'debug'."),
     property<magic>("magic", "The magic number in the header of each live block, of 32 bits."),
     property<base>("base", "The address of the region's first byte, from which this heap counts."),
-    property<address>("address", "The real address of the region's first byte."),
+    property<heap_address>("address", "The real address of the region's first byte."),
     property<closed>("closed", "True if close() was called."),
     property<region>("region", R"(A read-only memoryview of every byte of the region.
 
@@ -147,19 +147,19 @@ void close(Heap& heap) {
   checked([&](Fault& fault) { return heap.close(fault); });
 }
 
-constexpr const char enter_doc[] = R"(__enter__($self)
+constexpr const char heap_enter_doc[] = R"(__enter__($self)
 --
 
 Return the heap itself, which the end of the with statement closes.)";
 
-py::handle enter(py::handle self) { return self; }
+py::handle enter_heap(py::handle self) { return self; }
 
-constexpr const char exit_doc[] = R"(__exit__($self, kind, error, traceback, /)
+constexpr const char heap_exit_doc[] = R"(__exit__($self, kind, error, traceback, /)
 --
 
 Close the heap. Raises what close raises.)";
 
-void exit(Heap& heap, py::handle /*kind*/, py::handle /*error*/, py::handle /*traceback*/) {
+void exit_heap(Heap& heap, py::handle /*kind*/, py::handle /*error*/, py::handle /*traceback*/) {
   close(heap);
 }
 
@@ -176,9 +176,10 @@ void reduce(py::handle self) {
                        ", which is memory of this process: a SharedHeap can travel.");
 }
 
-std::array methods = {
-    static_method<over_doc, over>(), method<reset_doc, reset>(), method<close_doc, close>(),
-    method<enter_doc, enter>(),      method<exit_doc, exit>(),   method<reduce_doc, reduce>(),
+std::array heap_methods = {
+    static_method<over_doc, over>(),    method<reset_doc, reset>(),
+    method<close_doc, close>(),         method<heap_enter_doc, enter_heap>(),
+    method<heap_exit_doc, exit_heap>(), method<reduce_doc, reduce>(),
 };
 
 // --- Policies. ---------------------------------------------------------------------------------
@@ -206,8 +207,8 @@ std::array policy_functions = {module_function<policies_doc, describe_policies>(
 void add_heap(py::module_& module) {
   PyTypeObject* const type =
       make_constructible<Heap, heap_doc, open>("glassheap.Heap", Py_TPFLAGS_BASETYPE);
-  add_methods(type, methods);
-  add_properties(type, properties);
+  add_methods(type, heap_methods);
+  add_properties(type, heap_properties);
   add_reports(type);
   add_batches(type);
   add_hot_methods(type);

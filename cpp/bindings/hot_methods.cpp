@@ -237,7 +237,7 @@ PyObject* heap_alloc(PyObject* self, Heap& heap, const Arguments<alloc_doc>& arg
   return make_block(py::reinterpret_borrow<py::object>(self), handle);
 }
 
-std::array methods = {
+std::array hot_methods = {
     hot<malloc_doc, heap_malloc>(),
     hot<calloc_doc, heap_calloc>(),
     hot<realloc_doc, heap_realloc>(),
@@ -249,6 +249,6 @@ std::array methods = {
 
 }  // namespace
 
-void add_hot_methods(PyTypeObject* type) { add_methods(type, methods); }
+void add_hot_methods(PyTypeObject* type) { add_methods(type, hot_methods); }
 
 }  // namespace glassheap::bindings

@@ -126,13 +126,13 @@ py::object set_handler(py::handle api, py::handle handler) {
   return owned(set(handler.ptr()));
 }
 
-std::array functions = {
+std::array numpy_functions = {
     module_function<handler_doc, make_handler>(),
     module_function<set_handler_doc, set_handler>(),
 };
 
 }  // namespace
 
-void add_numpy(py::module_& module) { add_functions(module, functions); }
+void add_numpy(py::module_& module) { add_functions(module, numpy_functions); }
 
 }  // namespace glassheap::bindings

@@ -148,13 +148,13 @@ std::size_t play(Player& player, py::handle kinds, py::handle ids, py::handle si
                      stop_at_failure && require_flag(stop_at_failure, "stop_at_failure"));
 }
 
-std::array methods = {method<play_doc, play>()};
+std::array player_methods = {method<play_doc, play>()};
 
 std::uint64_t failures(const Player& player) { return player.failures; }
 std::int64_t first_failure(const Player& player) { return player.first_failure; }
 std::int64_t nanoseconds(const Player& player) { return player.nanoseconds; }
 
-std::array properties = {
+std::array player_properties = {
     property<failures>("failures", "Allocations that no free block could serve."),
     property<first_failure>("first_failure", "The index of the first of them, or -1."),
     property<nanoseconds>("nanoseconds", "The time spent in play so far."),
@@ -165,8 +165,8 @@ std::array properties = {
 void add_player(py::module_& module) {
   PyTypeObject* const type =
       make_constructible<Player, player_doc, make_player>("glassheap._core.Player", 0);
-  add_methods(type, methods);
-  add_properties(type, properties);
+  add_methods(type, player_methods);
+  add_properties(type, player_properties);
   module.attr("Player") = py::handle(reinterpret_cast<PyObject*>(type));
 }
 

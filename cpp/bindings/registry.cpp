@@ -31,7 +31,7 @@ void register_types(py::handle errors, py::handle find_record) {
                 py::reinterpret_borrow<py::object>(find_record)};
 }
 
-std::array functions = {module_function<register_doc, register_types>()};
+std::array registry_functions = {module_function<register_doc, register_types>()};
 
 }  // namespace
 
@@ -55,6 +55,6 @@ py::object RecordMaker::operator()(const py::tuple& fields) const {
   return made;
 }
 
-void add_registry(py::module_& module) { add_functions(module, functions); }
+void add_registry(py::module_& module) { add_functions(module, registry_functions); }
 
 }  // namespace glassheap::bindings

@@ -63,8 +63,8 @@ std::optional<std::uint64_t> image_generation(py::handle front) {
   return SharedHeap::generation(std::as_bytes(std::span(bytes.data(), bytes.size())));
 }
 
-std::array methods = {static_method<attach_copy_doc, attach_copy>()};
-std::array functions = {
+std::array image_methods = {static_method<attach_copy_doc, attach_copy>()};
+std::array image_functions = {
     module_function<image_generation_doc, image_generation>(),
     module_function<read_image_doc, read_image>(),
 };
@@ -72,8 +72,8 @@ std::array functions = {
 }  // namespace
 
 void add_shared_images(py::module_& module, PyTypeObject* type) {
-  add_methods(type, methods);
-  add_functions(module, functions);
+  add_methods(type, image_methods);
+  add_functions(module, image_functions);
 }
 
 }  // namespace glassheap::bindings

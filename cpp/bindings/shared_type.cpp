@@ -119,7 +119,7 @@ std::unique_ptr<SharedHeap> attach(py::handle name, py::handle path, py::handle 
                  [&](Fault& fault) { return SharedHeap::attach(how, wanted, fault); });
 }
 
-std::array functions = {
+std::array shared_functions = {
     module_function<create_doc, create>(),
     module_function<attach_doc, attach>(),
 };
@@ -201,7 +201,7 @@ py::list owners(SharedHeap& self) {
   return list;
 }
 
-constexpr const char block_doc[] = R"(block($self, address)
+constexpr const char block_at_doc[] = R"(block($self, address)
 --
 
 Return a Block for the live block at address.
@@ -225,9 +225,9 @@ Return the Block of a pickled copy.
 If the sender, a process's number, is not negative, the copy takes over the reference that
 the sender added for it.)";
 
-std::uint64_t require_at_most(py::handle object, const char* name, std::uint64_t most) {
+std::uint64_t require_at_most(py::handle object, const char* name, std::uint64_t limit) {
   const std::uint64_t number = require_number(object, name);
-  if (number > most) throw py::value_error(std::string(name) + " is out of range.");
+  if (number > limit) throw py::value_error(std::string(name) + " is out of range.");
   return number;
 }
 
@@ -263,12 +263,12 @@ py::str place(const SegmentLocation& location) {
   return py::str("shared memory {!r}").format(file_name(location.name));
 }
 
-constexpr const char repr_doc[] = R"(__repr__($self)
+constexpr const char shared_repr_doc[] = R"(__repr__($self)
 --
 
 Return size, place, policy and state in angle brackets. Takes as long as stats().)";
 
-py::str represent(SharedHeap& heap) {
+py::str represent_shared_heap(SharedHeap& heap) {
   const Options& options = heap.options();
   const py::str where = place(heap.location());
   Fault closed;
@@ -280,11 +280,11 @@ py::str represent(SharedHeap& heap) {
       .format(heap.size(), where, options.policy, s.live_blocks, s.free_blocks, s.available);
 }
 
-std::array methods = {
-    method<unlink_doc, unlink>(),   method<flush_doc, flush>(),
-    method<block_doc, block_at>(),  method<reap_doc, reap>(),
-    method<owners_doc, owners>(),   method<copy_into_doc, copy_into>(),
-    method<receive_doc, receive>(), method<repr_doc, represent>(),
+std::array shared_methods = {
+    method<unlink_doc, unlink>(),     method<flush_doc, flush>(),
+    method<block_at_doc, block_at>(), method<reap_doc, reap>(),
+    method<owners_doc, owners>(),     method<copy_into_doc, copy_into>(),
+    method<receive_doc, receive>(),   method<shared_repr_doc, represent_shared_heap>(),
 };
 
 // --- Properties. -------------------------------------------------------------------------------
@@ -303,7 +303,7 @@ py::tuple identity(const SharedHeap& heap) {
   return py::make_tuple(key[0], key[1]);
 }
 
-std::array properties = {
+std::array shared_properties = {
     property<name>("name", "The segment's name in shared memory; None for a file or a buffer."),
     property<path>("path", "The file's path, or None."),
     property<number>("_number", "The number of this process in the segment; 0 if it has none."),
@@ -330,10 +330,10 @@ void add_shared_heap(py::module_& module) {
   PyTypeObject* const type = make_type<SharedHeap>(
       "glassheap.SharedHeap", shared_doc, Py_TPFLAGS_BASETYPE,
       {{Py_tp_init, reinterpret_cast<void*>(refuse_call)}}, python_type<Heap>);
-  add_methods(type, methods);
-  add_properties(type, properties);
+  add_methods(type, shared_methods);
+  add_properties(type, shared_properties);
   add_shared_images(module, type);
-  add_functions(module, functions);
+  add_functions(module, shared_functions);
   module.attr("SharedHeap") = py::handle(reinterpret_cast<PyObject*>(type));
 }
 
