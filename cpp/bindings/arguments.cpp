@@ -1,7 +1,8 @@
-// arguments.cpp: Python's integers in 64 bits, without surprises.
+// arguments.cpp: Python's integers in 64 bits, without surprises, and other arguments.
 
 #include "arguments.hpp"
 
+#include "instances.hpp"
 #include "raise.hpp"
 
 namespace glassheap::bindings {
@@ -47,6 +48,13 @@ bool refuse_negative(PyObject* object, const char* name) noexcept {
   return false;
 }
 
+// For the functions that throw.
+[[noreturn]] void refuse(py::handle object, const char* name, const char* wanted) {
+  PyErr_Format(PyExc_TypeError, "%s must be %s, not %.100s.", name, wanted,
+               Py_TYPE(object.ptr())->tp_name);
+  throw py::error_already_set();
+}
+
 }  // namespace
 
 bool read_bounded_int(PyObject* object, const char* name, BoundedInt& number) noexcept {
@@ -85,10 +93,51 @@ bool read_address(PyObject* object, std::uint64_t& address) noexcept {
   return true;
 }
 
-std::uint64_t require_size(const py::object& object, const char* name) {
+std::uint64_t require_size(py::handle object, const char* name) {
   BoundedInt size;
   if (!read_size(object.ptr(), name, size)) throw py::error_already_set();
   return size.value;
+}
+
+std::uint64_t require_number(py::handle object, const char* name) {
+  BoundedInt number;
+  if (!read_bounded_int(object.ptr(), name, number)) throw py::error_already_set();
+  if (number.negative || number.beyond)
+    throw py::value_error(std::string(name) + " is a number of 64 bits, from 0 upwards.");
+  return number.value;
+}
+
+std::uint64_t require_address(py::handle object) {
+  std::uint64_t address = 0;
+  if (!read_address(object.ptr(), address)) throw py::error_already_set();
+  return address;
+}
+
+bool require_flag(py::handle object, const char* name) {
+  py::detail::make_caster<bool> flag;
+  if (!flag.load(object, /*convert=*/false))
+    throw py::type_error(std::string(name) + " must be True or False.");
+  return py::detail::cast_op<bool>(flag);
+}
+
+std::string require_bytes(py::handle object, const char* name) {
+  if (!py::isinstance<py::bytes>(object)) refuse(object, name, "bytes");
+  return object.cast<std::string>();
+}
+
+std::string require_string(py::handle object, const char* name) {
+  if (!py::isinstance<py::str>(object)) refuse(object, name, "a string");
+  return py::str(object);
+}
+
+py::buffer_info require_buffer(py::handle object, const char* name) {
+  if (!py::isinstance<py::buffer>(object)) refuse(object, name, "an object with a buffer");
+  return py::reinterpret_borrow<py::buffer>(object).request();
+}
+
+Heap& require_heap(py::handle object) {
+  if (!is_instance<Heap>(object.ptr())) refuse(object, "heap", "a Heap");
+  return require_value<Heap>(object.ptr());
 }
 
 }  // namespace glassheap::bindings

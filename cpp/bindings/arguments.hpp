@@ -1,4 +1,4 @@
-// arguments.hpp: Python's integers in 64 bits, without surprises.
+// arguments.hpp: Python's integers in 64 bits, without surprises, and other arguments.
 //
 // A Python int has no bounds. One that does not fit in 64 bits becomes the nearest number that
 // does, and is marked: a size of 2^200 is then refused for lack of memory, an address of 2^200 as
@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <string>
 
 #include "bindings.hpp"
 
@@ -32,7 +33,16 @@ bool read_align(PyObject* object, std::uint64_t& align) noexcept;
 // An address: None is 0; an impossible one becomes the highest address, which is foreign.
 bool read_address(PyObject* object, std::uint64_t& address) noexcept;
 
-// read_size for pybind11's functions: throws.
-std::uint64_t require_size(const py::object& object, const char* name);
+// These throw, and name the argument.
+std::uint64_t require_size(py::handle object, const char* name);
+std::uint64_t require_number(py::handle object, const char* name);  // none that 64 bits do not hold
+std::uint64_t require_address(py::handle object);
+// True and False, NumPy's too, but no other truth value: a number was meant for another argument.
+bool require_flag(py::handle object, const char* name);
+std::string require_bytes(py::handle object, const char* name);
+std::string require_string(py::handle object, const char* name);
+// An object with a buffer of numbers.
+py::buffer_info require_buffer(py::handle object, const char* name);
+Heap& require_heap(py::handle object);
 
 }  // namespace glassheap::bindings

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "arguments.hpp"
+#include "functions.hpp"
 #include "raise.hpp"
 
 namespace glassheap::bindings {
@@ -28,7 +29,7 @@ bool read_one_address(PyObject* object, std::uint64_t& value) {
   return read_address(object, value);
 }
 
-py::tuple items_of(const py::object& source) {
+py::tuple items_of(py::handle source) {
   auto items = py::reinterpret_steal<py::tuple>(PySequence_Tuple(source.ptr()));
   if (!items) throw py::error_already_set();
   return items;
@@ -70,15 +71,16 @@ struct Batch {
 
 // A buffer of another format is read as a sequence, or through a memoryview if it is none: both
 // know all formats, and refuse anything but a list of numbers.
-Batch read_batch(const py::object& source, Reader read) {
+Batch read_batch(py::handle source, Reader read) {
   const bool buffer = PyObject_CheckBuffer(source.ptr()) != 0;
   if (buffer) {
     const py::buffer_info info = py::reinterpret_borrow<py::buffer>(source).request();
     if (is_plain_uint64(info)) return {from_buffer(info), py::tuple()};
   }
   const bool view = buffer && PySequence_Check(source.ptr()) == 0;
-  const py::tuple items =
-      items_of(view ? py::memoryview(py::reinterpret_borrow<py::buffer>(source)) : source);
+  const py::tuple items = view
+                              ? items_of(py::memoryview(py::reinterpret_borrow<py::buffer>(source)))
+                              : items_of(source);
   return {from_items(items, read), items};
 }
 
@@ -99,7 +101,19 @@ std::size_t place_of_nonzero(const Numbers& numbers, std::size_t nth) {
   return i;
 }
 
-py::object malloc_many(OpenHeap heap, const py::object& sizes) {
+constexpr const char malloc_many_doc[] = R"(malloc_many($self, sizes)
+--
+
+Allocate a block for each of sizes, and return their addresses as an array('Q').
+
+sizes is a buffer of integers, or a sequence, of sizes in bytes. The addresses are those
+that as many calls of malloc would give. It succeeds whole or changes nothing. It takes at
+most as long as that many calls of malloc. The GIL is released.
+
+Raises what malloc raises.)";
+
+py::object malloc_many(py::handle self, py::handle sizes) {
+  Heap& heap = require_value<Heap>(self.ptr());
   const Batch batch = read_batch(sizes, read_one_size);
   const std::size_t count = batch.numbers.size();
   py::object addresses = one_zero() * py::int_(count);  // one allocation, filled in place
@@ -107,40 +121,41 @@ py::object malloc_many(OpenHeap heap, const py::object& sizes) {
   Fault fault;
   {
     const py::gil_scoped_release gil_released;
-    heap->malloc_many(batch.numbers, {static_cast<Address*>(out.ptr), count}, fault);
+    heap.malloc_many(batch.numbers, {static_cast<Address*>(out.ptr), count}, fault);
   }
-  raise_if(fault, batch.given(fault.index), heap.object().ptr());
+  raise_if(fault, batch.given(fault.index), self.ptr());
   return addresses;
 }
 
-void free_many(OpenHeap heap, const py::object& addresses) {
+constexpr const char free_many_doc[] = R"(free_many($self, addresses)
+--
+
+Give back the block at each of addresses.
+
+addresses is a buffer of integers, or a sequence; None and 0 are skipped. It succeeds whole
+or changes nothing; an address that occurs twice is a DoubleFree. It takes at most as long
+as that many calls of free. The GIL is released.
+
+Raises what free raises.)";
+
+void free_many(Heap& heap, py::handle addresses) {
   const Batch batch = read_batch(addresses, read_one_address);
   Numbers payloads = batch.numbers;
   Fault fault;
   {
     const py::gil_scoped_release gil_released;
-    heap->free_many(payloads, fault);
+    heap.free_many(payloads, fault);
   }
   raise_if(fault, batch.given(place_of_nonzero(batch.numbers, fault.index)));
 }
 
+std::array batch_methods = {
+    method<malloc_many_doc, malloc_many>(),
+    method<free_many_doc, free_many>(),
+};
+
 }  // namespace
 
-void add_batches(HeapClass& type) {
-  type.def("malloc_many", &malloc_many, py::arg("sizes"),
-           R"(Allocate a block for each of sizes, and return their addresses as an array('Q').
-
-sizes is a buffer of integers, or a sequence, of sizes in bytes. The addresses are those that as
-many calls of malloc would give. It succeeds whole or changes nothing. The GIL is released.
-
-Raises what malloc raises.)")
-      .def("free_many", &free_many, py::arg("addresses"),
-           R"(Give back the block at each of addresses.
-
-addresses is a buffer of integers, or a sequence; None and 0 are skipped. It succeeds whole or
-changes nothing; an address that occurs twice is a DoubleFree. The GIL is released.
-
-Raises what free raises.)");
-}
+void add_batches(PyTypeObject* type) { add_methods(type, batch_methods); }
 
 }  // namespace glassheap::bindings

@@ -1,9 +1,12 @@
 // bindings.hpp: declarations that the files of the Python extension share.
 //
 //     module.cpp         the module: every type and function, at a glance
+//     instances.hpp      Python objects with a C++ value, and their types
+//     signature.hpp      the parameters of a function, and the arguments of a call
+//     functions.hpp      C++ functions as functions, methods and properties of Python
 //     registry.hpp       exception classes and record types, as Python registers them
 //     raise.hpp          a Fault becomes an exception
-//     arguments.hpp      Python's integers in 64 bits
+//     arguments.hpp      Python's integers in 64 bits, and other arguments
 //     option_table.hpp   the options of a heap, a row each
 //     buffers.hpp        a caller's buffer as a region
 //     heap_type.cpp      Heap: construction, properties, reset and close
@@ -17,10 +20,10 @@
 //     export.hpp         the buffer protocol, for Block and for views
 //     player.cpp         Player: replays a trace
 //     numpy.cpp          NumPy's memory handler over a heap
-//     refusals.cpp       one sentence for the arguments that a method does not take
 //
-// pybind11 and nothing else. Python calls C++, never the reverse: no file here imports a module of
-// the package. Methods that are written in Python are in glassheap/methods.py.
+// pybind11 and nothing else: its objects, casts and errors. The types and functions themselves are
+// CPython's (functions.hpp says why). Python calls C++, never the reverse: no file here imports a
+// module of the package. Methods that are written in Python are in glassheap/methods.py.
 #pragma once
 
 #include <pybind11/pybind11.h>
@@ -30,66 +33,31 @@
 namespace glassheap::bindings {
 
 namespace py = pybind11;
-using HeapClass = py::class_<Heap>;
-using SharedHeapClass = py::class_<SharedHeap, Heap>;
 
-// Each adds its part to the module, or to the type Heap.
+// Each adds its part to the module, or to the type Heap or SharedHeap.
 void add_registry(py::module_& module);
-HeapClass add_heap(py::module_& module);
-void add_reports(HeapClass& type);
-void add_batches(HeapClass& type);
-void add_hot_methods(py::handle heap_type);
+void add_heap(py::module_& module);
+void add_reports(PyTypeObject* type);
+void add_batches(PyTypeObject* type);
+void add_hot_methods(PyTypeObject* type);
 void add_policies(py::module_& module);
-SharedHeapClass add_shared_heap(py::module_& module);
-void add_shared_images(py::module_& module, SharedHeapClass& type);
+void add_shared_heap(py::module_& module);
+void add_shared_images(py::module_& module, PyTypeObject* type);
 void add_block(py::module_& module);
-void add_views(py::module_& module);
+void add_views();
 void add_player(py::module_& module);
 void add_numpy(py::module_& module);
 
-// Gives the public functions that the type or module has by now a sentence for wrong arguments.
-void explain_wrong_arguments(py::handle scope);
-
-// The C++ heap in a Python Heap. Null, with a TypeError set, if its __init__ was never called.
-Heap* heap_of(PyObject* self) noexcept;
-
-// The self of a method that pybind11 calls. For Heap&, pybind11 would allocate uninitialised bytes
-// if __init__ was never called; this raises TypeError for such an object, and for one of another
-// type.
-class OpenHeap {
- public:
-  Heap* operator->() const { return heap_; }
-  Heap& operator*() const { return *heap_; }
-
-  [[nodiscard]] py::handle object() const { return object_; }
-
-  // False if `object` is no Heap; throws if its __init__ was never called.
-  bool load(py::handle object) {
-    if (!py::isinstance<Heap>(object)) return false;
-    heap_ = heap_of(object.ptr());
-    if (heap_ == nullptr) throw py::error_already_set();
-    object_ = object;
-    return true;
-  }
-
- private:
-  Heap* heap_ = nullptr;
-  py::handle object_;
-};
-
-// The heap in `object`; throws TypeError if it is no open Heap.
-inline Heap* require_heap(py::handle object) {
-  OpenHeap heap;
-  if (!heap.load(object)) throw py::type_error("a Heap is needed here.");
-  return &*heap;
-}
+// Sets the TypeError for an instance whose __init__ was never called.
+void set_never_opened(PyObject* instance) noexcept;
 
 // A collected Block frees its memory (owner), drops one of several references to it (shared_ref), or
 // does nothing (borrowed).
 enum class Ownership : std::uint8_t { owner, shared_ref, borrowed };
 
-// New references; null with an exception set.
-PyObject* make_block(py::object heap, const Handle& handle, Ownership ownership = Ownership::owner);
+// New references; null with an exception set. The heap is a Heap that was opened.
+PyObject* make_block(py::object heap, const Handle& handle,
+                     Ownership ownership = Ownership::owner) noexcept;
 PyObject* make_view(py::object heap, Address payload, py::object given);
 PyObject* make_region_view(py::object heap);
 
@@ -100,9 +68,3 @@ PyObject* free_block(PyObject* heap, PyObject* block);
 PyObject* view_block(PyObject* heap, PyObject* block);
 
 }  // namespace glassheap::bindings
-
-template <>
-struct pybind11::detail::type_caster<glassheap::bindings::OpenHeap> {
-  PYBIND11_TYPE_CASTER(glassheap::bindings::OpenHeap, const_name("glassheap._core.Heap"));
-  bool load(handle source, bool /*convert*/) { return value.load(source); }
-};

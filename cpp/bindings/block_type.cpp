@@ -2,6 +2,7 @@
 
 #include <atomic>
 
+#include "arguments.hpp"
 #include "export.hpp"
 #include "raise.hpp"
 #include "registry.hpp"
@@ -12,7 +13,7 @@ namespace {
 class BlockObject {
  public:
   BlockObject(py::object owner, const Handle& handle, Ownership ownership)
-      : heap(heap_of(owner.ptr())),
+      : heap(value_in<Heap>(owner.ptr())),
         owner_(std::move(owner)),
         handle_(handle),
         ownership_(ownership) {}
@@ -43,8 +44,14 @@ class BlockObject {
 
   // Makes this one of several references to the block.
   void share() {
-    if (ownership_ != Ownership::shared_ref) add_ref();
-    ownership_ = Ownership::shared_ref;
+    const Ownership before = ownership_.exchange(Ownership::shared_ref);
+    if (before == Ownership::shared_ref) return;
+    try {
+      add_ref();
+    } catch (...) {
+      ownership_ = before;
+      throw;
+    }
   }
   [[nodiscard]] bool is_shared() const { return ownership_ == Ownership::shared_ref; }
   // Counts one reference more.
@@ -78,43 +85,169 @@ class BlockObject {
 
   py::object owner_;
   Handle handle_;
-  Ownership ownership_;
-  std::atomic<bool> freed_{false};  // without the GIL, two threads may free one Block
+  std::atomic<Ownership> ownership_;  // without the GIL, two threads may share or free one Block
+  std::atomic<bool> freed_{false};
 };
 
-BlockObject& share(BlockObject& block) {
-  block.share();
-  return block;
+// --- Properties. -------------------------------------------------------------------------------
+
+py::object owner(const BlockObject& block) { return block.owner(); }
+Address block_address(const BlockObject& block) { return block.handle().address; }
+Size block_size(const BlockObject& block) { return block.handle().size; }
+std::uint16_t serial(const BlockObject& block) { return block.handle().serial; }
+std::uint64_t epoch(const BlockObject& block) { return block.handle().epoch; }
+bool is_live(const BlockObject& block) { return block.is_live(); }
+bool is_shared(const BlockObject& block) { return block.is_shared(); }
+
+std::array block_properties = {
+    property<owner>("heap", "The Heap of the block."),
+    property<block_address>("address",
+                            "The address of the payload, as malloc would have returned it."),
+    property<block_size>("size", "The bytes asked for."),
+    property<serial>("serial", "The allocation number in its heap, modulo 65,536."),
+    property<epoch>("_epoch", "The number of resets of its heap before it was allocated."),
+    property<is_live>("live", "True if the memory still belongs to this block. O(log n)."),
+    property<is_shared>("shared", "True if share() was called."),
+};
+
+// --- Giving the memory back, and sharing it. ---------------------------------------------------
+
+constexpr const char block_free_doc[] = R"(free($self)
+--
+
+Give the memory back.
+
+As long as Heap.free. Raises StaleHandle if and only if it was given back before,
+BufferError while a view of it lives; what Heap.free raises for overwritten bytes;
+HeapDamaged, HeapClosed.)";
+
+void free(BlockObject& block) { block.free(); }
+
+constexpr const char share_doc[] = R"(share($self)
+--
+
+Make this Block one of several references to its memory, and return it.
+
+For a block of a SharedHeap only. From then on free(), the end of a with statement and
+collection drop the reference; the last one, in whatever process, frees the memory. A
+pickled copy is a further reference, held by the process that opens it. References of a
+process that died are dropped by SharedHeap.reap(). O(log n), and a search of at most 4096
+references.
+
+Raises TypeError if and only if its heap is not shared, StaleHandle if the memory was given
+back before, HeapError if 4096 blocks are held already; HeapDamaged, HeapClosed.)";
+
+py::handle share(py::handle self) {
+  require_value<BlockObject>(self.ptr()).share();
+  return self;
 }
 
-py::str represent(const BlockObject& block) {
+constexpr const char send_doc[] = R"(_send($self)
+--
+
+Add a reference, for a copy that is on its way.)";
+
+void send(BlockObject& block) { block.add_ref(); }
+
+constexpr const char block_enter_doc[] = R"(__enter__($self)
+--
+
+Return the block itself, which the end of the with statement frees.)";
+
+py::handle enter_block(py::handle self) { return self; }
+
+constexpr const char block_exit_doc[] = R"(__exit__($self, kind, error, traceback, /)
+--
+
+Free the block, unless free() was called. Raises what free raises.)";
+
+void exit_block(BlockObject& block, py::handle /*kind*/, py::handle /*error*/,
+                py::handle /*traceback*/) {
+  block.exit();
+}
+
+// --- Its bytes by index and by slice, as in a bytearray. ---------------------------------------
+
+constexpr const char block_len_doc[] = R"(__len__($self)
+--
+
+Return the bytes asked for.)";
+
+constexpr const char get_item_doc[] = R"(__getitem__($self, key, /)
+--
+
+Return the byte at an index, or a copy of the bytes of a slice.
+
+Raises IndexError if and only if the index is out of range, TypeError for a key of another
+type, and what Heap.view raises.)";
+
+void require_key(py::handle key) {
+  if (PyIndex_Check(key.ptr()) != 0 || PySlice_Check(key.ptr())) return;
+  throw py::type_error("a key of a Block must be a whole number or a slice, not " +
+                       std::string(Py_TYPE(key.ptr())->tp_name) + ".");
+}
+
+py::object get_item(py::handle self, py::handle key) {
+  require_key(key);
+  const py::memoryview view(py::reinterpret_borrow<py::object>(self));
+  py::object item = view[key];
+  if (!py::isinstance<py::memoryview>(item)) return item;
+  return owned(PyBytes_FromObject(item.ptr()));
+}
+
+constexpr const char set_item_doc[] = R"(__setitem__($self, key, value, /)
+--
+
+Write a byte at an index, or the bytes of a slice, from an object with a buffer.
+
+Raises IndexError if and only if the index is out of range, ValueError for another number of
+bytes or no byte, TypeError for a key or value of another type, and what Heap.view raises.)";
+
+void require_byte(py::handle value) {
+  BoundedInt byte;
+  if (!read_bounded_int(value.ptr(), "a byte", byte)) throw py::error_already_set();
+  if (byte.negative || byte.value > 0xFF) throw py::value_error("a byte is from 0 to 255.");
+}
+
+void set_item(py::handle self, py::handle key, py::handle value) {
+  require_key(key);
+  if (PyIndex_Check(key.ptr()) != 0)
+    require_byte(value);
+  else
+    require_buffer(value, "the value of a slice");
+  py::memoryview view(py::reinterpret_borrow<py::object>(self));
+  view[key] = value;
+}
+
+constexpr const char block_repr_doc[] = R"(__repr__($self)
+--
+
+Return size, address, serial and state in angle brackets. O(log n).)";
+
+py::str represent_block(const BlockObject& block) {
   const Handle& handle = block.handle();
   const char* const state = block.is_live() ? "" : ", stale";
   return py::str("<Block of {} bytes at {:#x}, serial {}{}>")
       .format(handle.size, handle.address, handle.serial, state);
 }
 
-// --- Its bytes by index and by slice, as in a bytearray. ---------------------------------------
-
-py::object get_item(const py::object& self, const py::object& key) {
-  const py::memoryview view(self);
-  py::object item = view[key];
-  if (!py::isinstance<py::memoryview>(item)) return item;
-  auto copy = py::reinterpret_steal<py::object>(PyBytes_FromObject(item.ptr()));
-  if (!copy) throw py::error_already_set();
-  return copy;
-}
-
-void set_item(const py::object& self, const py::object& key, const py::object& value) {
-  py::memoryview view(self);
-  view[key] = value;
-}
+std::array block_methods = {
+    method<block_free_doc, free>(),
+    method<share_doc, share>(),
+    method<send_doc, send>(),
+    method<block_enter_doc, enter_block>(),
+    method<block_exit_doc, exit_block>(),
+    method<block_len_doc, block_size>(),
+    method<get_item_doc, get_item>(),
+    method<set_item_doc, set_item>(),
+    method<block_repr_doc, represent_block>(),
+};
 
 // --- In the place of its address. --------------------------------------------------------------
 
-// A Block passed to another heap than its own: sets ForeignPointer, and returns false.
-bool require_owner(const BlockObject& block, PyObject* heap) {
-  if (block.owner().ptr() == heap) return true;
+// Throws ForeignPointer for a Block passed to another heap than its own.
+void require_owner(const BlockObject& block, PyObject* heap) {
+  if (block.owner().ptr() == heap) return;
   const Address address = block.handle().address;
   const auto sentence =
       py::str("the Block at {:#x} belongs to another heap: use block.heap, or block.free().")
@@ -122,94 +255,49 @@ bool require_owner(const BlockObject& block, PyObject* heap) {
   const py::object error = error_class("ForeignPointer")(sentence);
   error.attr("address") = address;
   PyErr_SetObject(py::type::of(error).ptr(), error.ptr());
-  return false;
+  throw py::error_already_set();
 }
-
-using BlockClass = py::class_<BlockObject>;
 
 constexpr const char* block_doc = R"(Memory that frees itself; made by Heap.alloc.
 
-The buffer protocol gives exactly the bytes asked for, writable: memoryview(block), bytes(block).
-block[0] is a byte and block[:4] a copy of four; block[:4] = b"four" writes them.
-The memory is given back when a with statement over the block ends, by free(), or when the block is
-collected. A block whose memory was freed by its address, or whose heap was reset, is stale: its
-uses raise StaleHandle, also after the address was handed out again, because the serial then
+The buffer protocol gives exactly the bytes asked for, writable: memoryview(block),
+bytes(block). block[0] is a byte and block[:4] a copy of four; block[:4] = b"four" writes them.
+The memory is given back when a with statement over the block ends, by free(), or when the block
+is collected. A block whose memory was freed by its address, or whose heap was reset, is stale:
+its uses raise StaleHandle, also after the address was handed out again, because the serial then
 differs.)";
-
-void add_properties(BlockClass& type) {
-  type.def_property_readonly(
-          "heap", [](const BlockObject& block) { return block.owner(); }, "The Heap of the block.")
-      .def_property_readonly(
-          "address", [](const BlockObject& block) { return block.handle().address; },
-          "The address of the payload, as malloc would have returned it.")
-      .def_property_readonly(
-          "size", [](const BlockObject& block) { return block.handle().size; }, "Bytes asked for.")
-      .def_property_readonly(
-          "serial", [](const BlockObject& block) { return block.handle().serial; },
-          "The allocation number in its heap, modulo 65,536.")
-      .def_property_readonly("_epoch",
-                             [](const BlockObject& block) { return block.handle().epoch; })
-      .def_property_readonly("live", &BlockObject::is_live,
-                             "True if the memory still belongs to this block.")
-      .def_property_readonly("shared", &BlockObject::is_shared, "True if share() was called.");
-}
-
-void add_methods(BlockClass& type) {
-  type.def("free", &BlockObject::free, R"(Give the memory back.
-
-Raises StaleHandle if it was given back before, BufferError while a view of it lives, BadMagic,
-HeaderCorrupted or FreeListCorrupted as Heap.free does, HeapDamaged, HeapClosed.)")
-      .def("share", &share, py::return_value_policy::reference,
-           R"(Make this Block one of several references to its memory, and return it.
-
-For a block of a SharedHeap only. From then on free(), the end of a with statement and collection
-drop the reference; the last one, in whatever process, frees the memory. A pickled copy is a further
-reference, held by the process that opens it. References of a process that died are dropped by
-SharedHeap.reap().
-
-Raises StaleHandle, TypeError for a block of another kind of heap, HeapError if 4096 blocks are held
-already, HeapDamaged, HeapClosed.)")
-      .def("_send", &BlockObject::add_ref, "Add a reference, for a copy that is on its way.")
-      .def("__enter__", [](py::object self) { return self; })
-      .def("__exit__", [](BlockObject& block, const py::args&) { block.exit(); })
-      .def("__getitem__", &get_item)
-      .def("__setitem__", &set_item)
-      .def("__len__", [](const BlockObject& block) { return block.handle().size; })
-      .def("__repr__", &represent);
-}
 
 }  // namespace
 
-PyObject* make_block(py::object heap, const Handle& handle, Ownership ownership) {
-  return py::cast(std::make_unique<BlockObject>(std::move(heap), handle, ownership))
-      .release()
-      .ptr();
-}
-
-bool is_block(PyObject* object) { return py::isinstance<BlockObject>(object); }
-
-PyObject* free_block(PyObject* heap, PyObject* block) try {
-  auto& freed = py::cast<BlockObject&>(py::handle(block));
-  if (!require_owner(freed, heap)) return nullptr;
-  freed.free();
-  Py_RETURN_NONE;
-} catch (py::error_already_set& error) {
-  error.restore();
+PyObject* make_block(py::object heap, const Handle& handle, Ownership ownership) noexcept try {
+  return make_instance(std::make_unique<BlockObject>(std::move(heap), handle, ownership));
+} catch (...) {
+  set_current_exception();
   return nullptr;
 }
 
-PyObject* view_block(PyObject* heap, PyObject* block) try {
-  if (!require_owner(py::cast<const BlockObject&>(py::handle(block)), heap)) return nullptr;
-  return PyMemoryView_FromObject(block);
-} catch (py::error_already_set& error) {
-  error.restore();
-  return nullptr;
+bool is_block(PyObject* object) { return is_instance<BlockObject>(object); }
+
+PyObject* free_block(PyObject* heap, PyObject* block) {
+  return guarded([&] {
+    auto& freed = require_value<BlockObject>(block);
+    require_owner(freed, heap);
+    freed.free();
+  });
+}
+
+PyObject* view_block(PyObject* heap, PyObject* block) {
+  return guarded([&] {
+    require_owner(require_value<BlockObject>(block), heap);
+    return owned(PyMemoryView_FromObject(block));
+  });
 }
 
 void add_block(py::module_& module) {
-  BlockClass type(module, "Block", exporting<BlockObject>(), py::is_final(), block_doc);
-  add_properties(type);
-  add_methods(type);
+  PyTypeObject* const type = make_exporter<BlockObject>("glassheap.Block", block_doc);
+  add_methods(type, block_methods);
+  add_properties(type, block_properties);
+  module.attr("Block") = py::handle(reinterpret_cast<PyObject*>(type));
 }
 
 }  // namespace glassheap::bindings

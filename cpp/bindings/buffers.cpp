@@ -14,7 +14,7 @@ void release(void* buffer) {
   delete held;
 }
 
-[[noreturn]] void refuse(const py::object& object) {
+[[noreturn]] void refuse(py::handle object) {
   const auto type = std::string(py::str(py::type::of(object).attr("__name__")));
   if (PyObject_CheckBuffer(object.ptr()) == 0)
     throw py::type_error("a heap needs an object with a buffer, and " + type + " has none.");
@@ -25,7 +25,7 @@ void release(void* buffer) {
 
 }  // namespace
 
-BorrowedBuffer borrow(const py::object& object) {
+BorrowedBuffer borrow(py::handle object) {
   auto held = std::make_unique<Py_buffer>();
   if (PyObject_GetBuffer(object.ptr(), held.get(), PyBUF_WRITABLE | PyBUF_ANY_CONTIGUOUS) != 0) {
     if (PyErr_ExceptionMatches(PyExc_ValueError) != 0) throw py::error_already_set();  // released
@@ -36,7 +36,7 @@ BorrowedBuffer borrow(const py::object& object) {
   return {bytes, std::shared_ptr<void>(held.release(), release)};
 }
 
-SegmentLocation location_in(const py::object& buffer) {
+SegmentLocation location_in(py::handle buffer) {
   const BorrowedBuffer borrowed = borrow(buffer);
   if (reinterpret_cast<Address>(borrowed.bytes.data()) % 64 != 0)
     throw py::value_error("bytes that processes share begin at a multiple of 64, as in an mmap.");

@@ -15,10 +15,10 @@ struct BorrowedBuffer {
 
 // Throws TypeError if the object has no buffer, BufferError if its bytes are read-only or not
 // contiguous, ValueError if it was released.
-BorrowedBuffer borrow(const py::object& object);
+BorrowedBuffer borrow(py::handle object);
 
 // The buffer as the location of a shared heap. Throws ValueError if it does not begin at a multiple of
 // 64, and as borrow() does.
-SegmentLocation location_in(const py::object& buffer);
+SegmentLocation location_in(py::handle buffer);
 
 }  // namespace glassheap::bindings

@@ -1,19 +1,17 @@
 // export.hpp: the buffer protocol, for a class that pins a block while its bytes are exported.
 //
-// pybind11's own def_buffer has no hook for the release of a buffer; so the two slots are set by
-// hand. The class has `heap`, `given`, pin(Pinned&, Fault&) and readonly().
+// The class has `heap`, `given`, pin(Pinned&, Fault&) and readonly().
 #pragma once
 
+#include "functions.hpp"
 #include "raise.hpp"
 
 namespace glassheap::bindings {
 
 template <typename Exporter>
-int get_buffer(PyObject* self, Py_buffer* buffer, int flags) noexcept try {
-  auto& exporter = py::cast<Exporter&>(py::handle(self));
+int fill_buffer(PyObject* self, Exporter& exporter, Py_buffer* buffer, int flags) {
   Heap::Pinned pinned;
   Fault fault;
-  buffer->obj = nullptr;
   if (!exporter.pin(pinned, fault)) {
     set_error(fault, exporter.given.ptr());
     return -1;
@@ -25,32 +23,39 @@ int get_buffer(PyObject* self, Py_buffer* buffer, int flags) noexcept try {
   }
   buffer->internal = reinterpret_cast<void*>(pinned.payload);  // for release_buffer
   return 0;
-} catch (const std::exception& error) {
-  PyErr_SetString(PyExc_MemoryError, error.what());
+}
+
+template <typename Exporter>
+int get_buffer(PyObject* self, Py_buffer* buffer, int flags) noexcept try {
+  buffer->obj = nullptr;
+  return fill_buffer(self, *value_in<Exporter>(self), buffer, flags);
+} catch (...) {
+  set_current_exception();
   return -1;
 }
 
 template <typename Exporter>
 void release_buffer(PyObject* self, Py_buffer* buffer) noexcept {
-  const auto& exporter = py::cast<const Exporter&>(py::handle(self));
-  exporter.heap->unpin(reinterpret_cast<Offset>(buffer->internal));
+  value_in<Exporter>(self)->heap->unpin(reinterpret_cast<Offset>(buffer->internal));
 }
 
-// Instances are made in C++ only: one made by Python would have no C++ object in it.
-inline PyObject* refuse_new(PyTypeObject* type, PyObject* /*args*/, PyObject* /*kwargs*/) {
+// Instances are made in C++ only: one made by Python would have no value.
+inline PyObject* refuse_new(PyTypeObject* type, PyObject* /*arguments*/, PyObject* /*names*/) {
   PyErr_Format(PyExc_TypeError, "a %s is not made by calling its class: a Heap makes it.",
-               type->tp_name);
+               short_name(type));
   return nullptr;
 }
 
+// Makes the type of an exporter. It has no __new__, which help() would offer.
 template <typename Exporter>
-py::custom_type_setup exporting() {
-  return py::custom_type_setup([](PyHeapTypeObject* type) {
-    type->ht_type.tp_new = refuse_new;
-    type->as_buffer.bf_getbuffer = get_buffer<Exporter>;
-    type->as_buffer.bf_releasebuffer = release_buffer<Exporter>;
-    type->ht_type.tp_as_buffer = &type->as_buffer;
-  });
+PyTypeObject* make_exporter(const char* name, const char* doc) {
+  PyTypeObject* const type =
+      make_type<Exporter>(name, doc, 0,
+                          {{Py_bf_getbuffer, reinterpret_cast<void*>(get_buffer<Exporter>)},
+                           {Py_bf_releasebuffer, reinterpret_cast<void*>(release_buffer<Exporter>)},
+                           {Py_tp_new, reinterpret_cast<void*>(refuse_new)}});
+  py::delattr(reinterpret_cast<PyObject*>(type), "__new__");
+  return type;
 }
 
 }  // namespace glassheap::bindings

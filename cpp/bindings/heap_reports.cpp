@@ -1,8 +1,7 @@
 // heap_reports.cpp: Heap: lists of blocks, findings, the cause of a shortage, statistics.
 
-#include <pybind11/stl.h>
-
 #include "arguments.hpp"
+#include "functions.hpp"
 #include "raise.hpp"
 #include "registry.hpp"
 
@@ -11,10 +10,20 @@ namespace {
 
 // --- Lists of records. -------------------------------------------------------------------------
 
-py::list free_list(OpenHeap heap) {
+constexpr const char free_list_doc[] = R"(free_list($self)
+--
+
+Return the free blocks in list order, as FreeBlock(address, size).
+
+address is the node's: the first byte of the free block; size is the payload that the node
+offers, in bytes. In a damaged heap the list ends at the first broken node. O(n).
+
+Raises HeapClosed.)";
+
+py::list free_list(Heap& heap) {
   const RecordMaker record("FreeBlock");
   py::list list;
-  for (const FreeBlock& block : checked([&](Fault& fault) { return heap->free_list(fault); }))
+  for (const FreeBlock& block : checked([&](Fault& fault) { return heap.free_list(fault); }))
     list.append(record(py::make_tuple(block.address, block.size)));
   return list;
 }
@@ -24,10 +33,19 @@ py::object as_record(const RecordMaker& record, const BlockInfo& info) {
       py::make_tuple(info.start, info.address, info.size, info.extent, info.live, info.serial));
 }
 
-py::list walk(OpenHeap heap) {
+constexpr const char walk_doc[] = R"(walk($self)
+--
+
+Return every block, live and free, in address order, as BlockInfo.
+
+The extents, in bytes, add up to the region, whatever state the bytes are in. O(n).
+
+Raises HeapClosed.)";
+
+py::list walk(Heap& heap) {
   const RecordMaker record("BlockInfo");
   py::list list;
-  for (const BlockInfo& info : checked([&](Fault& fault) { return heap->walk(fault); }))
+  for (const BlockInfo& info : checked([&](Fault& fault) { return heap.walk(fault); }))
     list.append(as_record(record, info));
   return list;
 }
@@ -43,10 +61,22 @@ Findings findings_of(Heap& heap) {
   return findings;
 }
 
-py::list check(OpenHeap heap) {
+constexpr const char check_doc[] = R"(check($self)
+--
+
+Verify every rule of the heap, and return each violation, as a Finding.
+
+Headers: magic, size, seal. Nodes: size, next, prev, head. Neighbours, coverage, counters.
+With checks='debug' redzones and the fill of free memory, every byte. A finding's culprit is
+the live block that most likely wrote there. An empty list means a sound heap; anything else
+makes the heap damaged. The GIL is released. O(n log n), in a debug heap O(size).
+
+Raises HeapClosed.)";
+
+py::list check(Heap& heap) {
   const RecordMaker record("Finding");
   py::list list;
-  for (const auto& [broken, culprit, text] : findings_of(*heap)) {
+  for (const auto& [broken, culprit, text] : findings_of(heap)) {
     const py::object finding = record(py::make_tuple(name_of(broken.kind), name_of(broken.rule),
                                                      broken.offset, broken.expected, broken.found));
     finding.attr("_sentence") = text;
@@ -56,57 +86,57 @@ py::list check(OpenHeap heap) {
   return list;
 }
 
-void add_lists(HeapClass& type) {
-  type.def("free_list", &free_list,
-           R"(Return the free blocks in list order, as FreeBlock(address, size).
-
-address is the node's: the first byte of the free block; size is the payload that the node offers,
-in bytes. In a damaged heap the list ends at the first broken node. O(n). Raises HeapClosed.)")
-      .def("walk", &walk, R"(Return every block, live and free, in address order, as BlockInfo.
-
-The extents add up to the region, whatever state the bytes are in. O(n). Raises HeapClosed.)")
-      .def("check", &check,
-           R"(Verify every rule of the heap, and return each violation, as a Finding.
-
-Headers: magic, size, seal. Nodes: size, next, prev, head. Neighbours, coverage, counters. With
-checks='debug' redzones and the fill of free memory, every byte. A finding's culprit is the live
-block that most likely wrote there. An empty list means a sound heap; anything else makes the heap
-damaged. O(n log n), in a debug heap O(size). Raises HeapClosed.)");
-}
-
 // --- OutOfMemory. ------------------------------------------------------------------------------
 
 // The nearest number for one that does not fit in 64 bits.
-Size clamped(const py::object& requested) {
+Size clamped(py::handle requested) {
   BoundedInt size;
   if (!read_bounded_int(requested.ptr(), "requested", size)) throw py::error_already_set();
   return size.value;
 }
 
-std::string explain(OpenHeap heap, const py::object& requested, Size available, Size largest,
-                    Size free_blocks, Size align) {
-  const Fault shortage{.kind = FaultKind::out_of_memory,
-                       .argument = clamped(requested),
-                       .shortage = {available, largest, free_blocks, align}};
+constexpr const char explain_doc[] =
+    R"(_explain($self, requested, available, largest, free_blocks, align, /)
+--
+
+Return the message of an OutOfMemory, from its attributes.)";
+
+std::string explain(Heap& heap, py::handle requested, py::handle available, py::handle largest,
+                    py::handle free_blocks, py::handle align) {
+  const Fault shortage{
+      .kind = FaultKind::out_of_memory,
+      .argument = clamped(requested),
+      .shortage = {require_number(available, "available"), require_number(largest, "largest"),
+                   require_number(free_blocks, "free_blocks"), require_number(align, "align")}};
   const py::gil_scoped_release gil_released;
-  return heap->explain(shortage);
+  return heap.explain(shortage);
 }
 
-double index_of_fragmentation(const py::object& requested, Size available, Size free_blocks) {
-  return fragmentation_index(clamped(requested), available, free_blocks);
-}
+constexpr const char index_doc[] = R"(_fragmentation_index(requested, available, free_blocks, /)
+--
 
-void add_shortages(HeapClass& type) {
-  type.def("_explain", &explain, "Return the message of an OutOfMemory, from its attributes.")
-      .def_static("_fragmentation_index", &index_of_fragmentation,
-                  "Return the fragmentation_index of an OutOfMemory, from its attributes.");
+Return the fragmentation_index of an OutOfMemory, from its attributes.)";
+
+double index_of_fragmentation(py::handle requested, py::handle available, py::handle free_blocks) {
+  return fragmentation_index(clamped(requested), require_number(available, "available"),
+                             require_number(free_blocks, "free_blocks"));
 }
 
 // --- Statistics. -------------------------------------------------------------------------------
 
-py::object stats(OpenHeap heap) {
+constexpr const char stats_doc[] = R"(stats($self)
+--
+
+Return a HeapStats, whose sizes are in bytes.
+
+Takes as long as largest_free(), at most O(n); in buddy and sequential_fit, where free
+blocks may touch, also O(1) for each free block behind the last live one.
+
+Raises HeapClosed.)";
+
+py::object stats(Heap& heap) {
   using py::literals::operator""_a;
-  const Stats s = checked([&](Fault& fault) { return heap->stats(fault); });
+  const Stats s = checked([&](Fault& fault) { return heap.stats(fault); });
   return record_type("HeapStats")(
       "size"_a = s.size, "live_blocks"_a = s.live_blocks, "free_blocks"_a = s.free_blocks,
       "requested"_a = s.requested, "used"_a = s.used, "available"_a = s.available,
@@ -116,92 +146,136 @@ py::object stats(OpenHeap heap) {
       "recovered"_a = s.recovered, "external_fragmentation"_a = s.external_fragmentation());
 }
 
-Size available_memory(OpenHeap heap) {
-  return checked([&](Fault& fault) { return heap->available_memory(fault); });
+constexpr const char available_memory_doc[] = R"(available_memory($self)
+--
+
+Return the sum of the sizes in the free list, in bytes.
+
+O(1), and in a debug heap with headers O(n). Raises HeapClosed.)";
+
+Size available_memory(Heap& heap) {
+  return checked([&](Fault& fault) { return heap.available_memory(fault); });
 }
 
-Size largest_free(OpenHeap heap) {
-  return checked([&](Fault& fault) { return heap->largest_free(fault); });
+constexpr const char largest_free_doc[] = R"(largest_free($self)
+--
+
+Return the largest size that malloc can serve, in bytes; 0 also if there is none.
+
+O(1) in first_fit and next_fit, O(log n) in best_fit and worst_fit; O(n) in the blocks of
+the highest bin that has any in segregated_fit, tlsf and buddy, and in all free blocks in
+sequential_fit.
+
+Raises HeapClosed.)";
+
+Size largest_free(Heap& heap) {
+  return checked([&](Fault& fault) { return heap.largest_free(fault); });
 }
 
-Size own_memory(OpenHeap heap) {
-  return checked([&](Fault& fault) { return heap->own_memory(fault); });
+constexpr const char own_memory_doc[] = R"(own_memory($self)
+--
+
+Return the bytes that the heap takes outside its region: block map, index, and itself.
+
+O(1). Raises HeapClosed.)";
+
+Size own_memory(Heap& heap) {
+  return checked([&](Fault& fault) { return heap.own_memory(fault); });
 }
 
-void print_free_list(OpenHeap heap, const py::object& file) {
+constexpr const char print_free_list_doc[] = R"(print_free_list($self, file=None)
+--
+
+Print the sizes in list order, in bytes, on one line: Free(112)->Free(3824).
+
+To file, or standard output. Without a free block it prints (none). O(n). Raises HeapClosed.)";
+
+void print_free_list(Heap& heap, py::handle file) {
   using py::literals::operator""_a;
-  py::print(checked([&](Fault& fault) { return heap->free_list_line(fault); }), "file"_a = file);
-}
-
-void add_statistics(HeapClass& type) {
-  type.def("stats", &stats, R"(Return a HeapStats.
-
-Takes as long as largest_free(), at most O(n); in buddy and sequential_fit, where free blocks may
-touch, also O(1) for each free block behind the last live one. Raises HeapClosed.)")
-      .def("available_memory", &available_memory,
-           "Return the sum of the sizes in the free list, in bytes. O(1). Raises HeapClosed.")
-      .def("largest_free", &largest_free,
-           R"(Return the largest size that malloc can serve, in bytes; 0 also if there is none.
-
-O(1) in first_fit and next_fit, O(log n) in best_fit and worst_fit; O(n) in the blocks of the
-highest bin that has any in segregated_fit, tlsf and buddy, and in all free blocks in
-sequential_fit. Raises HeapClosed.)")
-      .def("own_memory", &own_memory,
-           R"(Return the bytes that the heap takes outside its region: block map, index, and itself.
-
-O(1). Raises HeapClosed.)")
-      .def("print_free_list", &print_free_list, py::arg("file") = py::none(),
-           R"(Print the sizes in list order on one line: Free(112)->Free(3824).
-
-To file, or standard output. Without a free block it prints (none). Raises HeapClosed.)");
+  const py::object target = file ? py::reinterpret_borrow<py::object>(file) : py::none();
+  py::print(checked([&](Fault& fault) { return heap.free_list_line(fault); }), "file"_a = target);
 }
 
 // --- len(), in, iter() and repr(). -------------------------------------------------------------
 
-Size live_blocks(OpenHeap heap) {
-  return checked([&](Fault& fault) { return heap->live_blocks(fault); });
+constexpr const char heap_len_doc[] = R"(__len__($self)
+--
+
+Return the number of live blocks. O(1). Raises HeapClosed.)";
+
+Size live_blocks(Heap& heap) {
+  return checked([&](Fault& fault) { return heap.live_blocks(fault); });
 }
 
-py::iterator iterate(OpenHeap heap) {
+constexpr const char bool_doc[] = R"(__bool__($self)
+--
+
+Return True, also for a heap without a live block.)";
+
+bool is_true(py::handle /*self*/) { return true; }
+
+constexpr const char iter_doc[] = R"(__iter__($self)
+--
+
+Return an iterator over the payload addresses of the blocks that are live now.
+
+They are in ascending order. O(n). Raises HeapClosed.)";
+
+py::iterator iterate(Heap& heap) {
   py::list addresses;
-  for (const BlockInfo& info : checked([&](Fault& fault) { return heap->walk(fault); })) {
+  for (const BlockInfo& info : checked([&](Fault& fault) { return heap.walk(fault); })) {
     if (info.live) addresses.append(info.address);
   }
   return py::iter(addresses);
 }
 
-bool contains(OpenHeap heap, const py::object& candidate) {
-  std::uint64_t address = 0;
+constexpr const char contains_doc[] = R"(__contains__($self, candidate, /)
+--
+
+Return True if and only if candidate is the payload address of a live block.
+
+O(log n). Raises HeapClosed.)";
+
+bool contains(Heap& heap, py::handle candidate) {
   if (!PyIndex_Check(candidate.ptr())) return false;
-  if (!read_address(candidate.ptr(), address)) throw py::error_already_set();
-  return checked([&](Fault& fault) { return heap->contains(address, fault); });
+  const std::uint64_t address = require_address(candidate);
+  return checked([&](Fault& fault) { return heap.contains(address, fault); });
 }
 
-py::str represent(OpenHeap heap) {
-  const Options& options = heap->options();
+constexpr const char heap_repr_doc[] = R"(__repr__($self)
+--
+
+Return size, place, policy and state in angle brackets. Takes as long as stats().)";
+
+py::str represent_heap(Heap& heap) {
+  const Options& options = heap.options();
   Fault closed;
-  const Stats s = heap->stats(closed);
-  if (closed) return py::str("<Heap of {} bytes, {}, closed>").format(heap->size(), options.policy);
+  const Stats s = heap.stats(closed);
+  if (closed) return py::str("<Heap of {} bytes, {}, closed>").format(heap.size(), options.policy);
   return py::str("<Heap of {} bytes at {:#x}, {}: {} live, {} free, {} bytes available>")
-      .format(heap->size(), heap->base(), options.policy, s.live_blocks, s.free_blocks,
-              s.available);
+      .format(heap.size(), heap.base(), options.policy, s.live_blocks, s.free_blocks, s.available);
 }
 
-void add_protocols(HeapClass& type) {
-  type.def("__len__", &live_blocks)
-      .def("__bool__", [](OpenHeap) { return true; })
-      .def("__contains__", &contains)
-      .def("__iter__", &iterate)
-      .def("__repr__", &represent);
-}
+std::array report_methods = {
+    method<free_list_doc, free_list>(),
+    method<walk_doc, walk>(),
+    method<check_doc, check>(),
+    method<explain_doc, explain>(),
+    static_method<index_doc, index_of_fragmentation>(),
+    method<stats_doc, stats>(),
+    method<available_memory_doc, available_memory>(),
+    method<largest_free_doc, largest_free>(),
+    method<own_memory_doc, own_memory>(),
+    method<print_free_list_doc, print_free_list>(),
+    method<heap_len_doc, live_blocks>(),
+    method<bool_doc, is_true>(),
+    method<iter_doc, iterate>(),
+    method<contains_doc, contains>(),
+    method<heap_repr_doc, represent_heap>(),
+};
 
 }  // namespace
 
-void add_reports(HeapClass& type) {
-  add_lists(type);
-  add_shortages(type);
-  add_statistics(type);
-  add_protocols(type);
-}
+void add_reports(PyTypeObject* type) { add_methods(type, report_methods); }
 
 }  // namespace glassheap::bindings

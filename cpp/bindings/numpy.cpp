@@ -16,6 +16,7 @@
 #include <array>
 #include <cstring>
 
+#include "functions.hpp"
 #include "raise.hpp"
 
 namespace glassheap::bindings {
@@ -91,49 +92,47 @@ void delete_handler(PyObject* capsule) {
   Py_XDECREF(static_cast<PyObject*>(PyCapsule_GetContext(capsule)));
 }
 
-// A new capsule; null, with an exception set, if `object` is no Heap, or a closed one.
-PyObject* make_handler(PyObject* /*module*/, PyObject* object) {
-  if (!py::isinstance<Heap>(object))
-    return PyErr_Format(PyExc_TypeError, "NumPy's memory can come from a Heap, not from %R.",
-                        object);
-  Heap* const heap = heap_of(object);
-  if (heap == nullptr) return nullptr;
-  if (heap->closed()) return set_error(Fault{.kind = FaultKind::heap_closed});
-  auto* const handler = new Handler{.heap = heap,
-                                    .malloc = handler_malloc,
-                                    .calloc = handler_calloc,
-                                    .realloc = handler_realloc,
-                                    .free = handler_free};
-  PyObject* const capsule = PyCapsule_New(handler, capsule_name, delete_handler);
-  if (capsule == nullptr) {
-    delete handler;
-  } else {
-    PyCapsule_SetContext(capsule, Py_NewRef(object));
-  }
+constexpr const char handler_doc[] = R"(_numpy_handler(heap, /)
+--
+
+Return a NumPy memory handler over a heap.)";
+
+py::object make_handler(py::handle object) {
+  if (!is_instance<Heap>(object.ptr()))
+    throw py::type_error("NumPy's memory can come from a Heap, not from " +
+                         std::string(Py_TYPE(object.ptr())->tp_name) + ".");
+  Heap& heap = require_value<Heap>(object.ptr());
+  if (heap.closed()) raise_if(Fault{.kind = FaultKind::heap_closed});
+  auto handler = std::make_unique<Handler>(Handler{.heap = &heap,
+                                                   .malloc = handler_malloc,
+                                                   .calloc = handler_calloc,
+                                                   .realloc = handler_realloc,
+                                                   .free = handler_free});
+  py::object capsule = owned(PyCapsule_New(handler.get(), capsule_name, delete_handler));
+  handler.release();
+  PyCapsule_SetContext(capsule.ptr(), object.inc_ref().ptr());
   return capsule;
 }
 
-// Takes NumPy's _ARRAY_API and a handler. Sets the handler, and returns the previous one.
-PyObject* set_handler(PyObject* /*module*/, PyObject* arguments) {
-  PyObject* api = nullptr;
-  PyObject* handler = nullptr;
-  if (PyArg_ParseTuple(arguments, "OO", &api, &handler) == 0) return nullptr;
-  auto* const table = static_cast<void**>(PyCapsule_GetPointer(api, nullptr));
-  if (table == nullptr) return nullptr;
+constexpr const char set_handler_doc[] = R"(_set_numpy_handler(api, handler, /)
+--
+
+Set NumPy's memory handler, and return the previous one. api is NumPy's _ARRAY_API.)";
+
+py::object set_handler(py::handle api, py::handle handler) {
+  auto* const table = static_cast<void**>(PyCapsule_GetPointer(api.ptr(), nullptr));
+  if (table == nullptr) throw py::error_already_set();
   const auto set = reinterpret_cast<PyObject* (*)(PyObject*)>(table[place_of_set_handler]);
-  return set(handler);
+  return owned(set(handler.ptr()));
 }
+
+std::array numpy_functions = {
+    module_function<handler_doc, make_handler>(),
+    module_function<set_handler_doc, set_handler>(),
+};
 
 }  // namespace
 
-// Plain CPython functions: pybind11's would be as much code as the rest of this file.
-void add_numpy(py::module_& module) {
-  static std::array functions = {
-      PyMethodDef{"_numpy_handler", make_handler, METH_O, "A NumPy memory handler over a heap."},
-      PyMethodDef{"_set_numpy_handler", set_handler, METH_VARARGS,
-                  "Set NumPy's memory handler, and return the previous one."},
-      PyMethodDef{}};
-  if (PyModule_AddFunctions(module.ptr(), functions.data()) != 0) throw py::error_already_set();
-}
+void add_numpy(py::module_& module) { add_functions(module, numpy_functions); }
 
 }  // namespace glassheap::bindings

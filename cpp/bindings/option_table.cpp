@@ -127,14 +127,9 @@ void read_base(Options& options, const char* name, const py::object& value) {
   options.base = require_size(value, name);
 }
 
-// True and False, NumPy's too, but no other truth value: a number here was meant for another
-// option.
 template <auto field>
 void read_flag(Options& options, const char* name, const py::object& value) {
-  py::detail::make_caster<bool> flag;
-  if (!flag.load(value, /*convert=*/false))
-    throw py::type_error(std::string(name) + " must be True or False.");
-  options.*field = py::detail::cast_op<bool>(flag);
+  options.*field = require_flag(value, name);
 }
 
 template <typename Enum, auto field, const auto& names>

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "arguments.hpp"
+#include "functions.hpp"
 #include "raise.hpp"
 
 namespace glassheap::bindings {
@@ -18,8 +19,10 @@ enum Kind : std::uint8_t { malloc_kind, realloc_kind, free_kind };
 // The three columns, held while they are read.
 class Columns {
  public:
-  Columns(const py::buffer& kinds, const py::buffer& ids, const py::buffer& sizes)
-      : kinds_(kinds.request()), ids_(ids.request()), sizes_(sizes.request()) {
+  Columns(py::handle kinds, py::handle ids, py::handle sizes)
+      : kinds_(require_buffer(kinds, "kinds")),
+        ids_(require_buffer(ids, "ids")),
+        sizes_(require_buffer(sizes, "sizes")) {
     if (kinds_.itemsize != 1 || ids_.itemsize != 4 || sizes_.itemsize != 8)
       throw py::value_error("kinds, ids and sizes have items of 1, 4 and 8 bytes.");
     if (kinds_.size != ids_.size || ids_.size != sizes_.size)
@@ -41,22 +44,19 @@ class Columns {
 
 class Player {
  public:
-  Player(const py::object& heap, const py::object& id_count)
-      : owner_(heap), heap_(require_heap(heap)), blocks_(require_size(id_count, "id_count")) {}
+  Player(py::handle heap, py::handle id_count)
+      : owner_(py::reinterpret_borrow<py::object>(heap)),
+        heap_(&require_heap(heap)),
+        blocks_(require_size(id_count, "id_count")) {}
 
   // The index of the first operation that was not run.
-  std::size_t play(const py::buffer& kinds, const py::buffer& ids, const py::buffer& sizes,
-                   const py::object& first, const py::object& end,
-                   const py::bool_& stop_at_failure) {
-    const Columns columns(kinds, ids, sizes);
-    std::size_t start = require_size(first, "start");
-    const std::size_t stop = require_size(end, "stop");
-    const bool stopping = stop_at_failure;
+  std::size_t play(const Columns& columns, std::size_t start, std::size_t stop,
+                   bool stop_at_failure) {
     require_valid(columns, start, stop);
     Fault fault;
     {
       const py::gil_scoped_release gil_released;
-      start = run(columns, start, stop, stopping, fault);
+      start = run(columns, start, stop, stop_at_failure, fault);
     }
     raise_if(fault);
     return start;
@@ -114,28 +114,60 @@ class Player {
   std::vector<Address> blocks_;
 };
 
-}  // namespace
+constexpr const char player_doc[] = R"(Player(heap, id_count)
+--
 
-void add_player(py::module_& module) {
-  py::class_<Player>(module, "Player", py::is_final(), R"(Runs the operations of a trace on a heap.
+Runs the operations of a trace on a heap.
 
 Args:
     heap: The Heap to run on, through the same calls that its methods make.
-    id_count: How many blocks the trace numbers, from 0.)")
-      .def(py::init<const py::object&, const py::object&>(), py::arg("heap"), py::arg("id_count"))
-      .def("play", &Player::play, py::arg("kinds"), py::arg("ids"), py::arg("sizes"),
-           py::arg("start"), py::arg("stop"), py::arg("stop_at_failure") = false,
-           R"(Run the operations from start up to stop, and return the first that was not run.
+    id_count: How many blocks the trace numbers, from 0.)";
 
-kinds holds 0 for malloc, 1 for realloc, 2 for free, in bytes; ids the blocks, in 32 bits; sizes the
-bytes asked for, in 64. The GIL is released. With stop_at_failure it stops at the first allocation
-that no free block can serve; otherwise that block stays empty, and the run goes on.
+std::unique_ptr<Player> make_player(py::handle heap, py::handle id_count) {
+  return std::make_unique<Player>(heap, id_count);
+}
 
-Raises ValueError for columns that are no trace, and what malloc, realloc and free raise for a
-damaged or closed heap.)")
-      .def_readonly("failures", &Player::failures, "Allocations that no free block could serve.")
-      .def_readonly("first_failure", &Player::first_failure, "Index of the first of them, or -1.")
-      .def_readonly("nanoseconds", &Player::nanoseconds, "Time spent in play so far.");
+constexpr const char play_doc[] =
+    R"(play($self, kinds, ids, sizes, start, stop, stop_at_failure=False)
+--
+
+Run the operations from start up to stop, and return the first that was not run.
+
+kinds holds 0 for malloc, 1 for realloc, 2 for free, in bytes; ids the blocks, in 32 bits;
+sizes the bytes asked for, in 64. The GIL is released. With stop_at_failure it stops at the
+first allocation that no free block can serve; otherwise that block stays empty, and the run
+goes on.
+
+Raises ValueError if and only if the columns are no trace, and what malloc, realloc and free
+raise for a damaged or closed heap.)";
+
+std::size_t play(Player& player, py::handle kinds, py::handle ids, py::handle sizes,
+                 py::handle start, py::handle stop, py::handle stop_at_failure) {
+  return player.play(Columns(kinds, ids, sizes), require_size(start, "start"),
+                     require_size(stop, "stop"),
+                     stop_at_failure && require_flag(stop_at_failure, "stop_at_failure"));
+}
+
+std::array player_methods = {method<play_doc, play>()};
+
+std::uint64_t failures(const Player& player) { return player.failures; }
+std::int64_t first_failure(const Player& player) { return player.first_failure; }
+std::int64_t nanoseconds(const Player& player) { return player.nanoseconds; }
+
+std::array player_properties = {
+    property<failures>("failures", "Allocations that no free block could serve."),
+    property<first_failure>("first_failure", "The index of the first of them, or -1."),
+    property<nanoseconds>("nanoseconds", "The time spent in play so far."),
+};
+
+}  // namespace
+
+void add_player(py::module_& module) {
+  PyTypeObject* const type =
+      make_constructible<Player, player_doc, make_player>("glassheap._core.Player", 0);
+  add_methods(type, player_methods);
+  add_properties(type, player_properties);
+  module.attr("Player") = py::handle(reinterpret_cast<PyObject*>(type));
 }
 
 }  // namespace glassheap::bindings

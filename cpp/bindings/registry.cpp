@@ -2,6 +2,8 @@
 
 #include "registry.hpp"
 
+#include "functions.hpp"
+
 namespace glassheap::bindings {
 namespace {
 
@@ -16,9 +18,20 @@ Registry& registry() {
   return *instance;
 }
 
-void register_types(const py::dict& errors, const py::object& find_record) {
-  registry() = {errors, find_record};
+constexpr const char register_doc[] = R"(_register(errors, find_record)
+--
+
+Register the exception classes by name, and a function that finds a record type.
+
+The package calls it once, when it is imported.)";
+
+void register_types(py::handle errors, py::handle find_record) {
+  if (!py::isinstance<py::dict>(errors)) throw py::type_error("errors must be a dict.");
+  registry() = {py::reinterpret_borrow<py::dict>(errors),
+                py::reinterpret_borrow<py::object>(find_record)};
 }
+
+std::array registry_functions = {module_function<register_doc, register_types>()};
 
 }  // namespace
 
@@ -42,11 +55,6 @@ py::object RecordMaker::operator()(const py::tuple& fields) const {
   return made;
 }
 
-void add_registry(py::module_& module) {
-  module.def("_register", &register_types, py::arg("errors"), py::arg("find_record"),
-             R"(Register the exception classes by name, and a function that finds a record type.
-
-The package calls it once, when it is imported.)");
-}
+void add_registry(py::module_& module) { add_functions(module, registry_functions); }
 
 }  // namespace glassheap::bindings

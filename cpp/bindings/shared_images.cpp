@@ -2,17 +2,26 @@
 
 #include <pybind11/stl.h>
 
+#include "arguments.hpp"
 #include "buffers.hpp"
+#include "functions.hpp"
 #include "raise.hpp"
 
 namespace glassheap::bindings {
 namespace {
 
-// Attaches to a copy that only this process has. With `mend`, a broken block map is rebuilt from
-// the headers.
-std::unique_ptr<SharedHeap> attach_copy(const py::object& buffer, bool mend) {
-  const SharedHeap::Opening how{
-      .location = location_in(buffer), .timeout = 0, .copy = true, .salvage = mend};
+constexpr const char attach_copy_doc[] = R"(_attach_copy(buffer, mend=False)
+--
+
+Attach to a copy of an image that no other process has.
+
+With mend, a broken block map is rebuilt from the headers.)";
+
+std::unique_ptr<SharedHeap> attach_copy(py::handle buffer, py::handle mend) {
+  const SharedHeap::Opening how{.location = location_in(buffer),
+                                .timeout = 0,
+                                .copy = true,
+                                .salvage = mend && require_flag(mend, "mend")};
   Fault fault;
   std::unique_ptr<SharedHeap> heap;
   {
@@ -23,9 +32,15 @@ std::unique_ptr<SharedHeap> attach_copy(const py::object& buffer, bool mend) {
   return heap;
 }
 
-// (recovered, (start, end, keep) of the block in flight, pids of living users, payloads of live
-// blocks)
-py::tuple read_image(const py::object& buffer) {
+constexpr const char read_image_doc[] = R"(_read_image(buffer)
+--
+
+Return the contents of an image's copy, before any recovery.
+
+They are: recovered; start, end and keep of the block in flight; the pids of living users;
+the payloads of live blocks.)";
+
+py::tuple read_image(py::handle buffer) {
   Image image;
   Fault fault;
   SharedHeap::read(location_in(buffer), image, fault);
@@ -36,20 +51,29 @@ py::tuple read_image(const py::object& buffer) {
       image.live);
 }
 
-std::optional<std::uint64_t> image_generation(const py::bytes& front) {
-  const std::string_view bytes = front;
+constexpr const char image_generation_doc[] = R"(_image_generation(front)
+--
+
+Return a number that is odd during a call on the heap whose image begins so.
+
+None if it is no image.)";
+
+std::optional<std::uint64_t> image_generation(py::handle front) {
+  const std::string bytes = require_bytes(front, "front");
   return SharedHeap::generation(std::as_bytes(std::span(bytes.data(), bytes.size())));
 }
 
+std::array image_methods = {static_method<attach_copy_doc, attach_copy>()};
+std::array image_functions = {
+    module_function<image_generation_doc, image_generation>(),
+    module_function<read_image_doc, read_image>(),
+};
+
 }  // namespace
 
-void add_shared_images(py::module_& module, SharedHeapClass& type) {
-  type.def_static("_attach_copy", &attach_copy, py::arg("buffer"), py::arg("mend") = false,
-                  "Attach to a copy of an image that no other process has.");
-  module.def("_image_generation", &image_generation, py::arg("front"),
-             "Odd during a call on the heap whose image begins so; None if it is no image.");
-  module.def("_read_image", &read_image, py::arg("buffer"),
-             "The contents of an image's copy, before any recovery.");
+void add_shared_images(py::module_& module, PyTypeObject* type) {
+  add_methods(type, image_methods);
+  add_functions(module, image_functions);
 }
 
 }  // namespace glassheap::bindings

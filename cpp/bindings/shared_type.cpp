@@ -2,26 +2,18 @@
 //
 // create() and attach() are written in Python (glassheap/shared.py), over the two functions here.
 
-#include <pybind11/stl.h>
-
 #include <cerrno>
 #include <system_error>
 
 #include "arguments.hpp"
 #include "buffers.hpp"
+#include "functions.hpp"
 #include "option_table.hpp"
 #include "raise.hpp"
 #include "registry.hpp"
 
 namespace glassheap::bindings {
 namespace {
-
-// The self of a method. Not an OpenHeap: a Heap that is no SharedHeap is refused.
-using Self = const py::object&;
-SharedHeap& heap_in(Self self) {
-  if (!py::isinstance<SharedHeap>(self)) throw py::type_error("a SharedHeap is needed here.");
-  return static_cast<SharedHeap&>(*require_heap(self));
-}
 
 // --- What the system refuses. ------------------------------------------------------------------
 
@@ -65,7 +57,7 @@ void raise_if_refused(const Fault& fault, const SegmentLocation& location) {
 
 // --- Construction. -----------------------------------------------------------------------------
 
-double read_timeout(const py::object& timeout) {
+double require_timeout(py::handle timeout) {
   if (PyNumber_Check(timeout.ptr()) == 0) throw py::type_error("timeout must be a number.");
   const double seconds = PyFloat_AsDouble(timeout.ptr());
   if (PyErr_Occurred() != nullptr) throw py::error_already_set();
@@ -73,13 +65,12 @@ double read_timeout(const py::object& timeout) {
   return seconds;
 }
 
-// At most one is given: the strings are empty if not, the buffer is None.
-SegmentLocation location_of(const std::string& name, const std::string& path,
-                            const py::object& buffer) {
+// At most one is given: the bytes are empty if not, the buffer is None.
+SegmentLocation require_location(py::handle name, py::handle path, py::handle buffer) {
   if (!buffer.is_none()) return location_in(buffer);
   SegmentLocation location;
-  location.name = name;
-  location.path = path;
+  location.name = require_bytes(name, "name");
+  location.path = require_bytes(path, "path");
   return location;
 }
 
@@ -96,68 +87,110 @@ std::unique_ptr<SharedHeap> open_in(const SegmentLocation& location, Open open) 
   return heap;
 }
 
-std::unique_ptr<SharedHeap> create(const std::string& name, const std::string& path,
-                                   const py::object& buffer, const py::object& size,
-                                   const py::object& timeout, const py::dict& given) {
-  Options options = read_options(given, OptionSet::shared_heap);
+constexpr const char create_doc[] = R"(_create_shared(name, path, buffer, size, timeout, options)
+--
+
+Make a SharedHeap in a new segment.
+
+name and path are bytes, empty if not given; buffer is None, or size is.)";
+
+std::unique_ptr<SharedHeap> create(py::handle name, py::handle path, py::handle buffer,
+                                   py::handle size, py::handle timeout, py::handle given) {
+  if (!py::isinstance<py::dict>(given)) throw py::type_error("options must be a dict.");
+  Options options = read_options(py::reinterpret_borrow<py::dict>(given), OptionSet::shared_heap);
   if (!size.is_none()) options.size = require_size(size, "size");
-  const SharedHeap::Opening how{.location = location_of(name, path, buffer),
-                                .timeout = read_timeout(timeout)};
+  const SharedHeap::Opening how{.location = require_location(name, path, buffer),
+                                .timeout = require_timeout(timeout)};
   return open_in(how.location,
                  [&](Fault& fault) { return SharedHeap::create(options, how, fault); });
 }
 
-std::unique_ptr<SharedHeap> attach(const std::string& name, const std::string& path,
-                                   const py::object& buffer, const py::object& timeout,
-                                   const std::string& policy) {
-  const SharedHeap::Opening how{.location = location_of(name, path, buffer),
-                                .timeout = read_timeout(timeout)};
+constexpr const char attach_doc[] = R"(_attach_shared(name, path, buffer, timeout, policy)
+--
+
+Attach to a SharedHeap; an empty policy is any policy.)";
+
+std::unique_ptr<SharedHeap> attach(py::handle name, py::handle path, py::handle buffer,
+                                   py::handle timeout, py::handle policy) {
+  const SharedHeap::Opening how{.location = require_location(name, path, buffer),
+                                .timeout = require_timeout(timeout)};
+  const std::string wanted = require_string(policy, "policy");
   return open_in(how.location,
-                 [&](Fault& fault) { return SharedHeap::attach(how, policy, fault); });
+                 [&](Fault& fault) { return SharedHeap::attach(how, wanted, fault); });
 }
 
-void add_functions(py::module_& module) {
-  module.def("_create_shared", &create, py::arg("name"), py::arg("path"), py::arg("buffer"),
-             py::arg("size"), py::arg("timeout"), py::arg("options"),
-             R"(Make a SharedHeap in a new segment.
-
-name and path are bytes, empty if not given; buffer is None, or size is.)");
-  module.def("_attach_shared", &attach, py::arg("name"), py::arg("path"), py::arg("buffer"),
-             py::arg("timeout"), py::arg("policy"),
-             "Attach to a SharedHeap; an empty policy is any policy.");
-}
+std::array shared_functions = {
+    module_function<create_doc, create>(),
+    module_function<attach_doc, attach>(),
+};
 
 // --- The type. ---------------------------------------------------------------------------------
 
 // Calls the heap; throws if it refuses.
 template <typename Call>
-auto call_heap(Self self, Call call) {
-  SharedHeap& heap = heap_in(self);
+auto call_heap(SharedHeap& heap, Call call) {
   Fault fault;
   auto result = call(heap, fault);
   raise_if_refused(fault, heap.location());
   return result;
 }
 
-void unlink(Self self) {
+constexpr const char unlink_doc[] = R"(unlink($self)
+--
+
+Remove the name or the file: no process can attach any more.
+
+Attached processes keep the heap. O(1).
+
+Raises FileNotFoundError if and only if it is gone already, OSError if the system refuses.)";
+
+void unlink(SharedHeap& self) {
   call_heap(self, [](SharedHeap& heap, Fault& fault) { return heap.unlink(fault); });
 }
 
-void flush(Self self) {
+constexpr const char flush_doc[] = R"(flush($self)
+--
+
+Wait until the file has all bytes written. No effect in shared memory.
+
+O(size). Raises OSError if and only if the system refuses; HeapClosed.)";
+
+void flush(SharedHeap& self) {
   call_heap(self, [](SharedHeap& heap, Fault& fault) { return heap.flush(fault); });
 }
 
-std::size_t reap(Self self) {
+constexpr const char reap_doc[] = R"(reap($self)
+--
+
+Drop the references of dead processes to blocks; return how many blocks that freed.
+
+As long as that many calls of free, and at most O(h * h) for h references, of 4096.
+
+Raises what Heap.free raises for overwritten bytes; HeapDamaged, HeapClosed.)";
+
+std::size_t reap(SharedHeap& self) {
   return call_heap(self, [](SharedHeap& heap, Fault& fault) { return heap.reap(fault); });
 }
 
-void copy_into(Self self, const py::object& buffer) {
+constexpr const char copy_into_doc[] = R"(_copy_into($self, buffer, /)
+--
+
+Copy the whole segment into a writable buffer, between two calls.)";
+
+void copy_into(SharedHeap& self, py::handle buffer) {
   const BorrowedBuffer copy = borrow(buffer);
   call_heap(self,
             [&](SharedHeap& heap, Fault& fault) { return heap.copy_into(copy.bytes, fault); });
 }
 
-py::list owners(Self self) {
+constexpr const char owners_doc[] = R"(owners($self)
+--
+
+Return an OwnedBlock for each live block: the process that allocated it, dead or alive.
+
+O(n). Raises HeapClosed.)";
+
+py::list owners(SharedHeap& self) {
   const RecordMaker record("OwnedBlock");
   py::list list;
   const std::vector<OwnedBlock> owned =
@@ -168,80 +201,59 @@ py::list owners(Self self) {
   return list;
 }
 
-py::object block_at(Self self, const py::object& given) {
-  std::uint64_t address = 0;
-  if (!read_address(given.ptr(), address)) throw py::error_already_set();
+constexpr const char block_at_doc[] = R"(block($self, address)
+--
+
+Return a Block for the live block at address.
+
+It does not free the block when it is collected. O(log n). Raises what usable_size raises.)";
+
+py::object block_at(py::handle self, py::handle given) {
+  const std::uint64_t address = require_address(given);
   Fault fault;
   Handle handle;
-  heap_in(self).handle_of(address, handle, fault);
+  require_value<SharedHeap>(self.ptr()).handle_of(address, handle, fault);
   raise_if(fault, given.ptr());
-  return py::reinterpret_steal<py::object>(make_block(self, handle, Ownership::borrowed));
+  return owned(make_block(py::reinterpret_borrow<py::object>(self), handle, Ownership::borrowed));
 }
 
-// The Block for a pickled copy. If the sender, a process's number, is not negative, the copy takes
-// over the reference that the sender added for it.
-py::object receive(Self self, Address address, Size size, std::uint64_t epoch, std::uint16_t serial,
-                   int sender) {
-  const Handle handle{address, size, epoch, serial};
-  const bool shared = sender >= 0;
+constexpr const char receive_doc[] = R"(_receive($self, address, size, epoch, serial, sender, /)
+--
+
+Return the Block of a pickled copy.
+
+If the sender, a process's number, is not negative, the copy takes over the reference that
+the sender added for it.)";
+
+std::uint64_t require_at_most(py::handle object, const char* name, std::uint64_t limit) {
+  const std::uint64_t number = require_number(object, name);
+  if (number > limit) throw py::value_error(std::string(name) + " is out of range.");
+  return number;
+}
+
+py::object receive(py::handle self, py::handle address, py::handle size, py::handle epoch,
+                   py::handle serial, py::handle sender) {
+  auto& heap = require_value<SharedHeap>(self.ptr());
+  const Handle handle{require_address(address), require_number(size, "size"),
+                      require_number(epoch, "epoch"),
+                      static_cast<std::uint16_t>(require_at_most(serial, "serial", 0xFFFF))};
+  BoundedInt from;
+  if (!read_bounded_int(sender.ptr(), "sender", from)) throw py::error_already_set();
   Fault fault;
-  if (shared) heap_in(self).transfer_ref(handle, static_cast<std::uint8_t>(sender), fault);
+  if (!from.negative)
+    heap.transfer_ref(handle, static_cast<std::uint8_t>(require_at_most(sender, "sender", 0xFF)),
+                      fault);
   raise_if(fault);
-  const Ownership ownership = shared ? Ownership::shared_ref : Ownership::borrowed;
-  return py::reinterpret_steal<py::object>(make_block(self, handle, ownership));
+  const Ownership ownership = from.negative ? Ownership::borrowed : Ownership::shared_ref;
+  return owned(make_block(py::reinterpret_borrow<py::object>(self), handle, ownership));
 }
-
-constexpr const char* shared_doc =
-    R"(A heap that many processes use at once: in shared memory, in a file, or in a mapped buffer.
-
-Made by SharedHeap.create and attached to by SharedHeap.attach. Everything is in the segment: the
-blocks, which of them are free, the policy's index, the lock. Addresses are offsets, the same in
-every process. If a process is killed inside a call, the next process recovers the heap: at most the
-block in flight is lost, and stats().recovered counts it. Every wait for another process ends after
-timeout seconds with LockTimeout; it holds the GIL.
-
-A view pins its block in this process only: free a block when no other process uses it, or share()
-it.)";
 
 // The class is not called: a call would not say where the heap is.
-std::unique_ptr<SharedHeap> refuse_call(const py::args&, const py::kwargs&) {
-  throw py::type_error(
-      "a SharedHeap is made by SharedHeap.create(name, size), and attached to by "
-      "SharedHeap.attach(name).");
-}
-
-void add_operations(SharedHeapClass& type) {
-  type.def(py::init(&refuse_call))
-      .def("unlink", &unlink,
-           R"(Remove the name or the file: no process can attach any more.
-
-Attached processes keep the heap. Raises FileNotFoundError if it is gone already.)")
-      .def("flush", &flush,
-           R"(Wait until the file has all bytes written. No effect in shared memory.
-
-O(size). Raises OSError if the system cannot, HeapClosed.)")
-      .def("block", &block_at, py::arg("address"), R"(Return a Block for the live block at address.
-
-It does not free the block when it is collected. Raises what usable_size raises.)")
-      .def("reap", &reap,
-           R"(Drop the references of dead processes to blocks; return how many blocks that freed.
-
-Raises HeapDamaged, HeapClosed.)")
-      .def(
-          "owners", &owners,
-          R"(Return an OwnedBlock for each live block: the process that allocated it, dead or alive.
-
-O(n). Raises HeapClosed.)");
-}
-
-// None for an empty string.
-py::object name_or_none(const std::string& name) {
-  return name.empty() ? py::none() : file_name(name);
-}
-
-py::tuple identity(Self self) {
-  const Key key = heap_in(self).identity();
-  return py::make_tuple(key[0], key[1]);
+int refuse_call(PyObject* /*self*/, PyObject* /*positional*/, PyObject* /*named*/) {
+  PyErr_SetString(PyExc_TypeError,
+                  "a SharedHeap is made by SharedHeap.create(name, size), and attached to by "
+                  "SharedHeap.attach(name).");
+  return -1;
 }
 
 // "shared memory 'name'", "the file 'path'" or "a buffer".
@@ -251,8 +263,12 @@ py::str place(const SegmentLocation& location) {
   return py::str("shared memory {!r}").format(file_name(location.name));
 }
 
-py::str represent(Self self) {
-  SharedHeap& heap = heap_in(self);
+constexpr const char shared_repr_doc[] = R"(__repr__($self)
+--
+
+Return size, place, policy and state in angle brackets. Takes as long as stats().)";
+
+py::str represent_shared_heap(SharedHeap& heap) {
   const Options& options = heap.options();
   const py::str where = place(heap.location());
   Fault closed;
@@ -264,33 +280,61 @@ py::str represent(Self self) {
       .format(heap.size(), where, options.policy, s.live_blocks, s.free_blocks, s.available);
 }
 
-void add_location(SharedHeapClass& type) {
-  type.def_property_readonly(
-          "name", [](Self self) { return name_or_none(heap_in(self).location().name); },
-          "The segment's name in shared memory; None for a file or a buffer.")
-      .def_property_readonly(
-          "path", [](Self self) { return name_or_none(heap_in(self).location().path); },
-          "The file's path, or None.")
-      .def("__repr__", &represent);
+std::array shared_methods = {
+    method<unlink_doc, unlink>(),     method<flush_doc, flush>(),
+    method<block_at_doc, block_at>(), method<reap_doc, reap>(),
+    method<owners_doc, owners>(),     method<copy_into_doc, copy_into>(),
+    method<receive_doc, receive>(),   method<shared_repr_doc, represent_shared_heap>(),
+};
+
+// --- Properties. -------------------------------------------------------------------------------
+
+// None for an empty string.
+py::object name_or_none(const std::string& name) {
+  return name.empty() ? py::none() : file_name(name);
 }
 
-// For glassheap.shared and glassheap.images.
-void add_private(SharedHeapClass& type) {
-  type.def_property_readonly("_number", [](Self self) { return heap_in(self).number(); })
-      .def_property_readonly("_identity", &identity)
-      .def("_copy_into", &copy_into)
-      .def("_receive", &receive);
+py::object name(const SharedHeap& heap) { return name_or_none(heap.location().name); }
+py::object path(const SharedHeap& heap) { return name_or_none(heap.location().path); }
+std::uint8_t number(const SharedHeap& heap) { return heap.number(); }
+
+py::tuple identity(const SharedHeap& heap) {
+  const Key key = heap.identity();
+  return py::make_tuple(key[0], key[1]);
 }
+
+std::array shared_properties = {
+    property<name>("name", "The segment's name in shared memory; None for a file or a buffer."),
+    property<path>("path", "The file's path, or None."),
+    property<number>("_number", "The number of this process in the segment; 0 if it has none."),
+    property<identity>("_identity", "A random number of the segment, as two of 64 bits."),
+};
+
+constexpr const char* shared_doc = R"(SharedHeap(*arguments, **options)
+--
+
+A heap that many processes use at once: in shared memory, a file, or a mapped buffer.
+
+Made by SharedHeap.create and attached to by SharedHeap.attach. Everything is in the segment:
+the blocks, which of them are free, the policy's index, the lock. Addresses are offsets, the
+same in every process. If a process is killed inside a call, the next process recovers the heap:
+at most the block in flight is lost, and stats().recovered counts it. Every wait for another
+process ends after timeout seconds with LockTimeout; it holds the GIL.
+
+A view pins its block in this process only: free a block when no other process uses it, or
+share() it.)";
 
 }  // namespace
 
-SharedHeapClass add_shared_heap(py::module_& module) {
-  SharedHeapClass type(module, "SharedHeap", shared_doc);
-  add_operations(type);
-  add_location(type);
-  add_private(type);
-  add_functions(module);
-  return type;
+void add_shared_heap(py::module_& module) {
+  PyTypeObject* const type = make_type<SharedHeap>(
+      "glassheap.SharedHeap", shared_doc, Py_TPFLAGS_BASETYPE,
+      {{Py_tp_init, reinterpret_cast<void*>(refuse_call)}}, python_type<Heap>);
+  add_methods(type, shared_methods);
+  add_properties(type, shared_properties);
+  add_shared_images(module, type);
+  add_functions(module, shared_functions);
+  module.attr("SharedHeap") = py::handle(reinterpret_cast<PyObject*>(type));
 }
 
 }  // namespace glassheap::bindings

@@ -25,26 +25,28 @@ struct View {
   [[nodiscard]] bool readonly() const { return whole_region; }
 };
 
-PyObject* make(View view) {
-  const py::object exporter = py::cast(std::move(view));
+PyObject* make(View view) noexcept try {
+  const py::object exporter = owned(make_instance(std::make_unique<View>(std::move(view))));
   return PyMemoryView_FromObject(exporter.ptr());
+} catch (...) {
+  set_current_exception();
+  return nullptr;
 }
 
 }  // namespace
 
 PyObject* make_view(py::object heap, Address payload, py::object given) {
-  Heap* const raw = heap_of(heap.ptr());
-  return make({std::move(heap), raw, payload, false, std::move(given)});
+  Heap* const opened = value_in<Heap>(heap.ptr());
+  return make({std::move(heap), opened, payload, false, std::move(given)});
 }
 
 PyObject* make_region_view(py::object heap) {
-  Heap* const raw = require_heap(heap);
-  return make({std::move(heap), raw, 0, true, {}});
+  Heap* const opened = value_in<Heap>(heap.ptr());
+  return make({std::move(heap), opened, 0, true, {}});
 }
 
-void add_views(py::module_& module) {
-  py::class_<View>(module, "_View", exporting<View>(), py::is_final(),
-                   "The exporter of a memoryview of a heap's bytes.");
+void add_views() {
+  make_exporter<View>("glassheap._core._View", "The exporter of a memoryview of a heap's bytes.");
 }
 
 }  // namespace glassheap::bindings

@@ -6,10 +6,17 @@
     heap.show()
     heap.free(p)
 
-The import is light: pictures, replays, and everything else that needs more of the standard library
-is imported when it is first used. Nor do this module, errors and methods import __future__, which
-would be a twentieth of the time.
+`Heap` is a heap over one region of memory; `SharedHeap` one that processes use at once. `alloc`
+returns a `Block`, which frees itself. `policies()` describes the ways to place a block. Every error
+is a `HeapError`; each misuse and each kind of damage has a class of its own.
+
+Sizes, alignments and addresses are in bytes. n is the number of blocks, where a docstring gives a
+time.
 """
+
+# The import is light: pictures, replays, and everything else that needs more of the standard
+# library is imported when it is first used. Nor do this module, errors and methods import
+# __future__, which would be a twentieth of the time.
 
 from glassheap import _core, errors, methods
 from glassheap._core import Block, Heap, SharedHeap, __version__, policies
@@ -103,6 +110,11 @@ def __getattr__(name: str) -> object:
         return import_module("glassheap.numpy")
     globals()[name] = getattr(import_module(_LATER[name]), name)
     return globals()[name]
+
+
+def __dir__() -> list[str]:
+    """The names that exist, also those that are imported later: for help() and completion."""
+    return sorted(globals().keys() | _LATER.keys())
 
 
 def _find_record(name: str) -> object:

@@ -1,5 +1,6 @@
-"""The compiled part of glassheap, for type checkers and editors; its docstrings are in the module.
+"""The compiled part of glassheap, for type checkers and editors.
 
+The docstrings are those of the module, which `python tests/python/stub_docstrings.py` writes here.
 The methods that `glassheap.methods` adds to the types are here too.
 """
 
@@ -11,7 +12,7 @@ from typing import Any, Literal, SupportsIndex, TypeAlias, TypedDict, final, ove
 
 from _typeshed import ReadableBuffer, SupportsWrite, WriteableBuffer
 from numpy.typing import ArrayLike, DTypeLike, NDArray
-from typing_extensions import Self, Unpack
+from typing_extensions import Never, Self, Unpack, disjoint_base
 
 from glassheap.placement import Policy, PolicyName
 from glassheap.records import BlockInfo, Finding, FreeBlock, OwnedBlock, PolicyInfo
@@ -39,23 +40,163 @@ class _HeapOptions(_SharedHeapOptions, total=False):
     threads: bool
     base: SupportsIndex | None
 
+@disjoint_base
 class Heap:
+    """A heap over one region of memory, every byte of which can be inspected.
+
+    Args:
+        size: Bytes of the region, from 16 (32 with base 0 and no headers) to 68,719,476,720,
+            rounded up to a multiple of 16. The region is mapped as private pages, with an
+            inaccessible page at either end.
+        policy: The placement policy, by name or as a Policy: it chooses the free block for a
+            request. 'first_fit' takes the lowest address. policies() describes each.
+        headers: True if a header of 16 bytes precedes each payload. Without headers a block of 64
+            bytes takes 64, every check but those of the header itself still holds, and the exact
+            size asked for, the serial and the magic number are not kept.
+        checks: 'robust' verifies every pointer, header and node that a call uses. 'debug' also puts
+            a redzone behind each payload, verified when the block is freed, resized or checked, and
+            fills free memory, verified when it is allocated again or checked: a block takes 16
+            bytes more, a call takes time in proportion to its size, and usable_size is exactly the
+            size asked for.
+        magic: The 32-bit number in the header of every live block.
+        zero_on_free: True to clear the bytes of a block when it is freed.
+        threads: True if several threads may use the heap at a time. False saves the lock; the
+            caller then promises that they do not.
+        base: The address of the region's first byte, a multiple of 16: with 0, addresses are
+            offsets into the region. By default the region's real address. With 0 and no headers the
+            first 16 bytes of the region stay unused, so that no payload has the address 0.
+        fit, order, coalesce: For sequential_fit only: 'first', 'best' or 'worst' fit, by default
+            first; over a list in the order 'address', 'size+', 'size-', 'front' or 'back', by
+            default by address; free neighbours are merged (True, the default), or never.
+
+    O(1), and with checks='debug' O(size): the system gives each page when it is first used.
+
+    Raises InvalidSize if and only if size is out of range, InvalidAlignment if base is no multiple
+    of 16, OutOfMemory if the system gives no pages, ValueError for an unknown name, for an option
+    that the policy does not take, and for a magic of more than 32 bits, TypeError for an unknown
+    option or a value of another type.
+
+    Any number of threads may use one heap, with or without the GIL. A method that changes the heap
+    raises HeapDamaged if and only if overwritten bytes were found since the last reset(); every
+    method that needs the region raises HeapClosed if and only if close() was called.
+    """
     def __init__(self, size: SupportsIndex = 4096, **options: Unpack[_HeapOptions]) -> None: ...
     @staticmethod
-    def over(buffer: WriteableBuffer, **options: Unpack[_HeapOptions]) -> Heap: ...
+    def over(buffer: WriteableBuffer, **options: Unpack[_HeapOptions]) -> Heap:
+        """Open a heap inside a writable, contiguous buffer.
+
+        The buffer is a bytearray, array, mmap, SharedMemory.buf, NumPy or ctypes array, or a
+        memoryview of one. The region is the largest whole number of granules of 16 bytes in it,
+        less a last one, whose bytes check() verifies: a write behind the region is
+        OverflowDetected. No byte of the buffer outside of these is ever written. The buffer is
+        held, and so cannot be resized or closed, until close().
+
+        The options are those of Heap, but for size. O(1), and with checks='debug' O(size).
+
+        Raises BufferError if and only if the buffer is read-only or not contiguous, TypeError for
+        an object without a buffer, InvalidSize for a buffer that is too small, and what Heap
+        raises.
+        """
 
     # Blocks by address.
-    def malloc(self, size: SupportsIndex, *, align: SupportsIndex = 16) -> int: ...
-    def calloc(self, count: SupportsIndex, size: SupportsIndex) -> int: ...
+    def malloc(self, size: SupportsIndex, *, align: SupportsIndex = 16) -> int:
+        """Allocate a block of size bytes and return the address of its payload.
+
+        The payload is aligned to align bytes, a power of two up to a quarter of the region (1 to 16
+        all mean 16). The block takes size rounded up to 16, and 16 bytes of header where the heap
+        has headers (buddy: that rounded up to a power of two); malloc(0) gives a distinct block
+        without payload. The bytes are not cleared. O(log n); O(n) in sequential_fit, O(1) in
+        segregated_fit and tlsf.
+
+        Raises OutOfMemory if and only if no free block can serve the request, InvalidSize if size
+        is negative, InvalidAlignment for any other align; TypeError for no integer; HeapDamaged,
+        HeapClosed.
+        """
+    def calloc(self, count: SupportsIndex, size: SupportsIndex) -> int:
+        """Allocate count * size bytes, all zero, and return the address of the payload.
+
+        Like malloc(count * size), whatever the product: it never wraps. As malloc, and O(count *
+        size) for the clearing.
+
+        Raises OutOfMemory if and only if no free block can serve the product, InvalidSize if count
+        or size is negative; TypeError for no integer; HeapDamaged, HeapClosed.
+        """
     def realloc(
         self, address: SupportsIndex | None, size: SupportsIndex, *, align: SupportsIndex = 16
-    ) -> int: ...
-    def free(self, address: SupportsIndex | Block | None) -> None: ...
-    def usable_size(self, address: SupportsIndex) -> int: ...
-    def view(self, address: SupportsIndex | Block) -> memoryview: ...
-    def alloc(self, size: SupportsIndex, *, align: SupportsIndex = 16) -> Block: ...
-    def malloc_many(self, sizes: Sequence[SupportsIndex] | ReadableBuffer) -> array[int]: ...
-    def free_many(self, addresses: Sequence[SupportsIndex | None] | ReadableBuffer) -> None: ...
+    ) -> int:
+        """Give the block at address another size in bytes, and return its new address.
+
+        The contents stay, up to the smaller of the two sizes. A shrinking block gives back its tail
+        in place; a growing one takes the low end of its free right neighbour if that is enough;
+        otherwise, or if it is not aligned to align, the block moves. realloc(None, n) is malloc(n);
+        realloc(p, 0) keeps a block of size 0. O(1) in place, else as malloc and free, and O(size)
+        for the copy.
+
+        Raises OutOfMemory if and only if the block has to move and no free block can serve, with
+        the old block untouched; what free raises for a bad address; BufferError while a view of the
+        block lives; InvalidSize if size is negative; InvalidAlignment, TypeError, HeapDamaged,
+        HeapClosed, as malloc does.
+        """
+    def free(self, address: SupportsIndex | Block | None) -> None:
+        """Give back the block with that payload address, and merge it with its free neighbours.
+
+        A Block is freed as by its own free(). free(None) and free(0) do nothing. O(1) or O(log n);
+        with sequential_fit O(n).
+
+        Raises DoubleFree if and only if the memory there is free already, InteriorPointer inside a
+        live block but not at its payload, MisalignedPointer where no block can start,
+        ForeignPointer outside the region and for a Block of another heap, StaleHandle for a Block
+        whose memory was given back before; BadMagic or HeaderCorrupted if the header in front of
+        the payload was overwritten, FreeListCorrupted if the node of a neighbour in the free list
+        was, OverflowDetected in a debug heap if a byte behind the payload was; BufferError while a
+        view of the block lives; TypeError for no integer; HeapDamaged, HeapClosed. Whatever it
+        raises, nothing has changed.
+        """
+    def usable_size(self, address: SupportsIndex) -> int:
+        """Return how many bytes may be written at address: the size asked for, rounded up to 16.
+
+        In a debug heap it is exactly the size asked for. O(log n).
+
+        Raises what free raises for a bad address or a damaged header; HeapClosed.
+        """
+    def view(self, address: SupportsIndex | Block) -> memoryview:
+        """Return a writable memoryview of exactly the bytes asked for, without a copy.
+
+        Of a Block it is the view that memoryview(block) gives.
+
+        The view pins the block: free, realloc, reset and close raise BufferError until the view,
+        and each slice and array made of it, is gone or released. It keeps the heap's memory alive.
+        O(log n).
+
+        Raises what free raises for a bad address or a damaged header; HeapClosed.
+        """
+    def alloc(self, size: SupportsIndex, *, align: SupportsIndex = 16) -> Block:
+        """Allocate size bytes and return a Block, which frees itself.
+
+        The Block exports its bytes through the buffer protocol, frees them when it is collected,
+        when a with statement over it ends, or by its free(), and detects that it is stale. It takes
+        as long as malloc.
+
+        Raises what malloc raises.
+        """
+    def malloc_many(self, sizes: Sequence[SupportsIndex] | ReadableBuffer) -> array[int]:
+        """Allocate a block for each of sizes, and return their addresses as an array('Q').
+
+        sizes is a buffer of integers, or a sequence, of sizes in bytes. The addresses are those
+        that as many calls of malloc would give. It succeeds whole or changes nothing. It takes at
+        most as long as that many calls of malloc. The GIL is released.
+
+        Raises what malloc raises.
+        """
+    def free_many(self, addresses: Sequence[SupportsIndex | None] | ReadableBuffer) -> None:
+        """Give back the block at each of addresses.
+
+        addresses is a buffer of integers, or a sequence; None and 0 are skipped. It succeeds whole
+        or changes nothing; an address that occurs twice is a DoubleFree. It takes at most as long
+        as that many calls of free. The GIL is released.
+
+        Raises what free raises.
+        """
 
     # NumPy arrays.
     def array(
@@ -65,66 +206,196 @@ class Heap:
         *,
         align: SupportsIndex = 64,
         order: Literal["C", "F"] = "C",
-    ) -> NDArray[Any]: ...
-    def copy(self, array: ArrayLike, *, align: SupportsIndex = 64) -> NDArray[Any]: ...
+    ) -> NDArray[Any]:
+        """Return a new ndarray whose elements are a block of the heap, as numpy.empty would.
+
+        It starts at a multiple of align bytes, a power of two up to a quarter of the region, and
+        its elements are not initialised. While it lives, or any view of it, the block is pinned as
+        by Heap.view; with the last of them it is freed. It takes as long as malloc.
+
+        Raises ImportError if and only if numpy is missing (pip install numpy), ValueError for an
+        invalid shape or order, TypeError for a dtype that holds Python objects, and what malloc
+        raises.
+        """
+    def copy(self, array: ArrayLike, *, align: SupportsIndex = 64) -> NDArray[Any]:
+        """Return a copy of an array, or of anything that makes one, in a block of the heap.
+
+        Shape, dtype and layout are those of numpy.copy(array); align is in bytes. O(size).
+
+        Raises what array raises.
+        """
 
     # Queries.
     @property
-    def size(self) -> int: ...
+    def size(self) -> int:
+        """The bytes of the region, a multiple of 16."""
     @property
-    def policy(self) -> str: ...
+    def policy(self) -> str:
+        """The name of the placement policy."""
     @property
-    def headers(self) -> bool: ...
+    def headers(self) -> bool:
+        """True if a header of 16 bytes precedes each payload."""
     @property
-    def checks(self) -> _Checks: ...
+    def checks(self) -> _Checks:
+        """The extent of the checks: 'robust' or 'debug'."""
     @property
-    def magic(self) -> int: ...
+    def magic(self) -> int:
+        """The magic number in the header of each live block, of 32 bits."""
     @property
-    def base(self) -> int: ...
+    def base(self) -> int:
+        """The address of the region's first byte, from which this heap counts."""
     @property
-    def address(self) -> int: ...
+    def address(self) -> int:
+        """The real address of the region's first byte."""
     @property
-    def closed(self) -> bool: ...
+    def closed(self) -> bool:
+        """True if close() was called."""
     @property
-    def region(self) -> memoryview: ...
-    def free_list(self) -> list[FreeBlock]: ...
-    def walk(self) -> list[BlockInfo]: ...
-    def check(self) -> list[Finding]: ...
+    def region(self) -> memoryview:
+        """A read-only memoryview of every byte of the region.
+
+        While it lives, close() raises BufferError. O(1). Raises HeapClosed.
+        """
+    def free_list(self) -> list[FreeBlock]:
+        """Return the free blocks in list order, as FreeBlock(address, size).
+
+        address is the node's: the first byte of the free block; size is the payload that the node
+        offers, in bytes. In a damaged heap the list ends at the first broken node. O(n).
+
+        Raises HeapClosed.
+        """
+    def walk(self) -> list[BlockInfo]:
+        """Return every block, live and free, in address order, as BlockInfo.
+
+        The extents, in bytes, add up to the region, whatever state the bytes are in. O(n).
+
+        Raises HeapClosed.
+        """
+    def check(self) -> list[Finding]:
+        """Verify every rule of the heap, and return each violation, as a Finding.
+
+        Headers: magic, size, seal. Nodes: size, next, prev, head. Neighbours, coverage, counters.
+        With checks='debug' redzones and the fill of free memory, every byte. A finding's culprit is
+        the live block that most likely wrote there. An empty list means a sound heap; anything else
+        makes the heap damaged. The GIL is released. O(n log n), in a debug heap O(size).
+
+        Raises HeapClosed.
+        """
     def _explain(
         self, requested: int, available: int, largest: int, free_blocks: int, align: int, /
-    ) -> str: ...
+    ) -> str:
+        """Return the message of an OutOfMemory, from its attributes."""
     @staticmethod
-    def _fragmentation_index(requested: int, available: int, free_blocks: int, /) -> float: ...
-    def stats(self) -> HeapStats: ...
-    def available_memory(self) -> int: ...
-    def largest_free(self) -> int: ...
-    def own_memory(self) -> int: ...
-    def __len__(self) -> int: ...
-    def __bool__(self) -> bool: ...
-    def __contains__(self, candidate: object, /) -> bool: ...
-    def __iter__(self) -> Iterator[int]: ...
+    def _fragmentation_index(requested: int, available: int, free_blocks: int, /) -> float:
+        """Return the fragmentation_index of an OutOfMemory, from its attributes."""
+    def stats(self) -> HeapStats:
+        """Return a HeapStats, whose sizes are in bytes.
+
+        Takes as long as largest_free(), at most O(n); in buddy and sequential_fit, where free
+        blocks may touch, also O(1) for each free block behind the last live one.
+
+        Raises HeapClosed.
+        """
+    def available_memory(self) -> int:
+        """Return the sum of the sizes in the free list, in bytes.
+
+        O(1), and in a debug heap with headers O(n). Raises HeapClosed.
+        """
+    def largest_free(self) -> int:
+        """Return the largest size that malloc can serve, in bytes; 0 also if there is none.
+
+        O(1) in first_fit and next_fit, O(log n) in best_fit and worst_fit; O(n) in the blocks of
+        the highest bin that has any in segregated_fit, tlsf and buddy, and in all free blocks in
+        sequential_fit.
+
+        Raises HeapClosed.
+        """
+    def own_memory(self) -> int:
+        """Return the bytes that the heap takes outside its region: block map, index, and itself.
+
+        O(1). Raises HeapClosed.
+        """
+    def __len__(self) -> int:
+        """Return the number of live blocks. O(1). Raises HeapClosed."""
+    def __bool__(self) -> bool:
+        """Return True, also for a heap without a live block."""
+    def __contains__(self, candidate: object, /) -> bool:
+        """Return True if and only if candidate is the payload address of a live block.
+
+        O(log n). Raises HeapClosed.
+        """
+    def __iter__(self) -> Iterator[int]:
+        """Return an iterator over the payload addresses of the blocks that are live now.
+
+        They are in ascending order. O(n). Raises HeapClosed.
+        """
 
     # Pictures.
-    def print_free_list(self, file: SupportsWrite[str] | None = None) -> None: ...
-    def show(self, *, file: SupportsWrite[str] | None = None, width: int | None = None) -> None: ...
-    def hexdump(
-        self, address: SupportsIndex, *, file: SupportsWrite[str] | None = None
-    ) -> None: ...
-    def _repr_html_(self) -> str: ...
+    def print_free_list(self, file: SupportsWrite[str] | None = None) -> None:
+        """Print the sizes in list order, in bytes, on one line: Free(112)->Free(3824).
+
+        To file, or standard output. Without a free block it prints (none). O(n). Raises HeapClosed.
+        """
+    def show(self, *, file: SupportsWrite[str] | None = None, width: int | None = None) -> None:
+        """Print a map of the region, to scale: headers, payloads, rounding and free bytes.
+
+        To file, or standard output; width in columns, at least 24, or that of the terminal. O(n).
+
+        Raises HeapClosed if and only if the heap is closed.
+        """
+    def hexdump(self, address: SupportsIndex, *, file: SupportsWrite[str] | None = None) -> None:
+        """Print the bytes of the block at address, header or node and payload marked.
+
+        address is that of a payload, or of the first byte of a block. To file, or standard output.
+        O(n).
+
+        Raises InvalidPointer if and only if no block has that address: ForeignPointer outside the
+        region, MisalignedPointer between two granules of 16 bytes, InteriorPointer otherwise;
+        HeapClosed.
+        """
+    def _repr_html_(self) -> str:
+        """Return the map as an inline SVG, for notebooks; of a closed heap, its repr. O(n)."""
 
     # The heap as a whole.
-    def reset(self) -> None: ...
-    def close(self) -> None: ...
-    def __enter__(self) -> Self: ...
+    def reset(self) -> None:
+        """Free every block, whatever state the heap is in: it is as new, and not damaged.
+
+        Addresses handed out before are refused until they are handed out again; a Block is stale.
+        O(n).
+
+        Raises BufferError if and only if a view of a block lives; HeapClosed.
+        """
+    def close(self) -> None:
+        """Give the region back to the system; every later use raises HeapClosed.
+
+        Closing twice does nothing. O(1).
+
+        Raises BufferError if and only if a view of a block, or of the region, lives.
+        """
+    def __enter__(self) -> Self:
+        """Return the heap itself, which the end of the with statement closes."""
     def __exit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
         traceback: TracebackType | None,
         /,
-    ) -> None: ...
+    ) -> None:
+        """Close the heap. Raises what close raises."""
 
 class SharedHeap(Heap):
+    """A heap that many processes use at once: in shared memory, a file, or a mapped buffer.
+
+    Made by SharedHeap.create and attached to by SharedHeap.attach. Everything is in the segment:
+    the blocks, which of them are free, the policy's index, the lock. Addresses are offsets, the
+    same in every process. If a process is killed inside a call, the next process recovers the heap:
+    at most the block in flight is lost, and stats().recovered counts it. Every wait for another
+    process ends after timeout seconds with LockTimeout; it holds the GIL.
+
+    A view pins its block in this process only: free a block when no other process uses it, or
+    share() it.
+    """
+    def __init__(self, *arguments: Never, **options: Never) -> None: ...
     @staticmethod
     def create(
         name: str | None = None,
@@ -134,7 +405,18 @@ class SharedHeap(Heap):
         buffer: WriteableBuffer | None = None,
         timeout: float = 10.0,
         **options: Unpack[_SharedHeapOptions],
-    ) -> SharedHeap: ...
+    ) -> SharedHeap:
+        """Make a heap of size bytes in a new segment, and return it.
+
+        The segment is POSIX shared memory of that name (by default an unused one), or the file at
+        path, or the mapped bytes of buffer, which have a size of their own. timeout is the longest
+        wait for another process, in seconds. Options are those of Heap but threads and base. Used
+        in a with statement the heap is unlinked when its creator leaves it. O(1), and with
+        checks='debug' O(size).
+
+        Raises FileExistsError if and only if there is one already, OSError where there is no room
+        or no permission, and what Heap raises.
+        """
     @staticmethod
     def attach(
         name: str | None = None,
@@ -143,78 +425,194 @@ class SharedHeap(Heap):
         buffer: WriteableBuffer | None = None,
         policy: _Policy | None = None,
         timeout: float = 10.0,
-    ) -> SharedHeap: ...
+    ) -> SharedHeap:
+        """Return the heap of that name, at that path, or in that buffer.
+
+        timeout is the longest wait for another process, in seconds. If no living process has the
+        heap, every block is verified: O(n).
+
+        Raises FileNotFoundError if and only if there is none, BadImage if it is no heap, is
+        damaged, or has another policy than asked for, AttachTimeout if its creator has not finished
+        within the timeout, TypeError without a place, OSError if the system refuses.
+        """
     @property
-    def name(self) -> str | None: ...
+    def name(self) -> str | None:
+        """The segment's name in shared memory; None for a file or a buffer."""
     @property
-    def path(self) -> str | None: ...
-    def block(self, address: SupportsIndex) -> Block: ...
-    def owners(self) -> list[OwnedBlock]: ...
-    def reap(self) -> int: ...
-    def flush(self) -> None: ...
-    def unlink(self) -> None: ...
-    def __reduce__(self) -> tuple[Callable[..., SharedHeap], tuple[Any, ...]]: ...
+    def path(self) -> str | None:
+        """The file's path, or None."""
+    def block(self, address: SupportsIndex) -> Block:
+        """Return a Block for the live block at address.
+
+        It does not free the block when it is collected. O(log n). Raises what usable_size raises.
+        """
+    def owners(self) -> list[OwnedBlock]:
+        """Return an OwnedBlock for each live block: the process that allocated it, dead or alive.
+
+        O(n). Raises HeapClosed.
+        """
+    def reap(self) -> int:
+        """Drop the references of dead processes to blocks; return how many blocks that freed.
+
+        As long as that many calls of free, and at most O(h * h) for h references, of 4096.
+
+        Raises what Heap.free raises for overwritten bytes; HeapDamaged, HeapClosed.
+        """
+    def flush(self) -> None:
+        """Wait until the file has all bytes written. No effect in shared memory.
+
+        O(size). Raises OSError if and only if the system refuses; HeapClosed.
+        """
+    def unlink(self) -> None:
+        """Remove the name or the file: no process can attach any more.
+
+        Attached processes keep the heap. O(1).
+
+        Raises FileNotFoundError if and only if it is gone already, OSError if the system refuses.
+        """
+    def __reduce__(self) -> tuple[Callable[..., SharedHeap], tuple[Any, ...]]:
+        """Pickle the heap as the way to attach to it.
+
+        Unpickling raises AttachError if and only if it cannot be attached to.
+        """
 
     # For glassheap.images and glassheap.shared.
     @staticmethod
-    def _attach_copy(buffer: WriteableBuffer, mend: bool = False) -> SharedHeap: ...
-    def _copy_into(self, buffer: WriteableBuffer, /) -> None: ...
-    def _receive(
-        self, address: int, size: int, epoch: int, serial: int, sender: int, /
-    ) -> Block: ...
+    def _attach_copy(buffer: WriteableBuffer, mend: bool = False) -> SharedHeap:
+        """Attach to a copy of an image that no other process has.
+
+        With mend, a broken block map is rebuilt from the headers.
+        """
+    def _copy_into(self, buffer: WriteableBuffer, /) -> None:
+        """Copy the whole segment into a writable buffer, between two calls."""
+    def _receive(self, address: int, size: int, epoch: int, serial: int, sender: int, /) -> Block:
+        """Return the Block of a pickled copy.
+
+        If the sender, a process's number, is not negative, the copy takes over the reference that
+        the sender added for it.
+        """
     @property
-    def _number(self) -> int: ...
+    def _number(self) -> int:
+        """The number of this process in the segment; 0 if it has none."""
     @property
-    def _identity(self) -> tuple[int, int]: ...
+    def _identity(self) -> tuple[int, int]:
+        """A random number of the segment, as two of 64 bits."""
 
 @final
 class Block:
+    """Memory that frees itself; made by Heap.alloc.
+
+    The buffer protocol gives exactly the bytes asked for, writable: memoryview(block),
+    bytes(block). block[0] is a byte and block[:4] a copy of four; block[:4] = b"four" writes them.
+    The memory is given back when a with statement over the block ends, by free(), or when the block
+    is collected. A block whose memory was freed by its address, or whose heap was reset, is stale:
+    its uses raise StaleHandle, also after the address was handed out again, because the serial then
+    differs.
+    """
     @property
-    def heap(self) -> Heap: ...
+    def heap(self) -> Heap:
+        """The Heap of the block."""
     @property
-    def address(self) -> int: ...
+    def address(self) -> int:
+        """The address of the payload, as malloc would have returned it."""
     @property
-    def size(self) -> int: ...
+    def size(self) -> int:
+        """The bytes asked for."""
     @property
-    def serial(self) -> int: ...
+    def serial(self) -> int:
+        """The allocation number in its heap, modulo 65,536."""
     @property
-    def live(self) -> bool: ...
+    def live(self) -> bool:
+        """True if the memory still belongs to this block. O(log n)."""
     @property
-    def shared(self) -> bool: ...
+    def shared(self) -> bool:
+        """True if share() was called."""
     @property
-    def _epoch(self) -> int: ...
-    def free(self) -> None: ...
-    def share(self) -> Self: ...
-    def _send(self) -> None: ...
-    def __reduce__(self) -> tuple[Callable[..., Block], tuple[Any, ...]]: ...
-    def __len__(self) -> int: ...
+    def _epoch(self) -> int:
+        """The number of resets of its heap before it was allocated."""
+    def free(self) -> None:
+        """Give the memory back.
+
+        As long as Heap.free. Raises StaleHandle if and only if it was given back before,
+        BufferError while a view of it lives; what Heap.free raises for overwritten bytes;
+        HeapDamaged, HeapClosed.
+        """
+    def share(self) -> Self:
+        """Make this Block one of several references to its memory, and return it.
+
+        For a block of a SharedHeap only. From then on free(), the end of a with statement and
+        collection drop the reference; the last one, in whatever process, frees the memory. A
+        pickled copy is a further reference, held by the process that opens it. References of a
+        process that died are dropped by SharedHeap.reap(). O(log n), and a search of at most 4096
+        references.
+
+        Raises TypeError if and only if its heap is not shared, StaleHandle if the memory was given
+        back before, HeapError if 4096 blocks are held already; HeapDamaged, HeapClosed.
+        """
+    def _send(self) -> None:
+        """Add a reference, for a copy that is on its way."""
+    def __reduce__(self) -> tuple[Callable[..., Block], tuple[Any, ...]]:
+        """Pickle the block as its place in its heap. Raises TypeError if the heap is not shared."""
+    def __len__(self) -> int:
+        """Return the bytes asked for."""
     @overload
-    def __getitem__(self, key: SupportsIndex, /) -> int: ...
+    def __getitem__(self, key: SupportsIndex, /) -> int:
+        """Return the byte at an index, or a copy of the bytes of a slice.
+
+        Raises IndexError if and only if the index is out of range, TypeError for a key of another
+        type, and what Heap.view raises.
+        """
     @overload
-    def __getitem__(self, key: slice, /) -> bytes: ...
+    def __getitem__(self, key: slice, /) -> bytes:
+        """Return the byte at an index, or a copy of the bytes of a slice.
+
+        Raises IndexError if and only if the index is out of range, TypeError for a key of another
+        type, and what Heap.view raises.
+        """
     @overload
-    def __setitem__(self, key: SupportsIndex, value: SupportsIndex, /) -> None: ...
+    def __setitem__(self, key: SupportsIndex, value: SupportsIndex, /) -> None:
+        """Write a byte at an index, or the bytes of a slice, from an object with a buffer.
+
+        Raises IndexError if and only if the index is out of range, ValueError for another number of
+        bytes or no byte, TypeError for a key or value of another type, and what Heap.view raises.
+        """
     @overload
-    def __setitem__(self, key: slice, value: ReadableBuffer, /) -> None: ...
+    def __setitem__(self, key: slice, value: ReadableBuffer, /) -> None:
+        """Write a byte at an index, or the bytes of a slice, from an object with a buffer.
+
+        Raises IndexError if and only if the index is out of range, ValueError for another number of
+        bytes or no byte, TypeError for a key or value of another type, and what Heap.view raises.
+        """
     def __buffer__(self, flags: int, /) -> memoryview: ...
-    def __enter__(self) -> Self: ...
+    def __enter__(self) -> Self:
+        """Return the block itself, which the end of the with statement frees."""
     def __exit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
         traceback: TracebackType | None,
         /,
-    ) -> None: ...
+    ) -> None:
+        """Free the block, unless free() was called. Raises what free raises."""
 
 @final
 class Player:
+    """Runs the operations of a trace on a heap.
+
+    Args:
+        heap: The Heap to run on, through the same calls that its methods make.
+        id_count: How many blocks the trace numbers, from 0.
+    """
     def __init__(self, heap: Heap, id_count: SupportsIndex) -> None: ...
     @property
-    def failures(self) -> int: ...
+    def failures(self) -> int:
+        """Allocations that no free block could serve."""
     @property
-    def first_failure(self) -> int: ...
+    def first_failure(self) -> int:
+        """The index of the first of them, or -1."""
     @property
-    def nanoseconds(self) -> int: ...
+    def nanoseconds(self) -> int:
+        """The time spent in play so far."""
     def play(
         self,
         kinds: ReadableBuffer,
@@ -223,14 +621,37 @@ class Player:
         start: SupportsIndex,
         stop: SupportsIndex,
         stop_at_failure: bool = False,
-    ) -> int: ...
+    ) -> int:
+        """Run the operations from start up to stop, and return the first that was not run.
 
-def policies() -> list[PolicyInfo]: ...
-def _numpy_handler(heap: Heap, /) -> object: ...
-def _set_numpy_handler(api: object, handler: object, /) -> object: ...
-def _register(
-    errors: Mapping[str, type[Exception]], find_record: Callable[[str], object]
-) -> None: ...
+        kinds holds 0 for malloc, 1 for realloc, 2 for free, in bytes; ids the blocks, in 32 bits;
+        sizes the bytes asked for, in 64. The GIL is released. With stop_at_failure it stops at the
+        first allocation that no free block can serve; otherwise that block stays empty, and the run
+        goes on.
+
+        Raises ValueError if and only if the columns are no trace, and what malloc, realloc and free
+        raise for a damaged or closed heap.
+        """
+
+def policies() -> list[PolicyInfo]:
+    """Return a PolicyInfo for each placement policy, the default first.
+
+    name is the value for Heap's option policy; summary is one line; cost is that of malloc and
+    free; source names the policy's origin.
+    """
+
+def _numpy_handler(heap: Heap, /) -> object:
+    """Return a NumPy memory handler over a heap."""
+
+def _set_numpy_handler(api: object, handler: object, /) -> object:
+    """Set NumPy's memory handler, and return the previous one. api is NumPy's _ARRAY_API."""
+
+def _register(errors: Mapping[str, type[Exception]], find_record: Callable[[str], object]) -> None:
+    """Register the exception classes by name, and a function that finds a record type.
+
+    The package calls it once, when it is imported.
+    """
+
 def _create_shared(
     name: bytes,
     path: bytes,
@@ -238,11 +659,28 @@ def _create_shared(
     size: SupportsIndex | None,
     timeout: float,
     options: dict[str, Any],
-) -> SharedHeap: ...
+) -> SharedHeap:
+    """Make a SharedHeap in a new segment.
+
+    name and path are bytes, empty if not given; buffer is None, or size is.
+    """
+
 def _attach_shared(
     name: bytes, path: bytes, buffer: WriteableBuffer | None, timeout: float, policy: str
-) -> SharedHeap: ...
-def _image_generation(front: bytes) -> int | None: ...
+) -> SharedHeap:
+    """Attach to a SharedHeap; an empty policy is any policy."""
+
+def _image_generation(front: bytes) -> int | None:
+    """Return a number that is odd during a call on the heap whose image begins so.
+
+    None if it is no image.
+    """
+
 def _read_image(
     buffer: WriteableBuffer,
-) -> tuple[int, tuple[int, int, int], list[int], list[int]]: ...
+) -> tuple[int, tuple[int, int, int], list[int], list[int]]:
+    """Return the contents of an image's copy, before any recovery.
+
+    They are: recovered; start, end and keep of the block in flight; the pids of living users;
+    the payloads of live blocks.
+    """

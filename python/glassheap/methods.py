@@ -29,6 +29,8 @@ def _put(cls: type, **methods: "Any") -> None:
     for name, method in methods.items():
         function = getattr(method, "__func__", method)
         function.__name__, function.__qualname__ = name, f"{cls.__name__}.{name}"
+        function.__module__ = cls.__module__
+        function.__annotations__.pop("self", None)  # as in a method that is written in its class
         setattr(cls, name, method)
 
 
@@ -38,7 +40,9 @@ def _put(cls: type, **methods: "Any") -> None:
 def show(self: Heap, *, file: "TextIO | None" = None, width: int | None = None) -> None:
     """Print a map of the region, to scale: headers, payloads, rounding and free bytes.
 
-    To file, or standard output; width in columns, or that of the terminal. Raises HeapClosed.
+    To file, or standard output; width in columns, at least 24, or that of the terminal. O(n).
+
+    Raises HeapClosed if and only if the heap is closed.
     """
     from glassheap import pictures
 
@@ -48,8 +52,12 @@ def show(self: Heap, *, file: "TextIO | None" = None, width: int | None = None) 
 def hexdump(self: Heap, address: int, *, file: "TextIO | None" = None) -> None:
     """Print the bytes of the block at address, header or node and payload marked.
 
-    address is that of a payload, or of a free block. Raises ForeignPointer, MisalignedPointer or
-    InteriorPointer if no block has it, and HeapClosed.
+    address is that of a payload, or of the first byte of a block. To file, or standard output.
+    O(n).
+
+    Raises InvalidPointer if and only if no block has that address: ForeignPointer outside the
+    region, MisalignedPointer between two granules of 16 bytes, InteriorPointer otherwise;
+    HeapClosed.
     """
     from glassheap import pictures
 
@@ -57,7 +65,7 @@ def hexdump(self: Heap, address: int, *, file: "TextIO | None" = None) -> None:
 
 
 def repr_html(self: Heap) -> str:
-    """Return the map as an inline SVG, for notebooks; of a closed heap, its repr."""
+    """Return the map as an inline SVG, for notebooks; of a closed heap, its repr. O(n)."""
     from glassheap import pictures
 
     return pictures.to_html(self)
@@ -76,11 +84,13 @@ def array(
 ) -> "NDArray[Any]":
     """Return a new ndarray whose elements are a block of the heap, as numpy.empty would.
 
-    It starts at a multiple of align bytes, and its elements are not initialised. While it lives, or
-    any view of it, the block is pinned as by Heap.view; with the last of them it is freed.
+    It starts at a multiple of align bytes, a power of two up to a quarter of the region, and
+    its elements are not initialised. While it lives, or any view of it, the block is pinned as
+    by Heap.view; with the last of them it is freed. It takes as long as malloc.
 
-    Raises what malloc raises, ValueError for an invalid shape or order, TypeError for a dtype that
-    holds Python objects, ImportError without numpy: pip install numpy.
+    Raises ImportError if and only if numpy is missing (pip install numpy), ValueError for an
+    invalid shape or order, TypeError for a dtype that holds Python objects, and what malloc
+    raises.
     """
     from glassheap import numpy
 
@@ -90,7 +100,7 @@ def array(
 def copy(self: Heap, array: "ArrayLike", *, align: "SupportsIndex" = 64) -> "NDArray[Any]":
     """Return a copy of an array, or of anything that makes one, in a block of the heap.
 
-    Shape, dtype and layout are those of numpy.copy(array); align is in bytes.
+    Shape, dtype and layout are those of numpy.copy(array); align is in bytes. O(size).
 
     Raises what array raises.
     """
@@ -113,12 +123,14 @@ def create(
 ) -> SharedHeap:
     """Make a heap of size bytes in a new segment, and return it.
 
-    The segment is POSIX shared memory of that name (by default an unused one), or the file at path,
-    or the mapped bytes of buffer, which have a size of their own. Options are those of Heap but
-    threads and base. Used in a with statement the heap is unlinked when its creator leaves it.
+    The segment is POSIX shared memory of that name (by default an unused one), or the file at
+    path, or the mapped bytes of buffer, which have a size of their own. timeout is the longest
+    wait for another process, in seconds. Options are those of Heap but threads and base. Used
+    in a with statement the heap is unlinked when its creator leaves it. O(1), and with
+    checks='debug' O(size).
 
-    Raises FileExistsError if there is one already, OSError where there is no room or no permission,
-    and what Heap raises.
+    Raises FileExistsError if and only if there is one already, OSError where there is no room
+    or no permission, and what Heap raises.
     """
     from glassheap import shared
 
@@ -135,24 +147,36 @@ def attach(
 ) -> SharedHeap:
     """Return the heap of that name, at that path, or in that buffer.
 
-    If no living process has it, every block is verified: O(n). Raises FileNotFoundError if there is
-    none, BadImage if it is no heap, is damaged, or has another policy than asked for, AttachTimeout
-    if its creator has not finished within timeout seconds.
+    timeout is the longest wait for another process, in seconds. If no living process has the
+    heap, every block is verified: O(n).
+
+    Raises FileNotFoundError if and only if there is none, BadImage if it is no heap, is
+    damaged, or has another policy than asked for, AttachTimeout if its creator has not finished
+    within the timeout, TypeError without a place, OSError if the system refuses.
     """
     from glassheap import shared
 
     return shared.attach(name, path, buffer, policy, timeout)
 
 
-def exit_shared_heap(self: SharedHeap, *_error: object) -> None:
-    """Close the heap; its creator unlinks it first."""
+def exit_shared_heap(
+    self: SharedHeap,
+    kind: object,  # noqa: ARG001
+    error: object,  # noqa: ARG001
+    traceback: object,  # noqa: ARG001
+    /,
+) -> None:
+    """Close the heap; its creator unlinks it first. Raises what close and unlink raise."""
     from glassheap import shared
 
     shared.leave(self)
 
 
 def reduce_shared_heap(self: SharedHeap) -> "tuple[Callable[..., SharedHeap], tuple[Any, ...]]":
-    """Pickle the heap as the way to attach to it."""
+    """Pickle the heap as the way to attach to it.
+
+    Unpickling raises AttachError if and only if it cannot be attached to.
+    """
     from glassheap import shared
 
     return shared.reduce_heap(self)

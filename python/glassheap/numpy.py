@@ -51,7 +51,7 @@ def array(
     """Implementation of `Heap.array`: a new ndarray whose elements are a block of the heap."""
     if order not in ("C", "F"):
         raise ValueError(f"order must be 'C' (rows first) or 'F' (columns first), not {order!r}.")
-    kind, axes = _element(np.dtype(dtype))
+    kind, axes = _element(_dtype(dtype))
     lengths = _lengths(shape) + axes
     # A product of Python's integers never wraps; the heap refuses one that is too large.
     size = math.prod(lengths) * kind.itemsize
@@ -68,6 +68,16 @@ def copy(heap: _core.Heap, array: ArrayLike, *, align: SupportsIndex = 64) -> ND
     made = _like(heap, source, align)
     np.copyto(made, source)
     return made
+
+
+def _dtype(dtype: DTypeLike) -> np.dtype[Any]:
+    """NumPy's sentence about what is no dtype repeats it, in a buffer's case byte by byte."""
+    try:
+        return np.dtype(dtype)
+    except TypeError:
+        if isinstance(dtype, (str, list, tuple, dict)):
+            raise
+        raise TypeError(f"dtype must be one of NumPy's, not {type(dtype).__name__}.") from None
 
 
 def _element(dtype: np.dtype[Any]) -> tuple[np.dtype[Any], tuple[int, ...]]:
@@ -125,11 +135,12 @@ def use(heap: AnyHeap) -> Iterator[AnyHeap]:
     NumPy raises its MemoryError if the heap has no room, is damaged, or was closed inside. This
     raises HeapClosed if it is closed already.
     """
-    before = _core._set_numpy_handler(_array_api(), _core._numpy_handler(heap))
+    api = _array_api()  # kept: nothing can be imported when the interpreter ends inside
+    before = _core._set_numpy_handler(api, _core._numpy_handler(heap))
     try:
         yield heap
     finally:
-        _core._set_numpy_handler(_array_api(), before)
+        _core._set_numpy_handler(api, before)
 
 
 def _array_api() -> object:

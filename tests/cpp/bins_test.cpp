@@ -1,5 +1,5 @@
-// Size classes and bins: the class numbers against their definition, the set of occupied bins
-// against std::set, and the order of the blocks in a bin.
+// Size classes and bins: the class numbers against their definition, and the set of occupied bins
+// against std::set.
 
 #include "policy/bins.hpp"
 
@@ -8,11 +8,9 @@
 #include <random>
 #include <set>
 
-#include "base/region.hpp"
 #include "policy/buddy.hpp"
 #include "policy/segregated_fit.hpp"
 #include "policy/tlsf.hpp"
-#include "printing.hpp"
 #include "scale.hpp"
 
 namespace glassheap {
@@ -42,18 +40,6 @@ TEST(SizeClass, NeverGoesDown) {
   }
 }
 
-// The set of occupied bins has room for the highest bin of each policy.
-TEST(SizeClass, OfTheLargestRegionFits) {
-  BinMap occupied;
-  for (const std::size_t bin : {SegregatedFit::bin_of(largest_region), Tlsf::bin_of(largest_region),
-                                Buddy::bin_of(largest_region)}) {
-    occupied.set(bin);
-    EXPECT_EQ(occupied.next(bin), bin);
-    occupied.clear(bin);
-    EXPECT_EQ(occupied.last(), BinMap::none);
-  }
-}
-
 TEST(BinMap, AgreesWithASet) {
   constexpr std::size_t count = 9 * 64;
   std::mt19937 random(1);
@@ -75,54 +61,15 @@ TEST(BinMap, AgreesWithASet) {
   }
 }
 
-class BinsTest : public ::testing::Test {
- protected:
-  static constexpr Size size = 1024;
-
-  BinsTest() {
-    map_.add_live({0, size});
-    for (Offset at = 16; at < 16 * 17; at += 16) map_.add_live({at, size - at});
+TEST(BinMap, HasRoomForTheHighestBinOfEachPolicy) {
+  for (const std::size_t bin : {SegregatedFit::bin_of(largest_region), Tlsf::bin_of(largest_region),
+                                Buddy::bin_of(largest_region)}) {
+    BinMap occupied;
+    occupied.set(bin);
+    EXPECT_EQ(occupied.next(bin), bin);
+    occupied.clear(bin);
+    EXPECT_EQ(occupied.last(), BinMap::none);
   }
-  Block freed(Offset at) {
-    map_.make_free({at, 16});
-    return {at, 16};
-  }
-  [[nodiscard]] std::vector<Offset> in_bin(std::size_t bin) const {
-    std::vector<Offset> starts;
-    bins_.walk(bin, [&starts](Block block) { starts.push_back(block.start); });
-    return starts;
-  }
-
-  Region region_ = Region::map(size, granule_size, 0);
-  BlockBytes bytes_{{region_.data(), region_.size()}, Layout{}, 1};
-  BlockMap map_{size};
-  Bins<Top::listed> bins_{bytes_, map_, 10, [](Block, Block) noexcept { return true; }};
-};
-
-TEST_F(BinsTest, ABinIsLastInFirstOut) {
-  for (const Offset at : {32U, 64U, 96U}) bins_.push(3, freed(at));
-  EXPECT_EQ(in_bin(3), (std::vector<Offset>{96, 64, 32}));
-  EXPECT_EQ(bins_.front(3), (Block{96, 16}));
-  EXPECT_EQ(bins_.after({96, 16}), (Block{64, 16}));
-  EXPECT_FALSE(bins_.after({32, 16}));
-  bins_.erase(3, {64, 16});
-  EXPECT_EQ(in_bin(3), (std::vector<Offset>{96, 32}));
-}
-
-TEST_F(BinsTest, ABinIsOccupiedWhileItHasBlocks) {
-  bins_.push(2, freed(32));
-  bins_.push(7, freed(64));
-  bins_.push(7, freed(96));
-  EXPECT_EQ(bins_.next(0), 2U);
-  EXPECT_EQ(bins_.next(3), 7U);
-  EXPECT_EQ(bins_.last(), 7U);
-  bins_.erase(7, {64, 16});
-  EXPECT_EQ(bins_.last(), 7U);
-  bins_.erase(7, {96, 16});
-  EXPECT_EQ(bins_.last(), 2U);
-  EXPECT_EQ(bins_.next(3), (Bins<Top::listed>::none));
-  bins_.clear();
-  EXPECT_EQ(bins_.next(0), (Bins<Top::listed>::none));
 }
 
 }  // namespace

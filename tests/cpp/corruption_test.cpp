@@ -6,6 +6,8 @@
 #include <gtest/gtest.h>
 
 #include "damaged_heap.hpp"
+#include "drawing.hpp"
+#include "heap_fixture.hpp"
 #include "watchdog.hpp"
 
 namespace glassheap {
@@ -17,203 +19,136 @@ struct Flip {
   Size byte;
   unsigned mask;
 
-  [[nodiscard]] Offset start(HeapFixture& heap) const { return block.start - heap->base(); }
   [[nodiscard]] FaultKind kind() const {
     if (!block.live) return FaultKind::free_list_corrupted;
     return byte >= 8 && byte < 12 ? FaultKind::bad_magic : FaultKind::header_corrupted;
   }
-  [[nodiscard]] std::string text() const {
-    return "byte " + std::to_string(byte) + (block.live ? " of the header" : " of the node") +
-           " at " + std::to_string(block.start) + " ^ " + std::to_string(mask);
+  // A change of a header's size may be found as a wrong size, or as a wrong seal.
+  [[nodiscard]] bool breaks(Rule rule) const {
+    if (!block.live)
+      return rule == (byte < 8 ? Rule::node_size : byte < 12 ? Rule::next : Rule::prev);
+    if (byte >= 8 && byte < 12) return rule == Rule::magic;
+    return rule == Rule::seal || (rule == Rule::size && byte < 8);
   }
 };
+
+void PrintTo(const Flip& flip, std::ostream* out) {
+  *out << "byte " << flip.byte << (flip.block.live ? " of the header" : " of the node") << " at "
+       << flip.block.start << " ^ " << flip.mask;
+}
+
+void expect_named(const Fault& fault, const Flip& flip) {
+  EXPECT_EQ(fault.kind, flip.kind());
+  EXPECT_EQ(fault.offset, flip.block.start);
+  EXPECT_NE(fault.expected, fault.found);
+  EXPECT_TRUE(flip.breaks(fault.rule)) << ::testing::PrintToString(fault.rule);
+}
 
 class Corruption : public EveryPolicy {
  protected:
-  // Live blocks with free neighbours on both sides, one side or none, above and below the damage.
-  static constexpr const char* layout =
-      "[8][40][.48.][16][24][16][.32.][100][0][.0.][7][33][.64.][16][9][3]...";
-
-  // A heap with that layout, always at the same addresses, for one flipped byte.
-  struct Damaged {
-    explicit Damaged(const Options& options)
-        : heap(options), stamps((arrange(heap, layout), heap)) {}
-    void flip_byte(const Flip& flip) {
-      heap.region()[flip.start(heap) + flip.byte] ^= std::byte(flip.mask);
+  // A heap for one flipped byte, always at the same addresses: live blocks with free neighbours on
+  // both sides, one side or none, above and below the damage.
+  struct Damaged : CheckedHeap {
+    Damaged() : CheckedHeap(at_base_0()) {
+      arrange(*this, "[8][40][.48.][16][24][16][.32.][100][0][.0.][7][33][.64.][16][9][3]...");
     }
-    HeapFixture heap;
-    PayloadStamps stamps;
+    explicit Damaged(const Flip& flip) : Damaged() {
+      flip_byte(*this, flip.block.start + flip.byte, flip.mask);
+    }
+    static Options at_base_0() {
+      Options options = EveryPolicy::options(2048);
+      options.base = 0;
+      return options;
+    }
   };
 
-  static Options at_base_0() {
-    Options options = Corruption::options(4096);
-    options.base = 0;
-    return options;
-  }
-
-  // Every possible flip; none in a live block without a header.
-  static std::vector<Flip> flips() {
-    std::vector<Flip> flips;
-    for (const BlockInfo& block : Damaged(at_base_0()).heap.walk()) {
-      if (block.live && front() == 0) continue;
+  // Calls test(heap, flip) for every possible flip, each with a new heap; or for every flip in a
+  // node. There is none in a live block without a header.
+  template <typename Test>
+  static void for_each_flip(Test test, bool in_nodes_only = false) {
+    const Watchdog watchdog(100);
+    for (const BlockInfo& block : Damaged().view().blocks) {
+      if (block.live && (in_nodes_only || front() == 0)) continue;
       for (Size byte = 0; byte < 16; ++byte) {
-        for (const unsigned mask : {0x01U, 0x10U, 0x80U, 0xFFU})
-          flips.push_back({block, byte, mask});
+        for (const unsigned mask : {0x01U, 0x10U, 0x80U, 0xFFU}) {
+          const Flip flip{block, byte, mask};
+          SCOPED_TRACE(::testing::PrintToString(flip));
+          Damaged heap(flip);
+          test(heap, flip);
+          if (HasFatalFailure()) return;
+        }
       }
     }
-    return flips;
   }
-
-  // Calls test(damaged, flip) for every flip, or for every flip in a node, each with a new heap.
   template <typename Test>
-  void for_each_flip(Test test) {
-    const Watchdog watchdog(100);
-    for (const Flip& flip : flips()) {
-      SCOPED_TRACE(flip.text());
-      Damaged damaged(at_base_0());
-      damaged.flip_byte(flip);
-      test(damaged, flip);
-      if (HasFatalFailure()) return;
-    }
-    EXPECT_LE(seal_collisions_, 2) << "More collisions of a 16-bit seal than chance explains.";
+  static void for_each_flip_in_a_node(Test test) {
+    for_each_flip(test, true);
   }
-
-  template <typename Test>
-  void for_each_flip_in_a_node(Test test) {
-    for_each_flip([&](Damaged& damaged, const Flip& flip) {
-      if (!flip.block.live) test(damaged, flip);
-    });
-  }
-
-  // Returns true if the seal happens to fit the flipped header: once in 65,536 flips of a size or
-  // serial.
-  bool seal_collides(HeapFixture& heap, const Flip& flip) {
-    if (!flip.block.live || !heap.contains(flip.block.address)) return false;
-    ++seal_collisions_;
-    return true;
-  }
-
-  // Returns true if one of these blocks, when freed, merges with the other; if the policy does not
-  // coalesce, true if they are adjacent.
-  static bool would_coalesce(HeapFixture& heap, const BlockInfo& a, const BlockInfo& b) {
-    if (splits_anywhere(options()))
-      return a.start + a.extent == b.start || b.start + b.extent == a.start;
-    const Address origin = heap->base() + heap->size() - usable_region(heap->options());
-    return a.extent == b.extent && ((a.start - origin) ^ a.extent) == b.start - origin;
-  }
-
-  static void expect_named(const Fault& fault, HeapFixture& heap, const Flip& flip) {
-    EXPECT_EQ(fault.kind, flip.kind());
-    EXPECT_EQ(fault.offset, flip.start(heap));
-    EXPECT_NE(fault.expected, fault.found);
-  }
-
- private:
-  int seal_collisions_ = 0;
 };
-INSTANTIATE_TEST_SUITE_P(Policies, Corruption, ::testing::ValuesIn(variants()), by_name);
+GLASSHEAP_FOR_EVERY(Corruption);
 
+// Once in 65,536 flips of a size or serial the seal happens to fit.
 TEST_P(Corruption, IsFoundByCheckAndFreezesTheHeapUntilReset) {
-  for_each_flip([this](Damaged& damaged, const Flip& flip) {
-    HeapFixture& heap = damaged.heap;
-    expect_readable(heap);
-    const Findings findings = heap.check();
-    if (findings.empty() && seal_collides(heap, flip)) return;
+  int missed = 0;
+  for_each_flip([&missed](Damaged& heap, const Flip& flip) {
+    Fault fault;
+    const Findings findings = heap->check(fault);
+    heap.inspect();
+    if (findings.empty() && flip.block.live && ++missed <= 2) return;
     ASSERT_EQ(findings.size(), 1U);
-    expect_named(findings[0].fault, heap, flip);
-    EXPECT_FALSE(findings[0].sentence.empty());
-    expect_readable(heap);
-    expect_frozen(heap, flip.block.address);
-    damaged.stamps.expect_intact();
-    expect_recovery(heap);
-  });
-}
-
-// The rule that check() reports is that of the flipped field.
-TEST_P(Corruption, IsFoundAsTheRuleThatItBreaks) {
-  for_each_flip([this](Damaged& damaged, const Flip& flip) {
-    const Findings findings = damaged.heap.check();
-    if (findings.empty() && seal_collides(damaged.heap, flip)) return;
-    const Rule rule = findings.at(0).fault.rule;
-    if (flip.block.live) {
-      EXPECT_EQ(rule == Rule::magic, flip.byte >= 8 && flip.byte < 12);
-      EXPECT_TRUE(rule != Rule::size || flip.byte < 8);
-      EXPECT_TRUE(rule == Rule::seal || flip.byte < 12);
-    } else {
-      EXPECT_EQ(rule, flip.byte < 8 ? Rule::node_size : flip.byte < 12 ? Rule::next : Rule::prev);
-    }
+    expect_named(findings[0].fault, flip);
+    use_damaged(heap, flip.block.address);
+    heap.inspect();
+    heap.reset();
+    heap.inspect();
+    heap.free(heap.malloc(heap.model().stats().largest_free));
   });
 }
 
 class HeaderCorruption : public Corruption {};
-INSTANTIATE_TEST_SUITE_P(Policies, HeaderCorruption, ::testing::ValuesIn(variants(has_headers)),
-                         by_name);
+GLASSHEAP_FOR_EVERY(HeaderCorruption, has_headers);
 
 TEST_P(HeaderCorruption, IsNamedByEveryCallOnThatBlock) {
-  for_each_flip([this](Damaged& damaged, const Flip& flip) {
-    HeapFixture& heap = damaged.heap;
-    if (!flip.block.live || seal_collides(heap, flip)) return;
+  int missed = 0;
+  for_each_flip([&missed](Damaged& heap, const Flip& flip) {
+    if (!flip.block.live) return;
     const Address payload = flip.block.address;
-    Heap::Pinned pinned;
-    switch (flip.mask) {
-      case 0x01:
-        expect_named(heap.refused_free(payload), heap, flip);
-        break;
-      case 0x10:
-        expect_named(heap.refused_realloc(payload, 5), heap, flip);
-        break;
-      case 0x80:
-        expect_named(heap.refused([&](Fault& f) { heap->usable_size(payload, f); }), heap, flip);
-        break;
-      default:
-        expect_named(heap.refused([&](Fault& f) { heap->pin(payload, pinned, f); }), heap, flip);
-    }
-    expect_frozen(heap, payload);
-    expect_recovery(heap);
+    if (flip.mask == 0x01) heap.free(payload);
+    if (flip.mask == 0x10) heap.realloc(payload, 5);
+    if (flip.mask == 0x80) heap.query(payload);
+    if (flip.mask == 0xFF) heap.pin(payload);
+    if (!heap.fault() && ++missed <= 2) return;
+    expect_named(heap.fault(), flip);
+    heap.malloc(1);
+    EXPECT_EQ(heap.fault().kind, FaultKind::heap_damaged);
   });
 }
 
-// A free of the block beside a damaged node would merge with it, and is refused. A free of another
-// block is refused too, unless it does not depend on the node.
-TEST_P(Corruption, OfANodeIsNamedByAFreeThatMergesWithIt) {
+// A free of the block beside a damaged node would merge with it, and is refused, as is a realloc
+// that grows into it. A free of another block is refused too, unless it does not depend on the
+// node.
+TEST_P(Corruption, OfANodeIsNamedByACallThatMergesWithIt) {
   std::size_t merging = 0;
   for_each_flip_in_a_node([&merging](Damaged& first, const Flip& flip) {
-    for (const BlockInfo& freed : first.heap.walk()) {
-      if (!freed.live) continue;
-      Damaged damaged(at_base_0());
-      HeapFixture& heap = damaged.heap;
-      damaged.flip_byte(flip);
-      Fault fault;
-      const bool merges = would_coalesce(heap, freed, flip.block);
+    for (const BlockInfo& block : first.view().blocks) {
+      if (!block.live) continue;
+      const bool merges = would_coalesce(first, block, flip.block);
+      const bool grows = merges && block.start < flip.block.start && flip.mask == 0x10;
       merging += merges ? 1 : 0;
-      const Snapshot before(*heap);
-      if (heap->free(freed.address, fault)) {
-        EXPECT_FALSE(merges) << "freed " << freed.start;
-        EXPECT_FALSE(heap.check().empty()) << "check() misses the damage";
-        damaged.stamps.forget(freed.address);
-        damaged.stamps.expect_intact();
+      Damaged heap(flip);
+      if (grows) {
+        heap.realloc(block.address, block.extent + flip.block.extent - front());
+      } else if (flip.mask == 0x10 || flip.mask == 0xFF) {
+        continue;
       } else {
-        expect_named(fault, heap, flip);
-        EXPECT_EQ(Snapshot(*heap), before);
+        heap.free(block.address);
       }
+      EXPECT_TRUE(heap.fault() || !merges) << "at " << block.start;
+      if (heap.fault()) expect_named(heap.fault(), flip);
+      heap.inspect();
     }
   });
   EXPECT_GT(merging, 0U);
-}
-
-TEST_P(Corruption, OfANodeIsNamedByAReallocThatGrowsIntoIt) {
-  std::size_t growing = 0;
-  for_each_flip_in_a_node([&growing](Damaged& damaged, const Flip& flip) {
-    for (const BlockInfo& block : damaged.heap.walk()) {
-      if (!block.live || block.start + block.extent != flip.block.start) continue;
-      if (!would_coalesce(damaged.heap, block, flip.block)) continue;
-      const Size whole = block.extent + flip.block.extent - front();
-      expect_named(damaged.heap.refused_realloc(block.address, whole), damaged.heap, flip);
-      damaged.stamps.expect_intact();
-      ++growing;
-    }
-  });
-  EXPECT_GT(growing, 0U);
 }
 
 // A realloc that moves takes one free block whole, and then frees its old block. In the free list
@@ -221,12 +156,11 @@ TEST_P(Corruption, OfANodeIsNamedByAReallocThatGrowsIntoIt) {
 // before anything changes. Its forged size is plausible; only the block map shows that it is wrong.
 TEST_P(Corruption, OfANodeThatAMoveLeadsToIsNamedBeforeTheMove) {
   if (options().policy != "first_fit" && options().policy != "best_fit") return;
-  HeapFixture heap(options());
+  CheckedHeap heap(options());
   arrange(heap, "[.16.][8][.64.][8][8][24][8]...");
-  const Size found = 16 + extent(8);
-  std::memcpy(heap.region(), &found, sizeof found);
-  EXPECT_EQ(heap.refused_realloc(payload_of_block(heap, 5), 64).kind,
-            FaultKind::free_list_corrupted);
+  write_number(heap, heap->base(), 16 + extent(8));
+  heap.realloc(payload_of_block(heap, 5), 64);
+  EXPECT_EQ(heap.fault().kind, FaultKind::free_list_corrupted);
 }
 
 // Buddies: the realloc takes a free block that the old one is not adjacent to, but would have
@@ -234,55 +168,46 @@ TEST_P(Corruption, OfANodeThatAMoveLeadsToIsNamedBeforeTheMove) {
 // is now the damaged one.
 TEST_P(Corruption, OfANodeThatAMoveOfABuddyLeadsToIsNamedBeforeTheMove) {
   if (splits_anywhere(options())) return;
-  HeapFixture heap(options());
+  CheckedHeap heap(options());
   std::vector<Address> payloads;
   for (const Size extent : {64U, 32U, 32U, 64U, 64U, 64U, 64U})
     payloads.push_back(heap.malloc(extent - front()));
   for (const std::size_t freed : {4U, 0U, 1U}) heap.free(payloads[freed]);
-  const Offset damaged = payloads[4] - front() - heap->base();
-  const Size found = 128 - front();
-  std::memcpy(heap.region() + damaged, &found, sizeof found);
-  const Fault fault = heap.refused_realloc(payloads[2], 64 - front());
-  EXPECT_EQ(fault.kind, FaultKind::free_list_corrupted);
-  EXPECT_EQ(fault.offset, damaged);
+  const Address damaged = payloads[4] - front();
+  write_number(heap, damaged, 128 - front());
+  heap.realloc(payloads[2], 64 - front());
+  EXPECT_EQ(heap.fault().kind, FaultKind::free_list_corrupted);
+  EXPECT_EQ(heap.fault().offset, damaged - heap->base());
 }
 
-// To allocate all free memory is to allocate the damaged block too.
-TEST_P(Corruption, OfANodeIsNamedBeforeItsBlockIsHandedOut) {
-  for_each_flip_in_a_node([](Damaged& damaged, const Flip& flip) {
-    HeapFixture& heap = damaged.heap;
-    Fault fault;
-    std::size_t served = 0;
-    while (heap->malloc(0, 16, fault) != 0) ASSERT_LT(++served, 4096U / 16);
-    expect_named(fault, heap, flip);
-    damaged.stamps.expect_intact();
-    expect_frozen(heap, 0);
-    expect_recovery(heap);
-  });
+// Two buddies freed together merge with a node that neither would merge with alone; damage in that
+// node is found before either is freed.
+TEST_P(Corruption, OfANodeThatABatchOfBuddiesMergesWithIsNamedBeforeTheBatch) {
+  if (splits_anywhere(options())) return;
+  CheckedHeap heap(options(1024));
+  const Address left = heap.malloc(256 - front());
+  const Address right = heap.malloc(256 - front());
+  flip_byte(heap, heap->base() + 512 + 8);
+  heap.free_many({left, right});
+  EXPECT_EQ(heap.fault().kind, FaultKind::free_list_corrupted);
+  EXPECT_EQ(heap.fault().offset, 512U);
 }
 
-TEST_P(Corruption, OfANodeIsMetByABatchBeforeItTakesAnything) {
-  for_each_flip_in_a_node([](Damaged& damaged, const Flip& flip) {
-    const std::vector<Size> sizes(300, 0);
-    std::vector<Address> addresses(sizes.size());
-    HeapFixture& heap = damaged.heap;
-    const auto call = [&](Fault& f) { EXPECT_FALSE(heap->malloc_many(sizes, addresses, f)); };
-    expect_named(heap.refused(call), heap, flip);
-    damaged.stamps.expect_intact();
-  });
-}
-
-// The whole batch, which includes the node's neighbours, is vetted before any block is freed.
-TEST_P(Corruption, OfANodeIsMetByABatchBeforeItFreesAnything) {
-  for_each_flip_in_a_node([](Damaged& damaged, const Flip& flip) {
-    HeapFixture& heap = damaged.heap;
-    std::vector<Address> addresses;
-    for (const BlockInfo& block : heap.walk()) {
-      if (block.live) addresses.push_back(block.address);
+// To allocate all free memory, one block at a time or as a batch, is to allocate the damaged block
+// too. To free every block, as a batch, is to merge with it.
+TEST_P(Corruption, OfANodeIsNamedBeforeItIsUsed) {
+  for_each_flip_in_a_node([](Damaged& heap, const Flip& flip) {
+    std::vector<Address> live;
+    for (const auto& [payload, block] : heap.model().live()) live.push_back(payload);
+    if (flip.mask == 0x01) {
+      heap.malloc_many(std::vector<Size>(300, 0));
+    } else if (flip.mask == 0x10) {
+      heap.free_many(live);
+    } else {
+      while (heap.malloc(0) != 0) continue;
     }
-    const auto call = [&](Fault& f) { EXPECT_FALSE(heap->free_many(addresses, f)); };
-    expect_named(heap.refused(call), heap, flip);
-    damaged.stamps.expect_intact();
+    expect_named(heap.fault(), flip);
+    heap.inspect();
   });
 }
 

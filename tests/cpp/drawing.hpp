@@ -5,19 +5,19 @@
 //     ...      the free block at the end of the region, whatever it offers
 //
 // arrange() makes the heap of a drawing such as "[100][.48.][16]..."; drawing() returns that of a
-// heap.
+// heap. A heap is a HeapFixture or a CheckedHeap.
 #pragma once
 
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "heap_fixture.hpp"
+#include "heap_view.hpp"
 
 namespace glassheap {
 
-[[nodiscard]] inline std::string drawing(HeapFixture& heap) {
-  const auto blocks = heap.walk();
+[[nodiscard]] std::string drawing(const auto& heap) {
+  const auto blocks = heap.view().blocks;
   std::string text;
   for (const BlockInfo& block : blocks) {
     const std::string size = std::to_string(block.size);
@@ -28,7 +28,7 @@ namespace glassheap {
 }
 
 // Fills a fresh heap as drawn: allocates every block from the left, then frees the free ones.
-inline void arrange(HeapFixture& heap, std::string_view text) {
+void arrange(auto& heap, std::string_view text) {
   std::vector<Address> holes;
   while (text.starts_with('[')) {
     const bool hole = text[1] == '.';
@@ -40,8 +40,8 @@ inline void arrange(HeapFixture& heap, std::string_view text) {
 }
 
 // The payload of the k-th block from the left, counted from 0, free ones included.
-[[nodiscard]] inline Address payload_of_block(HeapFixture& heap, std::size_t k) {
-  return heap.walk().at(k).address;
+[[nodiscard]] Address payload_of_block(const auto& heap, std::size_t k) {
+  return heap.view().blocks.at(k).address;
 }
 
 }  // namespace glassheap

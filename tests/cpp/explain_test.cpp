@@ -7,19 +7,18 @@
 namespace glassheap {
 namespace {
 
+Options counted_from_0(Size size) {
+  Options options = sized(size);
+  options.base = 0;
+  return options;
+}
+
 // A heap full of blocks of 48 bytes; every second one is free.
 std::vector<Address> allocate_stripes(HeapFixture& heap, int count) {
   std::vector<Address> payloads;
   for (int i = 0; i < count; ++i) payloads.push_back(heap.malloc(48));
   for (int i = 0; i < count; i += 2) heap.free(payloads[static_cast<std::size_t>(i)]);
   return payloads;
-}
-
-Options counted_from_0(Size size) {
-  Options options;
-  options.size = size;
-  options.base = 0;
-  return options;
 }
 
 void expect_end(const std::string& text, const std::string& end) {
@@ -61,9 +60,17 @@ TEST(Explain, DescribesTheHeapAsItIsNow) {
              "bytes at 0xd0.");
   heap.reset();
   expect_end(heap->explain(refused), "the free memory would do.");
-  Fault fault;
-  ASSERT_TRUE(heap->close(fault));
+  heap.close();
   expect_end(heap->explain(refused), "the free memory would do.");
+}
+
+// Buddies that are free side by side and do not merge.
+TEST(Explain, TellsIfNoLiveBlockIsBetween) {
+  Options buddy = counted_from_0(400);
+  buddy.policy = "buddy";
+  HeapFixture heap(buddy);
+  expect_end(heap->explain(heap.refused_malloc(300)),
+             "of 240 and 112 bytes, no live block stands.");
 }
 
 TEST(Explain, NamesEveryOtherCause) {
@@ -71,18 +78,31 @@ TEST(Explain, NamesEveryOtherCause) {
   heap.malloc(0);
   expect_end(heap->explain(heap.refused_malloc(993)), "The cause is a lack of memory.");
   expect_end(heap->explain(heap.refused_malloc(900, 256)),
-             "The cause is the alignment: no free block has room from a multiple of 256 "
-             "on.");
-  std::vector<Address> payloads(2);
-  const std::vector<Size> sizes = {8, 980};
-  const Fault refused = heap.refused([&](Fault& f) { heap->malloc_many(sizes, payloads, f); });
-  expect_end(heap->explain(refused), "The cause is the batch: its earlier sizes take the room.");
+             "The cause is the alignment: no free block has room from a multiple of 256 on.");
+  expect_end(heap->explain(heap.refused_malloc_many({8, 980})),
+             "The cause is the batch: its earlier sizes take the room.");
 }
 
-TEST(Explain, OfAnyOtherFaultIsItsSentence) {
+TEST(Explain, IsTheSentenceOfAnyOtherFault) {
   HeapFixture heap(counted_from_0(1024));
   const Fault refused = heap.refused_free(heap.malloc(16) + 1);
   EXPECT_EQ(heap->explain(refused), sentence(refused));
+}
+
+// The findings of check() name a suspect too.
+TEST(Finding, NamesTheBlockThatEndsWhereTheDamageBegins) {
+  HeapFixture heap(counted_from_0(1024));
+  const Address culprit = heap.malloc(20);
+  heap.malloc(20);
+  std::memset(heap.at(culprit), 'A', 64);
+  const Findings findings = heap.check();
+  ASSERT_EQ(findings.size(), 1U);
+  EXPECT_EQ(findings[0].culprit.address, culprit);
+  EXPECT_EQ(findings[0].sentence,
+            "the header of the block at offset 48 has the magic number 0x41414141 instead of "
+            "0xDEADBEEF: something wrote over it. The heap is damaged; a reset brings it back, "
+            "empty. The likely culprit is the block at 0x10, of 20 bytes, serial 1: it ends where "
+            "the damage begins.");
 }
 
 }  // namespace

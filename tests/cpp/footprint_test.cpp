@@ -30,7 +30,7 @@ Size growth_since(Size before) {
 }
 
 class Footprint : public EveryPolicy {};
-INSTANTIATE_TEST_SUITE_P(Policies, Footprint, ::testing::ValuesIn(variants()), by_name);
+GLASSHEAP_FOR_EVERY(Footprint);
 
 // The block map alone has half a gigabyte of bits for this region. Huge pages, which the system may
 // use on its own, are 2 MiB each; a fresh buddy heap has about twenty blocks.

@@ -5,61 +5,19 @@
 // position in the free list, and no counter except `failures`. The calls of HeapFixture expect
 // success; HeapFixture::refused expects a refusal and compares the heap before and after. So each
 // refusal in each test also tests that promise.
+//
+// A CheckedHeap (checked_heap.hpp) has a model that tells if a call succeeds. A HeapFixture is for
+// tests that say it themselves.
 #pragma once
 
-#include <cstring>
-#include <stdexcept>
-#include <vector>
+#include <gtest/gtest.h>
 
-#include "glassheap/heap.hpp"
+#include <stdexcept>
+
 #include "glassheap/layout.h"
-#include "printing.hpp"
-#include "variants.hpp"
+#include "heap_view.hpp"
 
 namespace glassheap {
-
-// The region's bytes, including those that a heap with debug checks poisons for AddressSanitizer.
-[[gnu::no_sanitize_address]] inline std::vector<std::byte> bytes_of(const Heap& heap) {
-  std::vector<std::byte> bytes(heap.size());
-  const auto* const first = std::bit_cast<const volatile std::byte*>(heap.address());
-  for (Size i = 0; i < bytes.size(); ++i) bytes[i] = first[i];
-  return bytes;
-}
-
-// The state that a refused call must not change.
-class Snapshot {
- public:
-  explicit Snapshot(Heap& heap) : bytes_(bytes_of(heap)) {
-    Fault fault;
-    blocks_ = heap.walk(fault);
-    free_list_ = heap.free_list(fault);
-    stats_ = heap.stats(fault);
-    stats_.failures = 0;
-  }
-
-  [[nodiscard]] bool operator==(const Snapshot& other) const {
-    return bytes_ == other.bytes_ && blocks_ == other.blocks_ && free_list_ == other.free_list_ &&
-           same(stats_, other.stats_);
-  }
-
-  friend void PrintTo(const Snapshot& state, std::ostream* out) {
-    *out << state.blocks_.size() << " blocks, " << state.stats_.requested << " bytes requested, "
-         << state.stats_.mallocs << " mallocs, " << state.stats_.frees << " frees, bytes";
-    for (const std::byte byte : state.bytes_) *out << ' ' << std::to_integer<int>(byte);
-  }
-
- private:
-  // memcmp compares padding too, and Stats has none.
-  static_assert(std::has_unique_object_representations_v<Stats>);
-  static bool same(const Stats& a, const Stats& b) {
-    return std::memcmp(&a, &b, sizeof(Stats)) == 0;
-  }
-
-  std::vector<std::byte> bytes_;
-  std::vector<BlockInfo> blocks_;
-  std::vector<FreeBlock> free_list_;
-  Stats stats_;
-};
 
 class HeapFixture {
  public:
@@ -72,81 +30,119 @@ class HeapFixture {
 
   Heap* operator->() const { return heap_.get(); }
   Heap& operator*() const { return *heap_; }
+  [[nodiscard]] HeapView view() const { return HeapView(*heap_); }
 
   // Returns the result of `call`, a function of a Fault&. Expects it to succeed.
   template <typename Call>
-  auto granted(Call call) {
+  auto granted(Call call) const {
     Fault fault;
     auto result = call(fault);
     EXPECT_EQ(fault.kind, FaultKind::none) << sentence(fault);
     return result;
   }
-
   // Returns the Fault of `call`, a function of a Fault&. Expects it to be refused and to change
   // nothing.
   template <typename Call>
-  Fault refused(Call call) {
-    const Snapshot before(*heap_);
+  Fault refused(Call call) const {
+    const HeapView before = view();
     Fault fault;
-    call(fault);
+    EXPECT_FALSE(call(fault));
     EXPECT_NE(fault.kind, FaultKind::none) << "The call should have been refused.";
-    EXPECT_EQ(Snapshot(*heap_), before) << "Refused (" << sentence(fault) << "), yet it wrote.";
+    EXPECT_EQ(view(), before) << "Refused (" << sentence(fault) << "), yet it wrote.";
     return fault;
   }
 
-  // Calls that are expected to succeed.
+  // --- Calls that are expected to succeed. ------------------------------------------------------
+
   Address malloc(Size size, Size align = granule_size) {
-    return granted([&](Fault& fault) { return heap_->malloc(size, align, fault); });
-  }
-  Address calloc(Size count, Size size) {
-    return granted([&](Fault& fault) { return heap_->calloc(count, size, fault); });
+    return granted([&](Fault& f) { return heap_->malloc(size, align, f); });
   }
   Address realloc(Address payload, Size size, Size align = granule_size) {
-    return granted([&](Fault& fault) { return heap_->realloc(payload, size, align, fault); });
+    return granted([&](Fault& f) { return heap_->realloc(payload, size, align, f); });
   }
   void free(Address payload) {
-    EXPECT_TRUE(granted([&](Fault& fault) { return heap_->free(payload, fault); }));
+    EXPECT_TRUE(granted([&](Fault& f) { return heap_->free(payload, f); }));
+  }
+  std::vector<Address> malloc_many(const std::vector<Size>& sizes) {
+    std::vector<Address> addresses(sizes.size());
+    EXPECT_TRUE(granted([&](Fault& f) { return heap_->malloc_many(sizes, addresses, f); }));
+    return addresses;
+  }
+  void free_many(std::vector<Address> addresses) {
+    EXPECT_TRUE(granted([&](Fault& f) { return heap_->free_many(addresses, f); }));
+  }
+  Handle acquire(Size size, Size align = granule_size) {
+    Handle handle;
+    EXPECT_TRUE(granted([&](Fault& f) { return heap_->acquire(size, align, handle, f); }));
+    return handle;
+  }
+  Heap::Pinned pin(Address payload) {
+    Heap::Pinned pinned;
+    EXPECT_TRUE(granted([&](Fault& f) { return heap_->pin(payload, pinned, f); }));
+    return pinned;
   }
   void reset() {
-    EXPECT_TRUE(granted([&](Fault& fault) { return heap_->reset(fault); }));
+    EXPECT_TRUE(granted([&](Fault& f) { return heap_->reset(f); }));
   }
-  bool contains(Address payload) {
-    return granted([&](Fault& fault) { return heap_->contains(payload, fault); });
+  void close() {
+    EXPECT_TRUE(granted([&](Fault& f) { return heap_->close(f); }));
   }
-  std::vector<FreeBlock> free_list() {
-    return granted([&](Fault& fault) { return heap_->free_list(fault); });
+
+  // --- Calls that are expected to be refused. ---------------------------------------------------
+
+  Fault refused_malloc(Size size, Size align = granule_size) {
+    return refused([&](Fault& f) { return heap_->malloc(size, align, f); });
+  }
+  Fault refused_realloc(Address payload, Size size, Size align = granule_size) {
+    return refused([&](Fault& f) { return heap_->realloc(payload, size, align, f); });
+  }
+  Fault refused_free(Address payload) {
+    return refused([&](Fault& f) { return heap_->free(payload, f); });
+  }
+  Fault refused_malloc_many(const std::vector<Size>& sizes) {
+    std::vector<Address> addresses(sizes.size());
+    return refused([&](Fault& f) { return heap_->malloc_many(sizes, addresses, f); });
+  }
+  Fault refused_free_many(std::vector<Address> addresses) {
+    return refused([&](Fault& f) { return heap_->free_many(addresses, f); });
+  }
+
+  // --- Reports. ---------------------------------------------------------------------------------
+
+  bool contains(Address payload) const {
+    return granted([&](Fault& f) { return heap_->contains(payload, f); });
+  }
+  std::vector<FreeBlock> free_list() const {
+    return granted([&](Fault& f) { return heap_->free_list(f); });
+  }
+  std::string free_list_line() const {
+    return granted([&](Fault& f) { return heap_->free_list_line(f); });
+  }
+  std::vector<BlockInfo> walk() const {
+    return granted([&](Fault& f) { return heap_->walk(f); });
+  }
+  Stats stats() const {
+    return granted([&](Fault& f) { return heap_->stats(f); });
+  }
+  Findings check() const {
+    return granted([&](Fault& f) { return heap_->check(f); });
   }
   // The free list of the fresh heap.
   [[nodiscard]] const std::vector<FreeBlock>& first_list() const { return first_list_; }
-  std::vector<BlockInfo> walk() {
-    return granted([&](Fault& fault) { return heap_->walk(fault); });
-  }
-  Stats stats() {
-    return granted([&](Fault& fault) { return heap_->stats(fault); });
-  }
-  Findings check() {
-    return granted([&](Fault& fault) { return heap_->check(fault); });
-  }
-
-  // Calls that are expected to be refused.
-  Fault refused_malloc(Size size, Size align = granule_size) {
-    return refused([&](Fault& fault) { EXPECT_EQ(heap_->malloc(size, align, fault), 0U); });
-  }
-  Fault refused_realloc(Address payload, Size size, Size align = granule_size) {
-    return refused(
-        [&](Fault& fault) { EXPECT_EQ(heap_->realloc(payload, size, align, fault), 0U); });
-  }
-  Fault refused_free(Address payload) {
-    return refused([&](Fault& fault) { EXPECT_FALSE(heap_->free(payload, fault)); });
-  }
-
   // The block whose payload is at `payload`, as walk() reports it.
-  BlockInfo info(Address payload) {
+  BlockInfo info(Address payload) const {
     for (const BlockInfo& block : walk()) {
       if (block.address == payload) return block;
     }
     ADD_FAILURE() << "No block has its payload at " << payload << '.';
     return {};
+  }
+  std::vector<Address> live_payloads() const {
+    std::vector<Address> live;
+    for (const BlockInfo& block : walk()) {
+      if (block.live) live.push_back(block.address);
+    }
+    return live;
   }
 
   // The memory at a heap address, and the region's first byte.
@@ -175,8 +171,7 @@ inline void expect_all_free(HeapFixture& heap) {
   EXPECT_TRUE(heap.check().empty());
 }
 
-// The fixture of a contract that holds for every kind of heap. A suite derives from this class and
-// is instantiated with by_name and ValuesIn(variants()), or ValuesIn(variants(predicate)).
+// The fixture of a contract that holds for every kind of heap.
 class EveryPolicy : public ::testing::TestWithParam<Variant> {
  protected:
   [[nodiscard]] static Options options(Size size = 4096) {
@@ -186,11 +181,16 @@ class EveryPolicy : public ::testing::TestWithParam<Variant> {
   }
   [[nodiscard]] static Size front() { return front_of(options()); }
   [[nodiscard]] static Size extent(Size size) { return extent_of(options(), size); }
-  [[nodiscard]] static Size reported(Size size) { return reported_size(options(), size); }
 };
 
 [[nodiscard]] inline std::string by_name(const ::testing::TestParamInfo<Variant>& variant) {
   return variant.param.name;
 }
+
+// Instantiates a suite that derives from EveryPolicy with these variants; or with those of
+// variants() whose options satisfy every one of these predicates.
+#define GLASSHEAP_FOR_VARIANTS(Suite, variants) \
+  INSTANTIATE_TEST_SUITE_P(Policies, Suite, ::testing::ValuesIn(variants), by_name)
+#define GLASSHEAP_FOR_EVERY(Suite, ...) GLASSHEAP_FOR_VARIANTS(Suite, variants(__VA_ARGS__))
 
 }  // namespace glassheap

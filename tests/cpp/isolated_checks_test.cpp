@@ -1,7 +1,7 @@
 // Each check in isolation, where another check would hide that it is missing. An overwritten header
 // fails its seal too, whatever else is wrong with it; so here the header is tried with each
-// possible seal, one of which is valid. And the block map, which no caller can reach, is built by
-// hand with states that a sound heap never has.
+// possible seal, one of which is valid, or it is a sound one in the wrong place. And the block map,
+// which no caller can reach, is built by hand with states that a sound heap never has.
 
 #include <gtest/gtest.h>
 
@@ -13,50 +13,50 @@
 namespace glassheap {
 namespace {
 
-class EverySeal : public EveryPolicy {
+class SealedHeader : public EveryPolicy {
  protected:
-  // Writes `header` in front of `payload` with each seal in turn. Returns true if the heap accepts
-  // one of them.
-  [[nodiscard]] bool is_accepted_with_any_seal(Address payload, header_t header) {
-    for (unsigned seal = 0; seal <= std::numeric_limits<std::uint16_t>::max(); ++seal) {
-      header.seal = static_cast<std::uint16_t>(seal);
-      std::memcpy(heap_.at(payload - sizeof header), &header, sizeof header);
-      if (heap_.contains(payload)) return true;
-    }
-    return false;
+  // Overwrites the header in front of `payload`.
+  void write(Address payload, const header_t& header) {
+    std::memcpy(heap_.at(payload - sizeof header), &header, sizeof header);
   }
   [[nodiscard]] header_t header_of(Address payload) {
     header_t header;
     std::memcpy(&header, heap_.at(payload - sizeof header), sizeof header);
     return header;
   }
+  // Writes `header` in front of `payload` with each seal in turn. Returns true if the heap accepts
+  // one of them.
+  [[nodiscard]] bool is_accepted_with_any_seal(Address payload, header_t header) {
+    for (unsigned seal = 0; seal <= std::numeric_limits<std::uint16_t>::max(); ++seal) {
+      header.seal = static_cast<std::uint16_t>(seal);
+      write(payload, header);
+      if (heap_.contains(payload)) return true;
+    }
+    return false;
+  }
 
   HeapFixture heap_{options(1024)};
+  Address payload_ = heap_.malloc(100);
+  header_t header_ = header_of(payload_);
 };
-INSTANTIATE_TEST_SUITE_P(Policies, EverySeal, ::testing::ValuesIn(variants(has_headers)), by_name);
+GLASSHEAP_FOR_EVERY(SealedHeader, has_headers);
 
-TEST_P(EverySeal, OnAnotherMagicNumberIsRefused) {
-  const Address payload = heap_.malloc(100);
-  header_t header = header_of(payload);
-  header.magic ^= 1;
-  EXPECT_FALSE(is_accepted_with_any_seal(payload, header));
+TEST_P(SealedHeader, WithAnotherMagicNumberIsRefusedUnderEverySeal) {
+  header_.magic ^= 1;
+  EXPECT_FALSE(is_accepted_with_any_seal(payload_, header_));
 }
 
-TEST_P(EverySeal, OnASizeOfAnotherExtentIsRefused) {
-  const Address payload = heap_.malloc(100);
-  header_t header = header_of(payload);
+TEST_P(SealedHeader, WithASizeOfAnotherExtentIsRefusedUnderEverySeal) {
   for (const Size size : {Size{0}, Size{300}, largest_region + 100, ~Size{0} - 15}) {
-    header.size = size;
-    EXPECT_FALSE(is_accepted_with_any_seal(payload, header)) << size;
+    header_.size = size;
+    EXPECT_FALSE(is_accepted_with_any_seal(payload_, header_)) << size;
   }
 }
 
 // Another size of the same extent is valid for free; but check() finds that the sums do not match.
-TEST_P(EverySeal, OnASizeOfTheSameExtentIsFoundByCheck) {
-  const Address payload = heap_.malloc(100);
-  header_t header = header_of(payload);
-  header.size = 99;
-  if (!is_accepted_with_any_seal(payload, header))
+TEST_P(SealedHeader, WithASizeOfTheSameExtentIsFoundByCheck) {
+  header_.size = 99;
+  if (!is_accepted_with_any_seal(payload_, header_))
     GTEST_SKIP() << "No seal of 65,536 fits: a rare key.";
   const Findings findings = heap_.check();
   ASSERT_EQ(findings.size(), 1U);
@@ -66,60 +66,83 @@ TEST_P(EverySeal, OnASizeOfTheSameExtentIsFoundByCheck) {
   EXPECT_EQ(findings[0].fault.found, 99U);
 }
 
-// --- The details of a fault. --------------------------------------------------------------------
-
-class Diagnoses : public EverySeal {};
-INSTANTIATE_TEST_SUITE_P(Policies, Diagnoses, ::testing::ValuesIn(variants(has_headers)), by_name);
-
-TEST_P(Diagnoses, NameTheSizeIfItDoesNotFitTheExtent) {
-  const Address payload = heap_.malloc(100);
-  header_t header = header_of(payload);
-  header.size = 300;
-  std::memcpy(heap_.at(payload - sizeof header), &header, sizeof header);
-  const Fault fault = heap_.refused_free(payload);
-  EXPECT_EQ(fault.rule, Rule::size);
-  EXPECT_EQ(fault.expected, extent(100) - front());
-  EXPECT_EQ(fault.found, 300U);
+// A wrong size is named as such if it does not fit the extent; if it does, the seal is.
+TEST_P(SealedHeader, HasItsSizeNamedOrElseItsSeal) {
+  header_t wrong = header_;
+  wrong.size = 300;
+  write(payload_, wrong);
+  const Fault by_size = heap_.refused_free(payload_);
+  EXPECT_EQ(by_size.rule, Rule::size);
+  EXPECT_EQ(by_size.expected, extent(100) - front());
+  EXPECT_EQ(by_size.found, 300U);
+  heap_.reset();
+  ASSERT_EQ(heap_.malloc(100), payload_);
+  const header_t now = header_of(payload_);
+  wrong = now;
+  wrong.seal ^= 1;
+  write(payload_, wrong);
+  const Fault by_seal = heap_.refused_free(payload_);
+  EXPECT_EQ(by_seal.rule, Rule::seal);
+  EXPECT_EQ(by_seal.expected, now.seal);
+  EXPECT_EQ(by_seal.found, wrong.seal);
 }
 
-TEST_P(Diagnoses, NameTheSealIfTheSizeFits) {
-  const Address payload = heap_.malloc(100);
-  header_t header = header_of(payload);
-  const std::uint16_t seal = header.seal;
-  header.seal ^= 1;
-  std::memcpy(heap_.at(payload - sizeof header), &header, sizeof header);
-  const Fault fault = heap_.refused_free(payload);
-  EXPECT_EQ(fault.rule, Rule::seal);
-  EXPECT_EQ(fault.expected, seal);
-  EXPECT_EQ(fault.found, header.seal);
+// An impossible size is not reported either: a reader would read beyond the block.
+TEST_P(SealedHeader, WithAnImpossibleSizeIsShownAsTheWholePayload) {
+  for (const Size lie : {Size{0}, Size{113}, Size{128}, ~Size{0}, ~Size{0} - 15}) {
+    header_.size = lie;
+    write(payload_, header_);
+    EXPECT_EQ(heap_.info(payload_).size, extent(100) - front()) << lie;
+  }
 }
 
-// The start of a live block is also the payload address of an empty block that ended there and was
-// merged into the free block before it. There was no such block, so the pointer is not a double
-// free.
-TEST_P(Diagnoses, OfTheFrontOfALiveBlockBehindAFreeOneIsInteriorPointer) {
-  const Address left = heap_.malloc(16);
-  const Address right = heap_.malloc(16);
-  heap_.free(left);
-  const Fault fault = heap_.refused_free(right - front());
+// --- Forged headers: made up in user data, copied, kept from an earlier block, overwritten. ------
+
+// A header forged in a payload, with the right magic number, does not make a block.
+TEST_P(SealedHeader, InUserDataMakesNoBlock) {
+  write(payload_ + 48, header_);
+  const Fault fault = heap_.refused_free(payload_ + 48);
   EXPECT_EQ(fault.kind, FaultKind::interior_pointer);
-  EXPECT_EQ(fault.owner, right);
+  EXPECT_EQ(fault.owner, payload_);
+  EXPECT_TRUE(heap_.check().empty());
 }
 
-// An empty block was freed and merged, and its memory was allocated again as part of another block.
-// Its pointer is not a double free any more: it points into the block that starts there.
-TEST(Diagnosis, OfAnEmptyBlockIsNoDoubleFreeOnceItsPlaceIsLiveAgain) {
-  HeapFixture heap(sized(1024));
-  const Address left = heap.malloc(16);
-  const Address empty = heap.malloc(0);
-  const Address right = heap.malloc(16);
-  heap.free(left);
-  heap.free(empty);
-  EXPECT_EQ(heap.refused_free(empty).kind, FaultKind::double_free);
-  ASSERT_EQ(heap.malloc(32), left);
-  const Fault fault = heap.refused_free(empty);
-  EXPECT_EQ(fault.kind, FaultKind::interior_pointer);
-  EXPECT_EQ(fault.owner, right);
+// A sound header, copied in front of another block of the same size: the seal includes the offset.
+TEST_P(SealedHeader, CopiedFromAnotherBlockIsDetected) {
+  int detected = 0;
+  for (int attempt = 0; attempt < 20; ++attempt) {
+    heap_.reset();
+    const std::vector<Address> blocks = heap_.malloc_many({64, 64});
+    write(blocks[1], header_of(blocks[0]));
+    Fault fault;
+    if (!heap_->free(blocks[1], fault)) detected += fault.kind == FaultKind::header_corrupted;
+  }
+  EXPECT_GE(detected, 19) << "A copied header may fit once in 65,536 times.";
+}
+
+// The header of an earlier block at this address, written back: its seal is valid for its old
+// serial, but the block's extent has changed.
+TEST_P(SealedHeader, KeptFromAnEarlierBlockIsRefusedIfTheExtentHasChanged) {
+  heap_.reset();
+  const Address old = heap_.malloc(64);
+  const header_t header = header_of(old);
+  heap_.reset();
+  ASSERT_EQ(heap_.malloc(200), old);
+  write(old, header);
+  EXPECT_EQ(heap_.refused_free(old).kind, FaultKind::header_corrupted);
+}
+
+// An overflow of the left neighbour, or an underflow, as real programs have it.
+TEST_P(SealedHeader, OverwrittenByAnOverflowIsFoundAtFree) {
+  for (Size over = 1; over <= 16; ++over) {
+    heap_.reset();
+    const std::vector<Address> blocks = heap_.malloc_many({32, 32});
+    ASSERT_EQ(blocks[0] + extent(32), blocks[1]);
+    std::memset(heap_.at(blocks[0]), 'A', extent(32) - 16 + over);
+    const Fault fault = heap_.refused_free(blocks[1]);
+    EXPECT_TRUE(is_corruption(fault.kind)) << over;
+    EXPECT_EQ(fault.offset, blocks[1] - 16 - heap_->base());
+  }
 }
 
 // --- A block map that no heap makes. ------------------------------------------------------------

@@ -1,239 +1,258 @@
-// model.hpp: a reference model of the heap, to compare the real one with.
+// model.hpp: a reference model of the heap. It tells the correct result of each call: which fault a
+// request or pointer has, where a block is placed, which blocks are there afterwards, and every
+// statistic.
 //
-// The model keeps the free chunks in a vector, in list order, and the live ones in a map. It has no
-// bytes, no block map and no index, and shares no code with the heap. Both follow the same rules:
+// The model has no bytes of a region, no block map and no index, and shares no code with the heap.
+// Both follow the same rules: those of free_chunks.hpp, and these:
 //
-//   1. The list starts as one chunk, the whole region.
-//   2. A request takes its size, rounded up to 16, and the header; at least 16 bytes.
-//   3. The list is searched in its own order. First fit takes the first chunk that fits; best fit
-//      the smallest, worst fit the largest; of equal chunks the earlier one in the list. Next fit
-//      starts at the chunk that contains the rover, or else at the first one after it, and wraps
-//      once. The rover is the end of the last allocation; before the first allocation it is the
-//      start of the region.
-//   4. The low end of the chunk is taken. The remainder keeps the chunk's position in the list,
-//      unsorted.
-//   5. An aligned request fits into a chunk if the lowest block with an aligned payload lies in it.
-//      The remainder in front of that block keeps the chunk's position too, before the remainder
-//      behind it.
-//   6. A freed chunk goes to the front, or to the back, or to the back with a stable sort of the
-//      whole list: by address, by size, by descending size.
-//   7. With coalescing, each free then makes one pass in list order, which merges a chunk into the
-//      one before it in the list if that one ends at its address.
-//   8. A block shrinks in place, and its tail is freed like a block of its own. It grows in place
-//      if the free chunk that begins where it ends is large enough, by rule 4. Otherwise, and
-//      whenever its payload is not aligned as requested, a new block is allocated and then the old
-//      one is freed.
-//
-// first_fit, next_fit, best_fit and worst_fit are these rules in address order with coalescing.
+//   - A request takes its size, rounded up to 16, the header and the redzone; at least 16 bytes; a
+//     power of two if the policy is buddy.
+//   - A block shrinks in place, and its tail is freed like a block of its own. It grows in place if
+//     the free chunk that begins where it ends is large enough; a buddy, only to a size of which
+//     its start is a multiple. Otherwise, and whenever its payload is not aligned as requested, a
+//     new block is allocated and then the old one is freed.
+//   - A pointer is classified by the memory that it points to: live and a payload, inside a live
+//     block, free, or outside; but free memory where its header would be comes first.
 #pragma once
 
-#include <algorithm>
 #include <map>
-#include <optional>
-#include <string>
-#include <vector>
 
-#include "glassheap/heap.hpp"
+#include "free_chunks.hpp"
+#include "printing.hpp"
 
 namespace glassheap {
 
-class Model {
- public:
-  struct Chunk {
-    Address start;
-    Size extent;
-    [[nodiscard]] Address end() const { return start + extent; }
-  };
-  struct Allocation {
-    Size extent;
-    Size size;  // as the heap reports it
-  };
-
-  // The model of a heap that has just been opened.
-  explicit Model(const Heap& heap)
-      : fit_(fit_of(heap.options())),
-        order_(heap.options().order.value_or(Order::address)),
-        coalesce_(heap.options().coalesce.value_or(true)),
-        header_(heap.options().headers ? 16 : 0) {
-    const Size unused = !heap.options().headers && heap.base() == 0 ? 16 : 0;
-    list_.push_back({heap.base() + unused, heap.size() - unused});
-    rover_ = list_.front().start;
-  }
-
-  // Returns the address of the payload; 0 if nothing fits.
-  Address malloc(Size size, Size align) {
-    if (size > largest_region) return 0;
-    const auto index = search(need(size), align);
-    if (!index) return 0;
-    const Address block = list_[*index].start + gap(list_[*index], align);
-    carve(*index, block, need(size));
-    take(block, size);
-    rover_ = block + need(size);
-    return block + header_;
-  }
-
-  void free(Address payload) {
-    const auto block = live_.find(payload - header_);
-    const Chunk chunk{block->first, block->second.extent};
-    live_.erase(block);
-    add_free(chunk);
-  }
-
-  Address realloc(Address payload, Size size, Size align) {
-    const bool stays = size <= largest_region && payload % align == 0;
-    if (stays && (shrinks(payload - header_, size) || grows(payload - header_, size)))
-      return payload;
-    const Address moved = malloc(size, align);
-    if (moved != 0) free(payload);
-    return moved;
-  }
-
-  [[nodiscard]] const std::vector<Chunk>& list() const { return list_; }
-  [[nodiscard]] const std::map<Address, Allocation>& live() const { return live_; }
-  [[nodiscard]] Address payload_of(Address block) const { return block + header_; }
-  [[nodiscard]] Size offered(const Chunk& chunk) const { return chunk.extent - header_; }
-
- private:
-  enum class Search { first, next, best, worst };
-
-  static Search fit_of(const Options& options) {
-    const Fit fit = options.fit.value_or(Fit::first);
-    if (options.policy == "next_fit") return Search::next;
-    if (options.policy == "best_fit" || fit == Fit::best) return Search::best;
-    if (options.policy == "worst_fit" || fit == Fit::worst) return Search::worst;
-    return Search::first;
-  }
-
-  [[nodiscard]] Size need(Size size) const {  // rule 2
-    return std::max(header_ + (size + 15) / 16 * 16, Size{16});
-  }
-  [[nodiscard]] Size gap(const Chunk& chunk, Size align) const {  // rule 5
-    const Size over = (chunk.start + header_) % align;
-    return over == 0 ? 0 : align - over;
-  }
-
-  [[nodiscard]] std::optional<std::size_t> search(Size need, Size align) const {  // rule 3
-    std::optional<std::size_t> best;
-    const std::size_t first = search_start();
-    for (std::size_t k = 0; k < list_.size(); ++k) {
-      const std::size_t i = (first + k) % list_.size();
-      if (gap(list_[i], align) + need > list_[i].extent) continue;
-      if (fit_ == Search::first || fit_ == Search::next) return i;
-      if (!best || is_better(list_[i].extent, list_[*best].extent)) best = i;
-    }
-    return best;
-  }
-  [[nodiscard]] bool is_better(Size extent, Size than) const {
-    return fit_ == Search::best ? extent < than : extent > than;
-  }
-  [[nodiscard]] std::size_t search_start() const {
-    if (fit_ != Search::next) return 0;
-    const auto at = std::ranges::upper_bound(list_, rover_, {}, &Chunk::end);
-    return at == list_.end() ? 0 : static_cast<std::size_t>(at - list_.begin());
-  }
-
-  void carve(std::size_t index, Address block, Size need) {  // rules 4 and 5
-    const Chunk from = list_[index];
-    const auto place = list_.erase(list_.begin() + static_cast<std::ptrdiff_t>(index));
-    std::vector<Chunk> remainders;
-    if (block > from.start) remainders.push_back({from.start, block - from.start});
-    if (block + need < from.end()) remainders.push_back({block + need, from.end() - block - need});
-    list_.insert(place, remainders.begin(), remainders.end());
-  }
-  void take(Address block, Size size) {
-    live_[block] = {need(size), header_ == 0 ? need(size) : size};
-  }
-
-  void add_free(Chunk chunk) {
-    insert(chunk);
-    if (coalesce_) merge();
-  }
-  void insert(Chunk chunk) {  // rule 6
-    if (order_ == Order::front) {
-      list_.insert(list_.begin(), chunk);
-      return;
-    }
-    list_.push_back(chunk);
-    if (order_ == Order::address) std::ranges::stable_sort(list_, {}, &Chunk::start);
-    if (order_ == Order::size_up) std::ranges::stable_sort(list_, {}, &Chunk::extent);
-    if (order_ == Order::size_down)
-      std::ranges::stable_sort(list_, std::ranges::greater{}, &Chunk::extent);
-  }
-  void merge() {  // rule 7
-    std::vector<Chunk> merged;
-    for (const Chunk& chunk : list_) {
-      if (!merged.empty() && merged.back().end() == chunk.start) {
-        merged.back().extent += chunk.extent;
-      } else {
-        merged.push_back(chunk);
-      }
-    }
-    list_ = std::move(merged);
-  }
-
-  // The two parts of rule 8. Each returns false if it does not apply.
-  bool shrinks(Address block, Size size) {
-    const Size now = live_.at(block).extent;
-    if (need(size) > now) return false;
-    take(block, size);
-    if (need(size) < now) add_free({block + need(size), now - need(size)});
-    return true;
-  }
-  bool grows(Address block, Size size) {
-    const Address end = block + live_.at(block).extent;
-    const Size more = block + need(size) - end;
-    const auto right = std::ranges::find(list_, end, &Chunk::start);
-    if (right == list_.end() || right->extent < more) return false;
-    carve(static_cast<std::size_t>(right - list_.begin()), end, more);
-    take(block, size);
-    return true;
-  }
-
-  Search fit_;
-  Order order_;
-  bool coalesce_;
-  Size header_;
-  std::vector<Chunk> list_;
-  std::map<Address, Allocation> live_;
-  Address rover_;
+// A live block.
+struct Allocation {
+  Size extent = 0;
+  Size size = 0;                   // as requested
+  std::uint64_t id = 0;            // allocation number; its lowest 16 bits are the serial
+  std::vector<std::byte> content;  // the first bytes of the payload
+  unsigned pins = 0;
 };
 
-// Returns a description of the first difference between heap and model; empty if they agree.
-[[nodiscard]] inline std::string difference_of_lists(Heap& heap, const Model& model) {
-  Fault fault;
-  const auto list = heap.free_list(fault);
-  if (list.size() != model.list().size()) return "the free lists are not equally long";
-  for (std::size_t i = 0; i < list.size(); ++i) {
-    const Model::Chunk& chunk = model.list()[i];
-    if (list[i].address != chunk.start || list[i].size != model.offered(chunk))
-      return "entry " + std::to_string(i) + " of the free list differs";
+class Model {
+ public:
+  // The model of a heap that has just been opened.
+  explicit Model(const Heap& heap)
+      : options_(heap.options()),
+        front_(front_of(options_)),
+        base_(heap.base()),
+        end_(base_ + heap.size()),
+        origin_(end_ - usable_region(options_)),
+        free_(options_, origin_, end_ - origin_) {
+    stats_.size = heap.size();
   }
-  return "";
-}
 
-// Compares each live block with the model's, and the number of free blocks with its free chunks.
-[[nodiscard]] inline std::string difference_of_walks(Heap& heap, const Model& model) {
-  Fault fault;
-  const auto blocks = heap.walk(fault);
-  if (blocks.size() != model.live().size() + model.list().size())
-    return "the numbers of blocks differ";
-  for (const BlockInfo& block : blocks) {
-    if (!block.live) continue;
-    const auto allocation = model.live().find(block.start);
-    if (allocation == model.live().end() || allocation->second.extent != block.extent ||
-        allocation->second.size != block.size || block.address != model.payload_of(block.start))
-      return "the block at " + std::to_string(block.start - heap.base()) + " differs";
+  [[nodiscard]] const Options& options() const { return options_; }
+  [[nodiscard]] Size front() const { return front_; }
+  [[nodiscard]] Address origin() const { return origin_; }  // of the first block
+  [[nodiscard]] Address end() const { return end_; }
+  [[nodiscard]] bool is_exact() const { return free_.is_exact(); }
+  // Where the next search of next_fit begins; 0 for other policies.
+  [[nodiscard]] Address rover() const { return free_.rover(); }
+
+  // The live blocks, by the address of the payload.
+  [[nodiscard]] const std::map<Address, Allocation>& live() const { return live_; }
+  [[nodiscard]] Allocation& at(Address payload) { return live_.at(payload); }
+  [[nodiscard]] bool any_pinned() const {
+    return std::ranges::any_of(live_, [](const auto& entry) { return entry.second.pins != 0; });
   }
-  return "";
-}
+  // The number of bytes of a block that may be written.
+  [[nodiscard]] Size usable(Address payload) const {
+    const Allocation& block = live_.at(payload);
+    return has_debug_checks(options_) ? block.size : block.extent - front_;
+  }
 
-// Compares the walk and the free list, and reports the first finding of check().
-[[nodiscard]] inline std::string difference(Heap& heap, const Model& model) {
-  if (auto text = difference_of_walks(heap, model); !text.empty()) return text;
-  if (auto text = difference_of_lists(heap, model); !text.empty()) return text;
-  Fault fault;
-  const Findings findings = heap.check(fault);
-  return findings.empty() ? "" : findings.front().sentence;
-}
+  // --- The correct result of a call. ------------------------------------------------------------
+
+  [[nodiscard]] FaultKind fault_of_request(Size size, Size align) const {
+    if (!serves_align(align)) return FaultKind::invalid_alignment;
+    return place(size, align) ? FaultKind::none : FaultKind::out_of_memory;
+  }
+  // The payload that a request gets; if the model is not exact, one that it may get.
+  [[nodiscard]] std::optional<Address> place(Size size, Size align) const {
+    if (size > largest_region) return std::nullopt;
+    const auto start = free_.place(extent_of(options_, size), std::max(align, granule_size));
+    return start ? std::optional(*start + front_) : std::nullopt;
+  }
+  [[nodiscard]] bool may_place(Address payload, Size size, Size align) const {
+    return free_.may_place({payload - front_, extent_of(options_, size)},
+                           std::max(align, granule_size));
+  }
+
+  // The fault of an address that is passed to free and similar calls; none if it must be served.
+  [[nodiscard]] FaultKind fault_of_pointer(Address payload) const {
+    if (const auto known = live_.find(payload); known != live_.end())
+      return known->second.pins != 0 ? FaultKind::pinned : FaultKind::none;
+    if (may_be_double_free(payload) && free_.around(payload - front_)->start == payload - front_)
+      return FaultKind::double_free;
+    if (payload - base_ >= end_ - base_) return FaultKind::foreign_pointer;
+    if ((payload - origin_) % granule_size != 0) return FaultKind::misaligned_pointer;
+    if (payload < origin_) return FaultKind::foreign_pointer;  // the granule that stays unused
+    return owner(payload) != 0 ? FaultKind::interior_pointer : FaultKind::double_free;
+  }
+  // Returns true if double_free is correct too: the address of an empty block, which has been
+  // merged into the free chunk before it, is the start of the next block.
+  [[nodiscard]] bool may_be_double_free(Address payload) const {
+    return (payload - origin_) % granule_size == 0 && free_.around(payload - front_) != nullptr;
+  }
+  // The payload of the live block that contains `at`; 0 if there is none.
+  [[nodiscard]] Address owner(Address at) const {
+    const auto next = live_.upper_bound(at + front_);
+    if (next == live_.begin()) return 0;
+    const auto& [payload, block] = *std::prev(next);
+    return at + front_ - payload < block.extent ? payload : 0;
+  }
+
+  [[nodiscard]] FaultKind fault_of_realloc(Address payload, Size size, Size align) const {
+    if (payload == 0 || !serves_align(align)) return fault_of_request(size, align);
+    const FaultKind pointer = fault_of_pointer(payload);
+    if (pointer != FaultKind::none) return pointer;
+    return stays_in_place(payload, size, align) ? FaultKind::none : fault_of_request(size, align);
+  }
+  [[nodiscard]] bool stays_in_place(Address payload, Size size, Size align) const {
+    if (size > largest_region || payload % std::max(align, granule_size) != 0) return false;
+    const Chunk now = chunk_of(payload);
+    const Size need = extent_of(options_, size);
+    if (need <= now.extent) return true;
+    const Chunk* const right = free_.around(now.end());
+    return right != nullptr && right->start == now.end() && need <= now.extent + right->extent &&
+           (splits_anywhere(options_) || (now.start - origin_) % need == 0);
+  }
+
+  // --- Calls that are served. -------------------------------------------------------------------
+
+  Allocation& malloc(Address payload, Size size) {
+    ++stats_.mallocs;
+    return take(payload, size);
+  }
+  void free(Address payload) {
+    ++stats_.frees;
+    drop(payload);
+  }
+  // Resizes a block in place, or moves it to `now`.
+  Allocation& realloc(Address payload, Address now, Size size) {
+    ++stats_.reallocs;
+    if (payload == now) return resize(payload, size);
+    const Size old = reported_size(options_, live_.at(payload).size);
+    stats_.requested -= old;  // so that no peak includes both blocks
+    Allocation& block = take(now, size);
+    stats_.requested += old;
+    drop(payload);
+    return block;
+  }
+  void reset() {
+    live_.clear();
+    free_ = FreeChunks(options_, origin_, end_ - origin_);
+    stats_.requested = 0;
+  }
+  void count_failure() { ++stats_.failures; }
+
+  // --- Of a heap whose bytes were overwritten. --------------------------------------------------
+
+  // The free chunks are what they are in the heap: its lists may have been followed.
+  void adopt_free(const std::vector<BlockInfo>& blocks) {
+    std::vector<Chunk> list;
+    for (const BlockInfo& block : blocks)
+      if (!block.live) list.push_back({block.start, block.extent});
+    free_.adopt(std::move(list));
+  }
+  // So are the peaks: sizes were read from headers.
+  void adopt_peaks(const Stats& stats) {
+    stats_.peak_requested = stats.peak_requested;
+    stats_.peak_used = stats.peak_used;
+  }
+
+  // --- Reports. ---------------------------------------------------------------------------------
+
+  [[nodiscard]] std::vector<BlockInfo> walk() const {
+    std::vector<BlockInfo> blocks;
+    for (const Chunk& chunk : free_.list())
+      blocks.push_back({chunk.start, chunk.start + front_, offered(chunk), chunk.extent, false, 0});
+    for (const auto& [payload, block] : live_) {
+      const auto serial = static_cast<std::uint16_t>(options_.headers ? block.id : 0);
+      blocks.push_back({payload - front_, payload, reported_size(options_, block.size),
+                        block.extent, true, serial});
+    }
+    std::ranges::sort(blocks, {}, &BlockInfo::start);
+    return blocks;
+  }
+  // In address order if the model is not exact.
+  [[nodiscard]] std::vector<FreeBlock> free_list() const {
+    std::vector<FreeBlock> list;
+    for (const Chunk& chunk : free_.list()) list.push_back({chunk.start, offered(chunk)});
+    return list;
+  }
+  [[nodiscard]] Stats stats() const {
+    Stats stats = stats_;
+    stats.live_blocks = live_.size();
+    stats.free_blocks = free_.list().size();
+    stats.used = used();
+    for (const auto& [payload, block] : live_) stats.overhead += block.extent;
+    stats.overhead -= stats.requested;
+    for (const Chunk& chunk : free_.list()) {
+      stats.available += offered(chunk);
+      stats.largest_free = std::max(stats.largest_free, offered(chunk));
+    }
+    return stats;
+  }
+
+ private:
+  [[nodiscard]] bool serves_align(Size align) const {
+    return is_power_of_two(align) &&
+           align <= std::max(granule_size, std::bit_floor((end_ - base_) / 4));
+  }
+  [[nodiscard]] Size offered(const Chunk& chunk) const {
+    return offered_size(options_, chunk.extent);
+  }
+  [[nodiscard]] Chunk chunk_of(Address payload) const {
+    return {payload - front_, live_.at(payload).extent};
+  }
+  [[nodiscard]] Size used() const {
+    return live_.empty() ? 0 : chunk_of(live_.rbegin()->first).end() - base_;
+  }
+
+  Allocation& take(Address payload, Size size) {
+    Allocation& block = live_[payload];
+    block = {extent_of(options_, size), size, ++taken_, {}, 0};
+    free_.allocate(chunk_of(payload));
+    count(size);
+    return block;
+  }
+  void drop(Address payload) {
+    const Chunk chunk = chunk_of(payload);
+    stats_.requested -= reported_size(options_, live_.at(payload).size);
+    live_.erase(payload);
+    free_.add(chunk);
+  }
+  Allocation& resize(Address payload, Size size) {
+    Allocation& block = live_.at(payload);
+    const Chunk was = chunk_of(payload);
+    stats_.requested -= reported_size(options_, block.size);
+    block.size = size;
+    block.extent = extent_of(options_, size);
+    const Address end = was.start + block.extent;
+    if (end > was.end()) free_.take({was.end(), end - was.end()});
+    if (end < was.end()) free_.add({end, was.end() - end});
+    count(size);
+    return block;
+  }
+  void count(Size size) {
+    stats_.requested += reported_size(options_, size);
+    stats_.peak_requested = std::max(stats_.peak_requested, stats_.requested);
+    stats_.peak_used = std::max(stats_.peak_used, used());
+  }
+
+  Options options_;
+  Size front_;
+  Address base_;
+  Address end_;
+  Address origin_;  // of the first block
+  FreeChunks free_;
+  std::map<Address, Allocation> live_;
+  std::uint64_t taken_ = 0;  // allocations so far
+  Stats stats_;              // the size, the sums and the counts of calls
+};
 
 }  // namespace glassheap

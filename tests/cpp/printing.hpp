@@ -1,10 +1,7 @@
 // printing.hpp: comparison and printing of the heap's types for GoogleTest.
 #pragma once
 
-#include <gtest/gtest.h>
-
 #include <ostream>
-#include <string_view>
 
 #include "glassheap/heap.hpp"
 

@@ -1,48 +1,59 @@
-// Long random runs, in regions from three granules to 64 MiB, against the model; or, where the
-// policy leaves the addresses open, against the invariants of every policy. The seeds are fixed, so
-// a failure can be reproduced.
+// Long random runs against the model: of malloc, free and realloc in regions from three granules to
+// 64 MiB, and of every call in small ones. The seeds are fixed, so a failure can be reproduced.
 
 #include <gtest/gtest.h>
 
 #include <random>
 
-#include "checked_heaps.hpp"
+#include "checked_heap.hpp"
+#include "heap_fixture.hpp"
 #include "scale.hpp"
+#include "session.hpp"
 
 namespace glassheap {
 namespace {
 
 struct Scenario {
   Size region;
-  Size largest;    // the largest of the large requests
-  int steps;       // the number of operations
-  int list_every;  // operations between two comparisons of the free lists
-  int all_every;   // operations between two comparisons of everything
+  Size largest;  // the largest of the large requests
+  int steps;     // the number of operations
+  int every;     // operations between two comparisons of the whole heap
 };
 
 // In small regions everything is compared after each step; in large ones a comparison takes longer
 // than the steps themselves.
 constexpr Scenario scenarios[] = {
-    {48, 12, 100000, 1, 1},
-    {96, 24, 200000, 1, 1},
-    {192, 48, 250000, 1, 1},
-    {1024, 256, 200000, 1, 5},
-    {1040, 260, 100000, 1, 5},
-    {4096, 1024, 100000, 1, 10},
-    {65536, 16384, 30000, 10, 100},
-    {Size{1} << 20, Size{1} << 18, 30000, 100, 1000},
-    {Size{8} << 20, 3000, 30000, 500, 5000},
-    {Size{64} << 20, Size{16} << 20, 20000, 500, 5000},
+    {48, 12, 4000, 1},
+    {192, 48, 20000, 1},
+    {1024, 256, 20000, 2},
+    {1040, 260, 20000, 2},
+    {4096, 1024, 20000, 10},
+    {65536, 16384, 8000, 200},
+    {Size{1} << 20, Size{1} << 18, 4000, 1000},
+    {Size{8} << 20, 3000, 10000, 5000},
+    {Size{64} << 20, Size{16} << 20, 8000, 4000},
 };
 
 // A program that allocates, frees and resizes at random. Its sizes are mostly small, sometimes
 // large, and rarely larger than the region.
-template <typename Checked>
 class Program {
  public:
-  Program(Checked& heap, const Scenario& scenario, unsigned seed)
-      : heap_(heap), scenario_(scenario), random_(seed) {}
+  Program(const Options& options, const Scenario& scenario, unsigned seed)
+      : heap_(options), scenario_(scenario), random_(seed) {}
 
+  void run(int steps) {
+    for (int i = 1; i <= steps; ++i) {
+      step();
+      if (i % scenario_.every == 0) heap_.inspect();
+    }
+    while (!live_.empty()) {
+      heap_.free(live_.back());
+      live_.pop_back();
+    }
+    heap_.inspect();
+  }
+
+ private:
   void step() {
     const unsigned choice = random_() % 8;
     if (live_.empty() || choice < 4) {
@@ -51,15 +62,10 @@ class Program {
       heap_.free(payload);
       payload = live_.back();
       live_.pop_back();
-    } else if (const Address moved = heap_.realloc(payload, any_size(), 16); moved != 0) {
+    } else if (const Address moved = heap_.realloc(payload, any_size()); moved != 0) {
       payload = moved;
     }
   }
-  void free_all() {
-    for (const Address payload : live_) heap_.free(payload);
-  }
-
- private:
   Size any_size() {
     const unsigned choice = random_() % 64;
     if (choice == 0) return random_() % (2 * scenario_.region);
@@ -73,7 +79,7 @@ class Program {
     if (payload != 0) live_.push_back(payload);
   }
 
-  Checked& heap_;
+  CheckedHeap heap_;
   Scenario scenario_;
   std::mt19937 random_;
   std::vector<Address> live_;
@@ -81,79 +87,41 @@ class Program {
 
 class RandomRun : public EveryPolicy {
  protected:
-  template <typename Checked>
-  static void run(const Scenario& scenario, int steps, unsigned seed) {
-    Options wanted = options(scenario.region);
-    if (seed % 3 != 0) wanted.base = seed % 3 == 1 ? 0 : 0x12340;
-    HeapFixture heap(wanted);
-    Checked checked(heap);
-    Program program(checked, scenario, seed);
-    for (int i = 1; i <= steps; ++i) {
-      program.step();
-      if (i % scenario.all_every == 0) {
-        ASSERT_EQ(checked.failure(), "") << "at step " << i << " of " << scenario.region;
-      } else if (i % scenario.list_every == 0) {
-        ASSERT_EQ(checked.list_failure(), "") << "at step " << i << " of " << scenario.region;
-      } else {
-        ASSERT_EQ(checked.call_failure(), "") << "at step " << i << " of " << scenario.region;
-      }
+  // Runs every scenario in a region of at most `largest` bytes, with a part of its steps.
+  static void run(Size largest, int part) {
+    unsigned seed = 0;
+    for (const Scenario& scenario : scenarios) {
+      if (scenario.region > largest) return;
+      Options wanted = options(scenario.region);
+      if (++seed % 3 != 0) wanted.base = seed % 3 == 1 ? 0 : 0x12340;
+      SCOPED_TRACE(scenario.region);
+      Program(wanted, scenario, seed).run(scenario.steps / scaled(part, 50 * part));
     }
-    program.free_all();
-    EXPECT_EQ(checked.failure(), "");
-    expect_all_free(heap);
   }
 };
+GLASSHEAP_FOR_EVERY(RandomRun, [](const Options& options) { return !options.order; });
+TEST_P(RandomRun, MatchesTheModel) { run(lists_by_address(options()) ? largest_region : 65536, 1); }
 
-class RunsOnAClassicFit : public RandomRun {};
-INSTANTIATE_TEST_SUITE_P(Policies, RunsOnAClassicFit,
-                         ::testing::ValuesIn(variants([](const Options& o) {
-                           return !o.order && lists_by_address(o) && o.policy != "sequential_fit";
-                         })),
-                         by_name);
-
-class RunsOnSequentialFit : public RandomRun {};
-INSTANTIATE_TEST_SUITE_P(SequentialFit, RunsOnSequentialFit,
-                         ::testing::ValuesIn(sequential_fit_variants()), by_name);
-
-class RunsOnAnotherPolicy : public RandomRun {};
-INSTANTIATE_TEST_SUITE_P(Policies, RunsOnAnotherPolicy,
-                         ::testing::ValuesIn(variants([](const Options& options) {
-                           return !options.order && !lists_by_address(options);
-                         })),
-                         by_name);
-
-TEST_P(RunsOnAClassicFit, MatchTheModel) {
-  unsigned seed = 0;
-  for (const Scenario& scenario : scenarios)
-    run<ModelChecked>(scenario, scaled(scenario.steps, scenario.steps / 100), ++seed);
-}
-
-TEST_P(RunsOnSequentialFit, MatchTheModel) {
-  unsigned seed = 100;
-  for (const Scenario& scenario : scenarios) {
-    if (scenario.region <= 65536)
-      run<ModelChecked>(scenario, scaled(scenario.steps / 20, scenario.steps / 1000), ++seed);
-  }
-}
-
-TEST_P(RunsOnAnotherPolicy, KeepEveryInvariant) {
-  unsigned seed = 200;
-  for (const Scenario& scenario : scenarios) {
-    if (scenario.region <= 65536)
-      run<InvariantChecked>(scenario, scaled(scenario.steps / 5, scenario.steps / 200), ++seed);
-  }
-}
+class RandomRunOfSequentialFit : public RandomRun {};
+GLASSHEAP_FOR_VARIANTS(RandomRunOfSequentialFit, sequential_fit_variants());
+TEST_P(RandomRunOfSequentialFit, MatchesTheModel) { run(65536, 10); }
 
 // A correct program never damages a redzone or the fill of free memory.
-class RunsOnADebugHeap : public RandomRun {};
-INSTANTIATE_TEST_SUITE_P(Policies, RunsOnADebugHeap, ::testing::ValuesIn(debug_variants()),
-                         by_name);
+class RandomRunOfADebugHeap : public RandomRun {};
+GLASSHEAP_FOR_VARIANTS(RandomRunOfADebugHeap, debug_variants());
+TEST_P(RandomRunOfADebugHeap, MatchesTheModel) { run(65536, 5); }
 
-TEST_P(RunsOnADebugHeap, KeepEveryInvariant) {
-  unsigned seed = 300;
-  for (const Scenario& scenario : scenarios) {
-    if (scenario.region <= 65536)
-      run<InvariantChecked>(scenario, scaled(scenario.steps / 20, scenario.steps / 500), ++seed);
+// Every call, correct and wrong, and writes into the region, in heaps with random options.
+class RandomSession : public ::testing::TestWithParam<std::string_view> {};
+INSTANTIATE_TEST_SUITE_P(Policies, RandomSession, ::testing::ValuesIn(policy_names()));
+
+TEST_P(RandomSession, KeepsEveryPromise) {
+  for (unsigned seed = 0; seed < static_cast<unsigned>(scaled(2000, 200)); ++seed) {
+    std::mt19937 random(seed);
+    std::vector<std::uint8_t> input(random() % 600);
+    for (std::uint8_t& byte : input) byte = static_cast<std::uint8_t>(random());
+    SCOPED_TRACE(seed);
+    play(GetParam(), input);
   }
 }
 

@@ -1,110 +1,67 @@
-// checks="debug": every write behind a payload or into free memory is found, to the byte; no
-// correct write is reported.
+// checks="debug": every write behind a payload or into free memory is found, to the byte. The model
+// has that no correct write is reported, and that a new payload shows nothing of earlier ones.
 
 #include <gtest/gtest.h>
 
 #include "damaged_heap.hpp"
+#include "heap_fixture.hpp"
 
 namespace glassheap {
 namespace {
 
 class DebugHeap : public EveryPolicy {
  protected:
-  // Writes a byte as a faulty program does: AddressSanitizer must not stop it.
-  [[gnu::no_sanitize_address]] static void corrupt(HeapFixture& heap, Address at) {
-    auto* const byte = std::bit_cast<volatile unsigned char*>(heap.at(at));
-    *byte = *byte ^ 0x5A;
-  }
-  // The last bytes of the region: the trailer of the last block if that is live.
-  static std::vector<std::byte> last_bytes(HeapFixture& heap) {
-    const std::vector<std::byte> bytes = bytes_of(*heap);
-    return {bytes.end() - 16, bytes.end()};
-  }
-  [[gnu::no_sanitize_address]] static void write_last_bytes(HeapFixture& heap,
-                                                            const std::vector<std::byte>& bytes) {
-    auto* const end = std::bit_cast<volatile std::byte*>(heap.region() + heap->size());
-    for (Size i = 0; i < bytes.size(); ++i) end[static_cast<std::ptrdiff_t>(i) - 16] = bytes[i];
-  }
-  // The number of checked bytes behind the payload of a block.
-  static Size behind(Size size) { return extent(size) - front() - size; }
-
-  static Size usable_size(HeapFixture& heap, Address payload) {
-    return heap.granted([&](Fault& f) { return heap->usable_size(payload, f); });
-  }
-  static Fault malloc_fault(HeapFixture& heap, Size size) {
-    Fault fault;
-    const Address payload = heap->malloc(size, granule_size, fault);
-    EXPECT_EQ(payload == 0, static_cast<bool>(fault));
-    return fault;
-  }
-  static FaultKind only_finding(HeapFixture& heap) {
-    const Findings findings = heap.check();
-    EXPECT_EQ(findings.size(), 1U);
-    return findings.empty() ? FaultKind::none : findings.front().fault.kind;
+  // Allocates blocks until a call is refused.
+  static const Fault& exhaust(CheckedHeap& heap, Size size) {
+    while (heap.malloc(size) != 0) continue;
+    return heap.fault();
   }
 };
-INSTANTIATE_TEST_SUITE_P(Policies, DebugHeap, ::testing::ValuesIn(debug_variants()), by_name);
-
-constexpr Size some_sizes[] = {0, 1, 15, 16, 17, 31, 32, 47, 100};
-
-TEST_P(DebugHeap, ABlockHasExactlyTheBytesThatWereAskedFor) {
-  HeapFixture heap(options());
-  for (const Size size : some_sizes) {
-    const Address payload = heap.malloc(size);
-    EXPECT_EQ(usable_size(heap, payload), size);
-    EXPECT_EQ(heap.info(payload).size, size);
-    std::fill_n(heap.at(payload), size, std::byte{0xAA});
-  }
-  EXPECT_TRUE(heap.check().empty());
-}
+GLASSHEAP_FOR_VARIANTS(DebugHeap, debug_variants());
 
 TEST_P(DebugHeap, AWriteToAnyByteBehindAPayloadIsFoundAtFree) {
-  for (const Size size : some_sizes) {
-    for (Size i = 0; i < behind(size); ++i) {
-      HeapFixture heap(options());
+  for (const Size size : {0U, 1U, 15U, 16U, 17U, 31U, 32U, 47U, 100U}) {
+    for (Size byte = size; byte < extent(size) - front(); ++byte) {
+      CheckedHeap heap(options(1024));
       heap.malloc(24);
       const Address payload = heap.malloc(size);
-      corrupt(heap, payload + size + i);
-      const Fault fault = heap.refused_free(payload);
+      flip_byte(heap, payload + byte);
+      heap.free(payload);
+      const Fault& fault = heap.fault();
       EXPECT_EQ(fault.kind, FaultKind::overflow_detected);
       EXPECT_EQ(fault.offset, payload - front() - heap->base());
-      EXPECT_GE(size + i, fault.found) << "the written byte, or the start of its trailer";
+      EXPECT_GE(byte, fault.found) << "the written byte, or the start of its trailer";
       EXPECT_LE(size, fault.found);
       if (front() != 0) {
         EXPECT_EQ(fault.expected, size);
-        EXPECT_EQ(fault.found, size + i);
+        EXPECT_EQ(fault.found, byte);
       }
-      expect_frozen(heap, payload);
-      expect_recovery(heap);
     }
   }
 }
 
 TEST_P(DebugHeap, AnOverflowIsFoundByEveryUseOfTheBlock) {
-  const auto overflowed = [](auto use) {
-    HeapFixture heap(options());
+  for (int use = 0; use < 4; ++use) {
+    CheckedHeap heap(options());
     const Address payload = heap.malloc(20);
-    corrupt(heap, payload + 20);
-    return heap.refused([&](Fault& f) { use(heap, payload, f); }).kind;
-  };
-  constexpr auto kind = FaultKind::overflow_detected;
-  EXPECT_EQ(overflowed([](HeapFixture& r, Address p, Fault& f) { r->realloc(p, 1000, 16, f); }),
-            kind);
-  EXPECT_EQ(overflowed([](HeapFixture& r, Address p, Fault& f) { r->realloc(p, 1, 16, f); }), kind);
-  EXPECT_EQ(overflowed([](HeapFixture& r, Address p, Fault& f) { r->usable_size(p, f); }), kind);
-  EXPECT_EQ(overflowed([](HeapFixture& r, Address p, Fault& f) {
-              std::vector<Address> batch = {p};
-              r->free_many(batch, f);
-            }),
-            kind);
+    flip_byte(heap, payload + 20);
+    if (use == 0) heap.query(payload);
+    if (use == 1) heap.free_many({payload});
+    if (use >= 2) heap.realloc(payload, use == 2 ? 1 : 1000);
+    EXPECT_EQ(heap.fault().kind, FaultKind::overflow_detected) << use;
+    use_damaged(heap, payload);
+    heap.reset();
+    heap.inspect();
+  }
 }
 
 TEST_P(DebugHeap, CheckNamesTheBlockThatOverflowed) {
-  HeapFixture heap(options());
+  CheckedHeap heap(options());
   const Address payload = heap.malloc(20);
   heap.malloc(20);
-  corrupt(heap, payload + 21);
-  const Findings findings = heap.check();
+  flip_byte(heap, payload + 21);
+  Fault fault;
+  const Findings findings = heap->check(fault);
   ASSERT_EQ(findings.size(), 1U);
   EXPECT_EQ(findings[0].fault.kind, FaultKind::overflow_detected);
   EXPECT_EQ(findings[0].culprit.address, payload);
@@ -112,28 +69,28 @@ TEST_P(DebugHeap, CheckNamesTheBlockThatOverflowed) {
 
 TEST_P(DebugHeap, AWriteToAnyByteOfFreeMemoryIsFoundByCheck) {
   for (Offset at = 16; at < 512; at += 7) {
-    HeapFixture heap(options(512));
-    const BlockInfo block = heap.walk().back();
-    if (at < block.start - heap->base() + 16) continue;
-    corrupt(heap, heap->base() + at);
-    EXPECT_EQ(only_finding(heap), FaultKind::write_after_free);
-    EXPECT_EQ(heap.check()[0].fault.offset, at);
-    expect_recovery(heap);
+    CheckedHeap heap(options(512));
+    if (at < heap.view().blocks.back().start - heap->base() + 16) continue;
+    flip_byte(heap, heap->base() + at);
+    Fault fault;
+    const Findings findings = heap->check(fault);
+    ASSERT_EQ(findings.size(), 1U);
+    EXPECT_EQ(findings[0].fault.kind, FaultKind::write_after_free);
+    EXPECT_EQ(findings[0].fault.offset, at);
   }
 }
 
 TEST_P(DebugHeap, AWriteIntoFreedMemoryIsFoundWhenItIsHandedOutAgain) {
   for (const Size size : {Size{17}, Size{100}, Size{200}}) {
-    for (Size i = 16; i < extent(size); ++i) {
-      HeapFixture heap(options());
+    for (Size byte = 16; byte < extent(size); ++byte) {
+      CheckedHeap heap(options(2048));
       const Address payload = heap.malloc(size);
       heap.malloc(16);
       heap.free(payload);
-      corrupt(heap, payload - front() + i);
-      Fault fault;  // the policy may take another block first
-      for (int k = 0; k < 100 && !fault; ++k) fault = malloc_fault(heap, size);
-      EXPECT_EQ(fault.kind, FaultKind::write_after_free) << i;
-      EXPECT_EQ(fault.offset, payload - front() + i - heap->base());
+      flip_byte(heap, payload - front() + byte);
+      const Fault& fault = exhaust(heap, size);
+      EXPECT_EQ(fault.kind, FaultKind::write_after_free) << byte;
+      EXPECT_EQ(fault.offset, payload - front() + byte - heap->base());
     }
   }
 }
@@ -142,16 +99,13 @@ TEST_P(DebugHeap, AWriteIntoFreedMemoryIsFoundWhenItIsHandedOutAgain) {
 // The rest is checked when it is allocated itself.
 TEST_P(DebugHeap, AWriteIntoFreeMemoryIsFoundByTheSplitThatUsesIt) {
   const Size split = 128;
-  const Size size = split - front() - 16;
   const auto refused = [&](Offset at) {
-    HeapFixture heap(options());
-    corrupt(heap, heap->base() + at);
-    const Fault fault = malloc_fault(heap, size);
-    if (fault) {
-      EXPECT_EQ(fault.kind, FaultKind::write_after_free);
-      EXPECT_EQ(fault.offset, at);
-    }
-    return static_cast<bool>(fault);
+    CheckedHeap heap(options());
+    flip_byte(heap, heap->base() + at);
+    heap.malloc(split - front() - 16);
+    EXPECT_TRUE(!heap.fault() || heap.fault().kind == FaultKind::write_after_free);
+    EXPECT_TRUE(!heap.fault() || heap.fault().offset == at);
+    return static_cast<bool>(heap.fault());
   };
   for (const Offset at : {Offset{16}, split / 2, split - 1, split, split + 15})
     EXPECT_TRUE(refused(at));
@@ -162,34 +116,22 @@ TEST_P(DebugHeap, AWriteIntoFreeMemoryIsFoundByTheSplitThatUsesIt) {
 
 // The trailer's check value fits the end of the block, but no block of this extent has its size.
 TEST_P(DebugHeap, AReplayedTrailerIsFound) {
-  HeapFixture heap(options(256));
-  const Size largest = heap.first_list().back().size;
-  const Address whole = heap.malloc(largest);
-  const std::vector<std::byte> trailer = last_bytes(heap);
+  CheckedHeap heap(options(256));
+  const Address whole = heap.malloc(heap.model().stats().largest_free);
+  const std::vector<std::byte> bytes = heap.view().bytes;
   heap.free(whole);
   for (int i = 0; i < 4; ++i) heap.malloc(64 - 16 - front());
-  const BlockInfo last = heap.walk().back();
-  write_last_bytes(heap, trailer);
-  const Fault fault = heap.refused([&](Fault& f) { heap->usable_size(last.address, f); });
-  EXPECT_EQ(fault.kind, FaultKind::overflow_detected);
-  EXPECT_EQ(fault.expected, 48 - front());
-  EXPECT_EQ(fault.found, 48 - front());
-}
-
-TEST_P(DebugHeap, ANewPayloadShowsTheFillAndNothingElse) {
-  HeapFixture heap(options());
-  std::vector<Address> payloads;
-  for (const Size size : some_sizes) payloads.push_back(heap.malloc(size));
-  for (const Address payload : payloads) heap.free(payload);
-  for (const Size size : some_sizes) {
-    const Address payload = heap.malloc(size);
-    for (Size i = 0; i < size; ++i) ASSERT_EQ(heap.at(payload)[i], std::byte{GLASSHEAP_FREED});
-  }
+  heap.write(heap->base() + 240, std::span(bytes).last(16));
+  heap.query(heap.model().live().rbegin()->first);
+  EXPECT_EQ(heap.fault().kind, FaultKind::overflow_detected);
+  EXPECT_EQ(heap.fault().expected, 48 - front());
+  EXPECT_EQ(heap.fault().found, 48 - front());
 }
 
 TEST_P(DebugHeap, ABlockThatGrowsShowsNoTrailer) {
   HeapFixture heap(options());
-  Address payload = heap.calloc(1, 20);
+  Address payload = heap.malloc(20);
+  std::fill_n(heap.at(payload), 20, std::byte{0});
   for (Size size = 20; size < 400; size += 9) {
     payload = heap.realloc(payload, size);
     for (Size i = 0; i < size; ++i) {
@@ -199,41 +141,6 @@ TEST_P(DebugHeap, ABlockThatGrowsShowsNoTrailer) {
     std::fill_n(heap.at(payload), size, std::byte{0});
   }
   EXPECT_TRUE(heap.check().empty());
-}
-
-TEST_P(DebugHeap, WithZeroOnFreeTheFillIsZeros) {
-  Options zeroing = options();
-  zeroing.zero_on_free = true;
-  HeapFixture heap(zeroing);
-  const Address payload = heap.malloc(100);
-  std::fill_n(heap.at(payload), 100, std::byte{0xAA});
-  heap.free(payload);
-  const Address again = heap.malloc(200);
-  for (Size i = 0; i < 200; ++i) ASSERT_EQ(heap.at(again)[i], std::byte{0});
-  EXPECT_TRUE(heap.check().empty());
-}
-
-TEST_P(DebugHeap, ARefusedBatchLeavesTheFillAsItWas) {
-  HeapFixture heap(options());
-  const Address hole = heap.malloc(300);
-  heap.malloc(16);
-  heap.free(hole);
-  const std::vector<Size> sizes = {20, 0, 40, 16, 100, 4000};
-  std::vector<Address> addresses(sizes.size());
-  const Fault fault = heap.refused([&](Fault& f) { heap->malloc_many(sizes, addresses, f); });
-  EXPECT_EQ(fault.kind, FaultKind::out_of_memory);
-  EXPECT_TRUE(heap.check().empty());
-}
-
-TEST_P(DebugHeap, TheLargestFreeBlockCanBeAllocated) {
-  HeapFixture heap(options());
-  heap.malloc(100, 64);
-  const Size largest = heap.granted([&](Fault& f) { return heap->largest_free(f); });
-  heap.malloc(largest);
-  const Stats stats = heap.stats();
-  Size offered = 0;
-  for (const FreeBlock& block : heap.free_list()) offered += block.size;
-  EXPECT_EQ(stats.available, offered);
 }
 
 }  // namespace

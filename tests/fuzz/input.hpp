@@ -11,7 +11,7 @@
 
 #include "glassheap/types.hpp"
 
-namespace glassheap::fuzzing {
+namespace glassheap {
 
 class Input {
  public:
@@ -57,4 +57,4 @@ class Input {
   std::span<const std::uint8_t> rest_;
 };
 
-}  // namespace glassheap::fuzzing
+}  // namespace glassheap

@@ -13,8 +13,8 @@
 #include <iterator>
 #include <vector>
 
-#include "driver.hpp"
 #include "glassheap/heap.hpp"
+#include "session.hpp"
 
 namespace {
 
@@ -34,7 +34,7 @@ bool play(const fs::path& path) {
     std::printf("%s: %s\n", path.c_str(), std::string(policy).c_str());
     std::fflush(stdout);  // so that the output shows where it crashed
     alarm(most_seconds);  // ends the program if it loops for ever
-    glassheap::fuzzing::play(policy, bytes);
+    glassheap::play(policy, bytes);
     alarm(0);
   }
   return true;

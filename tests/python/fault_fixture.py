@@ -19,7 +19,7 @@ BASES = {"real": None, "offsets": 0, "high": 1 << 44}
 """Bases of a heap's addresses; nothing but the numbers may depend on the base."""
 
 
-FREED, THIRD, GONE, TOP = 22, 27, 47, 65
+FREED, THIRD, TOP = 22, 27, 65
 """Granules at which these blocks of a PreparedHeap start."""
 
 
@@ -139,11 +139,10 @@ class Configuration(NamedTuple):
     headers: bool
     checks: str = "robust"
 
-    def heap(self, size: int) -> glassheap.Heap:
+    def heap(self, size: int, **options: Any) -> glassheap.Heap:
         """A fresh heap of this configuration, of about `size` bytes."""
-        return REGIONS[self.region](
-            size, policy=self.policy, headers=self.headers, checks=self.checks
-        )
+        kind = {"policy": self.policy, "headers": self.headers, "checks": self.checks}
+        return REGIONS[self.region](size, **kind, **options)
 
     def prepared(self) -> PreparedHeap:
         """A prepared heap of this configuration, of about a page."""

@@ -29,6 +29,10 @@ FRONT = 16
 """Bytes of a header, and of a node."""
 BACK = 16
 """Bytes of the trailer behind each payload under checks="debug"."""
+FILL = 0xDD
+"""Every byte of free memory under checks="debug"."""
+FILLS = {0, FILL, 0xFD}
+"""What a payload may show before it is written: zeros, or the fills of checks="debug"."""
 
 
 class Header(NamedTuple):
@@ -57,11 +61,11 @@ def region_bytes(heap: glassheap.Heap) -> bytes:
 
 
 def header_at(heap: glassheap.Heap, offset: int) -> Header:
-    return Header(*struct.unpack_from("=QIHH", region_bytes(heap), offset))
+    return Header(*struct.unpack("=QIHH", peek(heap, offset, FRONT)))
 
 
 def node_at(heap: glassheap.Heap, offset: int) -> Node:
-    return Node(*struct.unpack_from("=QII", region_bytes(heap), offset))
+    return Node(*struct.unpack("=QII", peek(heap, offset, FRONT)))
 
 
 def peek(heap: glassheap.Heap, offset: int, count: int) -> bytes:
@@ -142,14 +146,10 @@ def extent_for(heap: glassheap.Heap, size: int) -> int:
     return 1 << (extent - 1).bit_length() if heap.policy == "buddy" else extent
 
 
-def link(heap: glassheap.Heap, address: int) -> int:
-    """The link that leads to the node at this address."""
-    return (address - first_block_address(heap)) // GRANULE
-
-
 def assert_nodes(heap: glassheap.Heap, free: list[glassheap.FreeBlock]) -> None:
     """Assert that the nodes link the free list in both directions; it may have several chains."""
-    links = [NIL, *(link(heap, block.address) for block in free), NIL]
+    first = first_block_address(heap)
+    links = [NIL, *((block.address - first) // GRANULE for block in free), NIL]
     nodes = [node_at(heap, block.address - heap.base) for block in free]
     for block, node, before, after in zip(free, nodes, links, links[2:], strict=False):
         assert node.size == block.size

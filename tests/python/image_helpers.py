@@ -8,30 +8,33 @@ import struct
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from command_helpers import command
+from command_helpers import printed, run
 from glassheap import SharedHeap, _core
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
-# --- The commands ---------------------------------------------------------------------------------
+# --- The commands. --------------------------------------------------------------------------------
+
+
 def fsck(path: Path, *arguments: str) -> tuple[int, dict[str, Any]]:
     """The exit status and the verdict."""
-    done = command("fsck", str(path), "--json", *arguments)
+    done = run("fsck", str(path), "--json", *arguments)
     assert done.stderr == ""
     return done.returncode, json.loads(done.stdout)
 
 
 def inspect(name: object, *arguments: str) -> dict[str, Any]:
     """The figures of the heap with that name or path."""
-    done = command("inspect", str(name), "--json", *arguments)
-    assert (done.returncode, done.stderr) == (0, "")
-    figures: dict[str, Any] = json.loads(done.stdout)
+    figures: dict[str, Any] = json.loads(printed("inspect", str(name), "--json", *arguments))
     return figures
 
 
-# --- Images ---------------------------------------------------------------------------------------
+# --- Images. --------------------------------------------------------------------------------------
+
+
 def image(path: Path, **options: Any) -> list[int]:
     """Make a heap of a page in a file without users; the addresses of its four live blocks."""
     with closing(SharedHeap.create(path=path, size=4096, **options)) as heap:
@@ -42,10 +45,10 @@ def image(path: Path, **options: Any) -> list[int]:
     return addresses
 
 
-def overwrite(path: Path, at: int, content: bytes) -> None:
-    with path.open("r+b") as file:
-        file.seek(at)
-        file.write(content)
+def map_at(image: bytes) -> int:
+    """The place of the block map in an image."""
+    place: int = struct.unpack_from("=Q", image, 24)[0]
+    return place
 
 
 def header_at(path: Path, address: int) -> int:
@@ -54,36 +57,41 @@ def header_at(path: Path, address: int) -> int:
     return region + address - 16
 
 
-def find_map(content: bytes, addresses: list[int]) -> int:
-    """The place of the word of the block map with these blocks, a freed one and the top."""
-    starts = [(address - 16) // 16 for address in addresses]
-    live = sum(1 << start for start in starts)
-    for at in range(0, len(content) - 4096, 8):
-        word = int.from_bytes(content[at : at + 8], "little")
-        if word & live == live and word.bit_count() == len(starts) + 2:
-            return at
-    raise AssertionError("no word of the image looks like the map")
+def with_bytes(image: bytes, at: int, data: bytes) -> bytes:
+    """The image with these bytes at this place."""
+    return image[:at] + data + image[at + len(data) :]
+
+
+def overwrite(path: Path, at: int, data: bytes) -> None:
+    """Overwrite bytes of a file, which a heap may have mapped."""
+    with path.open("r+b") as file:
+        file.seek(at)
+        file.write(data)
+
+
+def write_where(path: Path, data: bytes, is_read: Callable[[bytes], bool]) -> None:
+    """Write the bytes to the place in the first page where the compiled module reads them.
+
+    Only the module knows that place: every one is tried.
+    """
+    image = path.read_bytes()
+    for changed in (with_bytes(image, at, data) for at in range(0, 4096, 8)):
+        if is_read(changed):
+            path.write_bytes(changed)
+            return
+    raise AssertionError("the module reads these bytes nowhere")
 
 
 def record_death_in_first_free(path: Path, extent: int) -> None:
-    """Write the intent record of a process that was killed while it freed the first block.
-
-    Only the compiled module knows the place of the record: every place is tried.
-    """
+    """Write the intent record of a process that was killed while it freed the first block."""
     record = struct.pack("=6Q", 1, 0, extent, 0, 0, 640)
-    for at in range(0, 4096, 64):
-        content = bytearray(path.read_bytes())
-        content[at : at + len(record)] = record
-        if range_in_flight(bytes(content)) == (0, extent, 0):
-            path.write_bytes(content)
-            return
-    raise AssertionError("no place of the image looks like the record")
+    write_where(path, record, lambda image: range_in_flight(image) == (0, extent, 0))
 
 
-def range_in_flight(content: bytes) -> tuple[int, int, int] | None:
+def range_in_flight(image: bytes) -> tuple[int, int, int] | None:
     """The range in flight in an image; None if the image is refused."""
-    with mmap.mmap(-1, len(content)) as copy:
-        copy[:] = content
+    with mmap.mmap(-1, len(image)) as copy:
+        copy[:] = image
         try:
             return _core._read_image(copy)[1]
         except OSError:
@@ -92,10 +100,6 @@ def range_in_flight(content: bytes) -> tuple[int, int, int] | None:
 
 def record_death_inside(path: Path) -> None:
     """Make the sequence number odd, as a process that was killed inside the heap leaves it."""
-    front = path.read_bytes()[:4096]
-    number = _core._image_generation(front)
-    for at in range(0, 4096, 8):
-        odd = bytearray(front)
-        odd[at] |= 1
-        if _core._image_generation(bytes(odd)) != number:
-            overwrite(path, at, bytes(odd[at : at + 1]))
+    odd = (_core._image_generation(path.read_bytes()[:4096]) or 0) | 1
+    number = struct.pack("=Q", odd)
+    write_where(path, number, lambda image: _core._image_generation(image[:4096]) == odd)

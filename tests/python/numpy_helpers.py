@@ -6,14 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from heap_probes import refused
+import glassheap
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from numpy.typing import NDArray
-
-    import glassheap
 
 np = pytest.importorskip("numpy")
 KIB = 1024
@@ -27,59 +25,47 @@ def is_in(heap: glassheap.Heap, array: NDArray[Any]) -> bool:
     return offset >= 0 and offset + array.nbytes <= heap.size
 
 
-def handler_of(array: NDArray[Any] | None = None) -> str:
-    """The name of the memory handler of the array, or of the current one."""
+def handler_of() -> str:
+    """The name of NumPy's current memory handler."""
     core = np._core if hasattr(np, "_core") else np.core
-    name: str = core.multiarray.get_handler_name(*([] if array is None else [array]))
-    return name
+    return str(core.multiarray.get_handler_name())
 
 
 def assert_alike(array: NDArray[Any], expected: NDArray[Any]) -> None:
     """Assert that the arrays are equal in everything but address and contents."""
     assert type(array) is np.ndarray
-    assert (array.shape, array.dtype, array.nbytes) == (
-        expected.shape,
-        expected.dtype,
-        expected.nbytes,
-    )
-    assert array.strides == expected.strides
+    for name in ("shape", "dtype", "nbytes", "strides"):
+        assert getattr(array, name) == getattr(expected, name)
     for flag in ("c_contiguous", "f_contiguous", "writeable", "aligned"):
         assert getattr(array.flags, flag) == getattr(expected.flags, flag)
 
 
-DERIVED: dict[str, Callable[[Any], object]] = {
+def inside_use(heap: glassheap.Heap, values: NDArray[Any]) -> NDArray[Any]:
+    """A copy that NumPy makes, in memory of the heap."""
+    with glassheap.numpy.use(heap):
+        return values.copy()
+
+
+BYTES = np.zeros(64, "u1")
+ARRAYS: dict[str, Callable[[glassheap.Heap], Any]] = {
+    "an array": lambda heap: heap.array(64, "u1"),
+    "a copy": lambda heap: heap.copy(BYTES),
+    "an array of NumPy": lambda heap: inside_use(heap, BYTES),
+}
+"""Functions that make an array of 64 bytes in a heap."""
+OF_ARRAYS: dict[str, Callable[[Any], object]] = {
     "itself": lambda array: array,
-    "a slice": lambda array: array[1:2],
     "an empty slice": lambda array: array[3:3],
     "a slice of a slice": lambda array: array[1:][::2][:1],
-    "a row": lambda array: array[0],
-    "0-d": lambda array: array[0, 0, ...],
-    "a transpose": lambda array: array.T,
-    "a reshape": lambda array: array.reshape(2, -1),
-    "another dtype": lambda array: array.view("u1"),
+    "0-d": lambda array: array[0, ...],
+    "a reshape": lambda array: array.reshape(2, -1).T,
+    "another dtype": lambda array: array.view("c8").imag,
     "a field": lambda array: array.view([("a", "f4"), ("b", "f4")])["b"],
-    "a real part": lambda array: array.view("c8").imag,
     "a broadcast": lambda array: np.broadcast_to(array, (3, *array.shape)),
     "a memoryview": memoryview,
-    "an iterator": lambda array: array.flat,
+    "an array's iterator": lambda array: array.flat,
     "a subclass": lambda array: array.view(np.ma.MaskedArray),
     "by DLPack": np.from_dlpack,
     "an array of it": np.asarray,
 }
-"""Objects derived from an array of at least two rows, by name."""
-
-
-def releasing_calls(heap: glassheap.Heap, address: int) -> Iterator[Callable[[], object]]:
-    yield lambda: heap.free(address)
-    yield lambda: heap.free_many([address])
-    yield lambda: heap.realloc(address, 1)
-    yield heap.reset
-    yield heap.close
-
-
-def assert_pinned(heap: glassheap.Heap) -> None:
-    """Assert that the heap's only block cannot be freed, moved, reset or closed."""
-    [address] = heap
-    for release in releasing_calls(heap, address):
-        with refused(heap, BufferError, "is still alive."):
-            release()
+"""Functions from an array to an object that is derived from it."""

@@ -1,17 +1,22 @@
-"""The recorded runs of the OSTEP homework program, and the text that each of them printed.
+"""`glassheap ostep`, the recorded runs of the OSTEP homework program, and the text of a run.
 
-The text is formatted here from the record alone, by code independent of the package's formatter.
+The text is formatted here from the figures alone, by code independent of the package's formatter.
 """
 
 from __future__ import annotations
 
 import gzip
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
+from command_helpers import printed
+
 if TYPE_CHECKING:
-    from glassheap.model import Fit, Order
+    from collections.abc import Iterable, Mapping
 
 CASES = Path(__file__).parent / "data" / "ostep_cases.jsonl.gz"
 
@@ -20,18 +25,8 @@ DEFAULTS: dict[str, object] = {
     "listOrder": "ADDRSORT", "coalesce": False, "numOps": 10, "range": 10, "percentAlloc": 50,
     "allocList": "",
 }  # fmt: skip
-LETTERS = dict(
-    zip("sSbHaplCnrPA", DEFAULTS, strict=True)
-)  # the options' short names are in the order in which the program prints them
-
-FIT_NAMES: dict[object, Fit] = {"FIRST": "first", "BEST": "best", "WORST": "worst"}
-ORDER_NAMES: dict[object, Order] = {
-    "ADDRSORT": "address",
-    "SIZESORT+": "size+",
-    "SIZESORT-": "size-",
-    "INSERT-FRONT": "front",
-    "INSERT-BACK": "back",
-}
+LETTERS = dict(zip("sSbHaplCnrPA", DEFAULTS, strict=True))
+"""The options by their short names; they are printed in this order."""
 
 Record = dict[str, Any]
 
@@ -42,7 +37,16 @@ def read() -> list[Record]:
         return [json.loads(line) for line in lines]
 
 
-def options(record: Record) -> dict[str, object]:
+RECORDS = read()
+each_record = pytest.mark.parametrize("record", RECORDS, ids=lambda record: record["case"])
+
+
+def ostep(line: str) -> str:
+    """The output of `glassheap ostep` with these arguments, a run that must succeed."""
+    return printed("ostep", *shlex.split(line))
+
+
+def options_of(record: Record) -> dict[str, Any]:
     """The value of every option of a run by its long name, in the printed order."""
     values = dict(DEFAULTS)
     words = iter(record["argv"])
@@ -52,23 +56,16 @@ def options(record: Record) -> dict[str, object]:
     return values
 
 
-def answers(record: Record) -> str:
-    """The program's output with -c."""
-    return _text(record, compute=True)
-
-
-def questions(record: Record) -> str:
-    """The program's output without -c."""
-    return _text(record, compute=False)
-
-
-def _text(record: Record, *, compute: bool) -> str:
-    head = [f"{name} {value}" for name, value in options(record).items()]
-    steps = [_step(op, compute, "-A" in record["argv"]) for op in record["ops"]]
+def text(options: Mapping[str, object], operations: Iterable[Record], *, compute: bool) -> str:
+    """The program's output, with -c if `compute` and otherwise without."""
+    head = [f"{name} {value}" for name, value in options.items()]
+    steps = [_step(op, compute, bool(options["allocList"])) for op in operations]
     return "\n".join([*head, f"compute {compute}", "", *steps, ""])
 
 
 def _step(op: Record, compute: bool, listed: bool) -> str:
+    if op["op"] == "skipped":
+        return "Invalid Free: Skipping"
     if op["op"] == "alloc":
         returned = f"{op['printed']} (searched {op['searched']} elements)" if compute else "?"
         call = f"ptr[{op['id']}] = Alloc({op['size']}) returned {returned}"

@@ -1,13 +1,16 @@
-"""Child processes, and the segments of shared memory, for the tests of SharedHeap."""
+"""Child processes, and the segments of shared memory, for tests of crashes, hangs and sharing."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import signal
+import warnings
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
@@ -16,38 +19,59 @@ from glassheap import SharedHeap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from multiprocessing.connection import Connection
+
+Result = TypeVar("Result")
 
 SHM = Path("/dev/shm")
 START_METHODS = ["fork", "spawn", "forkserver"]
+NEEDS_FORK = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 NEEDS_SHARED_MEMORY = [
     pytest.mark.skipif(not SHM.is_dir(), reason="needs shared memory that can be listed"),
     pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning"),
 ]
+SECONDS = 60
+"""A child that has not ended by then is killed by an alarm."""
 
 
 def segments() -> set[str]:
-    """The names of all segments of shared memory on this machine."""
-    return {path.name for path in SHM.iterdir()}
+    """The segments of shared memory that this process has named; others may work beside it."""
+    return {path.name for path in SHM.glob(f"glassheap-{os.getpid()}-*")}
 
 
-def in_child(work: Callable[..., Any], *args: Any, how: str = "fork") -> Any:
-    """The result of `work(*args)` in a child process."""
-    context: Any = multiprocessing.get_context(how)
-    ours, theirs = context.Pipe()
-    child = context.Process(target=_send_back, args=(theirs, work, args))
-    child.start()
-    theirs.close()
-    try:
-        assert ours.poll(60), "A child did not answer."
-        return ours.recv()
-    finally:
-        child.join(60)
-        assert child.exitcode == 0
+# --- Forked children. -----------------------------------------------------------------------------
 
 
-def _send_back(pipe: Connection, work: Callable[..., Any], args: tuple[Any, ...]) -> None:
-    pipe.send(work(*args))
+def fork() -> int:
+    """Fork, without the warning for a process that has threads, be they only those of NumPy."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return os.fork()
+
+
+def in_fork(work: Callable[..., Result], *args: Any) -> Result:
+    """The result of `work(*args)` in a forked child.
+
+    A crash, a hang and an exception in the child are an AssertionError here.
+    """
+    ours, theirs = os.pipe()
+    child = fork()
+    if child == 0:
+        signal.alarm(SECONDS)
+        try:
+            answer: tuple[Any, str] = work(*args), ""
+        except BaseException as error:  # noqa: BLE001  (asserted below, in the parent)
+            answer = None, repr(error)
+        with open(theirs, "wb") as pipe:
+            pickle.dump(answer, pipe)
+        os._exit(0)
+    os.close(theirs)
+    with open(ours, "rb") as pipe:
+        sent = pipe.read()
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert status == 0, f"The child ended with {status}."
+    result, failure = pickle.loads(sent)
+    assert failure == ""
+    return result  # type: ignore[no-any-return]
 
 
 @contextmanager
@@ -56,20 +80,18 @@ def forked(work: Callable[..., Any], *args: Any) -> Iterator[int]:
 
     The value is the pid of the child.
     """
-    child = os.fork()
+    child = fork()
     if child == 0:
         with suppress(BaseException):
-            signal.alarm(60)
+            signal.alarm(SECONDS)
             work(*args)
             os._exit(0)
         os._exit(1)
     try:
         yield child
     finally:
-        with suppress(ProcessLookupError):
-            os.kill(child, signal.SIGKILL)
-        with suppress(ChildProcessError):
-            os.waitpid(child, 0)
+        with suppress(ProcessLookupError, ChildProcessError):
+            kill(child)
 
 
 def kill(child: int) -> None:
@@ -77,7 +99,13 @@ def kill(child: int) -> None:
     os.waitpid(child, 0)
 
 
-# --- Work for spawned children, which import it from this module. ---------------------------------
+# --- Children of multiprocessing, which import their work from this module. -----------------------
+
+
+def in_child(work: Callable[..., Any], *args: Any, how: str) -> Any:
+    """The result of `work(*args)` in a child process that is started in this way."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context(how)) as pool:
+        return pool.submit(work, *args).result(SECONDS)
 
 
 def attach_and_allocate(name: str) -> tuple[list[int], int]:

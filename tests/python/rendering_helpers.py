@@ -10,12 +10,29 @@ import io
 import random
 import re
 import xml.etree.ElementTree as ET
+from typing import TYPE_CHECKING
+
+import pytest
 
 import glassheap
+from fault_fixture import KINDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SEEDS = range(12)
 BIG = 1 << 20
 SVG = "{http://www.w3.org/2000/svg}"
+
+each_kind = pytest.mark.parametrize("kind", KINDS, ids=str)
+each_seed = pytest.mark.parametrize("seed", SEEDS)
+
+
+class Screen(io.StringIO):
+    """A stream that reports to be a terminal."""
+
+    def isatty(self) -> bool:
+        return True
 
 
 def churn(heap: glassheap.Heap, seed: int, rounds: int = 300, mean: int = 90) -> list[int]:
@@ -45,23 +62,24 @@ def letters(heap: glassheap.Heap) -> str:
     return text
 
 
-def map_lines(heap: glassheap.Heap, width: int | None = None) -> list[str]:
-    """The output of `show`, by lines."""
+def lines_of(draw: Callable[..., None], *arguments: int, **options: int | None) -> list[str]:
+    """The lines that a method of a heap prints."""
     out = io.StringIO()
-    heap.show(file=out, width=width)
+    draw(*arguments, file=out, **options)
     return out.getvalue().splitlines()
+
+
+def map_lines(heap: glassheap.Heap, width: int | None = None) -> list[str]:
+    return lines_of(heap.show, width=width)
+
+
+def dump_lines(heap: glassheap.Heap, address: int) -> list[str]:
+    return lines_of(heap.hexdump, address)
 
 
 def cells(lines: list[str]) -> str:
     """The cells of a map, all rows joined."""
     return "".join(line.split(maxsplit=1)[1] for line in lines if line.startswith("0x"))
-
-
-def dump_lines(heap: glassheap.Heap, address: int) -> list[str]:
-    """The output of `hexdump`, by lines."""
-    out = io.StringIO()
-    heap.hexdump(address, file=out)
-    return out.getvalue().splitlines()
 
 
 def number(pattern: str, text: str) -> int:
@@ -82,6 +100,7 @@ def rectangles(svg: str) -> list[ET.Element]:
     return [rect for rect in found if rect.get("class") != "key"]
 
 
-def total_width(rects: list[ET.Element], kind: str | None = None) -> float:
-    """The sum of the widths of the rectangles of one kind, or of all."""
-    return sum(float(r.get("width", "")) for r in rects if kind in (None, r.get("class")))
+def total_width(rects: list[ET.Element], *kinds: str) -> float:
+    """The sum of the widths of the rectangles of these kinds, or of all."""
+    chosen = [rect for rect in rects if not kinds or rect.get("class") in kinds]
+    return sum(float(rect.get("width", "")) for rect in chosen)

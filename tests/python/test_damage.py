@@ -1,174 +1,264 @@
-"""Overwritten headers and nodes are reported with their place, and their links are not followed.
+"""Overwritten bytes that the heap relies on: a row each, on every policy, layout and region.
 
-These tests use the first-fit list. Damage under every policy is in test_fault_table.py, damage to
-every single byte of a header or node in test_every_byte.py.
+A call that meets the damage names it and changes nothing; check() finds it and nothing else, in the
+same words. From then on the heap refuses every change, can be looked at, and comes back by a reset.
+Damage to every single byte of a header or node is in test_every_byte.py.
 """
 
 from __future__ import annotations
 
+import io
 import struct
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
+from unittest.mock import ANY
 
 import pytest
 
 import glassheap
-from fault_fixture import FREED, GONE, THIRD, TOP, PreparedHeap
+from fault_fixture import (
+    CONFIGURATIONS,
+    FREED,
+    MUTATING_CALLS,
+    THIRD,
+    TOP,
+    Configuration,
+    PreparedHeap,
+)
+from fault_rows import (
+    OF_AN_ADDRESS,
+    Row,
+    assert_sentence,
+    commit_and_find,
+    damage,
+    give_all_back,
+    meet_and_find,
+    on_each,
+    raised_by,
+    rows,
+    state,
+    take_all,
+    take_all_at_once,
+)
 from heap_probes import (
-    NIL,
-    assert_sentences,
+    FRONT,
+    GRANULE,
+    assert_sound,
+    extent_for,
+    header_at,
+    node_at,
     overwrite,
     peek,
     refused,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+
+    from fault_rows import Given
+
+WITH_HEADERS = [configuration for configuration in CONFIGURATIONS if configuration.headers]
 
 
-class Damage(NamedTuple):
-    """Bytes written at an offset in a block, and the error that must report them."""
+# --- Headers of live blocks. ----------------------------------------------------------------------
 
-    at: int
-    data: bytes
-    error: type[glassheap.HeapCorrupted]
+
+def broken_header(prepared: PreparedHeap, address: int, name: str) -> Mapping[str, object]:
+    """By the bytes that stand there: first the magic number, then the size, then the seal."""
+    heap, offset = prepared.heap, prepared.offset(address)
+    (block,) = (info for info in heap.walk() if info.address == address)
+    header = header_at(heap, offset)
+    if header.magic != heap.magic:
+        return damage(offset, "magic", heap.magic, header.magic)
+    if header.size > heap.size or extent_for(heap, header.size) != block.extent:
+        return damage(offset, "size", block.extent - FRONT, header.size)
+    return damage(offset, "seal", ANY, header.seal)  # only the heap can work it out
+
+
+def over(at: int, data: bytes) -> Given:
+    """These bytes are written so far from where the header of `second` begins."""
+
+    def write(prepared: PreparedHeap) -> int:
+        overwrite(prepared.heap, prepared.offset(prepared.second) + at, data)
+        return prepared.second
+
+    return write
+
+
+def flip(at: int, mask: bytes) -> Given:
+    """These bits are turned over, so far from where the header of `second` begins."""
+
+    def write(prepared: PreparedHeap) -> int:
+        place = prepared.offset(prepared.second) + at
+        old = peek(prepared.heap, place, len(mask))
+        changed = bytes(byte ^ bits for byte, bits in zip(old, mask, strict=True))
+        overwrite(prepared.heap, place, changed)
+        return prepared.second
+
+    return write
+
+
+SIZE, MAGIC, SERIAL, SEAL = 0, 8, 12, 14
+"""Where the fields of a header stand."""
+BAD_MAGIC: dict[str, Given] = {
+    "cleared": over(SIZE, bytes(16)),
+    "the magic number": flip(MAGIC, b"\x01"),
+    "underflow to the magic number": over(MAGIC, b"A" * 8),
+    "underflow to the size": over(SIZE, b"A" * 16),
+    "overflow to the magic number": over(-64, b"B" * 76),
+    "overflow over all of it": over(-64, b"B" * 80),
+}
+BAD_HEADER: dict[str, Given] = {
+    "the size, within the rounding": flip(SIZE, b"\x01"),
+    "the size, too small": over(SIZE, bytes(8)),
+    "the size, as the region": over(SIZE, (4080).to_bytes(8, "little")),
+    "the size, wrapping": over(SIZE, (2**64 - 16).to_bytes(8, "little")),
+    "the size, negative": over(SIZE, (2**63).to_bytes(8, "little")),
+    "the serial": flip(SERIAL, b"\x01"),
+    "the seal": flip(SEAL, b"\x01"),
+    "underflow to the seal": flip(SEAL, b"\x5a\xa5"),
+    "overflow to the size": flip(SIZE, b"\xff" * 8),
+}
+HEADERS = [
+    *rows(glassheap.BadMagic, BAD_MAGIC, OF_AN_ADDRESS, figures=broken_header),
+    *rows(glassheap.HeaderCorrupted, BAD_HEADER, OF_AN_ADDRESS, figures=broken_header),
+]
+
+
+@pytest.mark.parametrize("row", HEADERS)
+def test_an_overwritten_header_is_found_and_contained(row: Row) -> None:
+    """A seal of 16 bits misses one forgery in 65,536; under another key it must see it."""
+
+    def check(configuration: Configuration) -> None:
+        try:
+            commit_and_find(row, configuration)
+        except AssertionError:
+            commit_and_find(row, configuration)
+
+    on_each(WITH_HEADERS, check)
+
+
+# --- Nodes of free blocks. ------------------------------------------------------------------------
+
+NODE_FIELDS = {"node size": "size", "next": "next", "prev": "prev"}
+"""The names of a node's fields: the heap's, and those of the probes."""
+
+
+class Written(NamedTuple):
+    """A write into the node of a free block."""
+
     field: str
-    expected: int
-    found: int
+    changed: Callable[[PreparedHeap, int], int]
 
 
-def assert_names(caught: pytest.ExceptionInfo[BaseException], damage: Damage, offset: int) -> None:
-    """Assert that the exception locates the damage, in its attributes and its message."""
-    error = caught.value
-    assert isinstance(error, glassheap.HeapCorrupted)
-    assert (error.offset, error.field) == (offset, damage.field)
-    assert (error.expected, error.found) == (damage.expected, damage.found)
-    assert f"block at offset {offset} " in str(error)
-    assert "a reset brings it back" in str(error)
-    assert_sentences(str(error))
-
-
-def assert_found(heap: glassheap.Heap, damage: Damage, offset: int) -> None:
-    """Assert that check() reports this damage alone, in one sentence."""
-    (finding,) = heap.check()
-    name = damage.error.__name__
-    assert finding == (name, damage.field, offset, damage.expected, damage.found)
-    assert isinstance(finding, glassheap.Finding)
-    assert f"block at offset {offset} " in str(finding)
-    assert_sentences(str(finding))
-
-
-# --- The header of a live block: cases beyond test_fault_table.py. --------------------------------
-
-MAGIC = 0xDEADBEEF
-
-
-def test_a_replayed_header_is_found_by_the_counters(heap: glassheap.Heap) -> None:
-    """An earlier header of the same block has a valid seal, but the sum of sizes differs."""
-    heap.free(heap.malloc(100))
-    address = heap.malloc(100)
-    header = peek(heap, 0, 16)
-    heap.free(address)
-    address = heap.malloc(104)
-    overwrite(heap, 0, header)
-    (finding,) = heap.check()
-    assert finding == ("HeaderCorrupted", "counters", 0, 104, 100)
-    assert_sentences(str(finding))
-    with refused(heap, glassheap.HeapDamaged):
-        heap.free(address)
-
-
-def test_a_custom_magic_number_is_the_expected_value() -> None:
-    heap = glassheap.Heap(magic=0xCAFEF00D)
-    address = heap.malloc(8)
-    overwrite(heap, 8, struct.pack("=I", MAGIC))
-    with refused(heap, glassheap.BadMagic, "0xDEADBEEF instead of 0xCAFEF00D") as caught:
-        heap.free(address)
-    assert getattr(caught.value, "expected", None) == 0xCAFEF00D
-
-
-# --- The node of `gone`, which offers 144 bytes, between the hole `freed` and the top. ------------
-
-SIZE, NEXT, PREV = 0, 8, 12
-"""Offsets of the fields of a node."""
-
-
-def link(granule: int) -> bytes:
-    return struct.pack("=I", granule)
-
-
-def broken(at: int, found: int) -> Damage:
-    """The field at offset `at` of the node of `gone` has the value `found`."""
-    field, expected = {SIZE: ("node size", 144), NEXT: ("next", TOP), PREV: ("prev", FREED)}[at]
-    data = struct.pack("=Q", found) if at == SIZE else link(found)
-    return Damage(at, data, glassheap.FreeListCorrupted, field, expected, found)
-
-
-NODES = {
-    "size 0": broken(SIZE, 0),
-    "size a granule more": broken(SIZE, 160),
-    "size as the region": broken(SIZE, 4080),
-    "size 2^64 - 1": broken(SIZE, 2**64 - 1),
-    "next nowhere": broken(NEXT, NIL),
-    "next to itself": broken(NEXT, GONE),
-    "next back: a circle": broken(NEXT, FREED),
-    "next a live block": broken(NEXT, THIRD),
-    "next into free bytes": broken(NEXT, TOP + 5),
-    "next outside": broken(NEXT, 256),
-    "next far outside": broken(NEXT, NIL - 1),
-    "prev nowhere": broken(PREV, NIL),
-    "prev to itself": broken(PREV, GONE),
-    "prev onwards": broken(PREV, TOP),
-    "prev a live block": broken(PREV, THIRD),
-    "prev outside": broken(PREV, 2**31),
+LINKS: dict[str, Callable[[PreparedHeap, int], int]] = {
+    "one further": lambda b, old: old ^ 1,
+    "far outside": lambda b, old: 0x7FFFFFFF,
+    "a live block": lambda b, old: b.offset(b.second) // GRANULE,
 }
-USES_OF_THE_NODE: dict[str, Callable[[PreparedHeap], object]] = {
-    "takes it": lambda p: p.heap.malloc(144),
-    "takes a part": lambda p: p.heap.calloc(1, 100),
-    "takes it in a batch": lambda p: p.heap.malloc_many([8, 144]),
-    "merges with it on the right": lambda p: p.heap.free(p.third),
-    "merges with it on the left": lambda p: p.heap.free(p.twin),
-    "merges in a batch": lambda p: p.heap.free_many([p.first, p.third]),
-    "grows into it": lambda p: p.heap.realloc(p.third, 400),
-    "shrinks towards it": lambda p: p.heap.realloc(p.third, 10),
+WRITTEN = {
+    "size, a granule more": Written("node size", lambda b, old: old ^ 16),
+    "size, wrapping": Written("node size", lambda b, old: old ^ (1 << 40)),
+    "size, 2^64 - 1": Written("node size", lambda b, old: 2**64 - 1),
+    **{f"next, {name}": Written("next", changed) for name, changed in LINKS.items()},
+    **{f"prev, {name}": Written("prev", changed) for name, changed in LINKS.items()},
 }
 
 
-@pytest.mark.parametrize("call", USES_OF_THE_NODE.values(), ids=USES_OF_THE_NODE)
-@pytest.mark.parametrize("damage", NODES.values(), ids=NODES)
-def test_an_overwritten_node_is_refused_when_it_is_used(
-    prepared: PreparedHeap, damage: Damage, call: Callable[[PreparedHeap], object]
+def write_node(written: Written, which: int, prepared: PreparedHeap) -> Mapping[str, object]:
+    """Write into that free block; the attributes of what the heap must raise."""
+    offset = prepared.heap.free_list()[which].address - prepared.heap.base
+    node = node_at(prepared.heap, offset)
+    name = NODE_FIELDS[written.field]
+    expected = getattr(node, name)
+    found = written.changed(prepared, expected)
+    overwrite(prepared.heap, offset, node._replace(**{name: found}).pack())
+    return damage(offset, written.field, expected, found)
+
+
+@pytest.mark.parametrize("written", WRITTEN.values(), ids=WRITTEN)
+def test_an_overwritten_node_is_met_where_it_is_used_and_found_by_check(written: Written) -> None:
+    """A caller that takes all free memory, or frees every block, meets every node."""
+
+    def check(configuration: Configuration) -> None:
+        meetings = [take_all, take_all_at_once, give_all_back]
+        if configuration.policy == "buddy":
+            meetings.pop()  # a buddy whose other half is never free is never merged
+        for which in range(configuration.prepared().heap.stats().free_blocks):
+            write = partial(write_node, written, which)
+            meet_and_find(configuration, glassheap.FreeListCorrupted, write, *meetings)
+
+    on_each(CONFIGURATIONS, check)
+
+
+# --- A damaged heap. ------------------------------------------------------------------------------
+
+
+FIND: dict[str, Callable[[PreparedHeap], object]] = {
+    "check": lambda b: b.heap.check(),
+    "a call": lambda b: raised_by(next(take_all_at_once(b)), glassheap.FreeListCorrupted),
+    "a look": lambda b: raised_by(lambda: b.heap.usable_size(b.second), glassheap.HeaderCorrupted),
+}
+
+
+@pytest.mark.parametrize("find", FIND.values(), ids=FIND)
+def test_a_damaged_heap_refuses_every_change_until_a_reset(
+    find: Callable[[PreparedHeap], object],
 ) -> None:
-    overwrite(prepared.heap, GONE * 16 + damage.at, damage.data)
-    with refused(prepared.heap, glassheap.FreeListCorrupted) as caught:
-        call(prepared)
-    assert_names(caught, damage, GONE * 16)
-    assert_found(prepared.heap, damage, GONE * 16)
+    def check(configuration: Configuration) -> None:
+        prepared = configuration.prepared()
+        write_node(WRITTEN["size, a granule more"], 0, prepared)
+        if configuration.headers:
+            BAD_HEADER["the seal"](prepared)
+        if not find(prepared):  # without headers, a look at a block meets no damage
+            prepared.heap.check()
+        before = state(prepared.heap)
+        for change in MUTATING_CALLS.values():
+            with pytest.raises(glassheap.HeapDamaged) as caught:
+                change(prepared)
+            assert vars(caught.value) == {}
+            assert_sentence(str(caught.value), glassheap.HeapDamaged, {})
+            assert state(prepared.heap) == before
+        prepared.heap.reset()
+        assert_sound(prepared.heap)
+        prepared.heap.free(prepared.heap.malloc(prepared.heap.largest_free()))
+
+    on_each(CONFIGURATIONS, check)
 
 
-@pytest.mark.parametrize("damage", [d for d in NODES.values() if d.at == SIZE], ids=str)
-def test_a_call_that_does_not_need_the_damaged_node_succeeds(
-    prepared: PreparedHeap, damage: Damage
-) -> None:
-    """The index of free blocks is outside the region: no node is read to find a block."""
-    overwrite(prepared.heap, GONE * 16, damage.data)
-    block = prepared.heap.alloc(1000)
-    assert block.address == prepared.stale.address
-    assert_found(prepared.heap, damage, GONE * 16)
+def test_a_damaged_heap_can_still_be_inspected(prepared: PreparedHeap) -> None:
+    heap = prepared.heap
+    places = [(info.start, info.extent, info.live) for info in heap.walk()]
+    overwrite(heap, prepared.offset(prepared.second) + MAGIC, b"XXXX")
+    with pytest.raises(glassheap.BadMagic):
+        heap.free(prepared.second)
+    assert [(info.start, info.extent, info.live) for info in heap.walk()] == places
+    assert len(heap) == heap.stats().live_blocks == 4
+    out = io.StringIO()
+    heap.print_free_list(file=out)
+    heap.show(file=out)
+    heap.hexdump(prepared.second, file=out)
+    assert out.getvalue().startswith("Free(64)->Free(144)->Free(3040)\n")
+    assert "<svg" in heap._repr_html_()
+    assert "4 live" in repr(heap)
+    assert [*heap] == [prepared.first, prepared.second, prepared.third, prepared.twin]
+    with heap.view(prepared.first) as view:
+        assert len(view) == 100
+        with refused(heap, BufferError):
+            heap.reset()
+    heap.reset()
+    assert_sound(heap)
 
 
-def test_a_forged_node_in_a_payload_is_refused(prepared: PreparedHeap) -> None:
-    """Its links are consistent with its neighbours, but no free block starts there."""
-    granule = THIRD + 4
-    overwrite(prepared.heap, granule * 16, struct.pack("=QII", 200, TOP, GONE))
-    overwrite(prepared.heap, GONE * 16 + NEXT, link(granule))
-    with refused(prepared.heap, glassheap.FreeListCorrupted, "breaks the rule 'next'"):
-        prepared.heap.malloc(144)
-
-
-def test_a_free_block_that_the_links_skip_is_found(prepared: PreparedHeap) -> None:
-    """The two links agree with each other; check() and the skipped node disagree with them."""
-    overwrite(prepared.heap, FREED * 16 + NEXT, link(TOP))
-    overwrite(prepared.heap, TOP * 16 + PREV, link(FREED))
-    with refused(prepared.heap, glassheap.FreeListCorrupted):
-        prepared.heap.free(prepared.third)
-    assert [finding.rule for finding in prepared.heap.check()] == ["next", "prev"]
+def test_check_reports_every_damaged_header_and_node(prepared: PreparedHeap) -> None:
+    overwrite(prepared.heap, prepared.offset(prepared.first), bytes(16))
+    overwrite(prepared.heap, prepared.offset(prepared.third), struct.pack("=Q", 7))
+    overwrite(prepared.heap, FREED * 16 + 12, struct.pack("=I", 3))
+    overwrite(prepared.heap, TOP * 16, struct.pack("=Q", 7))
+    findings = [(finding.fault, finding.rule, finding.offset) for finding in prepared.heap.check()]
+    assert sorted(findings) == [
+        ("BadMagic", "magic", 0),
+        ("FreeListCorrupted", "node size", TOP * 16),
+        ("FreeListCorrupted", "prev", FREED * 16),
+        ("HeaderCorrupted", "size", THIRD * 16),
+    ]

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from command_helpers import printed, run
 from glassheap import demo, traces
 from glassheap.demo import program
 from glassheap.demo.steps import STEPS
 from rendering_helpers import cells, number
+from trace_helpers import read_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,62 +48,40 @@ def test_every_step_shows_the_free_list_the_bytes_available_and_the_map(
         assert len(cells(text.splitlines())) == 256
 
 
-def line_with(text: str, words: str) -> str:
-    """The first line of the text with these words."""
-    return next(line for line in text.splitlines() if words in line)
+def test_each_step_prints_the_free_list_named_in_its_remark(tour: dict[str, str]) -> None:
+    free_list = re.compile(r"^(?:Free\(.*|\(none\))$", re.M)
+    assert {title: free_list.findall(text) for title, text in tour.items()} == {
+        "A fresh page": [FRESH],
+        "Three blocks": ["Free(3408)"],
+        "The bytes of a block": ["Free(3408)"],
+        "A hole": ["Free(208)->Free(3408)"],
+        "Merge": ["Free(336)->Free(3408)"],
+        "Merge on both sides": [FRESH],
+        "Two holes": ["Free(48)->Free(128)->Free(3808)"],
+        "The lowest address that fits": ["Free(0)->Free(3808)"],
+        "Free all": [FRESH],
+        "Refill": ["(none)"],
+        "External fragmentation": ["->".join(["Free(48)"] * 6)],
+        "Misuse is detected": [FRESH],
+        "An overwritten header": ["Free(4000)"],
+        "Reset": [FRESH],
+        "A real program: sqlite3": [],
+    }
 
 
-@pytest.mark.parametrize(
-    ("title", "free_list"),
-    [
-        ("A fresh page", FRESH),
-        ("Three blocks", "Free(3408)"),
-        ("A hole", "Free(208)->Free(3408)"),
-        ("Merge", "Free(336)->Free(3408)"),
-        ("Merge on both sides", FRESH),
-        ("Two holes", "Free(48)->Free(128)->Free(3808)"),
-        ("The lowest address that fits", "Free(0)->Free(3808)"),
-        ("Free all", FRESH),
-        ("Refill", "(none)"),
-        ("External fragmentation", "->".join(["Free(48)"] * 6)),
-        ("Misuse is detected", FRESH),
-        ("Reset", FRESH),
-    ],
-)
-def test_a_step_prints_the_free_list_named_in_its_remark(
-    tour: dict[str, str], title: str, free_list: str
-) -> None:
-    assert free_list in tour[title].splitlines()
+def test_the_steps_print_the_errors_that_they_explain_and_no_others(tour: dict[str, str]) -> None:
+    found = {title: re.findall(r"^ {8}([A-Z]\w+): ", text, re.M) for title, text in tour.items()}
+    misuse = ["InteriorPointer", "MisalignedPointer", "ForeignPointer", "DoubleFree"]
+    assert {title: errors for title, errors in found.items() if errors} == {
+        "Refill": ["OutOfMemory"],
+        "External fragmentation": ["OutOfMemory"],
+        "Misuse is detected": misuse,
+        "An overwritten header": ["BadMagic", "HeapDamaged"],
+    }
 
 
-@pytest.mark.parametrize(
-    ("title", "errors"),
-    [
-        ("Refill", ["OutOfMemory"]),
-        ("External fragmentation", ["OutOfMemory"]),
-        (
-            "Misuse is detected",
-            ["InteriorPointer", "MisalignedPointer", "ForeignPointer", "DoubleFree"],
-        ),
-        ("An overwritten header", ["BadMagic", "HeapDamaged"]),
-    ],
-)
-def test_a_step_prints_the_errors_that_it_explains(
-    tour: dict[str, str], title: str, errors: list[str]
-) -> None:
-    assert re.findall(r"^ {8}([A-Z]\w+): ", tour[title], re.MULTILINE) == errors
-
-
-def test_no_other_step_prints_an_error(tour: dict[str, str]) -> None:
-    found = {title for title, text in tour.items() if re.search(r"^ {8}[A-Z]\w+: ", text, re.M)}
-    assert len(found) == 4
-
-
-def test_the_map_shows_the_damage(tour: dict[str, str]) -> None:
+def test_the_map_shows_the_damage_and_the_dump_the_written_bytes(tour: dict[str, str]) -> None:
     assert cells(tour["An overwritten header"].splitlines()).startswith("!▒▒▒▒○")
-
-
-def test_the_dump_shows_the_written_bytes(tour: dict[str, str]) -> None:
     assert "|hello...........|" in tour["The bytes of a block"]
 
 
@@ -111,57 +91,37 @@ def test_the_real_program_is_shown_at_its_peak_and_at_its_end(tour: dict[str, st
     trace = traces.read(recording)
     full, end = re.findall(r"bytes: ([\d,]+) requested", text)
     assert full == f"{trace.peak_live:,}"
-    assert f"{trace.peak_live:,} of " in line_with(text, "peak utilisation")
-    assert end in line_with(text, "blocks still live")
+    assert re.search(rf"^peak utilisation .*{full} of ", text, re.M)
+    assert re.search(rf"^blocks still live .*{end}", text, re.M)
     assert str(recording.parent) not in text
 
 
-def test_the_peak_is_the_first_operation_that_reaches_it(tmp_path: Path) -> None:
-    file = tmp_path / "small.script"
-    file.write_text("a 0 10\na 1 20\nr 0 30\nf 1\na 2 20\nf 2\nf 0\n")
-    trace = traces.read(file)
-    assert program.peak_operations(trace) == 3
-    assert len(program.first(trace, 3)) == 3
-
-
-def test_a_trace_without_operations_has_its_peak_at_0(tmp_path: Path) -> None:
-    file = tmp_path / "empty.script"
-    file.write_text("# nothing\na 0 10\n")
-    assert program.peak_operations(program.first(traces.read(file), 0)) == 0
+def test_the_peak_is_the_first_operation_that_reaches_it() -> None:
+    trace = read_text("a 0 10\na 1 20\nr 0 30\nf 1\na 2 20\nf 2\nf 0\n")
+    assert program.peak_operations(trace) == len(program.first(trace, 3)) == 3
+    assert program.peak_operations(program.first(trace, 0)) == 0
 
 
 @pytest.mark.parametrize("width", [40, 64, 120])
 def test_only_figures_dumps_and_free_lists_are_wider_than_the_given_width(width: int) -> None:
-    out = io.StringIO()
-    demo.run(file=out, width=width)
-    wide = [line for line in out.getvalue().splitlines() if len(line) > width]
+    lines = printed("demo", "--width", f"{width}").splitlines()
     exempt = re.compile(r"[HPRNF] |H header|live block|Free\(| {4}p = |[a-z ]+  ")
-    assert [line for line in wide if not exempt.match(line)] == []
+    assert [line for line in lines if len(line) > width and not exempt.match(line)] == []
 
 
 def test_the_tour_can_be_printed_to_an_ascii_stream() -> None:
-    raw = io.BytesIO()
-    out = io.TextIOWrapper(raw, encoding="ascii")
-    demo.run(file=out)
-    out.flush()
-    assert b"[######+[############+[" in raw.getvalue()
+    assert "[######+[############+[" in run("demo", encoding="ascii").stdout
 
 
-def test_with_pause_the_tour_waits_for_enter_after_every_step(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    keys = io.StringIO("\n" * 100)
-    monkeypatch.setattr(sys, "stdin", keys)
-    demo.run(file=io.StringIO(), pause=True)
-    assert keys.tell() == len(STEPS)
-
-
-@pytest.mark.parametrize("stdin", [None, io.StringIO("")])
-def test_with_pause_but_without_input_the_tour_goes_on(
-    monkeypatch: pytest.MonkeyPatch, stdin: io.StringIO | None
+@pytest.mark.parametrize(
+    ("stdin", "read"), [(io.StringIO("\n" * 100), len(STEPS)), (io.StringIO(""), 0), (None, 0)]
+)
+def test_with_pause_the_tour_waits_for_enter_after_every_step_unless_there_is_no_input(
+    monkeypatch: pytest.MonkeyPatch, stdin: io.StringIO | None, read: int
 ) -> None:
     monkeypatch.setattr(sys, "stdin", stdin)
     assert demo.run(file=io.StringIO(), pause=True) == 0
+    assert stdin is None or stdin.tell() == read
 
 
 def test_an_installation_without_recordings_is_an_error_that_says_so(

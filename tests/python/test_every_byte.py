@@ -111,7 +111,7 @@ def test_every_overwritten_byte_is_detected_or_harmless(
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=str)
-def test_every_overwritten_byte_is_detected_or_harmless_in_every_policy(kind: Kind) -> None:
+def test_an_overwritten_byte_is_detected_or_harmless_in_every_policy(kind: Kind) -> None:
     """Without headers, the nodes of free blocks are the heap's only bytes in the region."""
     kind = kind._replace(base=4096 if kind.base is None else kind.base)
     heap = kind.prepared().heap

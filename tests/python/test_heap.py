@@ -1,18 +1,15 @@
-"""Heap as a Python object: construction, queries, statistics, calloc."""
+"""Heap as a Python object: construction, the documented layout and figures, queries."""
 
 from __future__ import annotations
 
 import io
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 import glassheap
-from heap_probes import assert_sound, header_at, peek, region_bytes
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from heap_probes import NIL, Node, assert_sound, header_at, overwrite, peek, refused, region_bytes
 
 # --- Construction. --------------------------------------------------------------------------------
 
@@ -21,16 +18,9 @@ def test_the_default_heap_is_one_page_with_first_fit() -> None:
     heap = glassheap.Heap()
     assert (heap.size, heap.policy, heap.magic) == (4096, "first_fit", 0xDEADBEEF)
     assert heap.base == heap.address
+    assert glassheap.Heap(17).size == 32
     assert not heap.closed
     assert_sound(heap)
-
-
-def test_addresses_are_relative_to_the_base(based_heap: glassheap.Heap) -> None:
-    first, second = based_heap.malloc(10), based_heap.malloc(10)
-    assert (first, second) == (based_heap.base + 16, based_heap.base + 48)
-    based_heap.view(second)[:] = b"0123456789"
-    assert peek(based_heap, 48, 10) == b"0123456789"
-    assert region_bytes(based_heap)[48:58] == b"0123456789"
 
 
 @pytest.mark.parametrize("base", [0, 16, 4096, 1 << 20, 1 << 47, 2**64 - 2**37])
@@ -80,8 +70,9 @@ def test_bad_options_are_refused(
 
 
 def test_only_the_size_is_a_positional_argument() -> None:
+    heap_type: Any = glassheap.Heap
     with pytest.raises(TypeError):
-        glassheap.Heap(4096, "first_fit")  # type: ignore[arg-type, call-arg]
+        heap_type(4096, "first_fit")
 
 
 def open_largest() -> glassheap.Heap | glassheap.OutOfMemory:
@@ -106,37 +97,70 @@ def test_the_magic_number_is_configurable(magic: int) -> None:
     heap = glassheap.Heap(magic=magic)
     assert heap.magic == magic
     heap.free(heap.malloc(8))
-    heap.malloc(40)
+    address = heap.malloc(40)
     assert header_at(heap, 0).magic == magic
     assert_sound(heap)
+    overwrite(heap, 8, b"XXXX")
+    with refused(heap, glassheap.BadMagic, f"instead of 0x{magic:X}:") as caught:
+        heap.free(address)
+    assert getattr(caught.value, "expected", None) == magic
 
 
-def freed_bytes(heap: glassheap.Heap) -> bytes:
-    """The bytes of all free blocks behind their nodes."""
-    free = [info for info in heap.walk() if not info.live]
-    return b"".join(peek(heap, info.address - heap.base, info.size) for info in free)
+# --- The documented layout. -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("zero_on_free", [True, False])
-def test_freed_bytes_are_cleared_if_and_only_if_zero_on_free_is_set(zero_on_free: bool) -> None:
-    """By free, a batch, a shrinking and a moving realloc, a handle, and reset."""
-    heap = glassheap.Heap(zero_on_free=zero_on_free)
-    addresses = heap.malloc_many([96] * 6)
-    block = heap.alloc(96)
-    for address in heap:
-        heap.view(address)[:] = b"\xaa" * 96
-    ways_to_free: list[Callable[[], object]] = [
-        lambda: heap.free(addresses[0]),
-        lambda: heap.free_many(addresses[1:2]),
-        lambda: heap.realloc(addresses[2], 16),
-        lambda: heap.realloc(addresses[4], 2000),
-        block.free,
-        heap.reset,
+def printed(heap: glassheap.Heap) -> str:
+    out = io.StringIO()
+    heap.print_free_list(file=out)
+    return out.getvalue()
+
+
+def test_a_fresh_page_is_one_free_block_of_4080_bytes(based_heap: glassheap.Heap) -> None:
+    assert based_heap.free_list() == [glassheap.FreeBlock(based_heap.base, 4080)]
+    assert based_heap.available_memory() == based_heap.largest_free() == 4080
+    assert region_bytes(based_heap) == Node(4080, NIL, NIL).pack() + bytes(4080)
+    assert_sound(based_heap)
+
+
+def test_malloc_100_leaves_3952(based_heap: glassheap.Heap) -> None:
+    """The header: size u64, magic u32 eight bytes before the payload, serial u16, seal u16."""
+    address = based_heap.malloc(100)
+    assert address == based_heap.base + 16
+    assert printed(based_heap) == "Free(3952)\n"
+    assert based_heap.walk() == [
+        (based_heap.base, address, 100, 128, True, 1),
+        (based_heap.base + 128, based_heap.base + 144, 3952, 3968, False, 0),
     ]
-    for free in ways_to_free:
-        free()
-        assert (b"\xaa" not in freed_bytes(heap)) == zero_on_free
-        assert_sound(heap)
+    assert int.from_bytes(peek(based_heap, 8, 4), "little") == 0xDEADBEEF
+    assert header_at(based_heap, 0)[:3] == (100, 0xDEADBEEF, 1)
+    assert based_heap.usable_size(address) == 112
+
+
+def test_the_free_list_is_printed_in_address_order(heap: glassheap.Heap) -> None:
+    addresses = heap.malloc_many([112, 8, 40, 8])
+    assert printed(heap) == "Free(3824)\n"
+    heap.free(addresses[2])
+    assert printed(heap) == "Free(48)->Free(3824)\n"
+    heap.free(addresses[0])
+    assert printed(heap) == "Free(112)->Free(48)->Free(3824)\n"
+    heap.malloc(heap.largest_free())
+    assert printed(heap) == "Free(112)->Free(48)\n"
+    heap.malloc_many([112, 48])
+    assert printed(heap) == "(none)\n"
+
+
+def test_blocks_of_size_0_are_distinct_and_freeing_nothing_does_nothing(
+    heap: glassheap.Heap,
+) -> None:
+    addresses = [heap.malloc(0) for _ in range(256)]
+    assert len(set(addresses)) == len(heap) == 256
+    assert heap.free_list() == []
+    assert heap.stats().requested == len(heap.view(addresses[7])) == 0
+    heap.free(None)
+    heap.free(0)
+    assert heap.stats().frees == 0
+    heap.free_many(addresses)
+    assert_sound(heap)
 
 
 # --- Queries. -------------------------------------------------------------------------------------
@@ -157,15 +181,10 @@ def test_length_iteration_and_containment_count_live_blocks(heap: glassheap.Heap
 
 def test_blocks_can_be_freed_during_iteration(any_heap: glassheap.Heap) -> None:
     any_heap.malloc_many([1] * 20)
+    assert [*any_heap] == [*any_heap]
     for address in any_heap:
         any_heap.free(address)
     assert len(any_heap) == 0
-
-
-def test_every_iteration_starts_at_the_first_block(any_heap: glassheap.Heap) -> None:
-    any_heap.malloc(1)
-    assert [*any_heap] == [*any_heap]
-    assert iter(any_heap) is not iter(any_heap)
 
 
 def test_repr_has_size_base_policy_and_counts(heap: glassheap.Heap) -> None:
@@ -196,16 +215,6 @@ def test_walk_and_free_list_return_named_tuples(heap: glassheap.Heap) -> None:
     assert eval(repr(node), vars(glassheap)) == node == tuple(node)
 
 
-def test_serials_count_allocations_and_wrap_at_65536() -> None:
-    heap = glassheap.Heap(1 << 22)
-    heap.malloc_many([0] * 65535)
-    assert [info.serial for info in heap.walk()[:65535]] == [*range(1, 65536)]
-    after = heap.malloc_many([0, 0])
-    serials = {info.address: info.serial for info in heap.walk()}
-    assert [serials[address] for address in after] == [0, 1]
-    assert heap.check() == []
-
-
 def test_the_statistics_have_the_documented_values(heap: glassheap.Heap) -> None:
     first, second, third = heap.malloc_many([100, 200, 300])
     heap.free(second)
@@ -234,15 +243,6 @@ def test_the_statistics_have_the_documented_values(heap: glassheap.Heap) -> None
     assert stats.peak_utilisation == 600 / 672
 
 
-def test_the_statistics_of_a_fresh_and_of_a_full_heap(heap: glassheap.Heap) -> None:
-    fresh = heap.stats()
-    assert (fresh.used, fresh.overhead, fresh.external_fragmentation) == (0, 0, 0)
-    assert fresh.peak_utilisation == 1
-    heap.malloc(4080)
-    full = heap.stats()
-    assert (full.used, full.available, full.external_fragmentation) == (4096, 0, 0)
-
-
 def test_the_statistics_are_read_only(heap: glassheap.Heap) -> None:
     with pytest.raises(AttributeError):
         heap.stats().used = 3  # type: ignore[misc]
@@ -261,19 +261,6 @@ def test_an_error_of_the_output_file_is_propagated(any_heap: glassheap.Heap) -> 
     closed.close()
     with pytest.raises(ValueError, match="closed file"):
         any_heap.print_free_list(file=closed)
-
-
-# --- calloc. --------------------------------------------------------------------------------------
-
-
-def test_calloc_clears_the_old_contents(heap: glassheap.Heap) -> None:
-    dirty = heap.malloc(200)
-    heap.view(dirty)[:] = b"x" * 200
-    heap.free(dirty)
-    address = heap.calloc(10, 19)
-    assert address == dirty
-    assert peek(heap, address - heap.base, heap.usable_size(address)) == bytes(192)
-    assert_sound(heap)
 
 
 @pytest.mark.parametrize(("count", "size"), [(0, 0), (0, 2**200), (2**64, 0), (1, 5), (5, 1)])

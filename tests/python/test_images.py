@@ -9,27 +9,26 @@ from __future__ import annotations
 
 import mmap
 import os
-import pickle
 import random
-import signal
 import struct
 from functools import cache
+from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
 import glassheap
 from glassheap import SharedHeap
+from image_helpers import map_at, with_bytes
+from process_helpers import NEEDS_FORK, in_fork
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+pytestmark = NEEDS_FORK
 
 LAYOUTS = [(policy.name, headers) for policy in glassheap.policies() for headers in (True, False)]
-every_layout = pytest.mark.parametrize(("policy", "headers"), LAYOUTS)
-
 FIXED = 136
 """Bytes at the front that are fixed when the heap is made, and covered by a checksum."""
 FIELDS = {"magic", "version", "machine", "policy", "options", "checksum", "size", "layout"}
@@ -38,35 +37,33 @@ FIELDS = {"magic", "version", "machine", "policy", "options", "checksum", "size"
 class Image(NamedTuple):
     """The bytes of a heap, the offset of its region in them, and its blocks."""
 
+    name: str
     data: bytes
     region_at: int
     blocks: list[glassheap.BlockInfo]
 
 
 @cache
-def made(policy: str, headers: bool, size: int = 8000) -> Image:
+def made(policy: str, headers: bool) -> Image:
     """An image with holes between live blocks, each block filled with its number."""
     with mmap.mmap(-1, 1 << 17) as memory:
         heap = SharedHeap.create(buffer=memory, policy=policy, headers=headers)
-        heap.malloc(heap.largest_free() - size)
+        heap.malloc(heap.largest_free() - 8000)
         blocks = heap.malloc_many([0, 16, 100, 200, 1, 48, 300, 100, 100, 64, 700, 16])
         for number, address in enumerate(blocks):
             heap.view(address)[:] = bytes([number]) * len(heap.view(address))
         heap.free_many([blocks[i] for i in (1, 3, 6, 7, 9)])
-        at = heap.address - address_of(memory)
-        image = Image(bytes(memory), at, heap.walk())
+        data = bytes(memory)
+        with heap.region as region:
+            image = Image(f"{policy} {headers}", data, data.index(region), heap.walk())
         heap.close()
         return image
 
 
-def address_of(memory: mmap.mmap) -> int:
-    import ctypes
-
-    first = ctypes.c_char.from_buffer(memory)
-    return ctypes.addressof(first)
-
-
-# --- Attaching to an image. -----------------------------------------------------------------------
+@pytest.fixture(params=LAYOUTS, ids=lambda layout: f"{layout[0]}-{layout[1]}")
+def any_image(request: pytest.FixtureRequest) -> Image:
+    """An image of every policy, with and without headers."""
+    return made(*request.param)
 
 
 def outcome(image: bytes) -> str:
@@ -103,51 +100,25 @@ def assert_usable(heap: SharedHeap) -> None:
 
 def outcomes(images: Iterable[bytes]) -> list[str]:
     """The outcome of each image, in a child process: a crash or a hang ends the child alone."""
-    ours, theirs = os.pipe()
-    done = mmap.mmap(-1, 8)
-    child = os.fork()
-    if child == 0:
-        signal.alarm(60)
-        try:
-            answer: object = [counted(image, done) for image in images]
-        except BaseException as error:  # noqa: BLE001  every error is reported to the parent
-            answer = repr(error)
-        with open(theirs, "wb") as pipe:
-            pickle.dump(answer, pipe)
-        os._exit(0)
-    os.close(theirs)
-    with open(ours, "rb") as pipe:
-        sent = pipe.read()
-    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    number = int.from_bytes(done[:8], "little")
-    assert status == 0, f"The child ended with {status} at image {number}."
-    answer = pickle.loads(sent)
-    assert isinstance(answer, list), f"{answer} at image {number}"
-    return answer
+    number = mmap.mmap(-1, 4)  # shared with the child
+
+    def examine() -> Iterator[str]:
+        for count, image in enumerate(images):
+            number[:4] = count.to_bytes(4, "little")
+            yield outcome(image)
+
+    try:
+        return in_fork(lambda: [*examine()])
+    except AssertionError as error:
+        raise AssertionError(f"{error} Image {int.from_bytes(number[:4], 'little')}.") from None
 
 
-def counted(image: bytes, done: mmap.mmap) -> str:
-    """The outcome; counts the image in memory that the parent shares."""
-    found = outcome(image)
-    done[:8] = (int.from_bytes(done[:8], "little") + 1).to_bytes(8, "little")
-    return found
-
-
-def with_bytes(image: bytes, at: int, data: bytes) -> bytes:
-    return image[:at] + data + image[at + len(data) :]
-
-
-# --- Whole images. --------------------------------------------------------------------------------
-
-
-@every_layout
-def test_a_whole_image_gives_the_same_heap(policy: str, headers: bool) -> None:
-    image = made(policy, headers)
-    assert outcomes([image.data]) == ["sound"]
-    with mmap.mmap(-1, len(image.data)) as memory:
-        memory[:] = image.data
+def test_a_whole_image_gives_the_same_heap(any_image: Image) -> None:
+    assert outcomes([any_image.data]) == ["sound"]
+    with mmap.mmap(-1, len(any_image.data)) as memory:
+        memory[:] = any_image.data
         heap = SharedHeap._attach_copy(memory)
-        live = [info for info in image.blocks if info.live]
+        live = [info for info in any_image.blocks if info.live]
         assert [info for info in heap.walk() if info.live] == live
         for info in live[2:]:
             with heap.view(info.address) as view:
@@ -171,99 +142,69 @@ def test_a_copied_file_is_checked_although_the_original_has_a_living_user(tmp_pa
     first, copy = tmp_path / "first", tmp_path / "copy"
     with SharedHeap.create(size=1 << 14, path=first) as heap:
         address = heap.malloc(100)
-        image = bytearray(first.read_bytes())
-        arrays_at = struct.unpack_from("=Q", image, 24)[0]
+        image = first.read_bytes()
         copy.write_bytes(image)
         with SharedHeap.attach(path=copy) as other:
             assert [*other] == [address]
             other.free(address)
         assert address in heap
-        image[arrays_at : arrays_at + 64] = b"\xff" * 64
-        copy.write_bytes(image)
+        copy.write_bytes(with_bytes(image, map_at(image), b"\xff" * 64))
         with pytest.raises(glassheap.BadImage):
             SharedHeap.attach(path=copy)
 
 
-# --- Cut short. -----------------------------------------------------------------------------------
-
-
-def lengths(whole: int) -> list[int]:
-    """Lengths to cut an image to: all of the first page, then some."""
-    return [*range(4097), *range(4097, whole, 997), whole - 1]
+FIRST = made("first_fit", True).data
+LENGTHS = [*range(4097), *range(4097, len(FIRST), 997), len(FIRST) - 1]
+"""Lengths to cut an image to: all of the first page, then some."""
 
 
 def test_a_buffer_that_was_cut_short_is_refused() -> None:
-    image = made("first_fit", True).data
-    cut = lengths(len(image))
-    found = outcomes(image[:length] for length in cut[1:])
-    assert set(found) == {"size"}
+    assert set(outcomes(FIRST[:length] for length in LENGTHS[1:])) == {"size"}
 
 
 def test_a_file_that_was_cut_short_is_refused(tmp_path: Path) -> None:
+    """Of an empty one the creator may have just opened it."""
     path = tmp_path / "heap"
-    image = made("first_fit", True).data
-    path.write_bytes(image)
-    for length in reversed(lengths(len(image))):
+    path.write_bytes(FIRST)
+    for length in LENGTHS[:0:-1]:
         os.truncate(path, length)
-        error: type[glassheap.AttachError] = glassheap.BadImage
-        if length == 0:
-            error = glassheap.AttachTimeout  # its creator may have just opened the file
-        with pytest.raises(error) as caught:
+        with pytest.raises(glassheap.BadImage) as caught:
             SharedHeap.attach(path=path, timeout=0)
-        assert length == 0 or vars(caught.value)["field"] == "size"
+        assert caught.value.field == "size"
+    os.truncate(path, 0)
+    with pytest.raises(glassheap.AttachTimeout):
+        SharedHeap.attach(path=path, timeout=0)
 
 
-# --- The fixed part, byte by byte. ----------------------------------------------------------------
-
-
-@every_layout
-def test_a_change_to_any_byte_of_the_fixed_part_is_refused(policy: str, headers: bool) -> None:
-    image = made(policy, headers).data
+def test_a_change_to_any_byte_of_the_fixed_part_is_refused(any_image: Image) -> None:
+    image = any_image.data
     found = outcomes(
-        with_bytes(image, at, bytes([other]))
-        for at in range(FIXED)
-        for other in (image[at] ^ 0xFF, image[at] ^ 1)
+        with_bytes(image, at, bytes([image[at] ^ flip])) for at in range(FIXED) for flip in (255, 1)
     )
     assert set(found) <= FIELDS
-    assert found[:16] == ["magic"] * 16
-    assert found[16:24] == ["version"] * 8
-    assert found[24:32] == ["machine"] * 8
-
-
-# --- The region. ----------------------------------------------------------------------------------
-
-
-def nodes(image: Image) -> list[int]:
-    """The offsets of the free blocks' nodes in the image."""
-    return [image.region_at + info.start for info in image.blocks if not info.live]
-
-
-def linked(image: Image, size: int, links: Callable[[int, int], tuple[int, int]]) -> bytes:
-    """The image with this size in every node, and links computed from its number and the count."""
-    data, places = image.data, nodes(image)
-    for number, at in enumerate(places):
-        data = with_bytes(data, at, struct.pack("=QII", size, *links(number, len(places))))
-    return data
+    assert found[:32] == ["magic"] * 16 + ["version"] * 8 + ["machine"] * 8
 
 
 def with_wild_links(image: Image) -> Iterator[bytes]:
     """Images whose free blocks are linked to themselves, in circles, or out of the region."""
-    starts = [(at - image.region_at) // 16 for at in nodes(image)]
-    for size in (0, 16, 2**64 - 16, 2**63):
-        yield linked(image, size, lambda number, _: (starts[number], starts[number]))
-        yield linked(image, size, lambda number, count: (starts[(number + 1) % count],) * 2)
-        yield linked(image, size, lambda number, _: (starts[number - 1], starts[0]))
-        for offset in (0, 1, 2**31, 2**32 - 2, 2**32 - 1):
-            yield linked(image, size, lambda *_, offset=offset: (offset, offset))
+    starts = [info.start // 16 for info in image.blocks if not info.live]
+    links = [
+        [(start, start) for start in starts],
+        [(start, start) for start in starts[1:] + starts[:1]],
+        [(start, starts[0]) for start in starts[-1:] + starts[:-1]],
+        *([(far, far)] * len(starts) for far in (0, 1, 2**31, 2**32 - 2, 2**32 - 1)),
+    ]
+    for size, pairs in product((0, 16, 2**64 - 16, 2**63), links):
+        data = image.data
+        for start, pair in zip(starts, pairs, strict=True):
+            node = struct.pack("=QII", size, *pair)
+            data = with_bytes(data, image.region_at + start * 16, node)
+        yield data
 
 
-@every_layout
-def test_circular_and_wild_links_of_free_blocks_are_rebuilt(policy: str, headers: bool) -> None:
+def test_circular_and_wild_links_of_free_blocks_are_rebuilt(any_image: Image) -> None:
     """Nothing in free memory is trusted."""
-    assert set(outcomes(with_wild_links(made(policy, headers)))) == {"sound"}
-
-
-# --- Damage anywhere. -----------------------------------------------------------------------------
+    assert set(outcomes(with_wild_links(any_image))) == {"sound"}
 
 
 def damaged(image: Image, draw: random.Random) -> bytes:
@@ -281,51 +222,41 @@ def damaged(image: Image, draw: random.Random) -> bytes:
 
 def damage(data: bytearray, at: int, draw: random.Random) -> None:
     """Flip a bit, or overwrite a word or a range: random, small, uniform or copied bytes."""
+    word = int.from_bytes(data[at : at + 8], "little")
     small = draw.choice([0, 1, 2, 16, 255, 256, 4096, 2**31, 2**32, 2**63, 2**64 - 1])
-    kind = draw.randrange(6)
-    if kind == 0:
-        data[at + draw.randrange(8)] ^= 1 << draw.randrange(8)
-    elif kind == 1:
-        data[at : at + 8] = draw.randbytes(8)
-    elif kind == 2:
-        data[at : at + 8] = small.to_bytes(8, "little")
-    elif kind == 3:
-        length = min(draw.choice([64, 512, 4096]), len(data) - at)
-        data[at : at + length] = draw.randbytes(length)
-    elif kind == 4:
-        length = min(draw.choice([64, 512, 4096]), len(data) - at)
-        data[at : at + length] = bytes([draw.choice([0, 255])]) * length
-    else:
-        other = draw.randrange(len(data) - 64)
-        data[at : at + 64] = data[other : other + len(data[at : at + 64])]
+    length = min(draw.choice([64, 512, 4096]), len(data) - at)
+    other = draw.randrange(len(data) - 64)
+    kinds = [
+        lambda: (word ^ 1 << draw.randrange(64)).to_bytes(8, "little"),
+        lambda: draw.randbytes(8),
+        lambda: small.to_bytes(8, "little"),
+        lambda: draw.randbytes(length),
+        lambda: bytes([draw.choice([0, 255])]) * length,
+        lambda: bytes(data[other : other + min(64, length)]),
+    ]
+    new = draw.choice(kinds)()
+    data[at : at + len(new)] = new
 
 
-@every_layout
-def test_a_randomly_overwritten_image_is_refused_or_sound(policy: str, headers: bool) -> None:
-    image = made(policy, headers)
-    draw = random.Random(f"{policy} {headers}")
-    found = outcomes(damaged(image, draw) for _ in range(700))
-    assert {"sound"} < set(found)
+def test_a_randomly_overwritten_image_is_refused_or_sound(any_image: Image) -> None:
+    draw = random.Random(any_image.name)
+    assert {"sound"} < set(outcomes(damaged(any_image, draw) for _ in range(700)))
 
 
-@every_layout
-def test_any_word_behind_the_fixed_part_may_be_damaged(policy: str, headers: bool) -> None:
+def test_any_word_behind_the_fixed_part_may_be_damaged(any_image: Image) -> None:
     """The words that change in use: flags, the lock, the intent record, the heap's state."""
-    image = made(policy, headers)
     outcomes(
-        with_bytes(image.data, at, word.to_bytes(8, "little"))
+        with_bytes(any_image.data, at, word.to_bytes(8, "little"))
         for at in range(FIXED, 1200, 8)
         for word in (1, 2**64 - 1, 16, 4096)
     )
 
 
-@every_layout
-def test_any_bit_of_the_block_map_may_be_damaged(policy: str, headers: bool) -> None:
+def test_any_bit_of_the_block_map_may_be_damaged(any_image: Image) -> None:
     """The bits behind the last granule and around both ends of the map are damaged too."""
-    image = made(policy, headers)
-    arrays_at = struct.unpack_from("=Q", image.data, 24)[0]
+    image = any_image.data
     outcomes(
-        with_bytes(image.data, at, bytes([image.data[at] ^ flip]))
-        for at in range(arrays_at, arrays_at + 1500, 2)
+        with_bytes(image, at, bytes([image[at] ^ flip]))
+        for at in range(map_at(image), map_at(image) + 1500, 2)
         for flip in (1, 0xFF)
     )

@@ -1,4 +1,7 @@
-"""A SharedHeap used by many processes at the same time, some of which are killed or stopped."""
+"""A SharedHeap used by many processes at the same time, some of which are killed or stopped.
+
+The examples of docs/shared.md are such programs: they run, and print the documented output.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,12 @@ import multiprocessing
 import os
 import random
 import signal
+import subprocess
+import sys
 import time
 from contextlib import suppress
+from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -41,10 +48,8 @@ def allocate_and_free(heap: SharedHeap, seed: int, operations: int) -> None:
 def test_processes_can_use_one_heap_at_the_same_time(processes: int, operations: int) -> None:
     with SharedHeap.create(size=1 << 17) as heap:
         context = multiprocessing.get_context("fork")
-        workers = [
-            context.Process(target=allocate_and_free, args=(heap, seed, operations))
-            for seed in range(processes)
-        ]
+        work = partial(allocate_and_free, heap, operations=operations)
+        workers = [context.Process(target=work, args=(seed,)) for seed in range(processes)]
         for worker in workers:
             worker.start()
         for worker in workers:
@@ -84,31 +89,6 @@ def check_for_ever(heap: SharedHeap) -> None:
         heap.check()
 
 
-def test_waiting_for_a_stopped_process_ends_with_lock_timeout(segment_name: str) -> None:
-    with SharedHeap.create(segment_name, 1 << 20, timeout=0.2) as heap:
-        heap.malloc_many([16] * 20_000)
-        with forked(check_for_ever, heap) as child:
-            refused = None
-            for _ in range(200):
-                os.kill(child, signal.SIGSTOP)
-                began = time.monotonic()
-                try:
-                    len(heap)
-                except glassheap.LockTimeout as error:
-                    refused = error
-                    assert 0.15 < time.monotonic() - began < 5
-                    break
-                finally:
-                    os.kill(child, signal.SIGCONT)
-                time.sleep(0.001)
-            assert refused is not None
-            assert isinstance(refused, TimeoutError)
-            assert str(refused).endswith(".")
-            assert_usable(heap)
-            kill(child)
-        assert_usable(heap)
-
-
 def assert_usable(heap: SharedHeap) -> None:
     """Assert that a call succeeds within a hundred attempts."""
     for _ in range(100):
@@ -116,3 +96,63 @@ def assert_usable(heap: SharedHeap) -> None:
             heap.free(heap.malloc(10))
             return
     pytest.fail("every call timed out")
+
+
+def lock_timeout(heap: SharedHeap, child: int) -> glassheap.LockTimeout | None:
+    """The error of a call while the child is stopped, if it was stopped inside the heap."""
+    os.kill(child, signal.SIGSTOP)
+    began = time.monotonic()
+    try:
+        len(heap)
+    except glassheap.LockTimeout as error:
+        assert 0.15 < time.monotonic() - began < 5
+        return error
+    finally:
+        os.kill(child, signal.SIGCONT)
+    time.sleep(0.001)
+    return None
+
+
+def test_waiting_for_a_stopped_process_ends_with_lock_timeout(segment_name: str) -> None:
+    with SharedHeap.create(segment_name, 1 << 20, timeout=0.2) as heap:
+        heap.malloc_many([16] * 20_000)
+        with forked(check_for_ever, heap) as child:
+            errors = (lock_timeout(heap, child) for _ in range(200))
+            refused = next(error for error in errors if error)
+            assert isinstance(refused, TimeoutError)
+            assert str(refused).endswith(".")
+            assert_usable(heap)
+            kill(child)
+        assert_usable(heap)
+
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "examples"
+
+
+def run(folder: Path, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [sys.executable, str(EXAMPLES / name), *arguments],
+        cwd=folder, capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert done.stderr == ""
+    return done
+
+
+def test_the_workers_of_a_pool_share_one_array_and_consumers_leave_no_block(tmp_path: Path) -> None:
+    shared = "the tasks say 2,500,000, and the array here 2,500,000\n"
+    assert run(tmp_path, "pool.py").stdout == shared
+    assert run(tmp_path, "consumers.py").stdout == "300 messages, sum 14850, 0 blocks left\n"
+
+
+def test_a_cache_survives_a_kill_and_a_restart(tmp_path: Path) -> None:
+    killed = run(tmp_path, "cache.py", "cache.heap", "kill")
+    assert killed.returncode == -signal.SIGKILL
+    for known in (10, 20):
+        done = run(tmp_path, "cache.py", "cache.heap")
+        assert done.stdout == f"{known} were known, 20 are now\n"
+
+
+def test_every_example_is_named_on_the_page() -> None:
+    page = (EXAMPLES.parent / "shared.md").read_text("utf-8")
+    for example in EXAMPLES.glob("*.py"):
+        assert f"(examples/{example.name})" in page

@@ -9,11 +9,11 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from command_helpers import python
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 NOTEBOOKS = sorted((DOCS / "notebooks").glob("*.ipynb"))
@@ -30,32 +30,24 @@ if __name__ == "__main__":  # not in the workers of a pool, which import this fi
 """
 
 
-def cells(notebook: Path) -> list[dict[str, object]]:
-    found: list[dict[str, object]] = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    return found
+each_notebook = pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 
 
-@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_runs(notebook: Path, tmp_path: Path) -> None:
+@each_notebook
+def test_a_notebook_runs(notebook: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its assertions compare what the text says."""
     if "numpy" in notebook.read_text(encoding="utf-8") and not importlib.util.find_spec("numpy"):
         pytest.skip("NumPy is not installed")
+    monkeypatch.chdir(tmp_path)
     player = tmp_path / "player.py"
     player.write_text(PLAYER, encoding="utf-8")
-    done = subprocess.run(
-        [sys.executable, str(player), str(notebook)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-        cwd=tmp_path,
-    )
+    done = python(str(player), str(notebook))
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+@each_notebook
 def test_a_notebook_is_stored_without_outputs(notebook: Path) -> None:
-    for cell in cells(notebook):
+    for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]:
         if cell["cell_type"] == "code":
             assert (cell["outputs"], cell["execution_count"]) == ([], None), cell["id"]
 

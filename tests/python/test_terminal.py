@@ -1,25 +1,20 @@
-"""Pictures on every kind of stream: with colour, without, and with few characters."""
+"""Pictures and progress bars on every kind of stream: with colour or without, in any encoding."""
 
 from __future__ import annotations
 
 import io
 import re
+import sys
 
 import pytest
 
 import glassheap
 from glassheap import terminal
-from rendering_helpers import BIG, cells, churn, map_lines
+from glassheap.progress import Bar
+from rendering_helpers import BIG, Screen, cells, churn, map_lines
 
 ASCII = str.maketrans("█▒░○·", "[#+o.")
 SHADES = str.maketrans("·░▒▓█", ".:+*#")
-
-
-class Screen(io.StringIO):
-    """A stream that reports to be a terminal."""
-
-    def isatty(self) -> bool:
-        return True
 
 
 @pytest.fixture
@@ -55,17 +50,14 @@ def test_a_map_wider_than_its_terminal_keeps_its_lines(monkeypatch: pytest.Monke
 
 
 @pytest.mark.usefixtures("colourful")
-@pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])
-def test_no_colour_and_term_switch_colours_off(
-    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+@pytest.mark.parametrize("without", ["NO_COLOR", "TERM", "rich"])
+def test_no_colour_a_dumb_terminal_and_a_lack_of_rich_switch_colours_off(
+    monkeypatch: pytest.MonkeyPatch, without: str
 ) -> None:
-    monkeypatch.setenv(name, value)
-    with glassheap.Heap() as heap:
-        assert on_screen(heap).splitlines() == map_lines(heap, width=80)
-
-
-def test_without_rich_a_terminal_gets_plain_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    if without == "rich":
+        monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    else:
+        monkeypatch.setenv(without, "dumb")
     with glassheap.Heap() as heap:
         assert on_screen(heap).splitlines() == map_lines(heap, width=80)
 
@@ -103,3 +95,27 @@ def test_a_picture_is_as_wide_as_its_terminal_from_40_to_100_columns(
     monkeypatch.setenv("COLUMNS", columns)
     assert terminal.columns(Screen()) == expected
     assert terminal.columns(io.StringIO()) == 80, "a file has no width, so 80 columns"
+
+
+def drawn(file: io.StringIO, delay: float) -> str:
+    """What a bar with this delay draws on the stream, from its start to its end."""
+    bar = Bar("replaying", file=file, delay=delay)
+    for done in (10, 60, 100):
+        bar(done, 100)
+    bar.close()
+    return file.getvalue()
+
+
+@pytest.mark.usefixtures("colourful")
+def test_a_bar_is_drawn_on_a_terminal_after_the_delay() -> None:
+    """With TERM=dumb rich draws no bar: such a terminal cannot redraw."""
+    assert "replaying" in drawn(Screen(), delay=0)
+
+
+def test_no_bar_is_drawn_in_a_short_replay_to_a_file_or_without_rich(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert drawn(Screen(), delay=float("inf")) == drawn(io.StringIO(), delay=0) == ""
+    for name in ("rich", "rich.console", "rich.progress"):
+        monkeypatch.setitem(sys.modules, name, None)
+    assert drawn(Screen(), delay=0) == ""

@@ -7,22 +7,13 @@ For any bytes a reader returns a `Trace` or raises a `TraceError`.
 from __future__ import annotations
 
 import gzip
-import io
-from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glassheap.traces import FREE, MALLOC, Trace, TraceError, read
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-
-def read_text(text: str | bytes) -> Trace:
-    return read(io.BytesIO(text.encode() if isinstance(text, str) else text), "t")
-
+from glassheap.traces import FREE, MALLOC, Trace, TraceError
+from trace_helpers import read_text
 
 BROKEN = [
     "a", "a 0", "a 0 1 2", "f", "f 0 1", "x 0 1", "17", "\x01", "a 0 " + "9" * 5000,
@@ -32,6 +23,7 @@ BROKEN = [
 
 
 @pytest.mark.parametrize("broken", BROKEN)
+@settings(max_examples=15)
 @given(before=st.integers(1, 20), after=st.integers(0, 20), rep=st.booleans())
 def test_an_invalid_line_is_reported_with_its_number_and_text(
     broken: str, before: int, after: int, rep: bool
@@ -48,25 +40,27 @@ def test_an_invalid_line_is_reported_with_its_number_and_text(
     assert len(error.text) <= 60
 
 
-@pytest.mark.parametrize("line", ["Alloc(", "Alloc(-1),", "Free(x),", "Alloc(1) Free(0)", "Free"])
-def test_a_malformed_wee_alloc_line_is_not_ignored(line: str) -> None:
-    with pytest.raises(TraceError, match=r"line 2: cannot read .*expected 'Alloc"):
-        read_text(f"Alloc(1),\n{line}\n")
+WEE_ALLOC = ["Alloc(", "Alloc(-1),", f"Alloc({2**64}),", "Free(x),", "Alloc(1) Free(0)", "Free"]
 
 
 @pytest.mark.parametrize(
-    ("text", "line"), [("1 2 3\n", 2), ("1 2 3 4 5\n", 1), ("1\n2\nx\n4\n", 3), ("1 2\na 0 1\n", 2)]
+    ("text", "sentence"),
+    [
+        *((f"Alloc(1),\n{line}\n", "line 2: cannot read .*expected 'Alloc") for line in WEE_ALLOC),
+        ("1 2 3\n", "line 2: .*header of four whole numbers"),
+        ("1 2 3 4 5\n", "line 1: .*header of four whole numbers"),
+        ("1\n2\nx\n4\n", "line 3: .*header of four whole numbers"),
+        ("1 2\na 0 1\n", "line 2: .*header of four whole numbers"),
+        # A trace is recognised as one even if its first line is invalid.
+        ("a x 1\na 0 1\n", "line 1: cannot read"),
+        ("f -\na 0 1\n", "line 1: cannot read"),
+        ("a 0 ten\na 0 1\n", "line 1: cannot read"),
+        ("Alloc(ten),\nAlloc(1),\n", "line 1: cannot read"),
+    ],
 )
-def test_an_invalid_header_is_refused(text: str, line: int) -> None:
-    with pytest.raises(TraceError, match=f"line {line}: .*header of four whole numbers"):
+def test_an_invalid_line_of_each_grammar_is_named(text: str, sentence: str) -> None:
+    with pytest.raises(TraceError, match=f"^t, {sentence}"):
         read_text(text)
-
-
-@pytest.mark.parametrize("first", ["a x 1", "f -", "a 0 ten", "Alloc(ten),"])
-def test_a_trace_with_an_invalid_first_line_is_still_recognised_as_a_trace(first: str) -> None:
-    rest = "Alloc(1),\n" if first.startswith("Alloc") else "a 0 1\n"
-    with pytest.raises(TraceError, match="line 1: cannot read"):
-        read_text(f"{first}\n{rest}")
 
 
 SOUND = [(MALLOC, 0, 1), (FREE, 0, 0)] * 50
@@ -96,7 +90,6 @@ SOUND_GZIP = gzip.compress(b"a 0 1\nf 0\n" * 50)
 def test_a_file_that_is_not_a_trace_is_refused_with_a_sentence(content: bytes, why: str) -> None:
     with pytest.raises(TraceError, match=f"^t .*{why}.*expected") as caught:
         read_text(content)
-    assert "\n" not in str(caught.value)
     assert str(caught.value).isprintable()
 
 
@@ -108,34 +101,26 @@ def test_a_text_larger_than_the_limit_is_refused(monkeypatch: pytest.MonkeyPatch
             read_text(content)
 
 
-def read_or_refusal(content: bytes) -> Trace | str:
-    """The trace, or the message of the `TraceError`; no other exception may be raised."""
+def read_or_refuse(content: bytes) -> Trace | None:
+    """The trace; None if the bytes are refused with one printable sentence."""
     try:
         return read_text(content)
     except TraceError as error:
-        return str(error)
+        refusal = str(error)
+    assert refusal.isprintable()
+    return None
 
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read_as_a_trace_or_raise_trace_error(content: bytes) -> None:
     for wrapped in (content, gzip.compress(content), b"a 0 1\n" + content, b"1 2 3 4\n" + content):
-        result = read_or_refusal(wrapped)
-        assert result.isprintable() if isinstance(result, str) else result.name == "t"
+        trace = read_or_refuse(wrapped)
+        assert trace is None or trace.name == "t"
 
 
 @given(st.integers(0, len(SOUND_GZIP) - 1), st.integers(1, 255))
 def test_a_flipped_byte_in_a_gzip_file_never_changes_the_operations(place: int, flip: int) -> None:
     damaged = bytearray(SOUND_GZIP)
     damaged[place] ^= flip
-    result = read_or_refusal(bytes(damaged))
-    if isinstance(result, str):
-        assert result.isprintable()
-    else:
-        assert list(zip(result.kinds, result.ids, result.sizes, strict=True)) == SOUND
-
-
-def test_a_file_that_the_system_cannot_open_is_an_os_error(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
-        read(tmp_path / "nothing")
-    with pytest.raises(IsADirectoryError):
-        read(tmp_path)
+    trace = read_or_refuse(bytes(damaged))
+    assert trace is None or [*zip(trace.kinds, trace.ids, trace.sizes, strict=True)] == SOUND

@@ -1,4 +1,4 @@
-"""A trace is read exactly as it was written, and its oddities are noted.
+"""A trace is read exactly as it was written, and its oddities are noted; the package has traces.
 
 The oracle is a naive interpretation of the file by names, without ids and arrays, that yields the
 live sizes after each operation. The trace is run in the same naive way and must have the same
@@ -8,8 +8,9 @@ states. Random operations are written in every grammar, in every spelling that t
 from __future__ import annotations
 
 import gzip
-import io
 from collections import Counter
+from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,11 +18,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glassheap.traces import FREE, MALLOC, REALLOC, Trace, read
+from trace_helpers import read_strictly, read_text, states
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Callable
-    from pathlib import Path
+
+    Writer = Callable[[list["Op"], random.Random], tuple[str, list["Op"]]]
 
 Op = tuple[int, int, int]
 """Kind, the block's name in the file, size."""
@@ -35,144 +38,112 @@ CHAOS = st.randoms(use_true_random=False)
 
 
 # --- The oracle -----------------------------------------------------------------------------------
-class Reading:
-    """The states and oddities of a sequence of operations, by definition."""
-
-    def __init__(self, operations: list[Op]) -> None:
-        self.live: dict[int, int] = {}
-        self.seen: set[int] = set()
-        self.leaked: list[int] = []
-        self.states: list[list[int]] = []
-        self.oddities: Counter[str] = Counter()
-        for operation in operations:
-            self.follow(*operation)
-
-    def follow(self, kind: int, name: int, size: int) -> None:
-        if kind == FREE and name not in self.live:
-            self.oddities["freed before" if name in self.seen else "never allocated"] += 1
-            return
+def interpreted(operations: list[Op]) -> tuple[list[list[int]], Counter[str]]:
+    """The sizes of the live blocks after each operation, and the oddities, by definition."""
+    live: dict[int, int] = {}
+    seen: set[int] = set()
+    leaked: list[int] = []
+    states: list[list[int]] = []
+    oddities: Counter[str] = Counter()
+    for kind, name, size in operations:
+        if kind == FREE and name not in live:
+            oddities["freed before" if name in seen else "never allocated"] += 1
+            continue
+        if kind == MALLOC and name in live:
+            oddities["leaked"] += 1
+            leaked.append(live[name])
+        live[name] = size
+        seen.add(name)
         if kind == FREE:
-            del self.live[name]
-        elif kind == MALLOC and name in self.live:
-            self.oddities["leaked"] += 1
-            self.leaked.append(self.live[name])
-        if kind != FREE:
-            self.live[name] = size
-            self.seen.add(name)
-        self.states.append(sorted([*self.live.values(), *self.leaked]))
+            del live[name]
+        states.append(sorted([*live.values(), *leaked]))
+    return states, oddities
 
 
 def states_of(trace: Trace) -> list[list[int]]:
-    """Run a trace and check every promise of `Trace` about its operations."""
-    live: dict[int, int] = {}
-    states = []
-    for kind, block, size in zip(trace.kinds, trace.ids, trace.sizes, strict=True):
-        assert (block in live) == (kind != MALLOC)
-        if kind == FREE:
-            assert size == 0
-            del live[block]
-        else:
-            live[block] = size
-        states.append(sorted(live.values()))
-    return states
+    return [sorted(live.values()) for live in states(trace)]
 
 
 def assert_same(trace: Trace, operations: list[Op]) -> None:
-    oracle = Reading(operations)
-    assert states_of(trace) == oracle.states
-    assert trace.peak_live == max(map(sum, oracle.states), default=0)
+    expected, oddities = interpreted(operations)
+    assert states_of(trace) == expected
+    assert trace.peak_live == max(map(sum, expected), default=0)
     assert sorted(set(trace.ids)) == list(range(trace.id_count))
-    for reason, lines in oracle.oddities.items():
+    for reason, lines in oddities.items():
         assert [note.lines for note in trace.skipped if reason in note.reason] == [lines]
 
 
 # --- Writers --------------------------------------------------------------------------------------
-def blanks(chaos: random.Random) -> str:
-    return chaos.choice([" ", "  ", "\t", " \t "])
-
-
 def letters(operations: list[Op], chaos: random.Random, end: str = "\n") -> list[str]:
     """The operations as `a`, `r` and `f` lines, in any valid spelling."""
     words = {MALLOC: ["a", "alloc", "a_"], REALLOC: ["r", "realloc"], FREE: ["f", "free"]}
     lines = []
     for kind, name, size in operations:
         parts = [chaos.choice(words[kind]), str(name)] + ([] if kind == FREE else [str(size)])
-        lines.append(blanks(chaos).join(parts) + chaos.choice(["", "", " ", "\t "]) + end)
+        blanks = chaos.choice([" ", "  ", "\t", " \t "])
+        lines.append(blanks.join(parts) + chaos.choice(["", "", " ", "\t "]) + end)
     return lines
 
 
-def as_script(operations: list[Op], chaos: random.Random) -> str:
-    lines = ["a 99 1\n", "f 99\n", *letters(operations, chaos, chaos.choice(["\n", "\r\n"]))]
+def with_noise(lines: list[str], chaos: random.Random, *noise: str) -> str:
+    """The text of the lines, with up to three lines between them that are no operations."""
     for _ in range(chaos.randrange(4)):
-        noise = chaos.choice(["\n", "# a 5 nonsense\n", "   \n", "  # Größe\n"])
-        lines.insert(chaos.randrange(len(lines) + 1), noise)
+        lines.insert(chaos.randrange(len(lines) + 1), chaos.choice(noise))
     return "".join(lines)
 
 
-def as_rep(operations: list[Op], chaos: random.Random) -> str:
+def as_script(operations: list[Op], chaos: random.Random) -> tuple[str, list[Op]]:
+    lines = ["a 99 1\n", *letters(operations, chaos, chaos.choice(["\n", "\r\n"]))]
+    noise = "\n", "# a 5 nonsense\n", "   \n", "  # Größe\n"
+    return with_noise(lines, chaos, *noise), [(MALLOC, 99, 1), *operations]
+
+
+def as_rep(operations: list[Op], chaos: random.Random) -> tuple[str, list[Op]]:
     first = chaos.choice([0, 1, 2, 3, 20000])
     header = chaos.choice(["{} 9 {} 1\n", "{}\n9\n{}\n1\n", "{} 9\n\n{} \n 1\n"])
-    body = ["a 99 1\n", "f 99\n", *letters(operations, chaos)]
-    return header.format(first, len(body)) + "".join(body)
+    body = "".join(letters(operations, chaos))
+    return header.format(first, len(operations)) + body, operations
+
+
+def as_wee_alloc(operations: list[Op], chaos: random.Random) -> tuple[str, list[Op]]:
+    """The grammar has no names, and no reallocations."""
+    written: list[Op] = []
+    lines: list[str] = []
+    for kind, name, size in [(MALLOC, 0, 7), *operations]:
+        count = sum(letter.startswith("Alloc") for letter in lines)
+        free = kind == FREE
+        written.append((FREE, name % (count + 2), 0) if free else (MALLOC, count, size))
+        lines.append(f"Free({name % (count + 2)}),\n" if free else f"Alloc({size}),\n")
+    text = with_noise(lines, chaos, "Recording: pass 1\n")
+    return text.rstrip(chaos.choice(["", ",\n"])), written
 
 
 def packed(text: str, chaos: random.Random) -> bytes:
     """The text as the bytes of a file: plain, with a byte-order mark, or compressed by gzip."""
-    mark = chaos.choice([b"", b"\xef\xbb\xbf"])
-    plain = mark + text.encode()
+    plain = chaos.choice([b"", b"\xef\xbb\xbf"]) + text.encode()
     return chaos.choice([plain, gzip.compress(plain)])
 
 
-def read_text(text: str | bytes) -> Trace:
-    return read(io.BytesIO(text.encode() if isinstance(text, str) else text), "t")
-
-
 # --- Valid traces ---------------------------------------------------------------------------------
-@pytest.mark.parametrize(("writer", "grammar"), [(as_script, "CS107 script"), (as_rep, "CS:APP")])
+@pytest.mark.parametrize(
+    ("writer", "grammar"),
+    [(as_script, "CS107 script"), (as_rep, "CS:APP .rep"), (as_wee_alloc, "wee_alloc")],
+)
 @given(operations=OPERATIONS, chaos=CHAOS)
-def test_a_script_or_rep_trace_is_read_as_written(
-    writer: Callable[[list[Op], random.Random], str],
-    grammar: str,
-    operations: list[Op],
-    chaos: random.Random,
+def test_a_trace_is_read_as_written(
+    writer: Writer, grammar: str, operations: list[Op], chaos: random.Random
 ) -> None:
-    trace = read_text(packed(writer(operations, chaos), chaos))
-    assert trace.format.startswith(grammar)
-    assert_same(trace, [(MALLOC, 99, 1), (FREE, 99, 0), *operations])
+    text, written = writer(operations, chaos)
+    trace = read_text(packed(text, chaos))
+    assert trace.format == grammar
+    assert_same(trace, written)
 
 
-@given(choices=st.lists(st.one_of(SIZES, st.none()), max_size=60), chaos=CHAOS)
-def test_a_wee_alloc_trace_is_read_as_written(
-    choices: list[int | None], chaos: random.Random
-) -> None:
-    lines, operations, count = ["Alloc(7),\n"], [(MALLOC, 0, 7)], 1
-    for choice in choices:
-        if choice is None:
-            index = chaos.randrange(count + 2)
-            lines.append(f"Free({index}),\n")
-            operations.append((FREE, index, 0))
-        else:
-            lines.append(f"Alloc({choice}),\n")
-            operations.append((MALLOC, count, choice))
-            count += 1
-    noise = chaos.randrange(3)
-    for _ in range(noise):
-        lines.insert(chaos.randrange(len(lines) + 1), "Recording: pass 1\n")
-    trace = read_text(packed("".join(lines).rstrip(chaos.choice(["", ",\n"])), chaos))
-    assert trace.format == "wee_alloc"
-    assert_same(trace, operations)
-    assert [note.lines for note in trace.skipped if "ignored" in note.reason] == [noise] * (
-        noise > 0
-    )
-
-
-def test_operations_keep_their_order_kind_and_size() -> None:
-    trace = read_text("a 70 8\nr 5 16\nr 70 24\nf 5\na 5 0\n")
-    assert list(trace.kinds) == [MALLOC, MALLOC, REALLOC, FREE, MALLOC]
-    assert list(trace.ids) == [0, 1, 0, 1, 1]
-    assert list(trace.sizes) == [8, 16, 24, 0, 0]
-    assert (len(trace), trace.id_count, trace.peak_live) == (5, 2, 40)
-    assert (trace.ids.typecode, trace.sizes.typecode) == ("I", "Q")
+def test_the_columns_are_arrays_of_numbers_with_32_and_64_bits() -> None:
+    trace = read_text("a 70 8\nr 5 16\nr 70 24\nf 5\na 5 0 \n")
+    assert (list(trace.ids), trace.ids.typecode) == ([0, 1, 0, 1, 1], "I")
+    assert (list(trace.sizes), trace.sizes.typecode) == ([8, 16, 24, 0, 0], "Q")
+    assert (len(trace), trace.skipped) == (5, ())
 
 
 def test_the_format_is_read_from_the_content_and_not_from_the_suffix(tmp_path: Path) -> None:
@@ -210,5 +181,44 @@ def test_a_block_allocated_with_id_minus_1_is_never_freed() -> None:
     assert states_of(trace) == [[8], [8, 16], [1, 8, 16]]
 
 
-def test_an_ordinary_trace_has_no_notes() -> None:
-    assert read_text("2 1 2 8\na 0 8 \nf 0\n").skipped == ()
+# --- The traces in the package, and their README --------------------------------------------------
+DATA = Path(str(files("glassheap") / "data"))
+SHIPPED = sorted(DATA.glob("*.script.gz"))
+each_trace = pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
+
+
+def test_the_package_has_a_trace() -> None:
+    """Without a trace, the tests below would have no cases and pass."""
+    assert SHIPPED
+
+
+@each_trace
+def test_a_trace_begins_with_a_description_and_is_long_enough_for_fragmentation(path: Path) -> None:
+    text = gzip.decompress(path.read_bytes())
+    assert text.startswith(b"# What ")
+    assert text.count(b"\na ") > 1000
+
+
+@each_trace
+def test_the_file_is_small_and_has_no_date(path: Path) -> None:
+    """Bytes 4 to 7 of a gzip file are a time. They are 0: the file depends on the trace alone."""
+    assert len(path.read_bytes()) < 150_000
+    assert path.read_bytes()[4:8] == bytes(4)
+
+
+@each_trace
+def test_a_trace_is_valid_and_its_totals_are_those_in_the_readme(path: Path) -> None:
+    trace = read_strictly(gzip.decompress(path.read_bytes()).decode())
+    a, r, f = map(trace.kinds.count, (MALLOC, REALLOC, FREE))
+    blocks, left = 0, {}
+    for left in states(trace):
+        blocks = max(blocks, len(left))
+    readme = (DATA / "README.md").read_text(encoding="utf-8")
+    for statement in (
+        f"`{path.name}`",
+        f"| {len(trace):,}: {a:,} `a`, {r:,} `r`, {f:,} `f` |",
+        f"| {trace.peak_live:,} bytes; at most {blocks:,} blocks at a time |",
+        f"| {len(left)} blocks, {sum(left.values()):,} bytes ",
+        f"| {path.stat().st_size:,} bytes, ",
+    ):
+        assert statement in readme

@@ -10,13 +10,11 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sessions.machine import BUILD, ROOT, each
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
     import nox
@@ -34,64 +32,27 @@ OPTIONS = ("-max_len=480", "-len_control=8", "-timeout=10", "-print_final_stats=
 NOISE = re.compile(r"#\d|NEW_FUNC|INFO|.*DE: ")
 
 # Clang before version 16 cannot compile the ranges of GCC's standard library.
-PROBE = """
+PROBE = b"""
 #include <algorithm>
-#include <cstdint>
 #include <vector>
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  std::vector<std::uint8_t> bytes(data, data + size);
+extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, unsigned long size) {
+  std::vector<unsigned char> bytes(data, data + size);
   return std::ranges::unique(bytes).empty() ? 0 : -1;
 }
 """
 
 
-@dataclass
-class Wanted:
-    """The arguments of the session: seconds for each policy, policies, --keep."""
-
-    seconds: int = 15
-    policies: list[str] = field(default_factory=list)
-    keep: bool = False
-
-    @classmethod
-    def read(cls, arguments: Iterable[str]) -> Wanted:
-        wanted = cls()
-        for argument in arguments:
-            if argument == "--keep":
-                wanted.keep = True
-            elif argument.isdigit():
-                wanted.seconds = int(argument)
-            else:
-                wanted.policies.append(argument)
-        return wanted
-
-
-# --- The compiler ---------------------------------------------------------------------------------
-
-
 def find_clang() -> dict[str, str] | None:
     """CC and CXX of a clang that has libFuzzer and the sanitizers; None if there is none."""
-    for suffix in ("", *(f"-{version}" for version in range(30, 15, -1))):
-        if shutil.which(f"clang++{suffix}") and can_fuzz(f"clang++{suffix}"):
-            return {"CC": f"clang{suffix}", "CXX": f"clang++{suffix}"}
-    return None
-
-
-def can_fuzz(compiler: str) -> bool:
-    """True if the compiler builds a fuzzer with sanitizers that uses the library's ranges."""
     WORK.mkdir(parents=True, exist_ok=True)
-    options = ["-std=c++20", "-fsanitize=fuzzer,address,undefined", "-x", "c++", "-"]
-    done = subprocess.run(
-        [compiler, *options, "-o", str(WORK / "probe")],
-        input=PROBE,
-        text=True,
-        capture_output=True,
-        check=False,
-    )
-    return done.returncode == 0
-
-
-# --- Running --------------------------------------------------------------------------------------
+    options = ["-std=c++20", "-fsanitize=fuzzer,address,undefined", "-o", str(WORK / "probe")]
+    for suffix in ("", *(f"-{version}" for version in range(30, 15, -1))):
+        if compiler := shutil.which(f"clang++{suffix}"):
+            command = [compiler, *options, "-x", "c++", "-"]
+            done = subprocess.run(command, input=PROBE, capture_output=True, check=False)
+            if done.returncode == 0:
+                return {"CC": f"clang{suffix}", "CXX": f"clang++{suffix}"}
+    return None
 
 
 def program(policy: str) -> Path:
@@ -100,21 +61,22 @@ def program(policy: str) -> Path:
 
 def policies() -> list[str]:
     """The policies that have a fuzzer."""
-    found = {path.name.removeprefix("fuzz_") for path in program("").parent.glob("fuzz_*")}
-    return sorted(found - {"every_policy"})
+    found = {path.name for path in program("").parent.glob("fuzz_*")} - {"fuzz_every_policy"}
+    return sorted(name.removeprefix("fuzz_") for name in found)
 
 
-def run(session: nox.Session, wanted: Wanted) -> None:
+def run(session: nox.Session) -> None:
     """Fuzzes the policies, one a core at a time."""
-    chosen = wanted.policies or policies()
+    seconds = next((word for word in session.posargs if word.isdigit()), "15")
+    chosen = [word for word in session.posargs if not word.isdigit()] or policies()
     if unknown := set(chosen) - set(policies()):
         session.error("There is no policy", *sorted(unknown))
-    session.log(f"Fuzzing for {wanted.seconds} s each: {' '.join(chosen)}")
-    if not each(lambda policy: fuzz(session, policy, wanted.seconds), chosen):
+    session.log(f"Fuzzing for {seconds} s each: {' '.join(chosen)}")
+    if not each(lambda policy: fuzz(session, policy, seconds), chosen):
         session.error("A heap broke. The lines above say how to run its input again.")
 
 
-def fuzz(session: nox.Session, policy: str, seconds: int) -> bool:
+def fuzz(session: nox.Session, policy: str, seconds: str) -> bool:
     """Fuzzes one policy, and prints its coverage in one line. False if the heap broke."""
     for folder in (WORK / "found" / policy, WORK / "broken"):
         folder.mkdir(parents=True, exist_ok=True)
@@ -138,13 +100,9 @@ def coverage(_policy: str, output: str) -> str:
 def breakage(policy: str, output: str) -> str:
     """The beginning of the report, and the commands that run its input again."""
     lines = [line for line in output.splitlines() if not NOISE.match(line)]
-    inputs = re.findall(r"Test unit written to (.*)", output) or ["(none)"]
-    again = f"again: {program(policy)} {inputs[-1]}"
-    replay = f"or:    .build/release/tests/fuzz/replay {inputs[-1]}"
-    return "\n".join(["BROKEN", *lines[:60], again, replay])
-
-
-# --- The corpus -----------------------------------------------------------------------------------
+    found = (re.findall(r"Test unit written to (.*)", output) or ["(none)"])[-1]
+    again = f"again: {program(policy)} {found}\nor:    .build/release/tests/fuzz/replay {found}"
+    return "\n".join(["BROKEN", *lines[:60], again])
 
 
 def keep(session: nox.Session) -> None:
@@ -160,12 +118,8 @@ def keep(session: nox.Session) -> None:
     merge = [str(program("every_policy")), "-set_cover_merge=1", "-use_counters=0", "-max_len=480"]
     session.run(*merge, str(fresh), str(CORPUS), *found, external=True, silent=True)
     kept = sorted(fresh.iterdir(), key=lambda path: (-path.stat().st_size, path.name))
-    replace_corpus(kept[:LARGEST_CORPUS])
-    session.log(f"{CORPUS}: {len(kept[:LARGEST_CORPUS])} files")
-
-
-def replace_corpus(inputs: list[Path]) -> None:
     for old in CORPUS.iterdir():
         old.unlink()
-    for path in inputs:
+    for path in kept[:LARGEST_CORPUS]:
         shutil.copy(path, CORPUS)
+    session.log(f"{CORPUS}: {len(kept[:LARGEST_CORPUS])} files")

@@ -8,8 +8,7 @@ import subprocess
 import zipfile
 from typing import TYPE_CHECKING
 
-from sessions.machine import BUILD, ROOT, need_headers
-from sessions.pins import PINS
+from sessions.machine import BUILD, PINS, ROOT, need_headers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,15 +35,11 @@ def build_wheel(session: nox.Session) -> None:
         *("--config-setting", "cmake.define.GLASSHEAP_WERROR=ON"),
         silent=True,
     )
-    weigh(session, built_wheel(session.python))
-
-
-def weigh(session: nox.Session, wheel: Path) -> None:
-    """Fails if the wheel is too large for a small download."""
+    wheel = built_wheel(session.python)
     size = wheel.stat().st_size
     session.log(f"{wheel.name}: {size:,} bytes; the limit is {LARGEST_WHEEL:,}")
     if size >= LARGEST_WHEEL:
-        session.error("The wheel is too large.")
+        session.error("The wheel is too large for a small download.")
 
 
 # --- The source distribution ----------------------------------------------------------------------
@@ -61,28 +56,24 @@ def build_sdist(session: nox.Session) -> Path:
     return folder / archive.name.removesuffix(".tar.gz")
 
 
-def project_files() -> set[str]:
-    """The files of the project as git lists them; none outside a clone."""
+def check_complete(session: nox.Session, unpacked: Path) -> None:
+    """Fails if the source distribution lacks a file of the project, as far as git lists them."""
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    names = done.stdout.split("\0") if done.returncode == 0 else []
-    return {name for name in names if (ROOT / name).is_file()}
-
-
-def check_complete(session: nox.Session, unpacked: Path) -> None:
-    """Fails if the source distribution lacks a file of the project."""
-    missing = sorted(name for name in project_files() if not (unpacked / name).is_file())
-    if missing:
+    names = [name for name in done.stdout.split("\0") if (ROOT / name).is_file()]
+    if missing := [name for name in names if not (unpacked / name).is_file()]:
         session.error("The source distribution lacks:", *missing)
 
 
 def build_from_sdist(session: nox.Session, unpacked: Path) -> Path:
-    """Builds a wheel in isolation, as pip does; without optimisation, as it is not installed."""
+    """Builds a wheel in isolation; quickly, as it is not installed."""
     session.run(
-        *("python", "-m", "build", "--wheel", "--outdir", str(unpacked.parent), str(unpacked)),
+        *("python", "-m", "build", "--installer", "uv", "--wheel"),
+        *("--outdir", str(unpacked.parent), str(unpacked)),
         *("--config-setting", "cmake.build-type=Debug"),
         *("--config-setting", "cmake.define.CMAKE_CXX_FLAGS_DEBUG=-O0"),
-        env={"PIP_CONSTRAINT": str(PINS)},
+        *("--config-setting", "cmake.define.CMAKE_UNITY_BUILD=ON"),
+        env={"UV_CONSTRAINT": str(PINS)},
         silent=True,
     )
     (wheel,) = unpacked.parent.glob("*.whl")
@@ -91,8 +82,7 @@ def build_from_sdist(session: nox.Session, unpacked: Path) -> Path:
 
 def compare(session: nox.Session, wheel: Path, other: Path) -> None:
     """Fails if the wheels do not have the same files."""
-    difference = files_in(wheel) ^ files_in(other)
-    if difference:
+    if difference := files_in(wheel) ^ files_in(other):
         session.error("In one of the wheels only:", *sorted(difference))
 
 

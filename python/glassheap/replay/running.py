@@ -93,21 +93,29 @@ class Run:
     def play(self, slices: Iterable[Slice], progress: Progress | None) -> None:
         """Play the slices in turn, and stop at a failure in a strict one.
 
+        The `try` is around a call, not around the loop: Python 3.12 and 3.13 handle signals at a
+        loop's jump backwards, which no `try` in the same function covers.
+        """
+        try:
+            self._play(list(slices), progress)
+        except KeyboardInterrupt:
+            raise ReplayInterrupted(self.report()) from None
+
+    def _play(self, pieces: list[Slice], progress: Progress | None) -> None:
+        """Play the slices.
+
         The loop excludes an interrupt between the end of a slice and the assignment of
         `completed`: Python checks for signals when a call in Python code returns, but here
         `starmap` makes the call.
         """
-        trace, pieces = self.trace, list(slices)
+        trace = self.trace
         calls = ((trace.kinds, trace.ids, trace.sizes, *piece) for piece in pieces)
-        try:
-            for piece, done in zip(pieces, starmap(self.player.play, calls), strict=True):
-                self.completed = done
-                if progress is not None:
-                    progress(done, len(trace))
-                if done < piece.stop:
-                    break
-        except KeyboardInterrupt:
-            raise ReplayInterrupted(self.report()) from None
+        for piece, done in zip(pieces, starmap(self.player.play, calls), strict=True):
+            self.completed = done
+            if progress is not None:
+                progress(done, len(trace))
+            if done < piece.stop:
+                break
 
     def report(self) -> Report:
         """The figures so far."""

@@ -1,0 +1,100 @@
+// instances.hpp: Python objects with a C++ value, and their types.
+//
+//     head       what every Python object begins with
+//     weakrefs   its weak references
+//     value      owned; null until __init__ has made it
+//
+// The types are CPython's own, made from a specification. Those of pybind11's class_ have a base and
+// a metaclass that every help() shows.
+#pragma once
+
+#include <vector>
+
+#include "bindings.hpp"
+
+namespace glassheap::bindings {
+
+template <typename Value>
+struct Instance {
+  PyObject head;
+  PyObject* weakrefs;
+  Value* value;
+};
+
+// A SharedHeap inherits the methods of Heap, which find a Heap in it.
+template <typename Value>
+struct StoredAs {
+  using type = Value;
+};
+template <>
+struct StoredAs<SharedHeap> {
+  using type = Heap;
+};
+template <typename Value>
+using Stored = typename StoredAs<Value>::type;
+
+// The Python type of these instances. make_type sets it, and it lives as long as the process.
+template <typename Value>
+inline PyTypeObject* python_type = nullptr;
+
+template <typename Value>
+bool is_instance(PyObject* object) {
+  return PyObject_TypeCheck(object, python_type<Value>) != 0;
+}
+
+// For an object that is an instance. Null if its __init__ was never called.
+template <typename Value>
+Stored<Value>*& value_in(PyObject* instance) {
+  return reinterpret_cast<Instance<Stored<Value>>*>(instance)->value;
+}
+
+// Throws TypeError if the __init__ of the instance was never called.
+template <typename Value>
+Value& require_value(PyObject* instance) {
+  Stored<Value>* const value = value_in<Value>(instance);
+  if (value == nullptr) {
+    set_never_opened(instance);
+    throw py::error_already_set();
+  }
+  return static_cast<Value&>(*value);
+}
+
+// A new reference. Throws if there is no memory.
+template <typename Value>
+PyObject* make_instance(std::unique_ptr<Value> value) {
+  PyTypeObject* const type = python_type<Value>;
+  PyObject* const self = type->tp_alloc(type, 0);
+  if (self == nullptr) throw py::error_already_set();
+  value_in<Value>(self) = value.release();
+  return self;
+}
+
+// The destructor of the value may run while an exception is on its way, and must not lose it.
+template <typename Value>
+void deallocate(PyObject* self) {
+  auto* const instance = reinterpret_cast<Instance<Value>*>(self);
+  if (instance->weakrefs != nullptr) PyObject_ClearWeakRefs(self);
+  {
+    const py::error_scope keep;
+    delete instance->value;
+  }
+  PyTypeObject* const type = Py_TYPE(self);
+  type->tp_free(self);
+  Py_DECREF(type);
+}
+
+// The name is with its module. Instances of a type without Py_TPFLAGS_BASETYPE are all of this very
+// type. Throws if Python refuses.
+using TypeSlots = std::vector<PyType_Slot>;
+PyTypeObject* make_type(const char* name, unsigned flags, TypeSlots slots,
+                        PyTypeObject* base = nullptr);
+
+template <typename Value>
+PyTypeObject* make_type(const char* name, const char* doc, unsigned flags, TypeSlots slots = {},
+                        PyTypeObject* base = nullptr) {
+  slots.push_back({Py_tp_doc, const_cast<char*>(doc)});
+  slots.push_back({Py_tp_dealloc, reinterpret_cast<void*>(deallocate<Stored<Value>>)});
+  return python_type<Value> = make_type(name, flags, std::move(slots), base);
+}
+
+}  // namespace glassheap::bindings

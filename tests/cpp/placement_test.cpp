@@ -1,0 +1,320 @@
+// Placement, case by case: for each policy some heaps, which say what its documentation says. Every
+// other heap is up to the model (exhaustive_test.cpp, random_test.cpp), which is checked here too.
+
+#include <gtest/gtest.h>
+
+#include <sstream>
+
+#include "checked_heap.hpp"
+#include "drawing.hpp"
+#include "heap_fixture.hpp"
+
+namespace glassheap {
+namespace {
+
+// Options, a heap as a drawing, some steps, the drawing afterwards, and for some the free list. The
+// options are the policy and its settings; the size, which is 1024 by default; no headers. The
+// steps:
+//
+//     +40       malloc(40)                     +40@64    malloc(40, align=64)
+//     -1        free the block at index 1      2=100     realloc the block at index 2 to 100 bytes
+//
+// Blocks are counted from the left, free ones included. The holes of a heap were freed from the
+// left. The region lies on a multiple of its size; so with headers the first block's payload is at
+// 16 modulo every larger alignment.
+constexpr const char* table = R"(
+# First fit: the lowest block that fits, neither the smallest nor the largest.
+first_fit | ... | +100 | [100]...
+first_fit | [.48.][16][.32.][16]... | +32 | [32][.0.][16][.32.][16]...
+first_fit | [.16.][1][.96.][1][.32.][1]... | +32 | [.16.][1][32][.48.][1][.32.][1]...
+first_fit | [.16.][1][.96.][1]... | +97 | [.16.][1][.96.][1][97]...
+first_fit | ... | +1008 | [1008] | (none)
+# A freed block merges with its free neighbours.
+first_fit | [.16.][16][.16.][16]... | -1 | [.80.][16]... | Free(80)->Free(880)
+first_fit | [.0.][0][.0.][0]... | -1 | [.32.][0]...
+first_fit | [1008] | -0 | ... | Free(1008)
+# A block is resized in place if it can be.
+first_fit | [100][16]... | 0=50 | [50][.32.][16]...
+first_fit | [100][.16.][16]... | 0=128 | [128][.0.][16]...
+first_fit | [100][.16.][16]... | 0=145 | [.144.][16][145]...
+first_fit | [.64.][16][16]... | 1=60 | [60][.16.][16]...
+# The space in front of an aligned block stays free.
+first_fit | ... | +40@64 | [.32.][40]...
+first_fit | [.96.][16]... | +16@64 | [.32.][16][.16.][16]...
+
+# Best fit: the smallest block that fits; of equal ones the lowest.
+best_fit | [.96.][16][.64.][16]... | +40 | [.96.][16][40][.0.][16]...
+# The remainder is a smaller block, and the best fit for a smaller request.
+best_fit | [.96.][16][.64.][16]... | +32 +8 | [.96.][16][32][8][16]...
+best_fit | [32][16][32][16]... | -2 -0 +20 | [20][16][.32.][16]...
+# The block at the end of the region is chosen like any other: it offers 32, and 48.
+best_fit | [.48.][16][864]... | +32 | [.48.][16][864][32]
+best_fit | [.32.][16][880]... | +32 | [32][16][880]...
+best_fit | [.48.][16][848]... | +32 | [32][.0.][16][848]...
+# The smallest by its whole extent, not by what is left; and only if the aligned payload fits.
+best_fit | [.96.][16][.64.][16]... | +16@64 | [.96.][16][.16.][16][.0.][16]...
+best_fit | [.96.][16][.32.][16]... | +16@64 | [.32.][16][.16.][16][.32.][16]...
+best_fit | [.32.][16][16][.32.][16]... | +16@64 | [.32.][16][16][16][.0.][16]...
+# Blocks of a kibibyte and more are in another index, in the same order.
+best_fit 16384 | [.2000.][16][.1504.][16]... | +1400 | [.2000.][16][1400][.80.][16]...
+best_fit 16384 | [1504][16][1504][16]... | -2 -0 +1400 | [1400][.80.][16][.1504.][16]...
+best_fit 16384 | [.1008.][16][.992.][16]... | +990 | [.1008.][16][990][16]...
+
+# Worst fit: the largest block; of equal ones the lowest.
+worst_fit | [.48.][16][.96.][800] | +16 +16 +16 | [16][.16.][16][16][16][.32.][800]
+worst_fit | [48][16][48][16][816] | -2 -0 +16 | [16][.16.][16][.48.][16][816]
+# The block at the end of the region is chosen like any other: it offers 48, and 64.
+worst_fit | [.48.][16][848]... | +16 | [16][.16.][16][848]...
+worst_fit | [.48.][16][832]... | +16 | [.48.][16][832][16]...
+# The largest by its whole extent; if that cannot hold the aligned payload, the next.
+worst_fit | [.96.][16][.64.][784] | +16@64 | [.32.][16][.16.][16][.64.][784]
+worst_fit | [.32.][16][16][.16.][864] | +16@64 | [.32.][16][16][16][864]
+worst_fit 8192 | [.1504.][16][.1504.][5104] | +100 | [100][.1376.][16][.1504.][5104]
+worst_fit 8192 | [.992.][16][.1008.][6112] | +100 +100 | [100][.864.][16][100][.880.][6112]
+
+# Next fit: from the rover on, even if a block below it fits. It is where the last block ended.
+next_fit | [.48.][16][.32.][16]... | +32 | [.48.][16][.32.][16][32]...
+next_fit | [.16.][16][.32.][16][.48.][800] | +32 -1 +10 | [.48.][32][16][10][.16.][800]
+# Once around: the block at which the search began comes last.
+next_fit | [.16.][16][.32.][16][.48.][800] | +48 +32 +16 | [16][16][32][16][48][800]
+next_fit | [.16.][16][.32.][16][.48.][800] | +32 +10 +10 -2 +32 | [.16.][16][32][16][10][10][800]
+# If the rover is inside a free block, the search starts with that block, which may be too small.
+next_fit | [.16.][16][.16.][16][16][848] | +16 +16 -0 -2 -3 +0 | [.16.][16][0][.32.][16][848]
+# Only an allocation moves the rover, not a block that grows or shrinks in place.
+next_fit | [.16.][16][.16.][16][.48.][16][784] | +16 3=40 +16 | [16][16][16][40][.16.][16][784]
+
+# Segregated fit: from its own bin the block that was freed last; or from the next occupied bin.
+segregated_fit | [.96.][16][.32.][16]... | +32 | [.96.][16][32][16]...
+segregated_fit | [32][16][32][16]... | -0 -2 +32 | [.32.][16][32][16]...
+segregated_fit | [32][16][32][16]... | -2 -0 +32 +20 | [32][16][20][16]...
+segregated_fit | [.96.][16][.48.][16]... | +32 | [.96.][16][32][.0.][16]...
+segregated_fit | [.96.][16][.48.][16]... | +64 +16 | [64][16][16][.48.][16]...
+# The block at the end of the region comes last, even if it would fit exactly: it offers 32.
+segregated_fit | [.96.][16][816]... | +32 | [32][.48.][16][816]...
+segregated_fit | [.96.][16]... | -1 +32 | [32]...
+# A block that is large enough but cannot hold the aligned payload is skipped.
+segregated_fit | [.96.][16][.32.][16]... | +16@64 | [.32.][16][.16.][16][.32.][16]...
+# From 1024 to 1072 bytes, 4 granules share a bin: the smallest of the first eight that fits.
+segregated_fit 8192 | [.1008.][16][.1040.][16]... | +1040 | [.1008.][16][1040][16]...
+segregated_fit 8192 | [.1056.][16][.1040.][16]... | +1020 | [.1056.][16][1020][.0.][16]...
+
+# TLSF: below 512 bytes there is a class for each number of granules.
+tlsf 2048 | [.96.][16][.32.][16]... | +32 | [.96.][16][32][16]...
+tlsf 2048 | [.96.][16][.48.][16]... | +32 | [.96.][16][32][.0.][16]...
+tlsf 2048 | [.496.][16][.480.][16]... | +480 | [.496.][16][480][16]...
+tlsf 2048 | [32][16][32][16]... | -0 -2 +32 | [.32.][16][32][16]...
+tlsf 2048 | [32][16][32][16]... | -2 -0 +32 | [32][16][.32.][16]...
+# From there two granules share a class. A request that is not the least of its class is rounded
+# up, and blocks that might fit are skipped. The block at the region's end is of some class too.
+tlsf 2048 | [.512.][16][.544.][16]... | +512 | [.512.][16][512][.16.][16]...
+tlsf 2048 | [.512.][16][.528.][16]... | +512 | [.512.][16][512][.0.][16]...
+tlsf 2048 | [.512.][16][.544.][16]... | +496 | [496][.0.][16][.544.][16]...
+tlsf 2048 | [.96.][16][1840]... | +32 | [.96.][16][1840][32]
+# Before a request is refused, its own class is searched for the smallest block that fits.
+tlsf 2048 | [.512.][16][1472] | +512 | [512][16][1472]
+tlsf 2048 | [.496.][16][.512.][16][.496.][16][384] | +512 | [.496.][16][512][16][.496.][16][384]
+# Rounded up by the largest possible gap: 32 bytes with a gap of 48 fit anywhere in 80. A block in
+# which the payload fits by chance is taken only if there is no larger one.
+tlsf 2048 | [.32.][16][.64.][16]... | +16@64 | [.32.][16][.16.][16][.0.][16]...
+tlsf 2048 | [.32.][16][16][.16.][1888] | +16@64 | [.32.][16][16][16][1888]
+
+# Buddies: the smallest order that fits is halved; of its blocks the one that was freed last.
+buddy | ... | +497 | [497]
+buddy | ... | +100 | [100][.112.][.240.]...
+buddy | ... | +0 | [0][.0.][.16.][.48.][.112.][.240.]...
+buddy | [100][.112.][.240.]... | +20 | [100][20][.48.][.240.]...
+buddy | [100][.112.][.240.]... | +200 | [100][.112.][200]...
+buddy | [100][100][100][100]... | -0 -3 +100 | [.112.][100][100][100]...
+# Buddies coalesce; neighbours that are not buddies do not, nor those of which one is still split.
+buddy | [100][100][.240.]... | -0 | [.112.][100][.240.]...
+buddy | [100][100][.240.]... | -1 -0 | ...
+buddy | [100][100][100][100]... | -1 -2 | [100][.112.][.112.][100]...
+buddy | [100][40][.48.][.240.]... | -0 | [.112.][40][.48.][.240.]...
+# A block grows into its buddy behind it, and into no more. It moves if a block of that size would
+# not be aligned here.
+buddy | [200][.240.]... | 0=0 | [0][.0.][.16.][.48.][.112.][.240.]...
+buddy | [100][.112.][.240.]... | 0=200 | [200][.240.]...
+buddy | [200][.240.]... | 0=0 0=240 | [.240.][240]...
+buddy | [.112.][100][.240.]... | 1=200 | [.240.][200]...
+# With headers, no buddy has its payload at a multiple of 32. A block with such a payload is split
+# off from the middle; the rest of the buddy is free in powers of two, and merges again later.
+buddy | ... | +100@128 | [.48.][.16.][.0.][100][.0.][.240.]...
+buddy | ... | +100@128 +0 -3 | [.112.][.48.][.16.][.0.][0][.240.]...
+buddy | ... | +100@128 3=40 | [.48.][.16.][.0.][40][.0.][.48.][.240.]...
+buddy headerless | ... | +100@128 | [128][.128.][.256.]...
+buddy headerless | ... | +0 | [16][.16.][.32.][.64.][.128.][.256.]...
+# A region that is no power of two is several buddies.
+buddy 400 | [.240.][.112.]... | +100 | [.240.][100]...
+buddy 400 | [.240.][.112.]... | +0 +0 -1 -2 | [.240.][.112.]...
+
+# Sequential fit: the list is in its own order. First fit takes the first block in the list,
+# wherever it is in memory; the remainder keeps its position.
+address | [.16.][1][.48.][1]... | | [.16.][1][.48.][1]... | Free(16)->Free(48)->Free(848)
+size_up | [.16.][1][.48.][1]... | +10 | [10][1][.48.][1]... | Free(48)->Free(848)
+size_down | [.16.][1][.48.][1]... | +10 | [.16.][1][.48.][1][10]... | Free(816)->Free(48)->Free(16)
+front | [.16.][1][.48.][1]... | +10 | [.16.][1][10][.16.][1]... | Free(16)->Free(16)->Free(848)
+back | [.16.][1][.48.][1]... | +10 | [.16.][1][.48.][1][10]... | Free(816)->Free(16)->Free(48)
+# Of equal blocks, best and worst fit take the one that is earlier in the list.
+worst front | [.32.][16][.32.][16][848] | +16 | [.32.][16][16][.0.][16][848] | Free(0)->Free(32)
+worst back | [.32.][16][.32.][16][848] | +16 | [16][.0.][16][.32.][16][848] | Free(0)->Free(32)
+best front | [.32.][16][.32.][16][848] | +16 | [.32.][16][16][.0.][16][848] | Free(0)->Free(32)
+# The sort is stable: a freed block comes last among equals. The list is sorted when a block is
+# freed, not when one is split.
+size_up | [32][16][32][16]... | -2 -0 +32 | [.32.][16][32][16]... | Free(32)->Free(848)
+size_down | [.96.][16]... | +800 | [.96.][16][800]... | Free(48)->Free(96)
+size_down | [.96.][16]... | +800 -1 | [.96.][.16.][800]... | Free(96)->Free(48)->Free(16)
+# One pass in list order merges free blocks: complete only if the list is in address order. A merged
+# block keeps the position of the first one; the list is not sorted again.
+address | [16][16][16]... | -1 -0 | [.48.][16]... | Free(48)->Free(912)
+address uncoalesced | [16][16][16]... | -1 -0 | [.16.][.16.][16]... | Free(16)->Free(16)->Free(912)
+back | [16][16][16]... | -1 -0 | [.16.][.16.][16]... | Free(912)->Free(16)->Free(16)
+back | [16][16][16]... | -0 -1 -1 | [.80.]... | Free(912)->Free(80)
+front | [16][16][16]... | -1 -0 -1 | [.48.][.16.]... | Free(16)->Free(48)->Free(912)
+size_up | [0][1][0][1][64]... | -1 -3 -0 | [.32.][0][.16.][64]... | Free(32)->Free(16)->Free(832)
+# The remainders in front of an aligned block and behind it keep its position, in this order.
+front | ... | +16@64 | [.32.][16]... | Free(32)->Free(928)
+# A tail is freed like any block; a neighbour that is grown into keeps its position.
+front | [64][16]... | 0=16 | [16][.32.][16]... | Free(32)->Free(896)
+front | [16][.64.][16]... | 0=40 | [40][.32.][16]... | Free(32)->Free(864)
+)";
+
+struct Case {
+  std::string options, before, steps, after, list;
+};
+
+void PrintTo(const Case& c, std::ostream* out) {
+  *out << c.options << ": " << c.before << "  " << c.steps << "  " << c.after << "  " << c.list;
+}
+
+std::string trimmed(const std::string& text) {
+  const auto first = text.find_first_not_of(' ');
+  return first == std::string::npos ? ""
+                                    : text.substr(first, text.find_last_not_of(' ') + 1 - first);
+}
+
+std::vector<Case> cases() {
+  std::vector<Case> cases;
+  std::istringstream lines(table);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.empty() || line[0] == '#') continue;
+    Case c;
+    std::istringstream columns(line);
+    for (std::string* const column : {&c.options, &c.before, &c.steps, &c.after, &c.list}) {
+      std::string text;
+      std::getline(columns, text, '|');
+      *column = trimmed(text);
+    }
+    cases.push_back(c);
+  }
+  return cases;
+}
+
+// The setting that has this name; none if there is no such setting.
+template <typename Setting>
+std::optional<Setting> named(const std::string& name, int count) {
+  for (int i = 0; i < count; ++i)
+    if (name == variants_of::name(static_cast<Setting>(i))) return static_cast<Setting>(i);
+  return std::nullopt;
+}
+
+Options options_of(const std::string& text) {
+  Options options = sized(1024);
+  options.policy = "sequential_fit";
+  std::istringstream words(text);
+  for (std::string word; words >> word;) {
+    if (const auto fit = named<Fit>(word, 3)) {
+      options.fit = fit;
+    } else if (const auto order = named<Order>(word, 5)) {
+      options.order = order;
+    } else if (word == "uncoalesced") {
+      options.coalesce = false;
+    } else if (word == "headerless") {
+      options.headers = false;
+    } else if (word.find_first_not_of("0123456789") == std::string::npos) {
+      options.size = std::stoul(word);
+    } else {
+      options.policy = word;
+    }
+  }
+  return options;
+}
+
+void take_step(CheckedHeap& heap, const std::string& step) {
+  const auto number = [&step](std::size_t at) { return std::stoul(step.substr(at)); };
+  const std::size_t at = step.find('@');
+  if (step[0] == '+') {
+    heap.malloc(number(1), at == std::string::npos ? 16 : number(at + 1));
+  } else if (step[0] == '-') {
+    heap.free(payload_of_block(heap, number(1)));
+  } else {
+    heap.realloc(payload_of_block(heap, number(0)), number(step.find('=') + 1));
+  }
+}
+
+class Placement : public ::testing::TestWithParam<Case> {};
+INSTANTIATE_TEST_SUITE_P(Table, Placement, ::testing::ValuesIn(cases()));
+
+TEST_P(Placement, EndsAsDrawn) {
+  const Case& c = GetParam();
+  CheckedHeap heap(options_of(c.options));
+  arrange(heap, c.before);
+  ASSERT_EQ(drawing(heap), c.before);
+  std::istringstream steps(c.steps);
+  for (std::string step; steps >> step;) take_step(heap, step);
+  EXPECT_EQ(drawing(heap), c.after);
+  heap.inspect();
+  Fault fault;
+  if (!c.list.empty()) {
+    EXPECT_EQ(heap->free_list_line(fault), c.list);
+  }
+}
+
+// --- Segregated fit in a crowded bin. -----------------------------------------------------------
+
+// A hole that offers 1040, then `crowd` holes of 1008 before it in the same bin, and perhaps one of
+// 1104 in the next bin. The rest of the region is live.
+std::string crowded(int crowd, bool next_bin, const char* first) {
+  std::string text = first;
+  for (int i = 0; i < crowd; ++i) text += "[16][.1008.]";
+  return text + "[16]" + (next_bin ? "[.1104.][16]" : "");
+}
+
+void expect_crowded(int crowd, bool next_bin, const std::string& after) {
+  CheckedHeap heap(options_of("segregated_fit 16384"));
+  arrange(heap, crowded(crowd, next_bin, "[.1040.]"));
+  heap.malloc(heap.view().free_list.back().size);
+  heap.malloc(1040);
+  EXPECT_TRUE(drawing(heap).starts_with(after)) << drawing(heap);
+}
+
+TEST(CrowdedBin, IsSearchedForEightBlocksOrForAllIfNoHigherBinHasBlocks) {
+  expect_crowded(7, true, crowded(7, true, "[1040]"));
+  expect_crowded(8, true, crowded(8, false, "[.1040.]") + "[1040][.48.]");
+  expect_crowded(8, false, crowded(8, false, "[1040]"));
+}
+
+// --- The nodes of a list. -----------------------------------------------------------------------
+
+class ListInTheRegion : public EveryPolicy {};
+GLASSHEAP_FOR_EVERY(ListInTheRegion, lists_by_address);
+
+static_assert(offsetof(node_t, size) == 0 && offsetof(node_t, next) == 8 &&
+              offsetof(node_t, prev) == 12);
+TEST_P(ListInTheRegion, RunsThroughTheFreeBlocksInAddressOrder) {
+  HeapFixture heap(options(1024));
+  arrange(heap, "[.16.][1][.96.][1][.32.][1]...");
+  const auto list = heap.free_list();
+  std::uint32_t prev = GLASSHEAP_NIL;
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    const auto granule = [&](std::size_t k) { return (list[k].address - heap->base()) / 16; };
+    node_t node;
+    std::memcpy(&node, heap.at(list[i].address), sizeof node);
+    EXPECT_EQ(node.size, list[i].size);
+    EXPECT_EQ(node.prev, prev);
+    EXPECT_EQ(node.next, i + 1 == list.size() ? GLASSHEAP_NIL : granule(i + 1));
+    prev = static_cast<std::uint32_t>(granule(i));
+  }
+}
+
+}  // namespace
+}  // namespace glassheap
