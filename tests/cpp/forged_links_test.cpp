@@ -17,9 +17,12 @@
 // Copying a circular list entry by entry would fill the machine's memory before the watchdog ends
 // the program. So a large allocation is refused here; the tests need none. (Not inlined: otherwise
 // the compiler warns that memory from new is passed to free.)
-[[gnu::noinline]] void* operator new(std::size_t size) {
+[[gnu::noinline]] void* operator new(std::size_t size, const std::nothrow_t& /*tag*/) noexcept {
   constexpr std::size_t most = std::size_t{64} << 20;
-  void* const memory = size > most ? nullptr : std::malloc(size);
+  return size > most ? nullptr : std::malloc(size);
+}
+[[gnu::noinline]] void* operator new(std::size_t size) {
+  void* const memory = operator new(size, std::nothrow);
   if (memory == nullptr) throw std::bad_alloc();
   return memory;
 }
