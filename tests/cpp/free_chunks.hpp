@@ -131,9 +131,18 @@ class FreeChunks {
                            ? std::ranges::lower_bound(list_, chunk.start, {}, &Chunk::start)
                            : list_.end();
     list_.insert(place, chunk);
-    if (order == Order::size_up) std::ranges::stable_sort(list_, {}, &Chunk::extent);
-    if (order == Order::size_down)
-      std::ranges::stable_sort(list_, std::ranges::greater{}, &Chunk::extent);
+    if (order == Order::size_up) sort_by_extent(std::ranges::less{});
+    if (order == Order::size_down) sort_by_extent(std::ranges::greater{});
+  }
+  // A stable insertion sort: clang warns of std::stable_sort, because that of libstdc++ 12 calls a
+  // deprecated function.
+  template <typename Before>
+  void sort_by_extent(Before before) {
+    for (auto at = list_.begin(); at != list_.end(); ++at) {
+      const auto place =
+          std::ranges::upper_bound(list_.begin(), at, at->extent, before, &Chunk::extent);
+      std::rotate(place, at, at + 1);
+    }
   }
   void merge() {  // rule 6
     std::vector<Chunk> merged;
