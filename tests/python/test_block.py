@@ -1,4 +1,4 @@
-"""Block: memory that frees itself. Stale blocks are tested in test_stale_block.py."""
+"""Block: memory that frees itself. Stale blocks are tested in test_stateful.py."""
 
 from __future__ import annotations
 
