@@ -11,7 +11,7 @@
 #include "policy/buddy.hpp"
 #include "policy/segregated_fit.hpp"
 #include "policy/tlsf.hpp"
-#include "scale.hpp"
+#include "limits.hpp"
 
 namespace glassheap {
 namespace {

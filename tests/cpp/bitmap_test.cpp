@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "base/region.hpp"
-#include "scale.hpp"
+#include "limits.hpp"
 
 namespace glassheap {
 namespace {

@@ -1,7 +1,7 @@
 /* c_api_test.c: my_malloc.h in a C99 program.
  *
  * No framework: each check that fails is printed, and the exit status is 1 if there was one. The
- * output of the library, and its abort, are tested in a child process whose output goes to a pipe. */
+ * output of the library, and its abort, are tested in a child process whose output goes to a file. */
 #define _POSIX_C_SOURCE 200809L
 
 #include <pthread.h>
@@ -25,29 +25,23 @@ static void check(int holds, const char* what, int line) {
 }
 #define CHECK(condition) check((condition), #condition, __LINE__)
 
-/* --- In a child process. ---------------------------------------------------------------------- */
+static char output[1024];
 
 /* Runs `act` in a child process. Stores its output to the stream `fd`, and returns its status. */
-static int run_in_child(void (*act)(void), int fd, char* output, size_t capacity) {
-  int ends[2];
+static int run_in_child(void (*act)(void), int fd) {
+  FILE* const file = tmpfile();
   int status = 0;
-  size_t length = 0;
-  ssize_t got = 0;
-  fflush(NULL);
-  if (pipe(ends) != 0) abort();
+  if (file == NULL || fflush(NULL) != 0) abort();
   if (fork() == 0) {
-    dup2(ends[1], fd);
-    close(ends[0]);
+    dup2(fileno(file), fd);
     act();
     fflush(NULL);
     _exit(0);
   }
-  close(ends[1]);
-  while (length + 1 < capacity && (got = read(ends[0], output + length, capacity - 1 - length)) > 0)
-    length += (size_t)got;
-  output[length] = '\0';
-  close(ends[0]);
   wait(&status);
+  rewind(file);
+  output[fread(output, 1, sizeof output - 1, file)] = '\0';
+  fclose(file);
   return status;
 }
 
@@ -56,14 +50,13 @@ static int run_in_child(void (*act)(void), int fd, char* output, size_t capacity
 /* The documented numbers: 4096 bytes, a node of 4080; 112 + 16 for a hundred. The header is in front
  * of the payload. */
 static void a_fresh_heap_offers_4080_bytes(void) {
-  header_t header;
-  unsigned char* p;
   reset_heap();
   CHECK(HEAP_SIZE == 4096);
   CHECK(available_memory() == 4080);
-  p = my_malloc(100);
+  unsigned char* const p = my_malloc(100);
   CHECK((uintptr_t)p % 16 == 0);
   CHECK(available_memory() == 3952);
+  header_t header;
   memcpy(&header, p - sizeof header, sizeof header);
   CHECK(sizeof(header_t) == 16 && sizeof(node_t) == 16);
   CHECK(header.size == 100);
@@ -74,12 +67,11 @@ static void a_fresh_heap_offers_4080_bytes(void) {
 }
 
 static void a_request_that_does_not_fit_returns_null(void) {
-  void* all;
   reset_heap();
   CHECK(my_malloc(4081) == NULL);
   CHECK(my_malloc(SIZE_MAX) == NULL);
   CHECK(my_malloc(SIZE_MAX - 15) == NULL);
-  all = my_malloc(4080);
+  void* const all = my_malloc(4080);
   CHECK(all != NULL);
   CHECK(my_malloc(0) == NULL);
   CHECK(available_memory() == 0);
@@ -91,17 +83,14 @@ static void a_request_that_does_not_fit_returns_null(void) {
 /* --- The free list. --------------------------------------------------------------------------- */
 
 static void the_list_can_be_read_node_by_node(void) {
-  void* a;
-  void* c;
-  const node_t* node;
   reset_heap();
-  a = my_malloc(96);
+  void* const a = my_malloc(96);
   (void)my_malloc(16);
-  c = my_malloc(48);
+  void* const c = my_malloc(48);
   (void)my_malloc(16);
   my_free(c);
   my_free(a);
-  node = free_list_head();
+  const node_t* node = free_list_head();
   CHECK(node != NULL && node->size == 96 && node->prev == GLASSHEAP_NIL);
   CHECK((const unsigned char*)node + 16 == (const unsigned char*)a);
   node = free_list_next(node);
@@ -113,10 +102,9 @@ static void the_list_can_be_read_node_by_node(void) {
 }
 
 static void print_three_lists(void) {
-  void* a;
   reset_heap();
   print_free_list();
-  a = my_malloc(100);
+  void* const a = my_malloc(100);
   (void)my_malloc(100);
   my_free(a);
   print_free_list();
@@ -126,8 +114,7 @@ static void print_three_lists(void) {
 }
 
 static void a_list_is_printed_on_one_line(void) {
-  char output[256];
-  const int status = run_in_child(print_three_lists, STDOUT_FILENO, output, sizeof output);
+  const int status = run_in_child(print_three_lists, STDOUT_FILENO);
   CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
   CHECK(strcmp(output, "Free(4080)\nFree(112)->Free(3824)\n(none)\n") == 0);
 }
@@ -161,11 +148,10 @@ static void expect_fault(void* payload, const char* part) {
 }
 
 static void a_handler_is_called_for_each_fault(void) {
-  unsigned char* p;
   int local = 0;
   reset_heap();
   CHECK(my_malloc_on_fault(record_fault) == NULL);
-  p = my_malloc(64);
+  unsigned char* p = my_malloc(64);
   expect_fault(p + 16, "inside a live block");
   expect_fault(p + 1, "no multiple of 16");
   expect_fault(&local, "outside the heap's region");
@@ -176,6 +162,7 @@ static void a_handler_is_called_for_each_fault(void) {
   expect_fault(p, "magic number");
   expect_fault(p, "found corrupt");
   CHECK(my_malloc(1) == NULL);
+  CHECK(strstr(my_malloc_error(), "found corrupt") != NULL);
   reset_heap();
   CHECK(my_malloc(1) != NULL);
   CHECK(my_malloc_on_fault(another_handler) == record_fault);
@@ -183,7 +170,7 @@ static void a_handler_is_called_for_each_fault(void) {
 }
 
 static void free_twice(void) {
-  void* p = my_malloc(64);
+  void* const p = my_malloc(64);
   my_free(p);
   my_free(p);
 }
@@ -194,14 +181,13 @@ static void free_a_foreign_pointer(void) {
 }
 
 static void free_after_an_underflow(void) {
-  unsigned char* p = my_malloc(64);
+  unsigned char* const p = my_malloc(64);
   memset(p - 16, 0, 16);
   my_free(p);
 }
 
 static void expect_abort(void (*act)(void), const char* part) {
-  char output[1024];
-  const int status = run_in_child(act, STDERR_FILENO, output, sizeof output);
+  const int status = run_in_child(act, STDERR_FILENO);
   CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
   CHECK(strncmp(output, "my_malloc: ", 11) == 0);
   CHECK(strstr(output, part) != NULL);
@@ -219,16 +205,14 @@ static void an_invalid_free_aborts_the_program(void) {
 /* --- The reason for a NULL. ------------------------------------------------------------------- */
 
 static void a_null_has_a_reason(void) {
-  char expected[512];
   unsigned char* blocks[64];
-  const char* reason;
-  int i;
   reset_heap();
-  for (i = 0; i < 64; ++i) blocks[i] = my_malloc(48);
+  for (int i = 0; i < 64; ++i) blocks[i] = my_malloc(48);
   CHECK(my_malloc_error() == NULL);
-  for (i = 0; i < 64; i += 2) my_free(blocks[i]);
+  for (int i = 0; i < 64; i += 2) my_free(blocks[i]);
   CHECK(my_malloc(100) == NULL);
-  reason = my_malloc_error();
+  const char* const reason = my_malloc_error();
+  char expected[512];
   snprintf(
       expected, sizeof expected,
       "no free block can hold 100 bytes: 1536 are available in 32 free blocks, the largest of "
@@ -252,7 +236,6 @@ static void* expect_a_reason_of_this_thread(void* unused) {
 
 static void the_reason_is_that_of_the_last_call_of_the_thread(void) {
   pthread_t thread;
-  unsigned char* p;
   reset_heap();
   CHECK(my_malloc(SIZE_MAX) == NULL);
   CHECK(strstr(my_malloc_error(), "2^64 - 1 bytes or more") != NULL);
@@ -262,14 +245,8 @@ static void the_reason_is_that_of_the_last_call_of_the_thread(void) {
   CHECK(pthread_create(&thread, NULL, expect_a_reason_of_this_thread, NULL) == 0);
   pthread_join(thread, NULL);
   CHECK(strstr(my_malloc_error(), "5000 bytes") != NULL);
-  p = my_malloc(64);
+  CHECK(my_malloc(64) != NULL);
   CHECK(my_malloc_error() == NULL);
-  p[-8] ^= 1;
-  CHECK(my_malloc_on_fault(another_handler) == NULL);
-  my_free(p);
-  CHECK(my_malloc_on_fault(NULL) == another_handler);
-  CHECK(my_malloc(1) == NULL);
-  CHECK(strstr(my_malloc_error(), "found corrupt") != NULL);
 }
 
 int main(void) {

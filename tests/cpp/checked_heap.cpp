@@ -170,7 +170,7 @@ FaultKind CheckedHeap::or_double_free(FaultKind expected, Address payload) const
 
 // --- Batches. -----------------------------------------------------------------------------------
 
-void CheckedHeap::malloc_many(const std::vector<Size>& sizes) {
+std::vector<Address> CheckedHeap::malloc_many(const std::vector<Size>& sizes) {
   std::vector<Address> payloads(sizes.size());
   const HeapView before = view();
   const bool served = heap_->malloc_many(sizes, payloads, fault_ = {});
@@ -180,11 +180,12 @@ void CheckedHeap::malloc_many(const std::vector<Size>& sizes) {
     expect_unchanged(before, fault);
     if (fault.kind == FaultKind::out_of_memory) model_.count_failure();
     if (!was_damaged(fault)) expect_short(sizes, fault);
-    return;
+    return {};
   }
   require(!damaged_, "a damaged heap serves no batch");
   for (std::size_t i = 0; i < sizes.size(); ++i) on_allocate(payloads[i], sizes[i], granule_size);
   follow_lists();
+  return payloads;
 }
 
 void CheckedHeap::expect_short(std::span<const Size> sizes, const Fault& fault) const {

@@ -79,12 +79,12 @@ class CheckedHeap {
 
   // --- Calls, each of which must have a result that the model allows. (checked_heap.cpp) ---------
 
-  // These return the payload; 0 if the request was refused.
+  // These return the payload, or payloads; 0 or none if the request was refused.
   Address malloc(Size size, Size align = granule_size);
   Address calloc(Size count, Size size);
   Address realloc(Address payload, Size size, Size align = granule_size);
   void free(Address payload);
-  void malloc_many(const std::vector<Size>& sizes);
+  std::vector<Address> malloc_many(const std::vector<Size>& sizes);
   void free_many(const std::vector<Address>& payloads);
   void reset();
   void close();

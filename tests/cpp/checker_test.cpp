@@ -70,14 +70,13 @@ GLASSHEAP_FOR_EVERY(DoubleFree);
 TEST_P(DoubleFree, IsDetectedWhateverWasMergedSince) {
   for (const Size size : {0U, 1U, 16U, 17U, 100U}) {
     for (unsigned freed = 0; freed < 4; ++freed) {
-      HeapFixture heap(options(400));
-      const Address left = heap.malloc(16);
-      const Address middle = heap.malloc(size);
-      const Address right = heap.malloc(16);
-      if ((freed & 1) != 0) heap.free(left);
-      heap.free(middle);
-      if ((freed & 2) != 0) heap.free(right);
-      EXPECT_EQ(heap.refused_free(middle).kind, FaultKind::double_free)
+      CheckedHeap heap(options(400));
+      const std::vector<Address> payloads = heap.malloc_many({16, size, 16});
+      if ((freed & 1) != 0) heap.free(payloads[0]);
+      heap.free(payloads[1]);
+      if ((freed & 2) != 0) heap.free(payloads[2]);
+      heap.free(payloads[1]);
+      EXPECT_EQ(heap.fault().kind, FaultKind::double_free)
           << size << " bytes, in " << drawing(heap);
     }
   }
@@ -86,28 +85,18 @@ TEST_P(DoubleFree, IsDetectedWhateverWasMergedSince) {
 // The start of a live block is also the payload address of an empty block that ended there and was
 // merged into the free block before it. If there was no such block, or its memory was allocated
 // again as part of another block, the pointer is not a double free.
-TEST_P(DoubleFree, IsNotReportedWhereNoEmptyBlockWas) {
-  if (!has_headers(options())) return;
-  HeapFixture heap(options(1024));
-  const Address left = heap.malloc(16);
-  const Address right = heap.malloc(16);
-  heap.free(left);
-  const Fault fault = heap.refused_free(right - 16);
-  EXPECT_EQ(fault.kind, FaultKind::interior_pointer);
-  EXPECT_EQ(fault.owner, right);
-}
-TEST(DoubleFreeOfAnEmptyBlock, IsNotReportedOnceItsPlaceIsLiveAgain) {
-  HeapFixture heap(sized(1024));
-  const Address left = heap.malloc(16);
-  const Address empty = heap.malloc(0);
-  const Address right = heap.malloc(16);
-  heap.free(left);
-  heap.free(empty);
-  EXPECT_EQ(heap.refused_free(empty).kind, FaultKind::double_free);
-  ASSERT_EQ(heap.malloc(32), left);
-  const Fault fault = heap.refused_free(empty);
-  EXPECT_EQ(fault.kind, FaultKind::interior_pointer);
-  EXPECT_EQ(fault.owner, right);
+TEST(DoubleFreeOfAnEmptyBlock, IsReportedOnlyWhereOneWasAndUntilItsPlaceIsLiveAgain) {
+  CheckedHeap heap(sized(1024));
+  const std::vector<Address> payloads = heap.malloc_many({16, 0, 16, 16});
+  heap.free_many({payloads[0], payloads[2]});
+  heap.free(payloads[3] - 16);
+  EXPECT_EQ(heap.fault().kind, FaultKind::interior_pointer);
+  heap.free(payloads[1]);
+  heap.free(payloads[1]);
+  EXPECT_EQ(heap.fault().kind, FaultKind::double_free);
+  ASSERT_EQ(heap.malloc(64), payloads[0]);
+  heap.free(payloads[1]);
+  EXPECT_EQ(heap.fault().kind, FaultKind::interior_pointer);
 }
 
 }  // namespace

@@ -8,7 +8,7 @@
 #include "damaged_heap.hpp"
 #include "drawing.hpp"
 #include "heap_fixture.hpp"
-#include "watchdog.hpp"
+#include "limits.hpp"
 
 namespace glassheap {
 namespace {

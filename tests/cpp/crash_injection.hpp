@@ -39,16 +39,11 @@ class SharedBytes {
   SharedBytes& operator=(const SharedBytes&) = delete;
 
   [[nodiscard]] std::byte* data() const { return data_; }
-  [[nodiscard]] SegmentLocation place() const {
-    SegmentLocation place;
-    place.data = data_;
-    place.size = size_;
-    return place;
-  }
-  [[nodiscard]] SharedHeap::Opening opening(double timeout = 10) const {
+  [[nodiscard]] SharedHeap::Opening opening() const {
     SharedHeap::Opening opening;
-    opening.location = place();
-    opening.timeout = timeout;
+    opening.location.data = data_;
+    opening.location.size = size_;
+    opening.timeout = 10;
     return opening;
   }
 
@@ -61,17 +56,12 @@ class SharedBytes {
 inline constexpr Size page = shared::page;
 inline constexpr Size segment_size = (sizeof(shared::Superblock) / page + 5) * page;
 
-[[nodiscard]] inline std::unique_ptr<SharedHeap> create_in(const SharedBytes& bytes,
-                                                           const Options& options) {
+// Creates a shared heap in these bytes; or attaches to the one that is there.
+[[nodiscard]] inline std::unique_ptr<SharedHeap> open_in(const SharedBytes& bytes,
+                                                         const Options* options) {
   Fault fault;
-  auto heap = SharedHeap::create(options, bytes.opening(), fault);
-  if (heap == nullptr) throw std::runtime_error(sentence(fault));
-  return heap;
-}
-
-[[nodiscard]] inline std::unique_ptr<SharedHeap> attach_to(const SharedBytes& bytes) {
-  Fault fault;
-  auto heap = SharedHeap::attach(bytes.opening(), "", fault);
+  auto heap = options != nullptr ? SharedHeap::create(*options, bytes.opening(), fault)
+                                 : SharedHeap::attach(bytes.opening(), "", fault);
   if (heap == nullptr) throw std::runtime_error(sentence(fault));
   return heap;
 }

@@ -9,7 +9,7 @@
 
 #include "checked_heap.hpp"
 #include "heap_fixture.hpp"
-#include "scale.hpp"
+#include "limits.hpp"
 
 namespace glassheap {
 namespace {

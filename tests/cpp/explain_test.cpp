@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "heap_fixture.hpp"
+#include "checked_heap.hpp"
 
 namespace glassheap {
 namespace {
@@ -14,21 +14,23 @@ Options counted_from_0(Size size) {
 }
 
 // A heap full of blocks of 48 bytes; every second one is free.
-std::vector<Address> allocate_stripes(HeapFixture& heap, int count) {
-  std::vector<Address> payloads;
-  for (int i = 0; i < count; ++i) payloads.push_back(heap.malloc(48));
-  for (int i = 0; i < count; i += 2) heap.free(payloads[static_cast<std::size_t>(i)]);
+std::vector<Address> allocate_stripes(CheckedHeap& heap) {
+  const std::vector<Address> payloads = heap.malloc_many({48, 48, 48, 48, 48, 48});
+  heap.free_many({payloads[0], payloads[2], payloads[4]});
   return payloads;
 }
 
-void expect_end(const std::string& text, const std::string& end) {
-  EXPECT_TRUE(text.ends_with(end)) << text;
+// Expects the end of the explanation of the last fault, or of an earlier one.
+void expect_end(CheckedHeap& heap, const Fault& fault, const std::string& end) {
+  EXPECT_TRUE(heap->explain(fault).ends_with(end)) << heap->explain(fault);
 }
+void expect_end(CheckedHeap& heap, const std::string& end) { expect_end(heap, heap.fault(), end); }
 
 TEST(Explain, NamesTheBlocksBetweenTheLargestFreeOnes) {
-  HeapFixture heap(counted_from_0(6 * 64));
-  allocate_stripes(heap, 6);
-  EXPECT_EQ(heap->explain(heap.refused_malloc(100)),
+  CheckedHeap heap(counted_from_0(6 * 64));
+  allocate_stripes(heap);
+  heap.malloc(100);
+  EXPECT_EQ(heap->explain(heap.fault()),
             "no free block can hold 100 bytes: 144 are available in 3 free blocks, the largest of "
             "which offers 48. Free something, ask for less, or open a larger heap. The cause is "
             "fragmentation (fragmentation index 0.19): in one piece, the free memory would do. "
@@ -37,65 +39,65 @@ TEST(Explain, NamesTheBlocksBetweenTheLargestFreeOnes) {
 }
 
 TEST(Explain, CountsTheBlocksBetweenAndNamesTheFirstThree) {
-  HeapFixture heap(counted_from_0(4096));
-  const Address first = heap.malloc(400);
-  for (int i = 0; i < 6; ++i) heap.malloc(100);
-  const Address last = heap.malloc(500);
-  heap.malloc(16);
-  heap.malloc(heap.stats().largest_free);
-  heap.free(first);
-  heap.free(last);
-  expect_end(heap->explain(heap.refused_malloc(700)),
+  CheckedHeap heap(counted_from_0(4096));
+  const auto payloads = heap.malloc_many({400, 100, 100, 100, 100, 100, 100, 500, 16});
+  heap.malloc(heap.model().stats().largest_free);
+  heap.free_many({payloads[0], payloads[7]});
+  heap.malloc(700);
+  expect_end(heap,
              " Between the largest two, of 400 and 512 bytes, 6 live blocks stand: 100 "
              "bytes at 0x1b0, 100 bytes at 0x230, 100 bytes at 0x2b0, and others.");
 }
 
 TEST(Explain, DescribesTheHeapAsItIsNow) {
-  HeapFixture heap(counted_from_0(6 * 64));
-  const std::vector<Address> payloads = allocate_stripes(heap, 6);
-  const Fault refused = heap.refused_malloc(100);
+  CheckedHeap heap(counted_from_0(6 * 64));
+  const std::vector<Address> payloads = allocate_stripes(heap);
+  heap.malloc(100);
+  const Fault refused = heap.fault();
   heap.free(payloads[1]);
-  expect_end(heap->explain(refused),
+  expect_end(heap, refused,
              "Between the largest two, of 176 and 48 bytes, one live block stands: 48 "
              "bytes at 0xd0.");
   heap.reset();
-  expect_end(heap->explain(refused), "the free memory would do.");
+  expect_end(heap, refused, "the free memory would do.");
   heap.close();
-  expect_end(heap->explain(refused), "the free memory would do.");
+  expect_end(heap, refused, "the free memory would do.");
 }
 
 // Buddies that are free side by side and do not merge.
 TEST(Explain, TellsIfNoLiveBlockIsBetween) {
   Options buddy = counted_from_0(400);
   buddy.policy = "buddy";
-  HeapFixture heap(buddy);
-  expect_end(heap->explain(heap.refused_malloc(300)),
-             "of 240 and 112 bytes, no live block stands.");
+  CheckedHeap heap(buddy);
+  heap.malloc(300);
+  expect_end(heap, "of 240 and 112 bytes, no live block stands.");
 }
 
 TEST(Explain, NamesEveryOtherCause) {
-  HeapFixture heap(counted_from_0(1024));
+  CheckedHeap heap(counted_from_0(1024));
   heap.malloc(0);
-  expect_end(heap->explain(heap.refused_malloc(993)), "The cause is a lack of memory.");
-  expect_end(heap->explain(heap.refused_malloc(900, 256)),
-             "The cause is the alignment: no free block has room from a multiple of 256 on.");
-  expect_end(heap->explain(heap.refused_malloc_many({8, 980})),
-             "The cause is the batch: its earlier sizes take the room.");
+  heap.malloc(993);
+  expect_end(heap, "The cause is a lack of memory.");
+  heap.malloc(900, 256);
+  expect_end(heap, "The cause is the alignment: no free block has room from a multiple of 256 on.");
+  heap.malloc_many({8, 980});
+  expect_end(heap, "The cause is the batch: its earlier sizes take the room.");
 }
 
 TEST(Explain, IsTheSentenceOfAnyOtherFault) {
-  HeapFixture heap(counted_from_0(1024));
-  const Fault refused = heap.refused_free(heap.malloc(16) + 1);
-  EXPECT_EQ(heap->explain(refused), sentence(refused));
+  CheckedHeap heap(counted_from_0(1024));
+  heap.free(heap.malloc(16) + 1);
+  EXPECT_EQ(heap->explain(heap.fault()), sentence(heap.fault()));
 }
 
 // The findings of check() name a suspect too.
 TEST(Finding, NamesTheBlockThatEndsWhereTheDamageBegins) {
-  HeapFixture heap(counted_from_0(1024));
+  CheckedHeap heap(counted_from_0(1024));
   const Address culprit = heap.malloc(20);
   heap.malloc(20);
-  std::memset(heap.at(culprit), 'A', 64);
-  const Findings findings = heap.check();
+  heap.write(culprit, std::vector(64, std::byte{'A'}));
+  Fault fault;
+  const Findings findings = heap->check(fault);
   ASSERT_EQ(findings.size(), 1U);
   EXPECT_EQ(findings[0].culprit.address, culprit);
   EXPECT_EQ(findings[0].sentence,

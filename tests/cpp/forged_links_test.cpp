@@ -11,8 +11,7 @@
 #include "damaged_heap.hpp"
 #include "drawing.hpp"
 #include "heap_fixture.hpp"
-#include "scale.hpp"
-#include "watchdog.hpp"
+#include "limits.hpp"
 
 // Copying a circular list entry by entry would fill the machine's memory before the watchdog ends
 // the program. So a large allocation is refused here; the tests need none. (Not inlined: otherwise

@@ -22,8 +22,8 @@
 //      of their size.
 //
 // first_fit, next_fit, best_fit and worst_fit are these rules in address order with coalescing.
-// segregated_fit, tlsf and buddy choose a chunk, and order their lists, by rules of their own: for
-// them rule 2 tells only if some chunk fits, and is_exact() is false.
+// Any other policy chooses a chunk, and orders its lists, by rules of its own: for those, rule 2 tells
+// only if some chunk fits, and is_exact() is false.
 #pragma once
 
 #include <algorithm>
@@ -44,14 +44,15 @@ class FreeChunks {
  public:
   // All of a region is free, from `origin` on.
   FreeChunks(const Options& options, Address origin, Size extent)
-      : options_(options), origin_(origin), list_{{origin, extent}}, rover_(origin) {
+      : options_(options),
+        exact_(is_modelled(options)),
+        origin_(origin),
+        list_{{origin, extent}},
+        rover_(origin) {
     if (!splits_anywhere(options_)) halve();
   }
 
-  [[nodiscard]] bool is_exact() const {
-    return splits_anywhere(options_) && options_.policy != "segregated_fit" &&
-           options_.policy != "tlsf";
-  }
+  [[nodiscard]] bool is_exact() const { return exact_; }
   [[nodiscard]] const std::vector<Chunk>& list() const { return list_; }
   [[nodiscard]] Address rover() const { return options_.policy == "next_fit" ? rover_ : 0; }
   void adopt(std::vector<Chunk> list) { list_ = std::move(list); }
@@ -170,6 +171,7 @@ class FreeChunks {
   }
 
   Options options_;
+  bool exact_;
   Address origin_;
   std::vector<Chunk> list_;
   Address rover_;

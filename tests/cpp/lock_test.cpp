@@ -10,7 +10,7 @@
 #include <thread>
 
 #include "heap_fixture.hpp"
-#include "watchdog.hpp"
+#include "limits.hpp"
 
 namespace glassheap {
 namespace {

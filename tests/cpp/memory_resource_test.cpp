@@ -15,21 +15,6 @@
 namespace glassheap {
 namespace {
 
-// The faults of the refused frees, and the pointers that were passed.
-struct Refusals {
-  std::vector<FaultKind> kinds;
-  std::vector<void*> payloads;
-
-  [[nodiscard]] HeapResource::RefusedFreeHandler handler() {
-    return [this](const Fault& fault, void* payload) {
-      kinds.push_back(fault.kind);
-      payloads.push_back(payload);
-    };
-  }
-};
-
-std::byte* first_byte(const Heap& heap) { return std::bit_cast<std::byte*>(heap.address()); }
-
 bool is_inside(const Heap& heap, const void* pointer) {
   return std::bit_cast<Address>(pointer) - heap.address() < heap.size();
 }
@@ -46,7 +31,7 @@ class Resource : public EveryPolicy {
 };
 GLASSHEAP_FOR_EVERY(Resource);
 
-TEST_P(Resource, HoldsContainersUntilTheyAreDestroyed) {
+TEST_P(Resource, HoldsContainersAndAlignsRealPointers) {
   for (const Options& wanted : bases(1 << 16)) {
     HeapFixture heap(wanted);
     HeapResource resource(*heap);
@@ -60,19 +45,8 @@ TEST_P(Resource, HoldsContainersUntilTheyAreDestroyed) {
       for (int i = 0; i < 50; i += 2) names.erase(i);
       EXPECT_EQ(names[1], std::pmr::string(40, 'b'));
       EXPECT_EQ(rows[49], (std::pmr::vector<double>(7, 49.0)));
-      EXPECT_TRUE(is_inside(*heap, names[1].data()));
-      EXPECT_TRUE(is_inside(*heap, rows[49].data()));
-      EXPECT_TRUE(heap.check().empty());
+      EXPECT_TRUE(is_inside(*heap, names[1].data()) && is_inside(*heap, rows[49].data()));
     }
-    EXPECT_EQ(heap.stats().live_blocks, 0U);
-    EXPECT_TRUE(heap.check().empty());
-  }
-}
-
-TEST_P(Resource, AlignsRealPointers) {
-  for (const Options& wanted : bases(1 << 16)) {
-    HeapFixture heap(wanted);
-    HeapResource resource(*heap);
     for (std::size_t align = 1; align <= 1024; align *= 2) {
       void* const payload = resource.allocate(24, align);
       EXPECT_EQ(std::bit_cast<Address>(payload) % align, 0U);
@@ -80,6 +54,7 @@ TEST_P(Resource, AlignsRealPointers) {
       resource.deallocate(payload, 24, align);
     }
     EXPECT_EQ(heap.stats().live_blocks, 0U);
+    EXPECT_TRUE(heap.check().empty());
   }
 }
 
@@ -123,22 +98,25 @@ TEST(ResourceErrors, ABadPointerIsPassedToTheHandlerAndChangesNothing) {
     Options wanted = sized(4096);
     wanted.base = base;
     HeapFixture heap(wanted);
+    using Refusals = std::vector<std::pair<void*, FaultKind>>;
     Refusals refusals;
-    HeapResource resource(*heap, refusals.handler());
+    HeapResource resource(*heap, [&refusals](const Fault& fault, void* payload) {
+      refusals.emplace_back(payload, fault.kind);
+    });
     auto* const payload = static_cast<std::byte*>(resource.allocate(100, 16));
     const HeapView before = heap.view();
     std::byte outside{};
-    const std::vector<void*> wrong = {payload + 16, payload + 1, &outside, first_byte(*heap)};
-    for (void* const pointer : wrong) resource.deallocate(pointer, 100, 16);
-    EXPECT_EQ(refusals.payloads, wrong);
-    EXPECT_EQ(refusals.kinds[0], FaultKind::interior_pointer);
-    EXPECT_EQ(refusals.kinds[1], FaultKind::misaligned_pointer);
-    EXPECT_EQ(refusals.kinds[2], FaultKind::foreign_pointer);
+    const Refusals expected = {{payload + 16, FaultKind::interior_pointer},
+                               {payload + 1, FaultKind::misaligned_pointer},
+                               {&outside, FaultKind::foreign_pointer}};
+    for (const auto& [wrong, kind] : expected) resource.deallocate(wrong, 100, 16);
+    EXPECT_EQ(refusals, expected);
+    resource.deallocate(heap.region(), 100, 16);
+    EXPECT_EQ(refusals.back().first, heap.region());
     EXPECT_EQ(heap.view(), before);
     resource.deallocate(payload, 100, 16);
     resource.deallocate(payload, 100, 16);
-    ASSERT_EQ(refusals.kinds.size(), 5U);
-    EXPECT_EQ(refusals.kinds[4], FaultKind::double_free);
+    EXPECT_EQ(refusals.back(), (std::pair<void*, FaultKind>(payload, FaultKind::double_free)));
   }
 }
 
@@ -151,14 +129,12 @@ TEST(ResourceErrorsDeathTest, WithoutAHandlerABadPointerAborts) {
 }
 
 TEST(ResourceEquality, HoldsForResourcesOverOneHeap) {
-  HeapFixture one(sized(4096));
+  HeapFixture heap(sized(4096));
   HeapFixture other(sized(4096));
-  const HeapResource first(*one);
-  const HeapResource second(*one);
-  const HeapResource third(*other);
-  EXPECT_TRUE(first == second);
-  EXPECT_FALSE(first == third);
-  EXPECT_FALSE(first == *std::pmr::new_delete_resource());
+  const HeapResource resource(*heap);
+  EXPECT_TRUE(resource == HeapResource(*heap));
+  EXPECT_FALSE(resource == HeapResource(*other));
+  EXPECT_FALSE(resource == *std::pmr::new_delete_resource());
 }
 
 }  // namespace

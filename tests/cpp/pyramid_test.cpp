@@ -12,7 +12,7 @@
 #include "policy/chunk_index.hpp"
 #include "policy/exact_sizes.hpp"
 #include "printing.hpp"
-#include "scale.hpp"
+#include "limits.hpp"
 
 namespace glassheap {
 namespace {

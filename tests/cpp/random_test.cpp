@@ -7,7 +7,7 @@
 
 #include "checked_heap.hpp"
 #include "heap_fixture.hpp"
-#include "scale.hpp"
+#include "limits.hpp"
 #include "session.hpp"
 
 namespace glassheap {

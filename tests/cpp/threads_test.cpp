@@ -14,7 +14,7 @@
 
 #include "heap_fixture.hpp"
 #include "my_malloc.h"
-#include "scale.hpp"
+#include "limits.hpp"
 
 namespace glassheap {
 namespace {
@@ -74,7 +74,7 @@ class Worker {
 // The settings of sequential_fit do not matter for threads, so each policy runs once per layout.
 class Threads : public EveryPolicy {
  protected:
-  ~Threads() override { expect_all_free(heap_); }
+  ~Threads() override { heap_.expect_all_free(); }
 
   HeapFixture heap_{options(Size{1} << 16)};
 };

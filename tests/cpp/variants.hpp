@@ -45,11 +45,16 @@ inline void PrintTo(const Variant& variant, std::ostream* out) { *out << variant
 [[nodiscard]] inline bool coalesces_fully(const Options& options) {
   return coalesces_neighbours(options) || !splits_anywhere(options);
 }
-// True if the free list is in address order.
+// True if the model knows which block a request gets, and the order of the free list. The other
+// policies choose by rules of their own.
+[[nodiscard]] inline bool is_modelled(const Options& options) {
+  constexpr std::string_view names[] = {"first_fit", "next_fit", "best_fit", "worst_fit",
+                                        "sequential_fit"};
+  return std::ranges::find(names, options.policy) != std::end(names);
+}
+// True if the model has the free list in address order.
 [[nodiscard]] inline bool lists_by_address(const Options& options) {
-  return options.order.value_or(Order::address) == Order::address &&
-         options.policy != "segregated_fit" && options.policy != "tlsf" &&
-         options.policy != "buddy";
+  return is_modelled(options) && options.order.value_or(Order::address) == Order::address;
 }
 
 // True if redzones and the fill of free memory are checked.
@@ -110,53 +115,50 @@ namespace variants_of {
   return variant;
 }
 
-// Each variant with headers, followed by the same one without.
-[[nodiscard]] inline std::vector<Variant> both_layouts(const std::vector<Variant>& with_headers) {
-  std::vector<Variant> both;
-  for (Variant variant : with_headers) {
-    both.push_back(variant);
-    variant.name += "_headerless";
-    variant.options.headers = false;
-    both.push_back(variant);
-  }
-  return both;
+// Adds a variant with headers, and the same one without.
+inline void add(std::vector<Variant>& list, Variant variant) {
+  list.push_back(variant);
+  variant.name += "_headerless";
+  variant.options.headers = false;
+  list.push_back(variant);
 }
 
 }  // namespace variants_of
 
 // Every policy with its default settings, and three more settings of sequential_fit, which has 30.
 [[nodiscard]] inline std::vector<Variant> all_variants() {
-  std::vector<Variant> with_headers;
-  for (const std::string_view name : policy_names())
-    with_headers.push_back(variants_of::policy(name));
-  with_headers.push_back(variants_of::sequential_fit(Fit::best, Order::size_up, true));
-  with_headers.push_back(variants_of::sequential_fit(Fit::worst, Order::back, true));
-  with_headers.push_back(variants_of::sequential_fit(Fit::first, Order::front, false));
-  return variants_of::both_layouts(with_headers);
+  using namespace variants_of;
+  std::vector<Variant> all;
+  for (const std::string_view name : policy_names()) add(all, policy(name));
+  add(all, sequential_fit(Fit::best, Order::size_up, true));
+  add(all, sequential_fit(Fit::worst, Order::back, true));
+  add(all, sequential_fit(Fit::first, Order::front, false));
+  return all;
 }
 
 // Every policy with debug checks.
 [[nodiscard]] inline std::vector<Variant> debug_variants() {
-  std::vector<Variant> with_headers;
+  std::vector<Variant> all;
   for (const std::string_view name : policy_names()) {
-    with_headers.push_back(variants_of::policy(name));
-    with_headers.back().name += "_debug";
-    with_headers.back().options.checks = Checks::debug;
+    Variant variant = variants_of::policy(name);
+    variant.name += "_debug";
+    variant.options.checks = Checks::debug;
+    variants_of::add(all, variant);
   }
-  return variants_of::both_layouts(with_headers);
+  return all;
 }
 
 // sequential_fit with all of its settings.
 [[nodiscard]] inline std::vector<Variant> sequential_fit_variants() {
-  std::vector<Variant> with_headers;
+  using enum Order;
+  std::vector<Variant> all;
   for (const Fit fit : {Fit::first, Fit::best, Fit::worst}) {
-    for (const Order order :
-         {Order::address, Order::size_up, Order::size_down, Order::front, Order::back}) {
+    for (const Order order : {address, size_up, size_down, front, back}) {
       for (const bool coalesce : {true, false})
-        with_headers.push_back(variants_of::sequential_fit(fit, order, coalesce));
+        variants_of::add(all, variants_of::sequential_fit(fit, order, coalesce));
     }
   }
-  return variants_of::both_layouts(with_headers);
+  return all;
 }
 
 // The variants whose options satisfy every predicate.
