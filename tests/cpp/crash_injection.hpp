@@ -13,6 +13,7 @@
 
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <vector>
 
@@ -25,43 +26,39 @@ namespace glassheap {
 // The number of stores until this process is killed; 0: it is not killed.
 extern std::uint64_t stores_left;
 
-// Memory that is shared across a fork.
-class SharedBytes {
- public:
-  explicit SharedBytes(std::size_t size) : size_(size) {
-    void* const memory =
-        mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED) throw std::bad_alloc();
-    data_ = static_cast<std::byte*>(memory);
-  }
-  ~SharedBytes() { munmap(data_, size_); }
-  SharedBytes(const SharedBytes&) = delete;
-  SharedBytes& operator=(const SharedBytes&) = delete;
-
-  [[nodiscard]] std::byte* data() const { return data_; }
-  [[nodiscard]] SharedHeap::Opening opening() const {
-    SharedHeap::Opening opening;
-    opening.location.data = data_;
-    opening.location.size = size_;
-    opening.timeout = 10;
-    return opening;
-  }
-
- private:
-  std::size_t size_;
-  std::byte* data_ = nullptr;
-};
-
 // The size of a segment with a few pages of blocks.
 inline constexpr Size page = shared::page;
 inline constexpr Size segment_size = (sizeof(shared::Superblock) / page + 5) * page;
 
-// Creates a shared heap in these bytes; or attaches to the one that is there.
+// Memory of that size, which is shared across a fork.
+class SharedBytes {
+ public:
+  SharedBytes() {
+    void* const memory =
+        mmap(nullptr, segment_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) throw std::bad_alloc();
+    data_ = static_cast<std::byte*>(memory);
+  }
+  ~SharedBytes() { munmap(data_, segment_size); }
+  SharedBytes(const SharedBytes&) = delete;
+  SharedBytes& operator=(const SharedBytes&) = delete;
+
+  [[nodiscard]] std::byte* data() const { return data_; }
+
+ private:
+  std::byte* data_ = nullptr;
+};
+
+// Creates a shared heap in these bytes; or, without options, attaches to the one that is there.
 [[nodiscard]] inline std::unique_ptr<SharedHeap> open_in(const SharedBytes& bytes,
-                                                         const Options* options) {
+                                                         const std::optional<Options>& options) {
+  SharedHeap::Opening opening;
+  opening.location.data = bytes.data();
+  opening.location.size = segment_size;
+  opening.timeout = 10;
   Fault fault;
-  auto heap = options != nullptr ? SharedHeap::create(*options, bytes.opening(), fault)
-                                 : SharedHeap::attach(bytes.opening(), "", fault);
+  auto heap = options ? SharedHeap::create(*options, opening, fault)
+                      : SharedHeap::attach(opening, "", fault);
   if (heap == nullptr) throw std::runtime_error(sentence(fault));
   return heap;
 }

@@ -23,43 +23,35 @@ struct Call {
   std::vector<std::size_t> touched;  // the blocks that the call frees or resizes
   std::size_t allocates;             // the most new blocks that it may leave
   std::vector<Size> sizes;           // the sizes that a touched block may have afterwards
-  void (*run)(SharedHeap&, const Addresses&);
+  void (*run)(SharedHeap&, const Addresses&, Fault&);
 };
 
 constexpr std::size_t blocks = 10;
 constexpr Size size_of_each = 100;
 
 template <Size size, Size align = granule_size>
-void malloc_one(SharedHeap& heap, const Addresses& /*addresses*/) {
-  Fault fault;
+void malloc_one(SharedHeap& heap, const Addresses& /*addresses*/, Fault& fault) {
   heap.malloc(size, align, fault);
 }
 template <std::size_t which>
-void free_one(SharedHeap& heap, const Addresses& addresses) {
-  Fault fault;
+void free_one(SharedHeap& heap, const Addresses& addresses, Fault& fault) {
   heap.free(addresses[which], fault);
 }
 template <Size size>
-void realloc_one(SharedHeap& heap, const Addresses& addresses) {
-  Fault fault;
+void realloc_one(SharedHeap& heap, const Addresses& addresses, Fault& fault) {
   heap.realloc(addresses[4], size, granule_size, fault);
 }
 template <Size last>
-void malloc_some(SharedHeap& heap, const Addresses& /*addresses*/) {
-  Fault fault;
+void malloc_some(SharedHeap& heap, const Addresses& /*addresses*/, Fault& fault) {
   const std::vector<Size> sizes = {10, 100, 300, 40, last};
   Addresses got(sizes.size());
   heap.malloc_many(sizes, got, fault);
 }
-void free_some(SharedHeap& heap, const Addresses& addresses) {
-  Fault fault;
+void free_some(SharedHeap& heap, const Addresses& addresses, Fault& fault) {
   Addresses some = {addresses[7], addresses[4], addresses[2], addresses[8], addresses[1]};
   heap.free_many(some, fault);
 }
-void reset(SharedHeap& heap, const Addresses& /*addresses*/) {
-  Fault fault;
-  heap.reset(fault);
-}
+void reset(SharedHeap& heap, const Addresses& /*addresses*/, Fault& fault) { heap.reset(fault); }
 
 const std::vector<Call> tested_calls = {
     {"malloc_from_the_top", {}, {}, 1, {}, malloc_one<100>},
@@ -87,8 +79,7 @@ const std::vector<Call> tested_calls = {
 // A heap with the blocks of the call, each filled with bytes of its own; restored for each trial.
 class Trials {
  public:
-  Trials(const Options& options, const Call& call)
-      : call_(call), bytes_(segment_size), heap_(open_in(bytes_, &options)) {
+  Trials(const Options& options, const Call& call) : call_(call), heap_(open_in(bytes_, options)) {
     first_list_ = heap_->free_list(fault_);
     for (std::size_t i = 0; i < blocks; ++i) {
       addresses_.push_back(heap_->malloc(size_of_each, granule_size, fault_));
@@ -110,9 +101,10 @@ class Trials {
   // child uses its parent's heap, or attaches to the segment itself.
   [[nodiscard]] bool dies_at(std::uint64_t store, bool attaches) {
     return killed_in_child([&] {
-      auto own = attaches ? open_in(bytes_, nullptr) : nullptr;
+      auto own = attaches ? open_in(bytes_, std::nullopt) : nullptr;
+      Fault fault;
       stores_left = store;
-      call_.run(own ? *own : *heap_, addresses_);
+      call_.run(own ? *own : *heap_, addresses_, fault);
     });
   }
   // Recovers the heap in a child. Returns true if the child is killed at its store number `store`.
@@ -209,41 +201,40 @@ std::vector<Variant> killed_variants() {
   return all;
 }
 
-class KilledProcess : public ::testing::TestWithParam<Variant> {};
+class KilledProcess : public ::testing::TestWithParam<Variant> {
+ protected:
+  // Tries every `step`-th store of each call, until dies(trials, store) returns false: then a
+  // process has made fewer stores than that.
+  static void for_each_store(std::uint64_t step, auto dies) {
+    for (const Call& call : tested_calls) {
+      SCOPED_TRACE(call.name);
+      Trials trials(GetParam().options, call);
+      bool died = true;
+      for (std::uint64_t store = 1; died; store += step) {
+        SCOPED_TRACE("store " + std::to_string(store));
+        ASSERT_LT(store, 5000U);
+        trials.restore();
+        died = dies(trials, store);
+        trials.expect_intact();
+        if (HasFailure()) return;
+      }
+    }
+  }
+};
 INSTANTIATE_TEST_SUITE_P(Policies, KilledProcess, ::testing::ValuesIn(killed_variants()),
                          [](const auto& variant) { return variant.param.name; });
 
 TEST_P(KilledProcess, LosesNoBlockButThoseInFlight) {
-  for (const Call& call : tested_calls) {
-    SCOPED_TRACE(call.name);
-    Trials trials(GetParam().options, call);
-    bool died = true;
-    for (std::uint64_t store = 1; died; ++store) {
-      SCOPED_TRACE("store " + std::to_string(store));
-      ASSERT_LT(store, 5000U);
-      trials.restore();
-      died = trials.dies_at(store, store % 4 == 0);
-      trials.expect_intact();
-      if (HasFailure()) return;
-    }
-  }
+  for_each_store(
+      1, [](Trials& trials, std::uint64_t store) { return trials.dies_at(store, store % 4 == 0); });
 }
 
 // The process that recovers the heap is killed too.
 TEST_P(KilledProcess, LosesNoMoreWhenRecoveryIsKilledToo) {
-  for (const Call& call : tested_calls) {
-    SCOPED_TRACE(call.name);
-    Trials trials(GetParam().options, call);
-    bool died = true;
-    for (std::uint64_t store = 1; died; store += 3) {
-      SCOPED_TRACE("stores 6 and " + std::to_string(store));
-      trials.restore();
-      ASSERT_TRUE(trials.dies_at(6, false));
-      died = trials.dies_in_recovery(store);
-      trials.expect_intact();
-      if (HasFailure()) return;
-    }
-  }
+  for_each_store(3, [](Trials& trials, std::uint64_t store) {
+    EXPECT_TRUE(trials.dies_at(6, false));
+    return trials.dies_in_recovery(store);
+  });
 }
 
 // --- Shared blocks. ----------------------------------------------------------------------------
@@ -251,7 +242,9 @@ TEST_P(KilledProcess, LosesNoMoreWhenRecoveryIsKilledToo) {
 // A process is killed while it takes a reference, receives one or drops one: the other holder still
 // has the block. When that one drops its reference and the dead processes are reaped, the block is
 // free and the table is empty.
-class KilledHolder : public ::testing::TestWithParam<int> {
+enum class Last { drop_other, drop, transfer, reap };  // the last call of the child
+
+class KilledHolder : public ::testing::TestWithParam<Last> {
  protected:
   void SetUp() override {
     ASSERT_TRUE(heap_->acquire(100, granule_size, handle_, fault_));
@@ -265,23 +258,15 @@ class KilledHolder : public ::testing::TestWithParam<int> {
     Fault fault;
     const std::uint8_t parent = heap_->number();
     stores_left = store;
-    switch (GetParam()) {
-      case 0:
-        heap_->share(handle_, fault);
-        heap_->share(other_, fault);
-        heap_->drop_ref(other_, freed, fault);
-        break;
-      case 1:
-        heap_->share(handle_, fault);
-        heap_->drop_ref(handle_, freed, fault);
-        break;
-      case 2:
-        heap_->share(handle_, fault);
-        heap_->transfer_ref(handle_, parent, fault);
-        break;
-      default:
-        heap_->reap(fault);
+    if (GetParam() == Last::reap) {
+      heap_->reap(fault);
+      return;
     }
+    heap_->share(handle_, fault);
+    if (GetParam() == Last::drop_other) heap_->share(other_, fault);
+    if (GetParam() == Last::drop_other) heap_->drop_ref(other_, freed, fault);
+    if (GetParam() == Last::drop) heap_->drop_ref(handle_, freed, fault);
+    if (GetParam() == Last::transfer) heap_->transfer_ref(handle_, parent, fault);
   }
   Size holders_of(const Handle& handle) {
     for (const OwnedBlock& owned : heap_->owners(fault_)) {
@@ -290,14 +275,15 @@ class KilledHolder : public ::testing::TestWithParam<int> {
     return 0;
   }
 
-  SharedBytes bytes_{segment_size};
-  const Options options_;
-  std::unique_ptr<SharedHeap> heap_ = open_in(bytes_, &options_);
+  SharedBytes bytes_;
+  std::unique_ptr<SharedHeap> heap_ = open_in(bytes_, Options());
   Handle handle_;
   Handle other_;
   Fault fault_;
 };
-INSTANTIATE_TEST_SUITE_P(Operations, KilledHolder, ::testing::Range(0, 4));
+INSTANTIATE_TEST_SUITE_P(Operations, KilledHolder,
+                         ::testing::Values(Last::drop_other, Last::drop, Last::transfer,
+                                           Last::reap));
 
 TEST_P(KilledHolder, LeavesAConsistentTable) {
   bool died = true;
@@ -306,17 +292,17 @@ TEST_P(KilledHolder, LeavesAConsistentTable) {
     ASSERT_LT(store, 500U);
     died = killed_in_child([&] { work(store); });
     ASSERT_TRUE(heap_->check(fault_).empty());
-    const bool given_away = GetParam() == 2 && holders_of(handle_) == 0;
+    const bool given_away = GetParam() == Last::transfer && holders_of(handle_) == 0;
     ASSERT_TRUE(given_away || holders_of(handle_) >= 1);
     heap_->reap(fault_);
     ASSERT_EQ(fault_.kind, FaultKind::none) << sentence(fault_);
     if (holders_of(handle_) == 0) {  // its only holder was the child
-      ASSERT_EQ(GetParam(), 2);
+      ASSERT_EQ(GetParam(), Last::transfer);
       return;
     }
     ASSERT_EQ(holders_of(handle_), 1U);
     if (holders_of(other_) != 0 || !heap_->is_current(other_, fault_)) {
-      ASSERT_EQ(GetParam(), 0);
+      ASSERT_EQ(GetParam(), Last::drop_other);
       fault_ = {};
       ASSERT_EQ(holders_of(other_), 0U);
       ASSERT_TRUE(heap_->acquire(100, granule_size, other_, fault_));
