@@ -5,8 +5,7 @@
 
 #include <random>
 
-#include "checked_heap.hpp"
-#include "heap_fixture.hpp"
+#include "every_policy.hpp"
 #include "limits.hpp"
 
 namespace glassheap {
@@ -16,14 +15,10 @@ class Batch : public EveryPolicy {
  protected:
   // A heap with holes of several sizes, at the same addresses each time.
   struct Perforated : CheckedHeap {
-    explicit Perforated(Options options) : CheckedHeap(with_base(std::move(options))) {
+    explicit Perforated(const Options& options) : CheckedHeap(based(options, 16)) {
       std::vector<Address> payloads;
       for (Size i = 0; i < 24; ++i) payloads.push_back(malloc(i * 11 % 90));
       for (std::size_t i = 0; i < 24; i += 2) free(payloads[i]);
-    }
-    static Options with_base(Options options) {
-      options.base = 16;
-      return options;
     }
     // Fills the free memory with bytes that a refused batch must restore too.
     void litter() {
@@ -115,11 +110,16 @@ TEST_P(Batch, ThatMeetsDamageFreesNothing) {
 }
 
 TEST_P(LargeBatch, OfAMillionBlocksIsAllocatedAndFreed) {
-  HeapFixture heap(options(Size{64} << 20));
+  const CheckedHeap heap(options(Size{64} << 20));
+  const auto fresh = heap.view().free_list;
   std::vector<Size> sizes(1000000);
   for (std::size_t i = 0; i < sizes.size(); ++i) sizes[i] = i % 33;
-  heap.free_many(heap.malloc_many(sizes));
-  heap.expect_all_free();
+  std::vector<Address> payloads(sizes.size());
+  Fault fault;
+  EXPECT_TRUE(heap->malloc_many(sizes, payloads, fault)) << sentence(fault);
+  EXPECT_TRUE(heap->free_many(payloads, fault)) << sentence(fault);
+  EXPECT_EQ(heap.view().free_list, fresh);
+  EXPECT_TRUE(heap->check(fault).empty());
 }
 
 }  // namespace

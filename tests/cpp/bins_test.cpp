@@ -1,5 +1,5 @@
-// Size classes and bins: the class numbers against their definition, and the set of occupied bins
-// against std::set.
+// Size classes, bins and buddies: the class numbers against their definition, the set of occupied
+// bins against std::set, and the arithmetic of buddies against brute force.
 
 #include "policy/bins.hpp"
 
@@ -8,10 +8,12 @@
 #include <random>
 #include <set>
 
+#include "limits.hpp"
 #include "policy/buddy.hpp"
 #include "policy/segregated_fit.hpp"
 #include "policy/tlsf.hpp"
-#include "limits.hpp"
+#include "printing.hpp"
+#include "space/buddies.hpp"
 
 namespace glassheap {
 namespace {
@@ -70,6 +72,35 @@ TEST(BinMap, HasRoomForTheHighestBinOfEachPolicy) {
     occupied.clear(bin);
     EXPECT_EQ(occupied.last(), BinMap::none);
   }
+  for (std::size_t order = 0; order < 32; ++order)
+    EXPECT_EQ(Buddy::bin_of(granule_size << order), order);
+}
+
+// --- Buddies. -----------------------------------------------------------------------------------
+
+// The first piece of a span is the largest power of two that is aligned and fits. The enclosing
+// block is the smallest aligned power of two that holds the span.
+TEST(BuddyArithmetic, AgreesWithBruteForce) {
+  for (Offset start = 0; start < 2048; start += 16) {
+    for (Size extent = 16; extent < 2048; extent += 16) {
+      const Block span{start, extent};
+      Size largest = 16;
+      for (Size power = 16; power <= extent; power *= 2) largest = start % power ? largest : power;
+      ASSERT_EQ(first_piece(span), (Block{start, largest})) << start << ' ' << extent;
+      Size power = 16;
+      while (start / power != (span.end() - 16) / power) power *= 2;
+      ASSERT_EQ(enclosing(span), (Block{start / power * power, power})) << start << ' ' << extent;
+    }
+  }
+}
+
+TEST(BuddyArithmetic, HoldsInTheLargestRegion) {
+  const Size half = Size{1} << 35;
+  EXPECT_EQ(first_piece({0, largest_region}), (Block{0, half}));
+  EXPECT_EQ(first_piece({half, largest_region - half}), (Block{half, half / 2}));
+  EXPECT_EQ(first_piece({largest_region - 16, 16}), (Block{largest_region - 16, 16}));
+  EXPECT_EQ(enclosing({half - 16, 32}), (Block{0, 2 * half}));
+  EXPECT_EQ(enclosing({largest_region - 16, 16}), (Block{largest_region - 16, 16}));
 }
 
 }  // namespace

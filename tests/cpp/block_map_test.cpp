@@ -1,5 +1,6 @@
-// The block map where no heap leads: its last block, the end of the region, where none starts, and
-// tombstones. What it answers in a heap is compared with the model, at every block of every heap.
+// The block map at its borders: between two words, at its last block, and at the end of the region,
+// where no block starts; and its tombstones. The other tests compare the block map of each heap
+// with the model.
 
 #include "block/block_map.hpp"
 

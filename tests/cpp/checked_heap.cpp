@@ -170,35 +170,28 @@ FaultKind CheckedHeap::or_double_free(FaultKind expected, Address payload) const
 
 // --- Batches. -----------------------------------------------------------------------------------
 
+// The model tells if a batch fits only where it is exact.
 std::vector<Address> CheckedHeap::malloc_many(const std::vector<Size>& sizes) {
   std::vector<Address> payloads(sizes.size());
-  const HeapView before = view();
-  const bool served = heap_->malloc_many(sizes, payloads, fault_ = {});
-  const Fault& fault = fault_;
-  require(served == !fault, "a batch is refused if and only if it fills in the fault");
-  if (!served) {
-    expect_unchanged(before, fault);
-    if (fault.kind == FaultKind::out_of_memory) model_.count_failure();
-    if (!was_damaged(fault)) expect_short(sizes, fault);
-    return {};
-  }
-  require(!damaged_, "a damaged heap serves no batch");
+  const bool served = change(FaultKind::out_of_memory, FaultKind::none, [&](Fault& fault) {
+                        return heap_->malloc_many(sizes, payloads, fault) ? 1 : 0;
+                      }) != 0;
+  if (!served && fault_.kind == FaultKind::out_of_memory) expect_short(sizes);
+  if (!served) return {};
   for (std::size_t i = 0; i < sizes.size(); ++i) on_allocate(payloads[i], sizes[i], granule_size);
   follow_lists();
   return payloads;
 }
 
-void CheckedHeap::expect_short(std::span<const Size> sizes, const Fault& fault) const {
-  if (overwritten_ && is_corruption(fault.kind)) return;
-  require(fault.kind == FaultKind::out_of_memory, "a batch is refused for lack of memory");
-  require(fault.index < sizes.size() && fault.argument == sizes[fault.index],
+void CheckedHeap::expect_short(std::span<const Size> sizes) const {
+  require(fault_.index < sizes.size() && fault_.argument == sizes[fault_.index],
           "the fault of a batch names the request");
   if (overwritten_) return;
   Model trial = model_;
-  const std::size_t known = model_.is_exact() ? fault.index : 0;
+  const std::size_t known = model_.is_exact() ? fault_.index : 0;
   for (std::size_t i = 0; i <= known; ++i) {
     const auto place = trial.place(sizes[i], granule_size);
-    require(place.has_value() == (i < fault.index), "a batch is served like single requests");
+    require(place.has_value() == (i < fault_.index), "a batch is served like single requests");
     if (place) trial.malloc(*place, sizes[i]);
   }
 }
@@ -235,6 +228,7 @@ std::pair<FaultKind, FaultKind> CheckedHeap::fault_of_batch(
 // --- Bookkeeping. -------------------------------------------------------------------------------
 
 void CheckedHeap::expect_placed(Address payload, Size size, Size align) const {
+  require(std::bit_cast<Address>(at(payload)) % align == 0, "a payload is aligned in memory too");
   require(model_.may_place(payload, size, align), "a block is at the low end of a free one");
   require(overwritten_ || !model_.is_exact() || payload == model_.place(size, align),
           "a block is where the policy places it");

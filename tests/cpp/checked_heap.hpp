@@ -18,6 +18,7 @@
 // is detected by a fuzzer's time limit, by the guard pages, and by AddressSanitizer.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <span>
 #include <stdexcept>
@@ -65,7 +66,9 @@ class CheckedHeap {
  public:
   explicit CheckedHeap(const Options& options);
 
+  // For calls that the model is not told of.
   [[nodiscard]] Heap* operator->() const { return heap_.get(); }
+  [[nodiscard]] Heap& operator*() const { return *heap_; }
   [[nodiscard]] HeapView view() const { return HeapView(*heap_); }
   [[nodiscard]] const Model& model() const { return model_; }
   // The fault of the last call.
@@ -73,6 +76,12 @@ class CheckedHeap {
   // The memory at a heap address. Writes there are not noticed: write() is for those.
   [[nodiscard]] std::byte* at(Address address) const {
     return std::bit_cast<std::byte*>(heap_->address()) + (address - heap_->base());
+  }
+  template <typename Record>
+  [[nodiscard]] Record read(Address start) const {
+    Record record;
+    std::memcpy(&record, at(start), sizeof record);
+    return record;
   }
   // Recently freed payloads, the latest last.
   [[nodiscard]] const std::vector<Address>& freed() const { return freed_; }
@@ -96,13 +105,22 @@ class CheckedHeap {
   void pin(Address payload);
   void pin(const HeldHandle& held);
   void unpin_lowest();  // takes one pin from the pinned block with the lowest address
+  // realloc and free for the owner of one pin of the block.
+  Address realloc_pinned(Address payload, Size size, Size align = granule_size);
+  void free_pinned(Address payload);
   void query(Address payload);
   void query(const HeldHandle& held);
 
   // --- Writes, as far as the region goes; comparisons with the model. (checked_reports.cpp) ------
 
   void write(Address start, std::span<const std::byte> data);
-  void inspect();               // everything
+  template <typename Number>
+  void write_number(Address start, const Number& number) {
+    std::array<std::byte, sizeof number> bytes;
+    std::memcpy(bytes.data(), &number, sizeof number);
+    write(start, bytes);
+  }
+  Findings inspect();           // everything; returns what check() finds
   void compare_blocks() const;  // what walk() reports
 
  private:
@@ -114,7 +132,7 @@ class CheckedHeap {
   [[nodiscard]] Call naming(Size size, Size align, Call call) const;
   bool ask(FaultKind expected, FaultKind or_else, const Call& question);
   void expect_unchanged(const HeapView& before, const Fault& fault) const;
-  void expect_short(std::span<const Size> sizes, const Fault& fault) const;
+  void expect_short(std::span<const Size> sizes) const;
   void examine(const Fault& fault) const;
   [[nodiscard]] bool was_damaged(const Fault& fault);
 

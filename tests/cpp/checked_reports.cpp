@@ -129,6 +129,29 @@ void CheckedHeap::unpin_lowest() {
   }
 }
 
+// If the owner's pin is the only one, the call is like that of a block without pins.
+Address CheckedHeap::realloc_pinned(Address payload, Size size, Size align) {
+  const unsigned pins = std::exchange(model_.at(payload).pins, 0);
+  FaultKind expected = model_.fault_of_realloc(payload, size, align);
+  if (pins != 1 && expected != FaultKind::invalid_alignment) expected = FaultKind::pinned;
+  model_.at(payload).pins = pins;
+  const Address now = change(expected, expected, naming(size, align, [&](Fault& fault) {
+                               return heap_->realloc_pinned(payload, size, align, fault);
+                             }));
+  if (now == 0) return 0;
+  on_realloc(payload, now, size, align);
+  model_.at(now).pins = pins;
+  return now;
+}
+
+void CheckedHeap::free_pinned(Address payload) {
+  --model_.at(payload).pins;
+  const FaultKind expected = model_.fault_of_pointer(payload);
+  if (change(expected, expected,
+             [&](Fault& fault) { return heap_->free_pinned(payload, fault) ? 1 : 0; }) != 0)
+    on_free(payload);
+}
+
 // --- Writes. ------------------------------------------------------------------------------------
 
 void CheckedHeap::write(Address start, std::span<const std::byte> data) {
@@ -189,14 +212,14 @@ bool CheckedHeap::is_plausible(const std::byte* front, Size extent) const {
 
 // --- Comparisons with the model. ----------------------------------------------------------------
 
-void CheckedHeap::inspect() {
+Findings CheckedHeap::inspect() {
   const HeapView now = view();
   compare_blocks();
   compare_payloads();
   compare_free_list(now.free_list);
   compare_stats(now.stats);
   Fault fault;
-  const Findings findings = heap_->check(fault);
+  Findings findings = heap_->check(fault);
   for (const auto& [found, culprit, text] : findings) {
     examine(found);
     require(culprit.live || culprit.extent == 0, "a culprit is a live block");
@@ -206,6 +229,7 @@ void CheckedHeap::inspect() {
   require(!detectable_ || !findings.empty(), "check() finds what was overwritten");
   damaged_ = damaged_ || !findings.empty();
   require(now == view(), "check() changes nothing");
+  return findings;
 }
 
 std::vector<BlockInfo> CheckedHeap::walk() const {

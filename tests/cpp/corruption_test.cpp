@@ -7,7 +7,7 @@
 
 #include "damaged_heap.hpp"
 #include "drawing.hpp"
-#include "heap_fixture.hpp"
+#include "every_policy.hpp"
 #include "limits.hpp"
 
 namespace glassheap {
@@ -49,16 +49,11 @@ class Corruption : public EveryPolicy {
   // A heap for one flipped byte, always at the same addresses: live blocks with free neighbours on
   // both sides, one side or none, above and below the damage.
   struct Damaged : CheckedHeap {
-    Damaged() : CheckedHeap(at_base_0()) {
+    Damaged() : CheckedHeap(based(options(2048), 0)) {
       arrange(*this, "[8][40][.48.][16][24][16][.32.][100][0][.0.][7][33][.64.][16][9][3]...");
     }
     explicit Damaged(const Flip& flip) : Damaged() {
       flip_byte(*this, flip.block.start + flip.byte, flip.mask);
-    }
-    static Options at_base_0() {
-      Options options = EveryPolicy::options(2048);
-      options.base = 0;
-      return options;
     }
   };
 
@@ -91,9 +86,7 @@ GLASSHEAP_FOR_EVERY(Corruption);
 TEST_P(Corruption, IsFoundByCheckAndFreezesTheHeapUntilReset) {
   int missed = 0;
   for_each_flip([&missed](Damaged& heap, const Flip& flip) {
-    Fault fault;
-    const Findings findings = heap->check(fault);
-    heap.inspect();
+    const Findings findings = heap.inspect();
     if (findings.empty() && flip.block.live && ++missed <= 2) return;
     ASSERT_EQ(findings.size(), 1U);
     expect_named(findings[0].fault, flip);
@@ -158,7 +151,7 @@ TEST_P(Corruption, OfANodeThatAMoveLeadsToIsNamedBeforeTheMove) {
   if (options().policy != "first_fit" && options().policy != "best_fit") return;
   CheckedHeap heap(options());
   arrange(heap, "[.16.][8][.64.][8][8][24][8]...");
-  write_number(heap, heap->base(), 16 + extent(8));
+  heap.write_number(heap->base(), 16 + extent(8));
   heap.realloc(payload_of_block(heap, 5), 64);
   EXPECT_EQ(heap.fault().kind, FaultKind::free_list_corrupted);
 }
@@ -174,7 +167,7 @@ TEST_P(Corruption, OfANodeThatAMoveOfABuddyLeadsToIsNamedBeforeTheMove) {
     payloads.push_back(heap.malloc(extent - front()));
   for (const std::size_t freed : {4U, 0U, 1U}) heap.free(payloads[freed]);
   const Address damaged = payloads[4] - front();
-  write_number(heap, damaged, 128 - front());
+  heap.write_number(damaged, 128 - front());
   heap.realloc(payloads[2], 64 - front());
   EXPECT_EQ(heap.fault().kind, FaultKind::free_list_corrupted);
   EXPECT_EQ(heap.fault().offset, damaged - heap->base());

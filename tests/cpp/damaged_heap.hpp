@@ -6,15 +6,8 @@
 
 namespace glassheap {
 
-// Writes a number into the region.
-template <typename Number>
-void write_number(CheckedHeap& heap, Address place, const Number& number) {
-  std::vector<std::byte> bytes(sizeof number);
-  std::memcpy(bytes.data(), &number, sizeof number);
-  heap.write(place, bytes);
-}
 inline void flip_byte(CheckedHeap& heap, Address place, unsigned mask = 0x5A) {
-  write_number(heap, place, peek(*heap.at(place)) ^ std::byte(mask));
+  heap.write_number(place, peek(*heap.at(place)) ^ std::byte(mask));
 }
 
 // Makes every call that would change a damaged heap, which must refuse it.

@@ -5,18 +5,18 @@
 //     ...      the free block at the end of the region, whatever it offers
 //
 // arrange() makes the heap of a drawing such as "[100][.48.][16]..."; drawing() returns that of a
-// heap. A heap is a HeapFixture or a CheckedHeap.
+// heap.
 #pragma once
 
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "heap_view.hpp"
+#include "checked_heap.hpp"
 
 namespace glassheap {
 
-[[nodiscard]] std::string drawing(const auto& heap) {
+[[nodiscard]] inline std::string drawing(const CheckedHeap& heap) {
   const auto blocks = heap.view().blocks;
   std::string text;
   for (const BlockInfo& block : blocks) {
@@ -28,7 +28,7 @@ namespace glassheap {
 }
 
 // Fills a fresh heap as drawn: allocates every block from the left, then frees the free ones.
-void arrange(auto& heap, std::string_view text) {
+inline void arrange(CheckedHeap& heap, std::string_view text) {
   std::vector<Address> holes;
   while (text.starts_with('[')) {
     const bool hole = text[1] == '.';
@@ -40,7 +40,7 @@ void arrange(auto& heap, std::string_view text) {
 }
 
 // The payload of the k-th block from the left, counted from 0, free ones included.
-[[nodiscard]] Address payload_of_block(const auto& heap, std::size_t k) {
+[[nodiscard]] inline Address payload_of_block(const CheckedHeap& heap, std::size_t k) {
   return heap.view().blocks.at(k).address;
 }
 

@@ -7,8 +7,7 @@
 #include <deque>
 #include <set>
 
-#include "checked_heap.hpp"
-#include "heap_fixture.hpp"
+#include "every_policy.hpp"
 #include "limits.hpp"
 
 namespace glassheap {

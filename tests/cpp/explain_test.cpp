@@ -7,12 +7,6 @@
 namespace glassheap {
 namespace {
 
-Options counted_from_0(Size size) {
-  Options options = sized(size);
-  options.base = 0;
-  return options;
-}
-
 // A heap full of blocks of 48 bytes; every second one is free.
 std::vector<Address> allocate_stripes(CheckedHeap& heap) {
   const std::vector<Address> payloads = heap.malloc_many({48, 48, 48, 48, 48, 48});
@@ -27,7 +21,7 @@ void expect_end(CheckedHeap& heap, const Fault& fault, const std::string& end) {
 void expect_end(CheckedHeap& heap, const std::string& end) { expect_end(heap, heap.fault(), end); }
 
 TEST(Explain, NamesTheBlocksBetweenTheLargestFreeOnes) {
-  CheckedHeap heap(counted_from_0(6 * 64));
+  CheckedHeap heap(based(sized(6 * 64), 0));
   allocate_stripes(heap);
   heap.malloc(100);
   EXPECT_EQ(heap->explain(heap.fault()),
@@ -39,7 +33,7 @@ TEST(Explain, NamesTheBlocksBetweenTheLargestFreeOnes) {
 }
 
 TEST(Explain, CountsTheBlocksBetweenAndNamesTheFirstThree) {
-  CheckedHeap heap(counted_from_0(4096));
+  CheckedHeap heap(based(sized(4096), 0));
   const auto payloads = heap.malloc_many({400, 100, 100, 100, 100, 100, 100, 500, 16});
   heap.malloc(heap.model().stats().largest_free);
   heap.free_many({payloads[0], payloads[7]});
@@ -50,7 +44,7 @@ TEST(Explain, CountsTheBlocksBetweenAndNamesTheFirstThree) {
 }
 
 TEST(Explain, DescribesTheHeapAsItIsNow) {
-  CheckedHeap heap(counted_from_0(6 * 64));
+  CheckedHeap heap(based(sized(6 * 64), 0));
   const std::vector<Address> payloads = allocate_stripes(heap);
   heap.malloc(100);
   const Fault refused = heap.fault();
@@ -66,7 +60,7 @@ TEST(Explain, DescribesTheHeapAsItIsNow) {
 
 // Buddies that are free side by side and do not merge.
 TEST(Explain, TellsIfNoLiveBlockIsBetween) {
-  Options buddy = counted_from_0(400);
+  Options buddy = based(sized(400), 0);
   buddy.policy = "buddy";
   CheckedHeap heap(buddy);
   heap.malloc(300);
@@ -74,7 +68,7 @@ TEST(Explain, TellsIfNoLiveBlockIsBetween) {
 }
 
 TEST(Explain, NamesEveryOtherCause) {
-  CheckedHeap heap(counted_from_0(1024));
+  CheckedHeap heap(based(sized(1024), 0));
   heap.malloc(0);
   heap.malloc(993);
   expect_end(heap, "The cause is a lack of memory.");
@@ -85,19 +79,18 @@ TEST(Explain, NamesEveryOtherCause) {
 }
 
 TEST(Explain, IsTheSentenceOfAnyOtherFault) {
-  CheckedHeap heap(counted_from_0(1024));
+  CheckedHeap heap(based(sized(1024), 0));
   heap.free(heap.malloc(16) + 1);
   EXPECT_EQ(heap->explain(heap.fault()), sentence(heap.fault()));
 }
 
 // The findings of check() name a suspect too.
 TEST(Finding, NamesTheBlockThatEndsWhereTheDamageBegins) {
-  CheckedHeap heap(counted_from_0(1024));
+  CheckedHeap heap(based(sized(1024), 0));
   const Address culprit = heap.malloc(20);
   heap.malloc(20);
   heap.write(culprit, std::vector(64, std::byte{'A'}));
-  Fault fault;
-  const Findings findings = heap->check(fault);
+  const Findings findings = heap.inspect();
   ASSERT_EQ(findings.size(), 1U);
   EXPECT_EQ(findings[0].culprit.address, culprit);
   EXPECT_EQ(findings[0].sentence,

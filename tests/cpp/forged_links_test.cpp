@@ -10,7 +10,8 @@
 
 #include "damaged_heap.hpp"
 #include "drawing.hpp"
-#include "heap_fixture.hpp"
+#include "every_policy.hpp"
+#include "glassheap/layout.h"
 #include "limits.hpp"
 
 // Copying a circular list entry by entry would fill the machine's memory before the watchdog ends
@@ -36,12 +37,7 @@ namespace {
 class ForgedLinks : public EveryPolicy {
  protected:
   static void write_links(CheckedHeap& heap, Address node, std::uint32_t next, std::uint32_t prev) {
-    write_number(heap, node + offsetof(node_t, next), std::array{next, prev});
-  }
-  static node_t read_node(const CheckedHeap& heap, Address at) {
-    node_t node;
-    std::memcpy(&node, heap.at(at), sizeof node);
-    return node;
+    heap.write_number(node + offsetof(node_t, next), std::array{next, prev});
   }
   static std::uint32_t granule(const CheckedHeap& heap, Address at) {
     return static_cast<std::uint32_t>((at - heap->base()) / granule_size);
@@ -68,7 +64,7 @@ class ForgedLinks : public EveryPolicy {
           SCOPED_TRACE(::testing::Message() << block.start << ": " << next << ", " << prev);
           heap.reset();
           arrange(heap, text);
-          const node_t original = read_node(heap, block.start);
+          const node_t original = heap.read<node_t>(block.start);
           if (original.next == next && original.prev == prev) continue;
           write_links(heap, block.start, next, prev);
           test(heap, block);
@@ -162,7 +158,7 @@ TEST_P(ForgedLinks, ToANodeForgedInUserDataAreDetected) {
     heap.free(payloads[forward ? 1 : 3]);
     const Address node = payloads[forward ? 1 : 3] - front();
     const Address forged = payloads[4] + 32;
-    const node_t was = read_node(heap, node);
+    const node_t was = heap.read<node_t>(node);
     write_links(heap, forged, forward ? was.next : granule(heap, node),
                 forward ? granule(heap, node) : was.prev);
     write_links(heap, node, forward ? granule(heap, forged) : was.next,

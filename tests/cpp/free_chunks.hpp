@@ -22,8 +22,8 @@
 //      of their size.
 //
 // first_fit, next_fit, best_fit and worst_fit are these rules in address order with coalescing.
-// Any other policy chooses a chunk, and orders its lists, by rules of its own: for those, rule 2 tells
-// only if some chunk fits, and is_exact() is false.
+// Any other policy chooses a chunk, and orders its lists, by rules of its own: for those, rule 2
+// tells only if some chunk fits, and is_exact() is false.
 #pragma once
 
 #include <algorithm>

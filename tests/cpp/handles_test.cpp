@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "damaged_heap.hpp"
-#include "heap_fixture.hpp"
+#include "every_policy.hpp"
 
 namespace glassheap {
 namespace {
@@ -42,93 +42,66 @@ TEST_P(SerialHandles, OverwrittenHeadersAreDamageNotStaleness) {
 
 class Pins : public EveryPolicy {
  protected:
-  HeapFixture heap_{options(1024)};
-
-  Heap::Pinned pin(Address payload) {
-    Heap::Pinned pinned;
-    EXPECT_TRUE(heap_.granted([&](Fault& f) { return heap_->pin(payload, pinned, f); }));
-    return pinned;
-  }
-  void expect_refused(auto call, Address blamed) {
-    const Fault fault = heap_.refused(call);
-    EXPECT_EQ(fault.kind, FaultKind::pinned);
-    EXPECT_EQ(fault.address, blamed);
-  }
-  void expect_pinned(Address payload) {
-    std::vector<Address> batch = {payload};
-    expect_refused([&](Fault& f) { return heap_->free(payload, f); }, payload);
-    expect_refused([&](Fault& f) { return heap_->realloc(payload, 8, 16, f); }, payload);
-    expect_refused([&](Fault& f) { return heap_->free_many(batch, f); }, payload);
-    expect_refused([&](Fault& f) { return heap_->reset(f); }, payload);
-    expect_refused([&](Fault& f) { return heap_->close(f); }, payload);
-  }
+  CheckedHeap heap_{options(1024)};
+  Address payload_ = heap_.malloc(40);
 };
 GLASSHEAP_FOR_EVERY(Pins);
 
-class HeaderPins : public Pins {};
-GLASSHEAP_FOR_EVERY(HeaderPins, has_headers);
-
 // A view of the whole region allows any change of the heap, but not close().
 TEST_P(Pins, OfTheRegionHoldTheHeapOpenAndNothingElse) {
-  const Address payload = heap_.malloc(40);
   Heap::Pinned pinned;
-  EXPECT_TRUE(heap_.granted([&](Fault& f) { return heap_->pin_region(pinned, f); }));
-  EXPECT_EQ(pinned.data, heap_.region());
+  Fault fault;
+  EXPECT_TRUE(heap_->pin_region(pinned, fault));
+  EXPECT_EQ(pinned.data, heap_.at(heap_->base()));
   EXPECT_EQ(pinned.size, 1024U);
-  heap_.free(heap_.realloc(payload, 200));
+  heap_.free(heap_.realloc(payload_, 200));
   heap_.reset();
-  expect_refused([&](Fault& f) { return heap_->close(f); }, 0);
+  EXPECT_FALSE(heap_->close(fault));
+  EXPECT_EQ(fault.kind, FaultKind::pinned);
+  EXPECT_EQ(fault.address, 0U);
   heap_->unpin(pinned.payload);
   heap_.close();
 }
 
 TEST_P(Pins, MoveWithTheBlockWhenTheirOwnerReallocates) {
-  const Address payload = heap_.malloc(40);
   heap_.malloc(40);
-  pin(payload);
-  const Address moved =
-      heap_.granted([&](Fault& f) { return heap_->realloc_pinned(payload, 100, 64, f); });
-  EXPECT_NE(moved, payload);
-  EXPECT_EQ(moved % 64, heap_->base() % 64);
-  EXPECT_FALSE(heap_.contains(payload));
-  expect_pinned(moved);
-  EXPECT_TRUE(heap_.granted([&](Fault& f) { return heap_->free_pinned(moved, f); }));
-  EXPECT_FALSE(heap_.contains(moved));
+  heap_.pin(payload_);
+  const Address moved = heap_.realloc_pinned(payload_, 100, 64);
+  EXPECT_NE(moved, payload_);
+  for (const Address refused : {moved, payload_}) heap_.free(refused);
+  heap_.reset();
+  EXPECT_TRUE(heap_.model().any_pinned());
+  heap_.free_pinned(moved);
   heap_.reset();
 }
 
 TEST_P(Pins, StayIfTheOwnersReallocIsRefused) {
-  const Address payload = heap_.malloc(40);
-  pin(payload);
-  const auto realloc = [&](Size align) {
-    return heap_.refused([&](Fault& f) { return heap_->realloc_pinned(payload, 2000, align, f); });
-  };
-  EXPECT_EQ(realloc(16).kind, FaultKind::out_of_memory);
-  EXPECT_EQ(realloc(24).kind, FaultKind::invalid_alignment);
-  expect_pinned(payload);
+  heap_.pin(payload_);
+  EXPECT_EQ(heap_.realloc_pinned(payload_, 2000), 0U);
+  EXPECT_EQ(heap_.realloc_pinned(payload_, 2000, 24), 0U);
+  heap_.free(payload_);
+  EXPECT_EQ(heap_.fault().kind, FaultKind::pinned);
 }
 
 TEST_P(Pins, OfOthersOutliveTheOwner) {
-  const Address payload = heap_.malloc(40);
-  const Heap::Pinned others = pin(payload);
-  pin(payload);
-  expect_refused([&](Fault& f) { return heap_->realloc_pinned(payload, 8, 16, f); }, payload);
-  expect_refused([&](Fault& f) { return heap_->free_pinned(payload, f); }, payload);
-  expect_pinned(payload);
-  heap_->unpin(others.payload);
-  heap_.free(payload);
+  heap_.pin(payload_);
+  heap_.pin(payload_);
+  EXPECT_EQ(heap_.realloc_pinned(payload_, 8), 0U);
+  heap_.free_pinned(payload_);
+  EXPECT_EQ(heap_.fault().kind, FaultKind::pinned);
+  heap_.free(payload_);
+  heap_.unpin_lowest();
+  heap_.free(payload_);
+  EXPECT_FALSE(heap_.fault());
 }
 
 // Otherwise the heap could never be reset.
-TEST_P(HeaderPins, OfADamagedHeapAreDropped) {
-  const Address payload = heap_.malloc(40);
-  const Address other = heap_.malloc(40);
-  pin(payload);
-  heap_.at(other)[-8] ^= std::byte{0xFF};
-  const auto free = [&](Fault& f) { return heap_->free(other, f); };
-  EXPECT_EQ(heap_.refused(free).kind, FaultKind::bad_magic);
-  const auto free_pinned = [&](Fault& f) { return heap_->free_pinned(payload, f); };
-  EXPECT_EQ(heap_.refused(free_pinned).kind, FaultKind::heap_damaged);
+TEST_P(Pins, OfADamagedHeapAreDropped) {
+  heap_.pin(payload_);
+  flip_byte(heap_, heap_.view().blocks.back().start);
+  heap_.inspect();
+  heap_.free_pinned(payload_);
+  EXPECT_EQ(heap_.fault().kind, FaultKind::heap_damaged);
   heap_.reset();
 }
 

@@ -10,17 +10,7 @@ namespace glassheap {
 // Exhaustive tests and long random runs are sized for an optimised build. Under a sanitizer, or
 // without optimisation, the same test runs on a smaller scope, so that it ends in seconds there
 // too.
-#ifdef __has_feature
-#define GLASSHEAP_HAS(feature) __has_feature(feature)
-#else
-#define GLASSHEAP_HAS(feature) 0
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(NDEBUG) || \
-    GLASSHEAP_HAS(address_sanitizer) || GLASSHEAP_HAS(thread_sanitizer)
-inline constexpr bool slow_build = true;
-#else
-inline constexpr bool slow_build = false;
-#endif
+inline constexpr bool slow_build = GLASSHEAP_SLOW_BUILD != 0;
 
 // Returns `full` in an optimised build, `reduced` in a slow one.
 [[nodiscard]] constexpr int scaled(int full, int reduced) noexcept {

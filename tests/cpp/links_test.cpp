@@ -40,6 +40,15 @@ class LinksTest : public ::testing::Test {
     bytes_.set_next(block.start, next);
     bytes_.set_prev(block.start, prev);
   }
+  // Vets the node of a block. Expects the fault to name this link of this node.
+  void expect_named(Block vetted, Block node, Rule rule, Offset expected, Offset found) const {
+    Fault fault;
+    ASSERT_FALSE(links_.vet(ends_, vetted, fault));
+    EXPECT_EQ(fault.offset, node.start) << found;
+    EXPECT_EQ(fault.rule, rule);
+    EXPECT_EQ(fault.expected, link_to(expected));
+    EXPECT_EQ(fault.found, link_to(found));
+  }
 
   Region region_ = Region::map(size, granule_size, 0);
   BlockBytes bytes_{{region_.data(), region_.size()}, Layout{}, 1};
@@ -69,15 +78,11 @@ TEST_F(LinksTest, NameTheOverwrittenNode) {
     for (const Offset wrong :
          {Offset{0}, Offset{16}, list_[i].start, size - 16, size, nowhere - 16}) {
       const header_t front = bytes_.save(list_[i].start);
-      i % 2 == 0 ? bytes_.set_next(list_[i].start, wrong) : bytes_.set_prev(list_[i].start, wrong);
-      for (const std::size_t asked : {i, i % 2 == 0 ? i + 1 : i - 1}) {
-        Fault fault;
-        ASSERT_FALSE(links_.vet(ends_, list_[asked], fault));
-        EXPECT_EQ(fault.offset, list_[i].start) << wrong;
-        EXPECT_EQ(fault.rule, i % 2 == 0 ? Rule::next : Rule::prev);
-        EXPECT_EQ(fault.expected, list_[i % 2 == 0 ? i + 1 : i - 1].start / 16);
-        EXPECT_EQ(fault.found, link_to(wrong));
-      }
+      const bool next = i % 2 == 0;
+      const Block neighbour = list_[next ? i + 1 : i - 1];
+      next ? bytes_.set_next(list_[i].start, wrong) : bytes_.set_prev(list_[i].start, wrong);
+      for (const Block vetted : {list_[i], neighbour})
+        expect_named(vetted, list_[i], next ? Rule::next : Rule::prev, neighbour.start, wrong);
       bytes_.restore(list_[i].start, front);
     }
   }
@@ -89,27 +94,16 @@ TEST_F(LinksTest, NameTheTrueNeighbourOfANodeThatLinksToItself) {
   for (std::size_t i = 1; i + 1 < list_.size(); ++i) {
     const header_t front = bytes_.save(list_[i].start);
     write(list_[i], list_[i].start, list_[i].start);
-    Fault fault;
-    ASSERT_FALSE(links_.vet(ends_, list_[i], fault));
-    EXPECT_EQ(fault.offset, list_[i].start);
-    EXPECT_EQ(fault.rule, Rule::next);
-    EXPECT_EQ(fault.expected, link_to(list_[i + 1].start));
-    EXPECT_EQ(fault.found, link_to(list_[i].start));
+    expect_named(list_[i], list_[i], Rule::next, list_[i + 1].start, list_[i].start);
     bytes_.restore(list_[i].start, front);
   }
 }
 
 // The tail has no next block. So if it links to one, in whatever state that is, the tail is wrong.
 TEST_F(LinksTest, NameATailThatHasANextBlock) {
-  const Offset tail = list_.back().start;
-  bytes_.set_next(tail, list_[2].start);
+  bytes_.set_next(list_.back().start, list_[2].start);
   bytes_.set_prev(list_[2].start, size - 16);
-  Fault fault;
-  ASSERT_FALSE(links_.vet(ends_, list_.back(), fault));
-  EXPECT_EQ(fault.offset, tail);
-  EXPECT_EQ(fault.rule, Rule::next);
-  EXPECT_EQ(fault.expected, GLASSHEAP_NIL);
-  EXPECT_EQ(fault.found, link_to(list_[2].start));
+  expect_named(list_.back(), list_.back(), Rule::next, nowhere, list_[2].start);
 }
 
 // In a list that excludes the top, a link to the top is not sound.

@@ -4,12 +4,11 @@
 #include "base/lock.hpp"
 
 #include <gtest/gtest.h>
-#include <sys/time.h>
 
 #include <csignal>
 #include <thread>
 
-#include "heap_fixture.hpp"
+#include "checked_heap.hpp"
 #include "limits.hpp"
 
 namespace glassheap {
@@ -61,48 +60,36 @@ void malloc_in_handler(int /*signal*/) {
   if (got == 0 && fault.kind == FaultKind::heap_busy) ++refusals;
 }
 
-// Sends the signal every 50 us of real time, until it goes out of scope.
-class PeriodicSignal {
- public:
-  PeriodicSignal() {
-    struct sigaction action = {};
-    action.sa_handler = malloc_in_handler;
-    action.sa_flags = SA_RESTART;
-    sigaction(SIGALRM, &action, &before_);
-    set(50);
-  }
-  ~PeriodicSignal() {
-    set(0);
-    sigaction(SIGALRM, &before_, nullptr);
-  }
-  PeriodicSignal(const PeriodicSignal&) = delete;
-  PeriodicSignal& operator=(const PeriodicSignal&) = delete;
-
- private:
-  static void set(long microseconds) {
-    const itimerval every = {{0, microseconds}, {0, microseconds}};
-    setitimer(ITIMER_REAL, &every, nullptr);
-  }
-  struct sigaction before_ = {};
-};
+// Sends this thread a signal every 50 us until the result is destroyed.
+std::jthread interrupt_this_thread() {
+  signal(SIGUSR1, malloc_in_handler);
+  return std::jthread([target = pthread_self()](const std::stop_token& stop) {
+    while (!stop.stop_requested()) {
+      std::this_thread::sleep_for(std::chrono::microseconds(50));
+      pthread_kill(target, SIGUSR1);
+    }
+  });
+}
 
 TEST_P(EveryLock, RefusesASignalHandlerInsteadOfDeadlocking) {
   const Watchdog watchdog(60);
   Options options = sized(1 << 16);
   options.threads = GetParam();
-  HeapFixture heap(options);
+  CheckedHeap heap(options);
   interrupted = &*heap;
   refusals = 0;
+  Fault fault;
   {
-    const PeriodicSignal signals;
+    const std::jthread signals = interrupt_this_thread();
     const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
     while (refusals == 0 && std::chrono::steady_clock::now() < end) {
-      for (int i = 0; i < 1000; ++i) heap.free(heap.malloc(64));
+      for (int i = 0; i < 1000; ++i) EXPECT_TRUE(heap->free(heap->malloc(64, 16, fault), fault));
     }
   }
   EXPECT_GT(refusals, 0) << "No signal interrupted a call in 20 seconds.";
-  EXPECT_TRUE(heap.check().empty());
-  EXPECT_EQ(heap.stats().live_blocks, 0U);
+  EXPECT_FALSE(fault) << sentence(fault);
+  heap.compare_blocks();
+  EXPECT_TRUE(heap->check(fault).empty());
 }
 
 }  // namespace

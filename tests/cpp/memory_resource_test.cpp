@@ -10,7 +10,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "heap_fixture.hpp"
+#include "every_policy.hpp"
 
 namespace glassheap {
 namespace {
@@ -19,21 +19,15 @@ bool is_inside(const Heap& heap, const void* pointer) {
   return std::bit_cast<Address>(pointer) - heap.address() < heap.size();
 }
 
-class Resource : public EveryPolicy {
- protected:
-  // The variant's options with the real base, with base 0, and with one that is neither.
-  static std::vector<Options> bases(Size size) {
-    std::vector<Options> all(3, options(size));
-    all[1].base = 0;
-    all[2].base = 0x10000;
-    return all;
-  }
-};
+// The real base, base 0, and one that is neither.
+const std::optional<Address> bases[] = {std::nullopt, 0, 0x10000};
+
+class Resource : public EveryPolicy {};
 GLASSHEAP_FOR_EVERY(Resource);
 
 TEST_P(Resource, HoldsContainersAndAlignsRealPointers) {
-  for (const Options& wanted : bases(1 << 16)) {
-    HeapFixture heap(wanted);
+  for (const std::optional<Address> base : bases) {
+    const CheckedHeap heap(based(options(1 << 16), base));
     HeapResource resource(*heap);
     {
       std::pmr::map<int, std::pmr::string> names(&resource);
@@ -53,13 +47,14 @@ TEST_P(Resource, HoldsContainersAndAlignsRealPointers) {
       EXPECT_TRUE(is_inside(*heap, payload));
       resource.deallocate(payload, 24, align);
     }
-    EXPECT_EQ(heap.stats().live_blocks, 0U);
-    EXPECT_TRUE(heap.check().empty());
+    Fault fault;
+    EXPECT_EQ(heap->live_blocks(fault), 0U);
+    EXPECT_TRUE(heap->check(fault).empty());
   }
 }
 
 TEST_P(Resource, ThrowsTheSentenceOfARefusalAndServesAgain) {
-  HeapFixture heap(options(4096));
+  CheckedHeap heap(options(4096));
   HeapResource resource(*heap);
   std::pmr::vector<char> kept(100, 'k', &resource);
   Fault fault;
@@ -75,13 +70,13 @@ TEST_P(Resource, ThrowsTheSentenceOfARefusalAndServesAgain) {
   EXPECT_THROW(while (true) lines.emplace_back(100, 'x'), RefusedRequest);
   lines.clear();
   lines.shrink_to_fit();
-  EXPECT_EQ(heap.stats().live_blocks, 1U);
+  EXPECT_EQ(heap.view().stats.live_blocks, 1U);
   lines.emplace_back(100, 'x');
-  EXPECT_TRUE(heap.check().empty());
+  EXPECT_TRUE(heap->check(fault).empty());
 }
 
 TEST(ResourceErrors, AnAlignmentBeyondTheLimitIsInvalid) {
-  HeapFixture heap(sized(4096));
+  CheckedHeap heap(sized(4096));
   HeapResource resource(*heap);
   try {
     static_cast<void>(resource.allocate(16, 8192));
@@ -94,10 +89,8 @@ TEST(ResourceErrors, AnAlignmentBeyondTheLimitIsInvalid) {
 }
 
 TEST(ResourceErrors, ABadPointerIsPassedToTheHandlerAndChangesNothing) {
-  for (const std::optional<Address> base : {std::optional<Address>{}, {0}, {4096}}) {
-    Options wanted = sized(4096);
-    wanted.base = base;
-    HeapFixture heap(wanted);
+  for (const std::optional<Address> base : bases) {
+    const CheckedHeap heap(based(sized(4096), base));
     using Refusals = std::vector<std::pair<void*, FaultKind>>;
     Refusals refusals;
     HeapResource resource(*heap, [&refusals](const Fault& fault, void* payload) {
@@ -111,8 +104,8 @@ TEST(ResourceErrors, ABadPointerIsPassedToTheHandlerAndChangesNothing) {
                                {&outside, FaultKind::foreign_pointer}};
     for (const auto& [wrong, kind] : expected) resource.deallocate(wrong, 100, 16);
     EXPECT_EQ(refusals, expected);
-    resource.deallocate(heap.region(), 100, 16);
-    EXPECT_EQ(refusals.back().first, heap.region());
+    resource.deallocate(heap.at(heap->base()), 100, 16);
+    EXPECT_EQ(refusals.back().first, heap.at(heap->base()));
     EXPECT_EQ(heap.view(), before);
     resource.deallocate(payload, 100, 16);
     resource.deallocate(payload, 100, 16);
@@ -121,7 +114,7 @@ TEST(ResourceErrors, ABadPointerIsPassedToTheHandlerAndChangesNothing) {
 }
 
 TEST(ResourceErrorsDeathTest, WithoutAHandlerABadPointerAborts) {
-  HeapFixture heap(sized(4096));
+  CheckedHeap heap(sized(4096));
   HeapResource resource(*heap);
   void* const payload = resource.allocate(100, 16);
   resource.deallocate(payload, 100, 16);
@@ -129,8 +122,8 @@ TEST(ResourceErrorsDeathTest, WithoutAHandlerABadPointerAborts) {
 }
 
 TEST(ResourceEquality, HoldsForResourcesOverOneHeap) {
-  HeapFixture heap(sized(4096));
-  HeapFixture other(sized(4096));
+  CheckedHeap heap(sized(4096));
+  CheckedHeap other(sized(4096));
   const HeapResource resource(*heap);
   EXPECT_TRUE(resource == HeapResource(*heap));
   EXPECT_FALSE(resource == HeapResource(*other));

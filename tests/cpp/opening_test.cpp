@@ -3,22 +3,14 @@
 
 #include <gtest/gtest.h>
 
-#include "checked_heap.hpp"
-#include "heap_fixture.hpp"
+#include "every_policy.hpp"
 
 namespace glassheap {
 namespace {
 
 constexpr Size most = ~Size{0};
 
-class Opening : public EveryPolicy {
- protected:
-  static Options based(Size size, std::optional<Address> base) {
-    Options wanted = options(size);
-    wanted.base = base;
-    return wanted;
-  }
-};
+class Opening : public EveryPolicy {};
 GLASSHEAP_FOR_EVERY(Opening);
 
 class HeaderlessOpening : public Opening {};
@@ -44,7 +36,7 @@ TEST_P(Opening, AFreshHeapIsFreeFromItsFirstByteToItsLast) {
 
 // Without headers the first payload would have the address 0; so the first granule is not used.
 TEST_P(HeaderlessOpening, WithBase0TheFirstGranuleStaysUnused) {
-  CheckedHeap heap(based(80, 0));
+  CheckedHeap heap(based(options(80), 0));
   EXPECT_EQ(heap.malloc(10), 16U);
   EXPECT_EQ(heap.view().stats.size, 80U);
   EXPECT_EQ(heap.view().stats.used, 32U);
@@ -54,18 +46,18 @@ TEST_P(HeaderlessOpening, WithBase0TheFirstGranuleStaysUnused) {
 
 TEST_P(HeaderlessOpening, WithAnotherBaseTheFirstGranuleIsUsed) {
   for (const Address base : {Address{16}, Address{1} << 40})
-    EXPECT_EQ(CheckedHeap(based(64, base)).malloc(64), base);
+    EXPECT_EQ(CheckedHeap(based(options(64), base)).malloc(64), base);
 }
 
 TEST_P(HeaderlessOpening, WithBase0ARegionOfOneGranuleIsRefused) {
   for (const Size size : {Size{1}, Size{16}, Size{31}}) {
-    const Fault fault = refusal(based(size, 0));
+    const Fault fault = refusal(based(options(size), 0));
     EXPECT_EQ(fault.kind, FaultKind::invalid_size);
     EXPECT_EQ(fault.minimum, 32U);
   }
-  HeapFixture(based(32, 0)).close();
-  HeapFixture(based(16, 16)).close();
-  HeapFixture(based(16, std::nullopt)).close();
+  CheckedHeap(based(options(32), 0)).close();
+  CheckedHeap(based(options(16), 16)).close();
+  CheckedHeap(options(16)).close();
 }
 
 // --- Refused options. ---------------------------------------------------------------------------
@@ -77,7 +69,7 @@ TEST_P(Opening, RefusesAnImpossibleSizeOrBase) {
     EXPECT_EQ(fault.argument, size);
   }
   for (const Address base : {Address{1}, Address{8}, Address{4097}, most - 15, most - 4095})
-    EXPECT_EQ(refusal(based(4096, base)).kind, FaultKind::invalid_base) << base;
+    EXPECT_EQ(refusal(based(options(), base)).kind, FaultKind::invalid_base) << base;
 }
 
 TEST(OpeningByName, RefusesAnUnknownPolicy) {
@@ -94,7 +86,7 @@ TEST(OpeningByName, RefusesTheSettingsOfAnotherPolicy) {
     constexpr std::array settings = {"fit", "order", "coalesce"};
     for (std::size_t i = 0; i < settings.size(); ++i) {
       if (name == "sequential_fit") {
-        HeapFixture(with_settings[i]).close();
+        CheckedHeap(with_settings[i]).close();
         continue;
       }
       const Fault fault = refusal(with_settings[i]);
@@ -107,7 +99,7 @@ TEST(OpeningByName, RefusesTheSettingsOfAnotherPolicy) {
 // --- Closing. -----------------------------------------------------------------------------------
 
 TEST_P(Opening, AClosedHeapRefusesEverythingButItsProperties) {
-  HeapFixture heap(options());
+  CheckedHeap heap(options());
   const Address base = heap->base();
   const Address payload = heap.malloc(16);
   EXPECT_FALSE(heap->closed());

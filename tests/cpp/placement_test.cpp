@@ -3,11 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <cctype>
 #include <sstream>
 
 #include "checked_heap.hpp"
 #include "drawing.hpp"
-#include "heap_fixture.hpp"
 
 namespace glassheap {
 namespace {
@@ -61,6 +61,7 @@ worst_fit | [.48.][16][848]... | +16 | [16][.16.][16][848]...
 worst_fit | [.48.][16][832]... | +16 | [.48.][16][832][16]...
 # The largest by its whole extent.
 worst_fit | [.96.][16][.64.][784] | +16@64 | [.32.][16][.16.][16][.64.][784]
+worst_fit 8192 | [.1504.][16][.1504.][5104] | +100 | [100][.1376.][16][.1504.][5104]
 worst_fit 8192 | [.992.][16][.1008.][6112] | +100 +100 | [100][.864.][16][100][.880.][6112]
 
 # Next fit: from the rover on, even if a block below it fits. It is where the last block ended.
@@ -92,6 +93,7 @@ segregated_fit 8192 | [.1056.][16][.1040.][16]... | +1020 | [.1056.][16][1020][.
 tlsf 2048 | [.96.][16][.32.][16]... | +32 | [.96.][16][32][16]...
 tlsf 2048 | [.96.][16][.48.][16]... | +32 | [.96.][16][32][.0.][16]...
 tlsf 2048 | [.496.][16][.480.][16]... | +480 | [.496.][16][480][16]...
+tlsf 2048 | [32][16][32][16]... | -0 -2 +32 | [.32.][16][32][16]...
 tlsf 2048 | [32][16][32][16]... | -2 -0 +32 | [32][16][.32.][16]...
 # From there two granules share a class. A request that is not the least of its class is rounded
 # up, and blocks that might fit are skipped. The block at the region's end is of some class too.
@@ -120,6 +122,7 @@ buddy | [100][40][.48.][.240.]... | -0 | [.112.][40][.48.][.240.]...
 # A block grows into its buddy behind it, and into no more. It moves if a block of that size would
 # not be aligned here.
 buddy | [200][.240.]... | 0=0 | [0][.0.][.16.][.48.][.112.][.240.]...
+buddy | [100][.112.][.240.]... | 0=200 | [200][.240.]...
 buddy | [200][.240.]... | 0=0 0=240 | [.240.][240]...
 buddy | [.112.][100][.240.]... | 1=200 | [.240.][200]...
 # With headers, no buddy has its payload at a multiple of 32. A block with such a payload is split
@@ -261,29 +264,6 @@ TEST(CrowdedBin, IsSearchedForEightBlocksOrForAllIfNoHigherBinHasBlocks) {
   EXPECT_TRUE(takes_the_first(7, true));
   EXPECT_FALSE(takes_the_first(8, true));
   EXPECT_TRUE(takes_the_first(8, false));
-}
-
-// --- The nodes of a list. -----------------------------------------------------------------------
-
-class ListInTheRegion : public EveryPolicy {};
-GLASSHEAP_FOR_EVERY(ListInTheRegion, lists_by_address);
-
-static_assert(offsetof(node_t, size) == 0 && offsetof(node_t, next) == 8 &&
-              offsetof(node_t, prev) == 12);
-TEST_P(ListInTheRegion, RunsThroughTheFreeBlocksInAddressOrder) {
-  HeapFixture heap(options(1024));
-  arrange(heap, "[.16.][1][.96.][1][.32.][1]...");
-  const auto list = heap.free_list();
-  std::uint32_t prev = GLASSHEAP_NIL;
-  for (std::size_t i = 0; i < list.size(); ++i) {
-    const auto granule = [&](std::size_t k) { return (list[k].address - heap->base()) / 16; };
-    node_t node;
-    std::memcpy(&node, heap.at(list[i].address), sizeof node);
-    EXPECT_EQ(node.size, list[i].size);
-    EXPECT_EQ(node.prev, prev);
-    EXPECT_EQ(node.next, i + 1 == list.size() ? GLASSHEAP_NIL : granule(i + 1));
-    prev = static_cast<std::uint32_t>(granule(i));
-  }
 }
 
 }  // namespace

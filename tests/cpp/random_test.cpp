@@ -5,8 +5,7 @@
 
 #include <random>
 
-#include "checked_heap.hpp"
-#include "heap_fixture.hpp"
+#include "every_policy.hpp"
 #include "limits.hpp"
 #include "session.hpp"
 
@@ -57,7 +56,8 @@ class Program {
   void step() {
     const unsigned choice = random_() % 8;
     if (live_.empty() || choice < 4) {
-      add(heap_.malloc(any_size(), choice == 0 ? any_align() : 16));
+      const Address payload = heap_.malloc(any_size(), choice == 0 ? any_align() : 16);
+      if (payload != 0) live_.push_back(payload);
     } else if (Address& payload = live_[random_() % live_.size()]; choice < 6) {
       heap_.free(payload);
       payload = live_.back();
@@ -74,9 +74,6 @@ class Program {
   Size any_align() {
     return std::min(Size{16} << random_() % 4,
                     std::max(Size{16}, std::bit_floor(scenario_.region / 4)));
-  }
-  void add(Address payload) {
-    if (payload != 0) live_.push_back(payload);
   }
 
   CheckedHeap heap_;

@@ -12,9 +12,9 @@
 #include <random>
 #include <thread>
 
-#include "heap_fixture.hpp"
-#include "my_malloc.h"
+#include "every_policy.hpp"
 #include "limits.hpp"
+#include "my_malloc.h"
 
 namespace glassheap {
 namespace {
@@ -28,7 +28,7 @@ void in_threads(const std::function<void(unsigned)>& work) {
 // One thread: its blocks, and its random calls.
 class Worker {
  public:
-  Worker(HeapFixture& heap, unsigned id) : heap_(heap), id_(id), random_(id) {}
+  Worker(const CheckedHeap& heap, unsigned id) : heap_(heap), id_(id), random_(id) {}
   ~Worker() {
     while (!held_.empty()) release(held_.size() - 1);
     EXPECT_TRUE(intact_) << "thread " << id_;
@@ -64,7 +64,7 @@ class Worker {
   }
   [[nodiscard]] std::byte mark(Size i) const { return static_cast<std::byte>(id_ * 37 + i); }
 
-  HeapFixture& heap_;
+  const CheckedHeap& heap_;
   unsigned id_;
   std::mt19937 random_;
   std::vector<Held> held_;
@@ -74,41 +74,43 @@ class Worker {
 // The settings of sequential_fit do not matter for threads, so each policy runs once per layout.
 class Threads : public EveryPolicy {
  protected:
-  ~Threads() override { heap_.expect_all_free(); }
+  // Afterwards every block is free; the model, which is not told of any call, has none.
+  ~Threads() override {
+    const Findings findings = heap_->check(fault_);
+    EXPECT_TRUE(findings.empty()) << findings.front().sentence;
+    EXPECT_EQ(heap_->live_blocks(fault_), 0U);
+    if (coalesces_fully(options())) {
+      EXPECT_EQ(heap_.view().blocks, heap_.model().walk());
+    }
+  }
 
-  HeapFixture heap_{options(Size{1} << 16)};
+  const CheckedHeap heap_{options(Size{1} << 16)};
+  Fault fault_;
 };
 GLASSHEAP_FOR_EVERY(Threads, [](const Options& options) { return !options.order; });
 
-TEST_P(Threads, KeepTheirOwnBytes) {
+// While they all work, one thread inspects: it sees a state between two calls, and a sound one.
+TEST_P(Threads, KeepTheirOwnBytesAndSeeAConsistentHeapAtAnyTime) {
   in_threads([this](unsigned id) {
     Worker worker(heap_, id);
-    for (int i = 0; i < scaled(6000, 800); ++i) worker.step();
-  });
-}
-
-// While the others work, one thread inspects: it sees a state between two calls, and a sound one.
-TEST_P(Threads, SeeAConsistentHeapAtAnyTime) {
-  in_threads([this](unsigned id) {
-    Worker worker(heap_, id);
-    for (int i = 0; i < scaled(800, 150); ++i) {
-      if (id != 0) {
-        worker.step();
-        continue;
-      }
-      EXPECT_TRUE(heap_.check().empty());
-      const Stats stats = heap_.stats();
+    for (int i = 0; i < scaled(5000, 800); ++i) {
+      worker.step();
+      if (id != 0 || i % 10 != 0) continue;
+      Fault fault;
+      EXPECT_TRUE(heap_->check(fault).empty());
+      const Stats stats = heap_->stats(fault);
       EXPECT_EQ(stats.size,
                 stats.requested + stats.overhead + stats.available + stats.free_blocks * front());
       Size covered = 0;
-      for (const BlockInfo& block : heap_.walk()) covered += block.extent;
+      for (const BlockInfo& block : heap_->walk(fault)) covered += block.extent;
       EXPECT_EQ(covered, heap_->size());
-      EXPECT_LE(heap_.free_list().size(), heap_->size() / 16);
+      EXPECT_LE(heap_->free_list(fault).size(), heap_->size() / 16);
+      EXPECT_FALSE(fault) << sentence(fault);
     }
   });
 }
 
-// A block of one thread may be freed, pinned and resized by another.
+// A block of one thread may be resized and freed by another.
 TEST_P(Threads, PassBlocksToEachOther) {
   std::mutex mutex;
   std::vector<Address> common;
@@ -121,18 +123,19 @@ TEST_P(Threads, PassBlocksToEachOther) {
       if (fresh != 0) common.push_back(fresh);
       if (common.size() < 20) continue;
       std::swap(common[random() % common.size()], common.back());
-      heap_.free(heap_.realloc(common.back(), random() % 100));
+      const Address moved = heap_->realloc(common.back(), random() % 100, 16, fault);
+      EXPECT_TRUE(heap_->free(moved != 0 ? moved : common.back(), fault = {})) << sentence(fault);
       common.pop_back();
     }
   });
-  heap_.free_many(common);
+  EXPECT_TRUE(heap_->free_many(common, fault_)) << sentence(fault_);
 }
 
 // Eight threads free the same block at once, many times over: each time one succeeds and seven are
 // refused.
 TEST_P(Threads, FreeABlockExactlyOnce) {
   for (int round = 0; round < scaled(100, 30); ++round) {
-    const Address payload = heap_.malloc(32);
+    const Address payload = heap_->malloc(32, 16, fault_);
     std::atomic<int> freed{0};
     in_threads([&](unsigned) {
       Fault fault;
@@ -144,8 +147,13 @@ TEST_P(Threads, FreeABlockExactlyOnce) {
 
 TEST_P(Threads, AllocateBatchesWhole) {
   in_threads([this](unsigned) {
-    for (int i = 0; i < scaled(1500, 250); ++i)
-      heap_.free_many(heap_.malloc_many({16, 0, 100, 48, 7, 33}));
+    const std::vector<Size> sizes = {16, 0, 100, 48, 7, 33};
+    std::vector<Address> payloads(sizes.size());
+    for (int i = 0; i < scaled(1500, 250); ++i) {
+      Fault fault;
+      EXPECT_TRUE(heap_->malloc_many(sizes, payloads, fault)) << sentence(fault);
+      EXPECT_TRUE(heap_->free_many(payloads, fault)) << sentence(fault);
+    }
   });
 }
 

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <bit>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,10 @@ inline void PrintTo(const Variant& variant, std::ostream* out) { *out << variant
 [[nodiscard]] inline Options sized(Size size) {
   Options options;
   options.size = size;
+  return options;
+}
+[[nodiscard]] inline Options based(Options options, std::optional<Address> base) {
+  options.base = base;
   return options;
 }
 

@@ -7,6 +7,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -42,13 +43,11 @@ bool play(const fs::path& path) {
 
 // Returns the number of inputs that were run. The caller treats 0 as a failure, so that a corpus
 // folder that has moved is noticed.
-int play_all(const fs::path& path) {
+std::ptrdiff_t play_all(const fs::path& path) {
   if (!fs::is_directory(path)) return play(path) ? 1 : 0;
-  int played = 0;
-  for (const fs::directory_entry& entry : fs::directory_iterator(path)) {
-    if (entry.is_regular_file() && play(entry.path())) ++played;
-  }
-  return played;
+  return std::ranges::count_if(fs::directory_iterator(path), [](const fs::directory_entry& entry) {
+    return entry.is_regular_file() && play(entry.path());
+  });
 }
 
 }  // namespace
