@@ -11,7 +11,7 @@
 namespace glassheap {
 namespace {
 
-// Blocks of a granule each, up to and across the borders between words; free ones between live ones.
+// Blocks of a granule each, across the borders between words; every second one is free.
 TEST(BlockMap, KnowsItsNeighboursUpToBothEnds) {
   for (const Size granules : {1U, 2U, 3U, 63U, 64U, 65U, 130U, 5000U}) {
     const Size size = granules * granule_size;

@@ -1,7 +1,7 @@
 /* c_api_test.c: my_malloc.h in a C99 program.
  *
  * No framework: each check that fails is printed, and the exit status is 1 if there was one. The
- * output of the library, and its abort, are tested in a child process whose output goes to a file. */
+ * output of the library, and its abort, are tested in a child process that writes to a file. */
 #define _POSIX_C_SOURCE 200809L
 
 #include <pthread.h>
@@ -47,8 +47,8 @@ static int run_in_child(void (*act)(void), int fd) {
 
 /* --- The heap. -------------------------------------------------------------------------------- */
 
-/* The documented numbers: 4096 bytes, a node of 4080; 112 + 16 for a hundred. The header is in front
- * of the payload. */
+/* The documented numbers: 4096 bytes, a node of 4080; 112 + 16 for a hundred. The header is in
+ * front of the payload. */
 static void a_fresh_heap_offers_4080_bytes(void) {
   reset_heap();
   CHECK(HEAP_SIZE == 4096);

@@ -41,7 +41,7 @@ std::vector<Drawing> drawings() {
 class PointerCheck : public ::testing::TestWithParam<Drawing> {};
 INSTANTIATE_TEST_SUITE_P(Heaps, PointerCheck, ::testing::ValuesIn(drawings()));
 
-// Every call that takes a pointer uses the same checker, and a call that is refused changes nothing.
+// Every call that takes a pointer uses the same checker, and a refused call changes nothing.
 TEST_P(PointerCheck, AgreesWithTheModel) {
   Options options = based(sized(400), GetParam().base);
   options.headers = GetParam().headers;

@@ -1,6 +1,6 @@
-// The contract of every heap, whatever its policy: what a fresh heap is, which requests are refused,
-// and what is left of freed blocks. The model (exhaustive_test.cpp, random_test.cpp) has the rest:
-// sizes, splitting, coalescing, resizing and the statistics.
+// The contract of every heap, whatever its policy: the header of a block, the alignments that are
+// served, the requests that are refused, and the bytes that freed blocks leave. The model
+// (exhaustive_test.cpp, random_test.cpp) has the rest: sizes, splitting, coalescing and resizing.
 
 #include <gtest/gtest.h>
 
@@ -106,8 +106,8 @@ TEST(ExternalFragmentation, IsOneLessTheShareOfTheLargestFreeBlock) {
 
 // --- What is left of freed blocks. --------------------------------------------------------------
 
-// Six blocks, freed in each of the 720 orders, or by reset(): afterwards the bytes, the walk and the
-// list are those of a fresh heap.
+// Six blocks, freed in each of the 720 orders: afterwards the bytes, the walk and the list are
+// those of a fresh heap.
 TEST_P(FullCoalescingContract, FreeingInAnyOrderRestoresTheFirstState) {
   std::vector<std::size_t> order(6);
   std::iota(order.begin(), order.end(), 0U);

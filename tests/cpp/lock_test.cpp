@@ -18,6 +18,7 @@ class EveryLock : public ::testing::TestWithParam<bool> {};
 INSTANTIATE_TEST_SUITE_P(ThreadsOrNot, EveryLock, ::testing::Bool());
 
 TEST_P(EveryLock, RefusesTheThreadThatHoldsIt) {
+  const Watchdog watchdog(30);
   Lock lock(GetParam());
   ASSERT_TRUE(lock.lock());
   EXPECT_FALSE(lock.lock());

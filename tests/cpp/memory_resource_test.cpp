@@ -1,5 +1,5 @@
-// HeapResource: containers of std::pmr in heaps of every policy and base, requests that are refused,
-// and pointers that are no payload.
+// HeapResource: containers of std::pmr in heaps of every policy and base, requests that are
+// refused, and pointers that are no payload.
 
 #include "glassheap/memory_resource.hpp"
 
