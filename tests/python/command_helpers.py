@@ -1,4 +1,4 @@
-"""Run the installed command: in this process, or where the process matters in one of its own.
+"""Run programs; the installed command also in this process.
 
 Exit statuses, closed streams, signals and imports belong to processes. All else is tested faster in
 this one.
@@ -11,10 +11,13 @@ import os
 import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
-from typing import IO
+from typing import IO, TYPE_CHECKING, Any
 from unittest import mock
 
 from glassheap.cli import main
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Output = subprocess.CompletedProcess[str]
 
@@ -31,6 +34,19 @@ def run(*arguments: str, stdin: str | bytes = "", encoding: str = "utf-8") -> Ou
     return Output(arguments, status, out.read(), err.read())
 
 
+def completed(*command: str | Path, **options: Any) -> Output:
+    """A program, run to its end; the options are those of subprocess.run."""
+    usual = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "timeout": 120}
+    return subprocess.run(command, check=False, **{**usual, **options})
+
+
+def output_of(*command: str | Path, **options: Any) -> str:
+    """The output of a program that must succeed without a word on stderr."""
+    done = completed(*command, **options)
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    return done.stdout
+
+
 def command(*arguments: str, stdin: str = "", stdout: int | IO[str] = subprocess.PIPE) -> Output:
     """`python -m glassheap ARGUMENTS`, run to its end."""
     return python("-m", "glassheap", *arguments, stdin=stdin, stdout=stdout)
@@ -38,23 +54,14 @@ def command(*arguments: str, stdin: str = "", stdout: int | IO[str] = subprocess
 
 def python(*arguments: str, stdin: str = "", stdout: int | IO[str] = subprocess.PIPE) -> Output:
     """An interpreter, run to its end; it buffers its output unless `-u` is among the arguments."""
-    return subprocess.run(
-        [sys.executable, *arguments],
-        input=stdin,
-        stdout=stdout,
-        stderr=subprocess.PIPE,
-        text=True,
-        check=False,
-        timeout=120,
-        env={name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"},
-    )
+    buffering = {name: it for name, it in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    return completed(sys.executable, *arguments, input=stdin, stdout=stdout, env=buffering)
 
 
 def shell(redirections: str, *arguments: str) -> Output:
     """`glassheap ARGUMENTS` with these redirections of the shell, such as `>&-`."""
     line = f'exec "$0" -m glassheap "$@" {redirections}'
-    words = ["sh", "-c", line, sys.executable, *arguments]
-    return subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
+    return completed("sh", "-c", line, sys.executable, *arguments)
 
 
 def printed(*arguments: str, stdin: str | bytes = "") -> str:

@@ -9,8 +9,6 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import struct
-import subprocess
-import sys
 from contextlib import contextmanager
 from dataclasses import asdict
 from itertools import pairwise
@@ -76,6 +74,12 @@ def overwrite(heap: glassheap.Heap, offset: int, data: bytes) -> None:
     """Write to the region directly, past the heap."""
     assert 0 <= offset <= offset + len(data) <= heap.size
     ctypes.memmove(heap.address + offset, data, len(data))
+
+
+def flip(heap: glassheap.Heap, offset: int, mask: bytes) -> None:
+    """Turn these bits of the region over, past the heap."""
+    old = peek(heap, offset, len(mask))
+    overwrite(heap, offset, bytes(byte ^ bits for byte, bits in zip(old, mask, strict=True)))
 
 
 # --- A refused call changes nothing. --------------------------------------------------------------
@@ -215,17 +219,3 @@ def assert_sound(heap: glassheap.Heap) -> None:
     assert heap.available_memory() == sum(info.size for info in free)
     assert heap.largest_free() == max((info.size for info in free), default=0)
     assert heap.check() == []
-
-
-# --- Child processes. -----------------------------------------------------------------------------
-
-
-def run_child(program: str, *options: str) -> subprocess.CompletedProcess[str]:
-    """Run a program in a fresh interpreter, where a crash or a hang does not end the tests."""
-    return subprocess.run(
-        [sys.executable, *options, "-c", program],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )

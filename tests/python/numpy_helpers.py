@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 np = pytest.importorskip("numpy")
-KIB = 1024
 DEFAULT_HANDLER = "default_allocator"
 RECORD = np.dtype([("x", "<f8"), ("y", "i1"), ("z", "u2", (2, 3))], align=True)
 

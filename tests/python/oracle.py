@@ -16,13 +16,7 @@ import pytest
 import glassheap
 from glassheap.model import ModelHeap
 from glassheap.model.heap import Extent
-from heap_probes import (
-    GRANULE,
-    back,
-    fingerprint,
-    front,
-    records_sizes,
-)
+from heap_probes import GRANULE, back, fingerprint, front, records_sizes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

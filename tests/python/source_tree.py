@@ -1,4 +1,4 @@
-"""The texts of the source tree, and the lengths of the functions in them."""
+"""The texts of the source tree, the code on its pages, and the lengths of its functions."""
 
 from __future__ import annotations
 
@@ -22,6 +22,11 @@ def sources(*roots: str, suffixes: tuple[str, ...] = CPP) -> Sources:
     }
     assert found
     return found
+
+
+def code_blocks(page: Path, language: str) -> list[str]:
+    """The blocks of code in this language on a page in Markdown."""
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text("utf-8"), re.M | re.S)
 
 
 def function_lengths(path: str, text: str) -> list[tuple[str, int]]:

@@ -6,13 +6,17 @@ import doctest
 import importlib.metadata
 import inspect
 import re
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 import glassheap
+from source_tree import SOURCE_TREE, code_blocks
 
-README = Path(__file__).resolve().parents[2] / "README.md"
+if TYPE_CHECKING:
+    from pathlib import Path
+
+README = SOURCE_TREE / "README.md"
 README_TEXT = README.read_text(encoding="utf-8")
 PAGES = [README, *sorted((README.parent / "docs").glob("*.md"))]
 
@@ -95,10 +99,6 @@ def test_every_field_of_the_statistics_has_a_description() -> None:
 
 
 # --- The README and the pages ---------------------------------------------------------------------
-def python_blocks(page: Path) -> list[str]:
-    return re.findall(r"^```python\n(.*?)^```", page.read_text("utf-8"), re.M | re.S)
-
-
 def addresses(text: str) -> list[str]:
     """The addresses of the links and pictures in a text in Markdown."""
     return re.findall(r"\]\(([^)]+)\)", text)
@@ -134,7 +134,7 @@ def test_the_examples_of_a_page_run(
     """In their order, in one session. An interactive example must print the text on the page."""
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
-    for number, block in enumerate(python_blocks(page)):
+    for number, block in enumerate(code_blocks(page, "python")):
         if block.lstrip().startswith(">>>"):
             example = doctest.DocTestParser().get_doctest(block, names, page.stem, page.name, 0)
             runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)

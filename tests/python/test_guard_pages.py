@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from heap_probes import run_child
+from command_helpers import python
 
 STRAY = """
 import ctypes, resource
@@ -28,6 +28,6 @@ END, BEFORE = "heap.address + heap.size", "heap.address - 1"
 )
 def test_guard_pages_enclose_the_region(size: int, place: str, access: str) -> None:
     """The faulting access changes no other data of the process."""
-    done = run_child(STRAY.format(size=size, access=access.format(place)))
+    done = python("-c", STRAY.format(size=size, access=access.format(place)))
     assert done.stdout == "inside\n"
     assert done.returncode == -signal.SIGSEGV

@@ -8,7 +8,6 @@ from __future__ import annotations
 import importlib.metadata
 import re
 import shutil
-import subprocess
 import sys
 import sysconfig
 from pathlib import Path
@@ -16,22 +15,16 @@ from pathlib import Path
 import pytest
 
 import glassheap
+from command_helpers import output_of
 from glassheap import _core, paths
+from source_tree import SOURCE_TREE
 
 PACKAGE = Path(_core.__file__).resolve().parent
-SOURCE_TREE = Path(__file__).resolve().parents[2]
 INSTALLED = importlib.metadata.distribution("glassheap")
 
 
-def run(*command: str) -> str:
-    """The standard output of a command that must succeed without output on standard error."""
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout
-
-
 def python(*arguments: str) -> str:
-    return run(sys.executable, "-I", *arguments)
+    return output_of(sys.executable, "-I", *arguments)
 
 
 def read(path: Path) -> str:
@@ -97,7 +90,7 @@ def test_the_extension_module_exports_no_internal_symbols() -> None:
     nm = shutil.which("nm")
     if nm is None:
         pytest.skip("nm (binutils) is not installed")
-    symbols = run(nm, "-D", "--defined-only", "-C", _core.__file__)
+    symbols = output_of(nm, "-D", "--defined-only", "-C", _core.__file__)
     assert "PyInit__core" in symbols
     assert not re.findall(r".*(?:glassheap|pybind11|my_malloc|reset_heap).*", symbols)
 
@@ -148,7 +141,7 @@ def test_the_command_and_the_module_print_the_same() -> None:
         ("--cmakedir", paths.cmake_dir()),
         ("--pkgconfigdir", paths.pkgconfig_dir()),
     ):
-        assert run(command, option) == python("-m", "glassheap", option) == f"{folder}\n"
+        assert output_of(command, option) == python("-m", "glassheap", option) == f"{folder}\n"
 
 
 # --- The import. ----------------------------------------------------------------------------------

@@ -6,17 +6,19 @@ rest of the library is the installed one.
 
 from __future__ import annotations
 
-import re
 import shutil
-import subprocess
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 import glassheap
+from command_helpers import output_of
 from glassheap import paths
+from source_tree import SOURCE_TREE, code_blocks
 
-SOURCE_TREE = Path(__file__).resolve().parents[2]
+if TYPE_CHECKING:
+    from pathlib import Path
+
 PAGE = SOURCE_TREE / "docs" / "policies.md"
 LIBRARY = paths.include_dir().parent / "lib" / "libglassheap.a"
 CXX = shutil.which("c++")
@@ -87,8 +89,8 @@ int main() {
 
 def example() -> str:
     """The only C++ block on the page."""
-    (block,) = re.findall(r"^```cpp\n(.*?)^```", PAGE.read_text("utf-8"), re.M | re.S)
-    return str(block)
+    (block,) = code_blocks(PAGE, "cpp")
+    return block
 
 
 def test_the_example_has_fewer_than_60_lines() -> None:
@@ -110,7 +112,4 @@ def test_the_example_compiles_and_works(tmp_path: Path) -> None:
     compile_check += ["-I", str(SOURCE_TREE / "cpp"), "-I", str(SOURCE_TREE / "include")]
     compile_check += ["check.cpp", str(LIBRARY), "-pthread", "-o", "check"]
     for command in (compile_check, ["./check"]):
-        done = subprocess.run(
-            command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300
-        )
-        assert (done.returncode, done.stderr + done.stdout) == (0, "")
+        assert output_of(*command, cwd=tmp_path, timeout=300) == ""

@@ -7,16 +7,17 @@ into small C programs with known calls, and compare its output with the expected
 from __future__ import annotations
 
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from command_helpers import completed
 from glassheap.traces import FREE, MALLOC, REALLOC
+from source_tree import SOURCE_TREE
 from trace_helpers import read_strictly, states
 
-SOURCE = Path(__file__).resolve().parents[2] / "cpp" / "tools" / "record_malloc.c"
+SOURCE = SOURCE_TREE / "cpp" / "tools" / "record_malloc.c"
 CC = shutil.which("cc")
 
 pytestmark = [
@@ -55,7 +56,7 @@ IMPOSSIBLE = 77
 
 def compile_c(output: Path, *arguments: str) -> Path:
     command = [str(CC), "-std=c99", "-O1", "-pthread", *arguments, "-o", str(output), "-ldl"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = completed(*command)
     assert done.returncode == 0, done.stderr
     return output
 
@@ -84,9 +85,7 @@ class Recorder:
         program = compile_c(self.folder / "program", str(source), "-fno-builtin")
         environment = {"LD_PRELOAD": str(self.library)}
         environment |= {} if trace is None else {"GLASSHEAP_TRACE": trace or str(self.trace)}
-        done = subprocess.run(
-            [program], env=environment, capture_output=True, text=True, check=False, timeout=60
-        )
+        done = completed(program, env=environment)
         if done.returncode == IMPOSSIBLE:
             pytest.skip("no C library past the recorder, or one that places blocks in another way")
         assert done.returncode == status

@@ -9,14 +9,15 @@ import mmap
 import os
 import pickle
 import random
+import sys
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 import glassheap
+from command_helpers import output_of
 from glassheap import SharedHeap
-from heap_probes import run_child
 from process_helpers import (
     NEEDS_SHARED_MEMORY,
     SHM,
@@ -208,8 +209,7 @@ with glassheap.SharedHeap.attach({name!r}) as heap:
 def test_only_the_creator_removes_the_segment(segment_name: str) -> None:
     """Other processes close the heap, or end, or have a resource tracker; the segment stays."""
     with SharedHeap.create(segment_name, 1 << 16) as heap:
-        done = run_child(ATTACH_AND_EXIT.format(name=segment_name))
-        assert (done.returncode, done.stderr) == (0, "")
+        output_of(sys.executable, "-c", ATTACH_AND_EXIT.format(name=segment_name))
         in_fork(heap.__exit__, None, None, None)
         assert (SHM / segment_name).exists()
         assert len(heap) == 1

@@ -10,18 +10,22 @@ import multiprocessing
 import os
 import random
 import signal
-import subprocess
 import sys
 import time
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 import glassheap
+from command_helpers import Output, completed
 from glassheap import SharedHeap
 from process_helpers import NEEDS_SHARED_MEMORY, forked, kill
+from source_tree import SOURCE_TREE
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = NEEDS_SHARED_MEMORY
 
@@ -126,14 +130,11 @@ def test_waiting_for_a_stopped_process_ends_with_lock_timeout(segment_name: str)
         assert_usable(heap)
 
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "examples"
+EXAMPLES = SOURCE_TREE / "docs" / "examples"
 
 
-def run(folder: Path, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, str(EXAMPLES / name), *arguments],
-        cwd=folder, capture_output=True, text=True, check=False, timeout=120,
-    )  # fmt: skip
+def run(folder: Path, name: str, *arguments: str) -> Output:
+    done = completed(sys.executable, EXAMPLES / name, *arguments, cwd=folder)
     assert done.stderr == ""
     return done
 

@@ -9,13 +9,18 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
-from pathlib import Path
+import sys
+from typing import TYPE_CHECKING
 
 import pytest
 
-from command_helpers import python
+from command_helpers import output_of
+from source_tree import SOURCE_TREE
 
-DOCS = Path(__file__).resolve().parents[2] / "docs"
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DOCS = SOURCE_TREE / "docs"
 NOTEBOOKS = sorted((DOCS / "notebooks").glob("*.ipynb"))
 SUMMARY = (DOCS / "performance.md").read_text(encoding="utf-8")
 
@@ -41,8 +46,7 @@ def test_a_notebook_runs(notebook: Path, tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.chdir(tmp_path)
     player = tmp_path / "player.py"
     player.write_text(PLAYER, encoding="utf-8")
-    done = python(str(player), str(notebook))
-    assert (done.returncode, done.stderr) == (0, "")
+    output_of(sys.executable, player, notebook)
 
 
 @each_notebook

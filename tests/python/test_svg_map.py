@@ -6,7 +6,6 @@ import itertools
 import re
 import runpy
 import xml.etree.ElementTree as ET
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,9 +22,10 @@ from rendering_helpers import (
     rectangles,
     total_width,
 )
+from source_tree import SOURCE_TREE
 
 if TYPE_CHECKING:
-    from fault_fixture import Kind
+    from fault_fixture import Configuration
 
 KINDS = {"h": "header", "p": "payload", "r": "rounding", "n": "node", "f": "free", "u": "unused"}
 """The classes of the rectangles for each letter."""
@@ -47,7 +47,7 @@ def rows(rects: list[ET.Element]) -> list[list[tuple[float, float]]]:
 
 @each_kind
 @pytest.mark.parametrize("size", [48, 4096, 16384, BIG, BIG + 4000])
-def test_the_rectangles_of_an_image_are_to_scale(kind: Kind, size: int) -> None:
+def test_the_rectangles_of_an_image_are_to_scale(kind: Configuration, size: int) -> None:
     """They leave no gaps. In a large region small blocks are drawn together."""
     with kind.heap(size) as heap:
         churn(heap, 1, rounds=600, mean=max(size // 500, 90))
@@ -122,6 +122,6 @@ def test_a_wide_block_among_small_ones_is_drawn_alone() -> None:
 
 def test_the_picture_in_the_readme_is_up_to_date() -> None:
     """If this fails, the drawing has changed: run `python docs/make_picture.py` and check it."""
-    docs = Path(__file__).parents[2] / "docs"
+    docs = SOURCE_TREE / "docs"
     script = runpy.run_path(str(docs / "make_picture.py"))
     assert (docs / "map.svg").read_text(encoding="utf-8") == script["picture"]()
