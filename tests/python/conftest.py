@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 import glassheap
-from fault_fixture import BASES, KINDS, Kind, PreparedHeap, prepared_heap
+from fault_fixture import BASES, KINDS, PreparedHeap, prepared_heap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from fault_fixture import Configuration
 
 if find_spec("hypothesis"):  # the wheel is also tested where there is nothing but pytest
     from hypothesis import HealthCheck, settings
@@ -64,7 +66,7 @@ def heap() -> glassheap.Heap:
 @pytest.fixture(params=KINDS, ids=str)
 def any_heap(request: pytest.FixtureRequest) -> glassheap.Heap:
     """A fresh page for every policy, with and without headers."""
-    kind: Kind = request.param
+    kind: Configuration = request.param
     return kind.heap(4096)
 
 
@@ -78,13 +80,6 @@ def based_heap(request: pytest.FixtureRequest) -> glassheap.Heap:
 def prepared(request: pytest.FixtureRequest) -> PreparedHeap:
     """A page with live blocks, holes and a stale handle."""
     return prepared_heap(BASES[request.param])
-
-
-@pytest.fixture(params=KINDS, ids=str)
-def any_prepared(request: pytest.FixtureRequest) -> PreparedHeap:
-    """The same page for every policy, with and without headers."""
-    kind: Kind = request.param
-    return kind.prepared()
 
 
 @pytest.fixture

@@ -46,10 +46,9 @@ class PreparedHeap:
         return address - self.heap.base - front(self.heap)
 
 
-def prepared_heap(
-    base: int | None = None, *, policy: str = "first_fit", headers: bool = True
-) -> PreparedHeap:
-    return prepare(glassheap.Heap(4096, base=base, policy=policy, headers=headers))
+def prepared_heap(base: int | None = None) -> PreparedHeap:
+    """A prepared page."""
+    return prepare(glassheap.Heap(4096, base=base))
 
 
 def prepare(heap: glassheap.Heap) -> PreparedHeap:
@@ -61,37 +60,6 @@ def prepare(heap: glassheap.Heap) -> PreparedHeap:
     stale = heap.alloc(500)
     heap.free(stale.address)
     return PreparedHeap(heap=heap, stale=stale, **blocks)
-
-
-class Kind(NamedTuple):
-    """A policy and a layout."""
-
-    policy: str
-    headers: bool
-    base: int | None
-
-    def heap(self, size: int, **options: Any) -> glassheap.Heap:
-        """A heap of this kind with `size` bytes."""
-        return glassheap.Heap(
-            size, policy=self.policy, headers=self.headers, base=self.base, **options
-        )
-
-    def prepared(self) -> PreparedHeap:
-        """A prepared page of this kind."""
-        return prepared_heap(self.base, policy=self.policy, headers=self.headers)
-
-    def __str__(self) -> str:
-        """The id of a test."""
-        layout = "headers" if self.headers else "no-headers"
-        return f"{self.policy}-{layout}" + ("-at-0" if self.base == 0 else "")
-
-
-LAYOUTS = [(True, None), (False, None), (False, 0)]
-"""Headers and base: without headers and with base 0, the first granule stays unused."""
-KINDS = [
-    Kind(policy.name, headers, base) for policy in glassheap.policies() for headers, base in LAYOUTS
-]
-"""Every policy in every layout; the contract is tested on each of them."""
 
 
 def heap_over_buffer(size: int, **options: Any) -> glassheap.Heap:
@@ -148,6 +116,10 @@ class Configuration(NamedTuple):
         """A prepared heap of this configuration, of about a page."""
         return prepare(self.heap(4096))
 
+    def wastes_a_granule(self) -> bool:
+        """True if the first granule stays unused, because no payload has the address 0."""
+        return self.region == "pages, from 0" and not self.headers
+
     def __str__(self) -> str:
         """The id of a test."""
         layout = "headers" if self.headers else "no headers"
@@ -163,6 +135,8 @@ CONFIGURATIONS = [
     if "pages" in region or policy.name in {"first_fit", "tlsf", "buddy"}
 ]
 """Every policy on pages; on other regions, one policy for each kind of index."""
+KINDS = [one for one in CONFIGURATIONS if one.region == "pages" or one.wastes_a_granule()]
+"""Every policy in every layout."""
 DEBUG_CONFIGURATIONS = [configuration._replace(checks="debug") for configuration in CONFIGURATIONS]
 
 

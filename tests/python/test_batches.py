@@ -139,29 +139,29 @@ def test_an_argument_other_than_integers_is_a_type_error(
     assert_sound(prepared.heap)
 
 
-def test_none_is_accepted_as_an_address_but_not_as_a_size(any_prepared: PreparedHeap) -> None:
-    with refused(any_prepared.heap, TypeError, "address must be a whole number, not str."):
-        any_prepared.heap.free_many([None, any_prepared.first, "x"])  # type: ignore[list-item]
-    any_prepared.heap.free_many([None, any_prepared.first, 0, None])
-    assert any_prepared.first not in any_prepared.heap
-    with refused(any_prepared.heap, TypeError, "each size must be a whole number, not NoneType."):
-        any_prepared.heap.malloc_many([8, None])  # type: ignore[list-item]
+def test_none_is_accepted_as_an_address_but_not_as_a_size(prepared: PreparedHeap) -> None:
+    with refused(prepared.heap, TypeError, "address must be a whole number, not str."):
+        prepared.heap.free_many([None, prepared.first, "x"])  # type: ignore[list-item]
+    prepared.heap.free_many([None, prepared.first, 0, None])
+    assert prepared.first not in prepared.heap
+    with refused(prepared.heap, TypeError, "each size must be a whole number, not NoneType."):
+        prepared.heap.malloc_many([8, None])  # type: ignore[list-item]
 
 
-def test_an_array_of_another_dimension_or_of_floats_is_refused(any_prepared: PreparedHeap) -> None:
+def test_an_array_of_another_dimension_or_of_floats_is_refused(prepared: PreparedHeap) -> None:
     np = pytest.importorskip("numpy")
     for numbers in (np.ones((2, 2), "u8"), np.ones((2, 2), "i4"), np.array(3), np.ones(3, "f8")):
-        before = fingerprint(any_prepared.heap)
+        before = fingerprint(prepared.heap)
         with pytest.raises((TypeError, ValueError, NotImplementedError)):
-            any_prepared.heap.malloc_many(numbers)
-        assert fingerprint(any_prepared.heap) == before
+            prepared.heap.malloc_many(numbers)
+        assert fingerprint(prepared.heap) == before
 
 
-def test_an_exception_of_the_iterator_is_propagated(any_prepared: PreparedHeap) -> None:
+def test_an_exception_of_the_iterator_is_propagated(prepared: PreparedHeap) -> None:
     def numbers() -> Any:
         yield 8
         raise KeyError("from the generator")
 
-    for call in (any_prepared.heap.malloc_many, any_prepared.heap.free_many):
-        with refused(any_prepared.heap, KeyError, "from the generator"):
+    for call in (prepared.heap.malloc_many, prepared.heap.free_many):
+        with refused(prepared.heap, KeyError, "from the generator"):
             call(numbers())

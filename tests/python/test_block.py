@@ -61,6 +61,11 @@ def test_a_with_statement_frees_no_second_block_after_an_explicit_free(
     assert len(heap) == 1
 
 
+def test_a_with_statement_raises_at_its_end_if_the_block_is_stale(any_heap: Heap) -> None:
+    with pytest.raises(glassheap.StaleHandle), any_heap.alloc(8) as block:
+        any_heap.free(block.address)
+
+
 def test_deleting_the_last_reference_frees_the_block(any_heap: Heap) -> None:
     block = any_heap.alloc(100)
     reference = weakref.ref(block)

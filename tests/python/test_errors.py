@@ -56,16 +56,16 @@ def test_every_public_exception_is_in_the_table() -> None:
     assert {it for it in vars(glassheap.errors).values() if isinstance(it, type)} == errors
 
 
-def write_magic(prepared: PreparedHeap) -> None:
-    overwrite(prepared.heap, prepared.offset(prepared.second) + 8, b"XXXX")
+def overwriting(block: str, at: int) -> Callable[[PreparedHeap], None]:
+    """Writes over a part of the header or node of this block."""
+    return lambda b: overwrite(b.heap, b.offset(getattr(b, block)) + at, b"XXXX")
 
 
-def write_header(prepared: PreparedHeap) -> None:
-    overwrite(prepared.heap, prepared.offset(prepared.second), b"XXXX")
-
-
-def write_node(prepared: PreparedHeap) -> None:
-    overwrite(prepared.heap, prepared.offset(prepared.freed), b"XXXX")
+DAMAGE = {
+    "BadMagic": overwriting("second", 8),
+    "HeaderCorrupted": overwriting("second", 0),
+    "FreeListCorrupted": overwriting("freed", 0),
+}
 
 
 def use_all(prepared: PreparedHeap) -> None:
@@ -80,7 +80,7 @@ def attach(content: bytes) -> None:
 
 
 def find_damage(prepared: PreparedHeap) -> None:
-    write_magic(prepared)
+    DAMAGE["BadMagic"](prepared)
     assert len(prepared.heap.check()) == 1
 
 
@@ -96,11 +96,6 @@ def used_after(change: Callable[[PreparedHeap], None]) -> Callable[[PreparedHeap
     return use
 
 
-DAMAGE: dict[str, Callable[[PreparedHeap], None]] = {
-    "BadMagic": write_magic,
-    "HeaderCorrupted": write_header,
-    "FreeListCorrupted": write_node,
-}
 RAISING: dict[str, Callable[[PreparedHeap], object]] = {
     "OutOfMemory": lambda b: b.heap.malloc(2**200),
     "InvalidSize": lambda b: b.heap.malloc(-1),

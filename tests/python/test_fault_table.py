@@ -33,7 +33,7 @@ from fault_rows import (
 from heap_probes import GRANULE, assert_sound, front, overwrite, peek
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
     from fault_rows import Call, Given
 
@@ -56,23 +56,20 @@ def last_free_granule(prepared: PreparedHeap) -> int:
     return block.address + front(prepared.heap) + block.size - GRANULE
 
 
-def freed(
-    *order: int, sizes: Iterable[int] = (48,) * 5, asked: int | None = None
-) -> Callable[[PreparedHeap], int]:
-    """Of five blocks in a row, these are freed in this order; the first's address, or `asked`'s."""
+def freed_empty(*order: int) -> Given:
+    """Of empty blocks behind one of 32 bytes, these are freed in this order; the first's address.
+
+    An empty block has its payload where the next block starts: where that is, is nothing of it.
+    """
 
     def free(prepared: PreparedHeap) -> int:
         prepared.heap.reset()
-        blocks = prepared.heap.malloc_many([*sizes])
+        blocks = prepared.heap.malloc_many([32, 0, 0, 0, 8])
         for place in order:
             prepared.heap.free(blocks[place])
-        return blocks[order[0] if asked is None else asked]
+        return blocks[order[0]]
 
     return free
-
-
-EMPTY = (32, 0, 0, 0, 8)
-"""An empty block has its payload where the next block starts: where that is, is nothing of it."""
 
 
 def after_reset(prepared: PreparedHeap) -> int:
@@ -97,13 +94,11 @@ FREE: dict[str, Given] = {
     "freed, then its left neighbour": lambda b: b.merged,
     "freed, then merged with a hole": lambda b: b.gone,
     "freed, then merged with the top": lambda b: b.stale.address,
-    "freed, then merged with both": freed(2, 1, 3),
-    "freed between free blocks": freed(1, 3, 2, asked=2),
-    "empty": freed(2, sizes=EMPTY),
-    "empty, merged with the left": freed(2, 1, sizes=EMPTY),
-    "empty, merged with the right": freed(2, 3, sizes=EMPTY),
-    "empty, merged with both": freed(2, 1, 3, sizes=EMPTY),
-    "empty, merged into one with a payload": freed(1, 0, sizes=EMPTY),
+    "empty": freed_empty(2),
+    "empty, merged with the left": freed_empty(2, 1),
+    "empty, merged with the right": freed_empty(2, 3),
+    "empty, merged with both": freed_empty(2, 1, 3),
+    "empty, merged into one with a payload": freed_empty(1, 0),
     "empty, at the region's end": at_the_regions_end,
     "never handed out": last_free_granule,
     "freed by a reset": after_reset,

@@ -6,25 +6,19 @@ converted to numbers before the heap is used.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 import glassheap
-from fault_fixture import (
-    ADDRESS_CALLS,
-    ALIGNMENT_CALLS,
-    FREED,
-    SIZE_CALLS,
-    PreparedHeap,
-    prepared_heap,
-)
+from fault_fixture import ALIGNMENT_CALLS, FREED, SIZE_CALLS, PreparedHeap, prepared_heap
+from fault_rows import OF_AN_ADDRESS
 from heap_probes import assert_sound, refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Call = Callable[[PreparedHeap, Any], object]
+    from fault_rows import Call
 
 
 class Index:
@@ -39,14 +33,10 @@ class Index:
         return self.value
 
 
-def on_heap(call: Callable[[glassheap.Heap, Any], object]) -> Call:
-    return lambda prepared, argument: call(prepared.heap, argument)
-
-
 SIZES = {f"{name}, size": call for name, call in SIZE_CALLS.items()}
 ALIGNMENTS = {f"{name}, align": call for name, call in ALIGNMENT_CALLS.items()}
 ADDRESSES: dict[str, Call] = {
-    **{f"{name}, address": on_heap(call) for name, call in ADDRESS_CALLS.items()},
+    **{f"{name}, address": call for name, call in OF_AN_ADDRESS.items()},
     "free_many, second address": lambda p, address: p.heap.free_many([p.first, address]),
 }
 CALLS: dict[str, Call] = {

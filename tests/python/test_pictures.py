@@ -31,7 +31,7 @@ from rendering_helpers import (
 )
 
 if TYPE_CHECKING:
-    from fault_fixture import Kind
+    from fault_fixture import Configuration
 
 SIGNS = {"h": "█", "p": "▒", "r": "░", "n": "○", "f": "·", "u": "×"}
 
@@ -39,7 +39,7 @@ SIGNS = {"h": "█", "p": "▒", "r": "░", "n": "○", "f": "·", "u": "×"}
 # --- A small region -------------------------------------------------------------------------------
 @each_kind
 @pytest.mark.parametrize("size", [48, 5008, 16384])
-def test_a_cell_shows_the_kind_of_the_last_byte_of_its_granule(kind: Kind, size: int) -> None:
+def test_a_cell_shows_the_kind_of_its_last_byte(kind: Configuration, size: int) -> None:
     """A block can be twice the requested size, and its first byte can belong to its payload."""
     with kind.heap(size) as heap:
         churn(heap, size, rounds=200, mean=120)
@@ -52,7 +52,7 @@ def test_a_cell_shows_the_kind_of_the_last_byte_of_its_granule(kind: Kind, size:
 
 @each_kind
 @pytest.mark.parametrize("seed", [2, 3])
-def test_the_totals_agree_with_the_walk_and_add_up(kind: Kind, seed: int) -> None:
+def test_the_totals_agree_with_the_walk_and_add_up(kind: Configuration, seed: int) -> None:
     with kind.heap(9600) as heap:
         churn(heap, seed, mean=150)
         sums, seen = totals.of(scale.capture(heap)), letters(heap)
