@@ -1,6 +1,7 @@
-"""The free list of the model: its fits, on drawn heaps, and its invariants.
+"""The free list of the model: next fit on a drawn heap, the options, and the invariants.
 
-Every rule is compared with real heaps in test_model_heap.py.
+Every rule is compared with the recorded runs of the homework in test_ostep_command.py, and with
+real heaps in test_model_heap.py.
 """
 
 from __future__ import annotations
@@ -17,12 +18,12 @@ from glassheap.model import FITS, ORDERS, Chunk, FreeList
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from glassheap.model import Fit, Order
+    from glassheap.model import Order
 
 
-def from_drawing(drawing: str, fit: Fit) -> FreeList:
-    """The free list of a drawn region: letters are live blocks, dots are free bytes."""
-    model = FreeList(0, fit=fit)
+def from_drawing(drawing: str) -> FreeList:
+    """Next fit in a drawn region: letters are live blocks, dots are free bytes."""
+    model = FreeList(0, fit="next")
     model.chunks = []
     place = 0
     for sign, run in groupby(drawing):
@@ -33,44 +34,6 @@ def from_drawing(drawing: str, fit: Fit) -> FreeList:
             model.live[place] = size
         place += size
     return model
-
-
-def drawn(model: FreeList, size: int) -> str:
-    """The drawing of a model in address order: x for a live byte, . for a free one."""
-    cells = ["x"] * size
-    for addr, sz in model.chunks:
-        cells[addr : addr + sz] = "." * sz
-    return "".join(cells)
-
-
-@pytest.mark.parametrize(
-    ("fit", "heap", "n", "block", "searched"),
-    [
-        ("first", "aa...b....c..", 2, 2, 1),
-        ("first", "aa...b....c..", 4, 6, 2),
-        ("first", "aa...b....c..", 5, None, 3),
-        ("best", "aa...b....c..", 2, 11, 3),
-        ("best", "aa...b....c..", 3, 2, 3),
-        ("worst", "aa...b....c..", 1, 6, 3),
-        ("worst", "aa...b....c..", 5, None, 3),
-        # Of equal elements, the earlier one.
-        ("best", "..a..b..", 2, 0, 3),
-        ("best", "...a..b..", 1, 4, 3),
-        ("worst", "..a..b..", 1, 0, 3),
-        ("worst", ".a..b..", 2, 2, 3),
-        # An empty list.
-        ("first", "aabb", 1, None, 0),
-        ("best", "", 0, None, 0),
-    ],
-)
-def test_each_fit_chooses_by_its_definition(
-    fit: Fit, heap: str, n: int, block: int | None, searched: int
-) -> None:
-    model = from_drawing(heap, fit)
-    before = list(model.chunks)
-    assert model.malloc(n) == (block, searched)
-    if block is None:
-        assert model.chunks == before
 
 
 @pytest.mark.parametrize(
@@ -92,28 +55,10 @@ def test_each_fit_chooses_by_its_definition(
 def test_next_fit_continues_at_the_rover(
     rover: int, n: int, block: int | None, searched: int
 ) -> None:
-    model = from_drawing("aa...b....c..", "next")
+    model = from_drawing("aa...b....c..")
     model.rover = rover
     assert model.malloc(n) == (block, searched)
     assert model.rover == (rover if block is None else block + n)
-
-
-@pytest.mark.parametrize(
-    ("heap", "align", "n", "after", "block"),
-    [
-        ("a...............", 8, 4, "x.......xxxx....", 8),  # a gap in front, a rest behind
-        ("a.......b.......", 8, 1, "x.......x.......", None),
-        ("a........b......", 8, 1, "x.......xx......", 8),  # only the gap is left
-        ("........", 8, 3, "xxx.....", 0),  # aligned already: no gap
-        ("........", 8, 8, "xxxxxxxx", 0),
-    ],
-)
-def test_an_aligned_block_takes_the_lowest_aligned_place(
-    heap: str, align: int, n: int, after: str, block: int | None
-) -> None:
-    model = from_drawing(heap, "first")
-    assert model.malloc(n, align).block == block
-    assert drawn(model, len(heap)) == after
 
 
 def test_impossible_options_are_refused_with_a_sentence() -> None:

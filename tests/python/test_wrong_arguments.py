@@ -146,7 +146,7 @@ def test_no_message_about_rubbish_is_a_tools_or_shows_the_arguments(capsys: Any)
 def test_no_attribute_can_be_set_or_deleted(instance: Any) -> None:
     for name in [*vars(type(instance)), "more"]:
         for value in RUBBISH:
-            with pytest.raises((AttributeError, TypeError)) as caught:
+            with pytest.raises(AttributeError) as caught:
                 setattr(instance, name, value)
             assert "pybind11" not in str(caught.value)
         with suppress(TypeError), pytest.raises(AttributeError):
