@@ -244,11 +244,11 @@ def test_there_is_no_culprit_without_a_live_block_in_front() -> None:
     heap = glassheap.Heap(4096, base=0)
     first, second = heap.malloc_many([40, 40])
     heap.free(first)
-    for offset in (second - FRONT, 0):
+    for count, offset in enumerate((second - FRONT, 0), 1):
         flip(heap, offset, b"!")
-        for finding in heap.check():
-            assert finding.culprit is None
-            assert "culprit" not in str(finding)
+        findings = heap.check()
+        assert [finding.culprit for finding in findings] == [None] * count
+        assert not any("culprit" in str(finding) for finding in findings)
 
 
 # --- A damaged heap. ------------------------------------------------------------------------------

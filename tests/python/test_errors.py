@@ -57,7 +57,7 @@ def test_every_public_exception_is_in_the_table() -> None:
 
 
 def overwriting(block: str, at: int) -> Callable[[PreparedHeap], None]:
-    """Writes over a part of the header or node of this block."""
+    """A function that writes over a part of the header or node of this block."""
     return lambda b: overwrite(b.heap, b.offset(getattr(b, block)) + at, b"XXXX")
 
 
