@@ -34,9 +34,15 @@ class BlockObject {
   bool pin(Heap::Pinned& pinned, Fault& fault) const { return heap->pin(handle_, pinned, fault); }
   [[nodiscard]] static bool readonly() { return false; }
 
+  // A reference is dropped once: a second drop would be that of another holder's.
   void free() {
-    checked([this](Fault& fault) { return give_up(fault); });
-    freed_ = true;
+    Fault fault;
+    const bool again = freed_.exchange(true);
+    if (again && is_shared())
+      raise_if({.kind = FaultKind::stale_handle, .address = handle_.address});
+    if (give_up(fault)) return;
+    freed_ = again;
+    raise_if(fault);
   }
   void exit() {
     if (!freed_) free();

@@ -125,8 +125,7 @@ template <typename Value, const auto& doc, auto function>
 int call_constructor(PyObject* self, PyObject* positional, PyObject* named) noexcept try {
   const Unpacked unpacked(positional, named);
   const Call<doc> call(signature_of<doc>.name.data(), unpacked.passed());
-  std::unique_ptr<Value> value = call.apply(function);
-  if (value_in<Value>(self) == nullptr) value_in<Value>(self) = value.release();
+  set_value<Value>(self, call.apply(function));
   return 0;
 } catch (...) {
   set_current_exception();

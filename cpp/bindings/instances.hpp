@@ -8,6 +8,7 @@
 // a metaclass that every help() shows.
 #pragma once
 
+#include <atomic>
 #include <vector>
 
 #include "bindings.hpp"
@@ -18,7 +19,7 @@ template <typename Value>
 struct Instance {
   PyObject head;
   PyObject* weakrefs;
-  Value* value;
+  std::atomic<Value*> value;  // two threads may call __init__, or one while another uses it
 };
 
 // A SharedHeap inherits the methods of Heap, which find a Heap in it.
@@ -44,8 +45,17 @@ bool is_instance(PyObject* object) {
 
 // For an object that is an instance. Null if its __init__ was never called.
 template <typename Value>
-Stored<Value>*& value_in(PyObject* instance) {
-  return reinterpret_cast<Instance<Stored<Value>>*>(instance)->value;
+Stored<Value>* value_in(PyObject* instance) {
+  const auto& value = reinterpret_cast<Instance<Stored<Value>>*>(instance)->value;
+  return value.load(std::memory_order_acquire);
+}
+
+// Gives the instance its value. If it has one already, that one stays.
+template <typename Value>
+void set_value(PyObject* instance, std::unique_ptr<Value> value) {
+  Stored<Value>* none = nullptr;
+  auto& place = reinterpret_cast<Instance<Stored<Value>>*>(instance)->value;
+  if (place.compare_exchange_strong(none, value.get())) value.release();
 }
 
 // Throws TypeError if the __init__ of the instance was never called.
@@ -65,7 +75,7 @@ PyObject* make_instance(std::unique_ptr<Value> value) {
   PyTypeObject* const type = python_type<Value>;
   PyObject* const self = type->tp_alloc(type, 0);
   if (self == nullptr) throw py::error_already_set();
-  value_in<Value>(self) = value.release();
+  set_value(self, std::move(value));
   return self;
 }
 
@@ -76,7 +86,7 @@ void deallocate(PyObject* self) {
   if (instance->weakrefs != nullptr) PyObject_ClearWeakRefs(self);
   {
     const py::error_scope keep;
-    delete instance->value;
+    delete instance->value.load(std::memory_order_relaxed);
   }
   PyTypeObject* const type = Py_TYPE(self);
   type->tp_free(self);

@@ -3,8 +3,13 @@
 // A trace is three columns: the kind (0 malloc, 1 realloc, 2 free), the block's number, the bytes.
 // The player keeps the address of each block. An allocation that fails leaves its number empty: a
 // free of it is then no operation, and a realloc of it allocates.
+//
+// A player does one run at a time: a second thread waits. Another thread may write to the columns
+// during a run, so each operation is read once, and checked again.
 
+#include <atomic>
 #include <chrono>
+#include <mutex>
 #include <vector>
 
 #include "arguments.hpp"
@@ -15,6 +20,12 @@ namespace glassheap::bindings {
 namespace {
 
 enum Kind : std::uint8_t { malloc_kind, realloc_kind, free_kind };
+
+struct Operation {
+  std::uint8_t kind;
+  std::uint32_t id;
+  std::uint64_t bytes;
+};
 
 // The three columns, held while they are read.
 class Columns {
@@ -30,14 +41,14 @@ class Columns {
   }
 
   [[nodiscard]] std::size_t size() const { return static_cast<std::size_t>(kinds_.size); }
-  [[nodiscard]] std::uint8_t kind(std::size_t i) const { return at<std::uint8_t>(kinds_, i); }
-  [[nodiscard]] std::uint32_t id(std::size_t i) const { return at<std::uint32_t>(ids_, i); }
-  [[nodiscard]] std::uint64_t bytes(std::size_t i) const { return at<std::uint64_t>(sizes_, i); }
+  [[nodiscard]] Operation operator[](std::size_t i) const {
+    return {at<std::uint8_t>(kinds_, i), at<std::uint32_t>(ids_, i), at<std::uint64_t>(sizes_, i)};
+  }
 
  private:
   template <typename Item>
   static Item at(const py::buffer_info& info, std::size_t i) {
-    return static_cast<const Item*>(info.ptr)[i];
+    return static_cast<const volatile Item*>(info.ptr)[i];  // volatile: read once
   }
   py::buffer_info kinds_, ids_, sizes_;
 };
@@ -56,15 +67,16 @@ class Player {
     Fault fault;
     {
       const py::gil_scoped_release gil_released;
+      const std::lock_guard one_run(running_);
       start = run(columns, start, stop, stop_at_failure, fault);
     }
     raise_if(fault);
     return start;
   }
 
-  std::uint64_t failures = 0;
-  std::int64_t first_failure = -1;
-  std::int64_t nanoseconds = 0;
+  std::atomic<std::uint64_t> failures = 0;
+  std::atomic<std::int64_t> first_failure = -1;
+  std::atomic<std::int64_t> nanoseconds = 0;
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -72,10 +84,11 @@ class Player {
   void require_valid(const Columns& columns, std::size_t start, std::size_t stop) const {
     if (start > stop || stop > columns.size())
       throw py::value_error("start and stop lie in the trace, in this order.");
-    for (std::size_t i = start; i < stop; ++i) {
-      if (columns.kind(i) > free_kind || columns.id(i) >= blocks_.size())
-        throw py::value_error("operation " + std::to_string(i) + " has no such kind or id.");
-    }
+    for (std::size_t i = start; i < stop; ++i) require_valid(columns[i], i);
+  }
+  void require_valid(const Operation& operation, std::size_t i) const {
+    if (operation.kind > free_kind || operation.id >= blocks_.size())
+      throw py::value_error("operation " + std::to_string(i) + " has no such kind or id.");
   }
 
   // A lack of memory is counted as a failure; any other fault ends the run.
@@ -83,7 +96,9 @@ class Player {
                   Fault& fault) {
     const Clock::time_point began = Clock::now();
     for (; i < stop && !fault; ++i) {
-      if (step(columns.kind(i), blocks_[columns.id(i)], columns.bytes(i), fault)) continue;
+      const Operation operation = columns[i];
+      require_valid(operation, i);
+      if (step(operation.kind, blocks_[operation.id], operation.bytes, fault)) continue;
       if (fault.kind != FaultKind::out_of_memory) break;
       fault = {};
       note_failure(i);
@@ -111,6 +126,7 @@ class Player {
 
   py::object owner_;
   Heap* heap_;
+  std::mutex running_;  // guards the addresses
   std::vector<Address> blocks_;
 };
 

@@ -83,6 +83,20 @@ def test_the_last_holder_frees_the_block(heap: SharedHeap) -> None:
     assert len(heap) == 0
 
 
+def test_a_reference_is_dropped_once(heap: SharedHeap) -> None:
+    """A second free of a Block is refused: the reference that is left is another holder's."""
+    block = heap.alloc(10).share()
+    copy = pickle.loads(pickle.dumps(block))
+    block.free()
+    for free in (block.free, lambda: heap.free(block)):
+        with pytest.raises(glassheap.StaleHandle, match=f"{block.address:#x}") as info:
+            free()
+        assert info.value.address == block.address
+    assert [one.holders for one in heap.owners()] == [1]
+    copy.free()
+    assert len(heap) == 0
+
+
 def test_the_last_holder_cannot_free_the_block_under_a_view(heap: SharedHeap) -> None:
     block = heap.alloc(100).share()
     with memoryview(block), pytest.raises(BufferError, match="a view of the block at 0x10"):
