@@ -10,11 +10,15 @@ import subprocess
 from datetime import datetime
 from pathlib import Path
 
+import psutil
+
 import glassheap
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 BUILD = ROOT / ".build"
+QUIET = 10
+"""The percentage of the processors that others may use while a page is measured."""
 
 PACKAGES = (
     *("libbenchmark-dev", "libboost-container-dev", "libtbb-dev"),
@@ -63,16 +67,16 @@ def packages() -> str:
 def facts() -> dict[str, str]:
     """A description of the machine, as it is now."""
     model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
-    processors, load = os.cpu_count() or 1, os.getloadavg()[0]
-    busy = " (BUSY: measure again on a quiet machine)" if load > processors / 2 else ""
+    busy = psutil.cpu_percent(interval=2)  # of all processors; a load average tells of the past
+    note = " (BUSY: measure again on a quiet machine)" if busy > QUIET else ""
     release = ".".join(platform.release().split(".")[:2])
     return {
         "measured": f"{datetime.now():%Y-%m-%d %H:%M}",
-        "processor": f"{model[1] if model else 'unknown'}, {processors} of them",
+        "processor": f"{model[1] if model else 'unknown'}, {os.cpu_count()} of them",
         "system": f"{platform.system()} {release}, {platform.machine()}",
         "libc": " ".join(platform.libc_ver()),
         "Python": f"{platform.python_version()} ({platform.python_compiler()})",
         "glassheap": glassheap.__version__,
         "packages": packages(),
-        "load at the start": f"{load:.2f}{busy}",
+        "in use at the start": f"{busy:.0f} % of the processors{note}",
     }

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 TRACE, UNIFORM, LOG_NORMAL, LIFO = "trace:", "churn:uniform:", "churn:log-normal:", "lifo"
 LIVES = (100, 1_000, 10_000)
 """The live blocks of the churns by which growth is measured."""
+GROWTH = "growth"
+"""The column beside the churns that holds the growth, which is no workload."""
 
 TRACES = "A trace is played in a loop. Blocks that its program never freed are freed at its end."
 CHURNS = (
@@ -31,7 +33,8 @@ USED = (
 
 def ratios(it: Results, heap: str, other: str, *kinds: str) -> list[float]:
     """The ratios of two heaps on these workloads; nan if there is none."""
-    found = [it.ratio(f"{load}/{heap}", f"{load}/{other}") for load in it.groups(*kinds)]
+    loads = [load for load in it.groups(*kinds) if not load.endswith(GROWTH)]
+    found = [it.ratio(f"{load}/{heap}", f"{load}/{other}") for load in loads]
     return [ratio for ratio in found if not isnan(ratio)] or [nan]
 
 
@@ -40,13 +43,13 @@ def add_growth(it: Results, kind: str) -> None:
     for heap in it.rows(f"{kind}{LIVES[0]}"):
         costs = [log(it.figure(f"{kind}{live}/{heap}")) for live in LIVES]
         fitted = linear_regression([log(live) for live in LIVES], costs)
-        it.values[f"{kind}growth/{heap}"] = [fitted.slope]
+        it.values[f"{kind}{GROWTH}/{heap}"] = [fitted.slope]
 
 
 def bars(it: Results) -> list[Row]:
     """Every bar."""
     slow, fast, churn = "first_fit", "segregated_fit", "churn of 16 to 512 bytes"
-    growth = it.figure(f"{UNIFORM}growth/{slow}")
+    growth = it.figure(f"{UNIFORM}{GROWTH}/{slow}")
     slowest = worst(it.figure(f"{UNIFORM}{live}/{slow}") for live in LIVES)
     (walk,) = ratios(it, "sequential_fit", slow, f"{UNIFORM}100000")
     dlmalloc = ratios(it, fast, "boost dlmalloc", TRACE)
