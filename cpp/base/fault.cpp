@@ -237,6 +237,14 @@ std::string too_many_holders(const Described& fault) {
       ull{fault.maximum});
 }
 
+std::string too_many_processes(const Described& fault) {
+  return format(
+      "%llu processes are attached or own blocks: there are no more numbers. Close one, or free "
+      "the "
+      "blocks of the dead.",
+      ull{fault.maximum});
+}
+
 std::string system_error(const Described& fault) {
   return "the operating system refuses the call: " +
          std::generic_category().message(fault.system_error) + ".";
@@ -282,6 +290,7 @@ constexpr std::array rows = {
     KindRow{FaultKind::attach_timeout, "AttachTimeout", sharing, attach_timeout},
     KindRow{FaultKind::bad_image, "BadImage", sharing, bad_image},
     KindRow{FaultKind::too_many_holders, "HeapError", sharing, too_many_holders},
+    KindRow{FaultKind::too_many_processes, "TooManyProcesses", sharing, too_many_processes},
     KindRow{FaultKind::system_error, "OSError", sharing, system_error},
 };
 }  // namespace kinds

@@ -241,7 +241,7 @@ py::object receive(py::handle self, py::handle address, py::handle size, py::han
   if (!read_bounded_int(sender.ptr(), "sender", from)) throw py::error_already_set();
   Fault fault;
   if (!from.negative)
-    heap.transfer_ref(handle, static_cast<std::uint8_t>(require_at_most(sender, "sender", 0xFF)),
+    heap.transfer_ref(handle, static_cast<std::uint16_t>(require_at_most(sender, "sender", 0xFFFF)),
                       fault);
   raise_if(fault);
   const Ownership ownership = from.negative ? Ownership::borrowed : Ownership::shared_ref;
@@ -296,7 +296,7 @@ py::object name_or_none(const std::string& name) {
 
 py::object name(const SharedHeap& heap) { return name_or_none(heap.location().name); }
 py::object path(const SharedHeap& heap) { return name_or_none(heap.location().path); }
-std::uint8_t number(const SharedHeap& heap) { return heap.number(); }
+std::uint16_t number(const SharedHeap& heap) { return heap.number(); }
 
 py::tuple identity(const SharedHeap& heap) {
   const Key key = heap.identity();
@@ -306,7 +306,7 @@ py::tuple identity(const SharedHeap& heap) {
 std::array shared_properties = {
     property<name>("name", "The segment's name in shared memory; None for a file or a buffer."),
     property<path>("path", "The file's path, or None."),
-    property<number>("_number", "The number of this process in the segment; 0 if it has none."),
+    property<number>("_number", "The number of this process in the segment."),
     property<identity>("_identity", "A random number of the segment, as two of 64 bits."),
 };
 

@@ -32,7 +32,7 @@ void fence() noexcept {
 Attachment::Attachment(std::unique_ptr<Segment> segment, double timeout)
     : segment_(std::move(segment)),
       block_(&superblock_of(*segment_)),
-      owners_(reinterpret_cast<std::uint8_t*>(segment_->data() + block_->fixed.owners_at)),
+      owners_(reinterpret_cast<Number*>(segment_->data() + block_->fixed.owners_at)),
       front_(block_->fixed.headers != 0 ? granule_size : 0),
       timeout_(timeout),
       fork_count_(fork_count()),
@@ -42,11 +42,12 @@ Attachment::~Attachment() { on_close(); }
 
 // --- Attaching. --------------------------------------------------------------------------------
 
-void Attachment::register_self() noexcept {
+bool Attachment::register_self() noexcept {
   number_ = register_process(*block_, owners_);
   if (const std::uint64_t file = segment_->file(); file != 0) block_->file = file;
   fork_count_ = fork_count();
   token_ = new_token();
+  return number_ != 0;
 }
 
 bool Attachment::any_process_alive() const noexcept {
@@ -80,9 +81,12 @@ bool Attachment::attach_alone(CoreInterface& core, bool copy, bool salvage, Faul
   SharedState state;
   fault.kind = on_enter(core, state);
   if (fault) return false;
-  const bool sound = !alone || try_recover(core, salvage, fault);
+  bool sound = !alone || try_recover(core, salvage, fault);
+  if (sound && !register_self()) {
+    fault = {.kind = FaultKind::too_many_processes, .maximum = most_processes};
+    sound = false;
+  }
   if (sound) {
-    register_self();
     on_leave(core, {block_->damaged != 0, block_->epoch});
   } else {
     block_->last_writer = token_;
@@ -156,8 +160,10 @@ FaultKind Attachment::on_enter(CoreInterface& core, SharedState& state) noexcept
   fence();
   if (result == LockResult::owner_died) [[unlikely]]
     recover_after_death(core);
-  if (fork_count_ != fork_count()) [[unlikely]]
-    register_self();
+  if (fork_count_ != fork_count() && !register_self()) [[unlikely]] {
+    unlock();
+    return FaultKind::too_many_processes;
+  }
   if (block_->last_writer != token_) core.load(block_->state);
   state = {block_->damaged != 0, block_->epoch};
   return FaultKind::none;
@@ -207,8 +213,8 @@ void Attachment::on_close() noexcept {
 // --- Owners and references. --------------------------------------------------------------------
 
 Process Attachment::owner(Offset start) const noexcept {
-  const std::uint8_t number = owners_[start / granule_size];
-  return number == 0 ? Process{} : block_->processes[number - 1];
+  const Number number = owners_[start / granule_size];
+  return number == 0 || number > most_processes ? Process{} : block_->processes[number - 1];
 }
 
 bool Attachment::add_ref(Offset payload, Fault& fault) noexcept {
@@ -231,7 +237,7 @@ bool Attachment::add_ref(Offset payload, Fault& fault) noexcept {
   return true;
 }
 
-bool Attachment::drop_ref(Offset payload, std::uint8_t from) noexcept {
+bool Attachment::drop_ref(Offset payload, Number from) noexcept {
   for (Holder& holder : block_->holders) {
     if (holder.payload != payload + 1 || holder.process != from) continue;
     if (--holder.count == 0) {

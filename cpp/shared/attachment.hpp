@@ -32,13 +32,13 @@ class Attachment final : public SharingHooks {
   // Attaches to an existing segment. If no other process lives, the lock is made anew and the heap
   // is recovered. Returns false if it cannot be recovered, or the lock is not free in time.
   [[nodiscard]] bool attach(CoreInterface& core, bool copy, bool salvage, Fault& fault);
-  // Enters this process in the table of processes.
-  void register_self() noexcept;
+  // Enters this process in the table of processes. Returns false if the table is full.
+  [[nodiscard]] bool register_self() noexcept;
 
   [[nodiscard]] Superblock& block() const noexcept { return *block_; }
   [[nodiscard]] const Segment& segment() const noexcept { return *segment_; }
-  // This process's number in the table; 0 if the table was full.
-  [[nodiscard]] std::uint8_t number() const noexcept { return number_; }
+  // This process's number in the table.
+  [[nodiscard]] Number number() const noexcept { return number_; }
   // The process that allocated the live block at `start`; its pid is 0 if that is not known.
   [[nodiscard]] Process owner(Offset start) const noexcept;
 
@@ -47,7 +47,7 @@ class Attachment final : public SharingHooks {
   // Adds a reference of this process to the block with this payload.
   [[nodiscard]] bool add_ref(Offset payload, Fault& fault) noexcept;
   // Drops one of process number `from`. Returns true if the block has another reference.
-  [[nodiscard]] bool drop_ref(Offset payload, std::uint8_t from) noexcept;
+  [[nodiscard]] bool drop_ref(Offset payload, Number from) noexcept;
   // Drops all references of one holder.
   void clear(Holder& holder) noexcept;
   [[nodiscard]] bool is_held(Offset payload) const noexcept { return holders_of(payload) != 0; }
@@ -68,12 +68,12 @@ class Attachment final : public SharingHooks {
 
   std::unique_ptr<Segment> segment_;
   Superblock* block_;
-  std::uint8_t* owners_;  // a process's number for each granule where a block starts
-  Size front_;            // bytes before each payload
-  double timeout_;        // seconds
+  Number* owners_;  // a process's number for each granule where a block starts
+  Size front_;      // bytes before each payload
+  double timeout_;  // seconds
   unsigned fork_count_;
   std::uint64_t token_;
-  std::uint8_t number_ = 0;
+  Number number_ = 0;
 };
 
 }  // namespace glassheap::shared

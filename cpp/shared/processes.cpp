@@ -28,11 +28,11 @@ std::uint64_t started(std::uint32_t pid) noexcept {
   return field == nullptr ? 0 : std::strtoull(field, nullptr, 10);
 }
 
-bool owns_any(const Superblock& block, const std::uint8_t* owners, std::size_t number) noexcept {
+bool owns_any(const Superblock& block, const Number* owners, std::size_t number) noexcept {
   const Size granules = block.fixed.region_size / granule_size;
   const auto is_its = [number](const Holder& holder) { return holder.process == number; };
   if (std::ranges::any_of(block.holders, is_its)) return true;
-  return std::memchr(owners, static_cast<int>(number), granules) != nullptr;
+  return std::find(owners, owners + granules, static_cast<Number>(number)) != owners + granules;
 }
 
 }  // namespace
@@ -49,14 +49,14 @@ bool is_alive(const Process& process) noexcept {
   return now == 0 || process.started == 0 || now == process.started;
 }
 
-std::uint8_t register_process(Superblock& block, const std::uint8_t* owners) noexcept {
+Number register_process(Superblock& block, const Number* owners) noexcept {
   const Process self = this_process();
   std::size_t free = 0;
   for (std::size_t number = 1; number <= most_processes; ++number) {
     Process& process = block.processes[number - 1];
     if (process.pid == self.pid && process.started == self.started) {
       ++process.attached;
-      return static_cast<std::uint8_t>(number);
+      return static_cast<Number>(number);
     }
     if (free == 0 && process.pid == 0) free = number;
   }
@@ -64,11 +64,11 @@ std::uint8_t register_process(Superblock& block, const std::uint8_t* owners) noe
     if (!is_alive(block.processes[number - 1]) && !owns_any(block, owners, number)) free = number;
   }
   if (free != 0) block.processes[free - 1] = self;
-  return static_cast<std::uint8_t>(free);
+  return static_cast<Number>(free);
 }
 
 // A process that owns blocks keeps its number, so that owners() can name it.
-void unregister_process(Superblock& block, std::uint8_t number) noexcept {
+void unregister_process(Superblock& block, Number number) noexcept {
   if (number != 0 && block.processes[number - 1].attached > 0)
     --block.processes[number - 1].attached;
 }

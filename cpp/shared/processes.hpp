@@ -12,8 +12,8 @@ namespace glassheap::shared {
 
 // Counts one attachment more of this process, and returns its number. A new process gets a free
 // entry, or that of a dead process that owns no block. Returns 0 if there is neither.
-[[nodiscard]] std::uint8_t register_process(Superblock& block, const std::uint8_t* owners) noexcept;
+[[nodiscard]] Number register_process(Superblock& block, const Number* owners) noexcept;
 // Counts one attachment less.
-void unregister_process(Superblock& block, std::uint8_t number) noexcept;
+void unregister_process(Superblock& block, Number number) noexcept;
 
 }  // namespace glassheap::shared

@@ -15,7 +15,7 @@ bool SharedHeap::share(const Handle& handle, Fault& fault) noexcept {
   });
 }
 
-bool SharedHeap::transfer_ref(const Handle& handle, std::uint8_t from, Fault& fault) noexcept {
+bool SharedHeap::transfer_ref(const Handle& handle, std::uint16_t from, Fault& fault) noexcept {
   return state().write(fault, [&](HeapState& heap) {
     LiveBlock live;
     if (!heap.find(handle, live, fault)) return false;

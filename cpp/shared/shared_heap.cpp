@@ -77,7 +77,7 @@ std::unique_ptr<SharedHeap> SharedHeap::create(const Options& wanted, const Open
   core->seed();
   core->store(block->state);
   auto attachment = std::make_unique<Attachment>(std::move(segment), how.timeout);
-  attachment->register_self();
+  static_cast<void>(attachment->register_self());  // the first one has room
   block->published.store(1, std::memory_order_release);
   Attachment& attached = *attachment;
   return std::unique_ptr<SharedHeap>(new SharedHeap(
@@ -173,6 +173,6 @@ bool SharedHeap::flush(Fault& fault) noexcept {
   return state().read(fault, [&](HeapState&) { return attachment_.segment().flush(fault); });
 }
 
-std::uint8_t SharedHeap::number() const noexcept { return attachment_.number(); }
+std::uint16_t SharedHeap::number() const noexcept { return attachment_.number(); }
 
 }  // namespace glassheap

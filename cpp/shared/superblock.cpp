@@ -8,7 +8,7 @@ namespace glassheap::shared {
 namespace {
 
 constexpr std::uint64_t magic = 0x7061656873736C67;  // "glssheap", in the order of the bytes
-constexpr std::uint32_t version = 1;
+constexpr std::uint32_t version = 2;
 
 // The byte order and the size of a lock: machines that differ in these cannot share an image.
 constexpr std::uint32_t machine =
@@ -27,6 +27,8 @@ std::optional<Enum> unpacked(std::uint8_t number) noexcept {
 std::string_view policy_of(const FixedFields& fixed) noexcept {
   return {fixed.policy, strnlen(fixed.policy, sizeof fixed.policy)};
 }
+
+Size owners_bytes(Size region) noexcept { return region / granule_size * sizeof(Number); }
 
 bool sound_options(const FixedFields& fixed) noexcept {
   const bool sequence = fixed.fit != 0 || fixed.order != 0 || fixed.coalesce != 0;
@@ -60,7 +62,7 @@ FixedFields lay_out(const Options& options, Size arrays) {
   fixed.region_size = round_up(options.size, granule_size);
   fixed.arrays_at = round_up(sizeof(Superblock), page);
   fixed.owners_at = fixed.arrays_at + round_up(arrays, page);
-  fixed.region_at = fixed.owners_at + round_up(fixed.region_size / granule_size, page);
+  fixed.region_at = fixed.owners_at + round_up(owners_bytes(fixed.region_size), page);
   fixed.total = fixed.region_at + fixed.region_size;
   std::memcpy(fixed.policy, options.policy.data(),
               std::min(options.policy.size(), sizeof fixed.policy));
@@ -106,7 +108,7 @@ const char* first_bad_field(const FixedFields& fixed, Size bytes) {
                         fixed.region_at % page == 0 && fixed.region_at < fixed.total &&
                         fixed.total - fixed.region_at == fixed.region_size &&
                         fixed.region_size % granule_size == 0 &&
-                        fixed.region_at - fixed.owners_at >= fixed.region_size / granule_size;
+                        fixed.region_at - fixed.owners_at >= owners_bytes(fixed.region_size);
   return in_order ? nullptr : "layout";
 }
 

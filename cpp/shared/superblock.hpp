@@ -1,7 +1,7 @@
 // superblock.hpp: the first bytes of a shared segment, and the layout of the rest.
 //
 //     | superblock   | arrays         | owners       | region                        |
-//     | fixed fields | block map and  | one byte for | header, payload, header, ...  |
+//     | fixed fields | block map and  | a number for | header, payload, header, ...  |
 //     | shared state | policy's index | each granule | node, ...                     |
 //     0              arrays_at        owners_at      region_at                   total
 //
@@ -46,6 +46,9 @@ struct FixedFields {
 
 static_assert(std::has_unique_object_representations_v<FixedFields>);
 
+// The number of an attached process, from 1 to most_processes; 0: not known.
+using Number = std::uint16_t;
+
 // An attached process. Its number is its index in the table, plus 1.
 struct Process {
   std::uint32_t pid = 0;       // 0: a free entry
@@ -60,7 +63,7 @@ struct Holder {
   std::uint32_t count = 0;
 };
 
-inline constexpr std::size_t most_processes = 255;
+inline constexpr Number most_processes = 4095;
 inline constexpr std::size_t most_holders = 4096;
 inline constexpr Size page = 4096;
 

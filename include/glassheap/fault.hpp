@@ -44,6 +44,7 @@ enum class FaultKind : std::uint8_t {
   attach_timeout,
   bad_image,
   too_many_holders,
+  too_many_processes,
   system_error,
 };
 
@@ -93,7 +94,7 @@ struct Fault {
   std::size_t index = 0;  // a batch: which of its sizes, or of its addresses other than 0
 
   std::uint64_t argument = 0;   // the size, alignment or base that was refused
-  std::uint64_t maximum = 0;    // the largest size or alignment; too_many_holders: the limit
+  std::uint64_t maximum = 0;    // the largest size or alignment; too_many_...: the limit
   const char* field = nullptr;  // bad_image: the wrong field; unwanted_option: the option
 
   Offset offset = 0;           // corruption: the block's first byte; write_after_free: the byte

@@ -67,13 +67,13 @@ class SharedHeap final : public Heap {
   [[nodiscard]] const SegmentLocation& location() const noexcept { return location_; }
   // A random number of the segment, which no other one has.
   [[nodiscard]] Key identity() const noexcept { return identity_; }
-  // The number of this process in the segment; 0 if the table was full.
-  [[nodiscard]] std::uint8_t number() const noexcept;
+  // The number of this process in the segment.
+  [[nodiscard]] std::uint16_t number() const noexcept;
 
   // Adds a reference of this process to a block. The last reference that is dropped frees it.
   bool share(const Handle& handle, Fault& fault) noexcept;
   // Turns a reference of process number `from` into one of this process: a sent block has arrived.
-  bool transfer_ref(const Handle& handle, std::uint8_t from, Fault& fault) noexcept;
+  bool transfer_ref(const Handle& handle, std::uint16_t from, Fault& fault) noexcept;
   // Drops a reference of this process; `freed` is true if it was the last.
   bool drop_ref(const Handle& handle, bool& freed, Fault& fault) noexcept;
   // Drops every reference of dead processes. Returns the number of blocks that were freed by that.

@@ -42,6 +42,7 @@ from glassheap.errors import (
     OutOfMemory,
     OverflowDetected,
     StaleHandle,
+    TooManyProcesses,
     WriteAfterFree,
 )
 
@@ -94,6 +95,7 @@ __all__ = [
     "PolicyInfo",
     "SharedHeap",
     "StaleHandle",
+    "TooManyProcesses",
     "WriteAfterFree",
     "__version__",
     "policies",

@@ -493,7 +493,7 @@ class SharedHeap(Heap):
         """
     @property
     def _number(self) -> int:
-        """The number of this process in the segment; 0 if it has none."""
+        """The number of this process in the segment."""
     @property
     def _identity(self) -> tuple[int, int]:
         """A random number of the segment, as two of 64 bits."""

@@ -147,7 +147,7 @@ class HeapClosed(HeapError, ValueError):
 
 
 class AttachError(HeapError, OSError):
-    """A shared heap cannot be attached to: root of the two below."""
+    """A shared heap cannot be attached to: root of the three below."""
 
 
 class BadImage(AttachError):
@@ -160,6 +160,10 @@ class BadImage(AttachError):
 
 class AttachTimeout(AttachError):
     """The process that creates the heap did not finish within the timeout."""
+
+
+class TooManyProcesses(AttachError):
+    """Every number of a process is taken: by a living process, or by blocks of a dead one."""
 
 
 class LockTimeout(HeapError, TimeoutError):

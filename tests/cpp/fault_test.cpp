@@ -156,6 +156,9 @@ const std::vector<Golden> golden = {
      "writes it. Check a copy with glassheap fsck."},
     {of_number(FaultKind::too_many_holders, 0, 4096),
      "the table of shared blocks is full: it has room for 4096 references. Release some of them."},
+    {of_number(FaultKind::too_many_processes, 0, 4095),
+     "4095 processes are attached or own blocks: there are no more numbers. Close one, or free the "
+     "blocks of the dead."},
     {{.kind = FaultKind::system_error, .system_error = ENOSPC},
      std::string("the operating system refuses the call: ") + std::strerror(ENOSPC) + "."},
 };

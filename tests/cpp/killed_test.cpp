@@ -256,7 +256,7 @@ class KilledHolder : public ::testing::TestWithParam<Last> {
   void work(std::uint64_t store) {
     bool freed = false;
     Fault fault;
-    const std::uint8_t parent = heap_->number();
+    const std::uint16_t parent = heap_->number();
     stores_left = store;
     if (GetParam() == Last::reap) {
       heap_->reap(fault);

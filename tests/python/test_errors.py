@@ -38,6 +38,7 @@ BASES = {
     glassheap.AttachError: (glassheap.HeapError, OSError),
     glassheap.BadImage: (glassheap.AttachError,),
     glassheap.AttachTimeout: (glassheap.AttachError,),
+    glassheap.TooManyProcesses: (glassheap.AttachError,),
     glassheap.LockTimeout: (glassheap.HeapError, TimeoutError),
 }
 

@@ -88,7 +88,7 @@ def test_a_segment_with_another_policy_than_requested_is_a_bad_image(segment_nam
         raised(glassheap.BadImage, "policy", attach, field="policy")
 
 
-@pytest.mark.parametrize("size", [0, 1 << 17])
+@pytest.mark.parametrize("size", [0, 1 << 18])
 def test_waiting_for_an_unfinished_segment_ends_with_attach_timeout(
     size: int, segment_name: str, tmp_path: Path
 ) -> None:
