@@ -223,6 +223,11 @@ std::string attach_timeout(const Described& /*fault*/) {
          "Remove the segment, or try again with a longer timeout.";
 }
 
+std::string interrupted(const Described& /*fault*/) {
+  return "the wait for another thread or process was interrupted, and nothing has changed. Try "
+         "again.";
+}
+
 std::string bad_image(const Described& fault) {
   return format(
       "these bytes are no usable heap: the field '%s' is not as this version on this machine "
@@ -288,6 +293,7 @@ constexpr std::array rows = {
     KindRow{FaultKind::heap_closed, "HeapClosed", state, heap_closed},
     KindRow{FaultKind::lock_timeout, "LockTimeout", sharing, lock_timeout},
     KindRow{FaultKind::attach_timeout, "AttachTimeout", sharing, attach_timeout},
+    KindRow{FaultKind::interrupted, "KeyboardInterrupt", sharing, interrupted},
     KindRow{FaultKind::bad_image, "BadImage", sharing, bad_image},
     KindRow{FaultKind::too_many_holders, "HeapError", sharing, too_many_holders},
     KindRow{FaultKind::too_many_processes, "TooManyProcesses", sharing, too_many_processes},

@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 #include <mutex>
+#include <thread>
 
 namespace glassheap {
 
@@ -31,12 +32,13 @@ class LockRegistry {
  private:
   LockRegistry() { pthread_atfork(lock_all, unlock_all, unlock_all_in_child); }
 
-  // A signal handler may fork while its thread is inside a heap: lock() returns false for that
-  // heap, and its lock stays held.
+  // A signal handler may fork while its thread is inside a heap: lock() refuses for that
+  // heap, and its lock stays held. No hook is called: a thread that runs meanwhile might wait for
+  // the list, as this thread would for it.
   static void lock_all() {
     instance().mutex_.lock();
     for (Lock* lock = instance().head_; lock != nullptr; lock = lock->next_)
-      lock->locked_for_fork_ = lock->lock();
+      lock->locked_for_fork_ = lock->lock(WaitMode::without_hook) == FaultKind::none;
   }
   static void unlock_all() {
     for (Lock* lock = instance().head_; lock != nullptr; lock = lock->next_) {
@@ -64,5 +66,28 @@ Lock::Lock(bool multithreaded) : multithreaded_(multithreaded) {
   LockRegistry::instance().add(*this);
 }
 Lock::~Lock() { LockRegistry::instance().remove(*this); }
+
+// Only reads while the lock is held, so that waiting threads leave the cache line to its owner.
+bool Lock::is_soon_free() const noexcept {
+  constexpr int spins = 64;
+  constexpr int yields = 64;
+  for (int i = 0; i < spins + yields; ++i) {
+    if (owner_.load(std::memory_order_relaxed) == no_thread) return true;
+    if (i >= spins) std::this_thread::yield();
+  }
+  return false;
+}
+
+FaultKind Lock::wait_and_lock(Thread self, WaitMode mode) noexcept {
+  Wait wait(mode);
+  Thread found = no_thread;
+  while (!owner_.compare_exchange_weak(found, self, std::memory_order_acquire)) {
+    if (!is_soon_free()) {
+      if (const FaultKind given_up = wait.nap(); given_up != FaultKind::none) return given_up;
+    }
+    found = no_thread;
+  }
+  return FaultKind::none;
+}
 
 }  // namespace glassheap

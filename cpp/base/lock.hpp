@@ -1,7 +1,7 @@
 // lock.hpp: the lock of one heap.
 //
-// A critical section takes nanoseconds and runs no Python code; so a thread that finds the lock
-// held spins a few times and then yields. Unlocking is a plain store: half the price of a mutex,
+// A critical section mostly takes nanoseconds; so a thread that finds the lock held spins a few
+// times, then yields, and then naps (waiting.hpp): a check of a large heap takes long. Unlocking is a plain store: half the price of a mutex,
 // which has to check for sleeping waiters. Where the C library reports that the process has one
 // thread, no other thread can come between a load and a store, and locking is two plain
 // instructions too (1.1 ns for lock and unlock, instead of 6.6).
@@ -17,7 +17,8 @@
 
 #include <atomic>
 #include <cstdint>
-#include <thread>
+
+#include "base/waiting.hpp"
 
 #if __has_include(<sys/single_threaded.h>)
 #include <sys/single_threaded.h>
@@ -34,17 +35,19 @@ class Lock {
   Lock(const Lock&) = delete;
   Lock& operator=(const Lock&) = delete;
 
-  // Returns false if and only if the calling thread holds the lock already.
-  [[nodiscard]] bool lock() noexcept {
+  // Returns none if the thread now holds the lock; heap_busy if it did already; interrupted if the
+  // wait for it was ended.
+  [[nodiscard]] FaultKind lock(WaitMode mode = WaitMode::interruptible) noexcept {
     const Thread self = this_thread();
     if (owner_.load(std::memory_order_relaxed) == self) [[unlikely]]
-      return false;
+      return FaultKind::heap_busy;
+    Thread found = no_thread;
     if (is_uncontended() && owner_.load(std::memory_order_relaxed) == no_thread) {
       owner_.store(self, std::memory_order_relaxed);
-    } else {
-      acquire_contended(self);
+    } else if (!owner_.compare_exchange_strong(found, self, std::memory_order_acquire)) {
+      return wait_and_lock(self, mode);
     }
-    return true;
+    return FaultKind::none;
   }
   void unlock() noexcept { owner_.store(no_thread, std::memory_order_release); }
 
@@ -52,7 +55,6 @@ class Lock {
   friend class LockRegistry;
   using Thread = std::uintptr_t;
   static constexpr Thread no_thread = 0;
-  static constexpr int spins_before_yield = 64;
 
   // A number that no other running thread has.
   [[nodiscard]] static Thread this_thread() noexcept {
@@ -71,19 +73,8 @@ class Lock {
 #endif
   }
 
-  void acquire_contended(Thread self) noexcept {
-    Thread found = no_thread;
-    while (!owner_.compare_exchange_weak(found, self, std::memory_order_acquire)) {
-      wait();
-      found = no_thread;
-    }
-  }
-  // Only reads while the lock is held, so that waiting threads leave the cache line to its owner.
-  void wait() const noexcept {
-    for (int spins = 0; owner_.load(std::memory_order_relaxed) != no_thread; ++spins) {
-      if (spins >= spins_before_yield) std::this_thread::yield();
-    }
-  }
+  [[gnu::noinline]] FaultKind wait_and_lock(Thread self, WaitMode mode) noexcept;
+  [[nodiscard]] bool is_soon_free() const noexcept;
 
   std::atomic<Thread> owner_{no_thread};
   bool multithreaded_;
@@ -95,20 +86,23 @@ class Lock {
 // The number of forks that led to this process: one more in a child than in its parent.
 [[nodiscard]] unsigned fork_count() noexcept;
 
-// Holds a lock for as long as it lives; false, and without effect, if the thread holds it already.
+// Holds a lock for as long as it lives; false, and without effect, if it could not be locked.
 class Guard {
  public:
-  explicit Guard(Lock& lock) noexcept : lock_(lock.lock() ? &lock : nullptr) {}
+  explicit Guard(Lock& lock, WaitMode mode = WaitMode::interruptible) noexcept
+      : lock_(lock), refusal_(lock.lock(mode)) {}
   ~Guard() {
-    if (lock_ != nullptr) lock_->unlock();
+    if (refusal_ == FaultKind::none) lock_.unlock();
   }
   Guard(const Guard&) = delete;
   Guard& operator=(const Guard&) = delete;
 
-  [[nodiscard]] explicit operator bool() const noexcept { return lock_ != nullptr; }
+  [[nodiscard]] explicit operator bool() const noexcept { return refusal_ == FaultKind::none; }
+  [[nodiscard]] FaultKind refusal() const noexcept { return refusal_; }
 
  private:
-  Lock* lock_;
+  Lock& lock_;
+  FaultKind refusal_;
 };
 
 }  // namespace glassheap

@@ -78,8 +78,9 @@ bool Heap::pin_region(Pinned& pinned, Fault& fault) noexcept {
 }
 
 void Heap::unpin(Offset payload) noexcept {
-  const Guard guard(state_->lock);  // pins belong to this process: no other one is kept out
-  if (!guard) return;               // in a signal handler, where no view ends
+  // Pins belong to this process: no other one is kept out.
+  const Guard guard(state_->lock, WaitMode::uninterrupted);
+  if (!guard) return;  // in a signal handler, where no view ends
   if (payload == whole_region) {
     state_->pins.drop_region();
   } else {
@@ -103,10 +104,18 @@ Address Heap::realloc_pinned(Address payload, Size size, Size align, Fault& faul
 }
 
 bool Heap::free_pinned(Address payload, Fault& fault) noexcept {
-  const ScopedAccess access(*state_);
   const Offset offset = state_->addresses.offset_of(payload);
-  if (access.has_lock()) state_->pins.drop(offset);
-  return access.check_writable(fault) && state_->release(offset, fault);
+  {
+    const ScopedAccess access(*state_);
+    fault.kind = access.refusal();
+    if (!fault) {
+      state_->pins.drop(offset);
+      if (state_->shared.damaged) fault.kind = FaultKind::heap_damaged;
+      return !fault && state_->release(offset, fault);
+    }
+  }
+  unpin(offset);
+  return false;
 }
 
 }  // namespace glassheap

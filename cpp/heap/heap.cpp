@@ -77,7 +77,7 @@ bool Heap::close(Fault& fault) noexcept {
   Region closed;  // its keeper may run any code, and so lets go when the lock is free again
   const Guard guard(state_->lock);
   if (!guard) {
-    fault.kind = FaultKind::heap_busy;
+    fault.kind = guard.refusal();
     return false;
   }
   const Pins& pins = state_->pins;
@@ -93,7 +93,7 @@ bool Heap::close(Fault& fault) noexcept {
 }
 
 bool Heap::closed() noexcept {
-  const Guard guard(state_->lock);
+  const Guard guard(state_->lock, WaitMode::uninterrupted);
   return state_->core == nullptr;
 }
 

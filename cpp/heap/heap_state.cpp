@@ -45,6 +45,19 @@ bool HeapState::refuse(Fault& fault, Address payload) noexcept {
   return false;
 }
 
+FaultKind HeapState::enter_late(FaultKind refusal) noexcept {
+  Wait wait(hooks->timeout());
+  while (refusal == FaultKind::lock_timeout) {
+    lock.unlock();
+    refusal = wait.nap([this](Wait::Duration longest) { hooks->nap(longest); });
+    if (refusal == FaultKind::none) refusal = lock.lock();
+    if (refusal != FaultKind::none) return refusal;
+    refusal = try_enter();
+  }
+  if (refusal != FaultKind::none) lock.unlock();
+  return refusal;
+}
+
 BlockInfo HeapState::info(const BlockView& view) const noexcept {
   return {.start = addresses.address_of(view.block.start),
           .address = addresses.payload_address(view.block),

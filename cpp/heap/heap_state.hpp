@@ -74,7 +74,20 @@ struct HeapState {
   }
   [[nodiscard]] BlockInfo info(const BlockView& view) const noexcept;
 
-  Lock lock;
+  // Enters the heap, for ScopedAccess. Returns none, or the reason why it may not be entered.
+  [[nodiscard]] FaultKind enter() noexcept {
+    if (const FaultKind refusal = lock.lock(); refusal != FaultKind::none) [[unlikely]]
+      return refusal;
+    const FaultKind refusal = try_enter();
+    return refusal == FaultKind::none ? refusal : enter_late(refusal);
+  }
+  void leave() noexcept {
+    if (hooks != nullptr) [[unlikely]]
+      hooks->on_leave(*core, shared);
+    lock.unlock();
+  }
+
+  Lock lock;  // held from enter() to leave()
   Options options;
   Region region;
   Addressing addresses;
@@ -82,66 +95,55 @@ struct HeapState {
   std::unique_ptr<SharingHooks> hooks;  // null in a heap of one process
   SharedState shared;
   Pins pins;
+
+ private:
+  // One attempt, with the lock.
+  [[nodiscard]] FaultKind try_enter() noexcept {
+    if (core == nullptr) [[unlikely]]
+      return FaultKind::heap_closed;
+    if (hooks == nullptr) [[likely]]
+      return FaultKind::none;
+    return hooks->on_enter(*core, shared);
+  }
+  // After a first attempt: tries again until the timeout while another process is inside. Unlocks
+  // the lock if it does not return none.
+  [[gnu::cold, gnu::noinline]] FaultKind enter_late(FaultKind refusal) noexcept;
 };
 
-// Keeps other threads out, and other processes where the heap is shared, for as long as it lives.
+// Keeps other threads out, and other processes where the heap is shared, for as long as it lives;
+// neither if it is refused.
 class ScopedAccess {
  public:
-  explicit ScopedAccess(HeapState& heap) noexcept : guard_(heap.lock), heap_(heap) {
-    if (!guard_) {
-      refusal_ = FaultKind::heap_busy;
-    } else if (heap.hooks != nullptr && heap.core != nullptr) [[unlikely]] {
-      enter();
-    }
-  }
+  explicit ScopedAccess(HeapState& heap) noexcept : heap_(heap), refusal_(heap.enter()) {}
   ~ScopedAccess() {
-    if (entered_) [[unlikely]]
-      leave();
+    if (refusal_ == FaultKind::none) heap_.leave();
   }
   ScopedAccess(const ScopedAccess&) = delete;
   ScopedAccess& operator=(const ScopedAccess&) = delete;
 
-  // True if the other threads of this process are kept out, whatever became of other processes.
-  [[nodiscard]] bool has_lock() const noexcept { return static_cast<bool>(guard_); }
-
-  [[nodiscard]] bool check_readable(Fault& fault) const noexcept {
-    if (refusal_ == FaultKind::none && heap_.core != nullptr) [[likely]]
-      return true;
-    fault.kind = refusal_ == FaultKind::none ? FaultKind::heap_closed : refusal_;
-    return false;
-  }
-  [[nodiscard]] bool check_writable(Fault& fault) const noexcept {
-    if (!check_readable(fault)) return false;
-    if (heap_.shared.damaged) fault.kind = FaultKind::heap_damaged;
-    return !heap_.shared.damaged;
-  }
+  [[nodiscard]] FaultKind refusal() const noexcept { return refusal_; }
 
  private:
-  // Inline, so that the four fields below stay in registers.
-  void enter() noexcept {
-    refusal_ = heap_.hooks->on_enter(*heap_.core, heap_.shared);
-    entered_ = refusal_ == FaultKind::none;
-  }
-  void leave() const noexcept { heap_.hooks->on_leave(*heap_.core, heap_.shared); }
-
-  Guard guard_;
   HeapState& heap_;
-  FaultKind refusal_ = FaultKind::none;
-  bool entered_ = false;  // among the processes that share the heap
+  const FaultKind refusal_;
 };
 
 template <typename Call>
 std::invoke_result_t<Call, HeapState&> HeapState::read(Fault& fault, Call call) {
   const ScopedAccess access(*this);
-  if (!access.check_readable(fault)) return {};
+  if (access.refusal() != FaultKind::none) [[unlikely]]
+    return fault.kind = access.refusal(), std::invoke_result_t<Call, HeapState&>{};
   return call(*this);
 }
 
 template <typename Call>
 std::invoke_result_t<Call, HeapState&> HeapState::write(Fault& fault, Call call) {
-  const ScopedAccess access(*this);
-  if (!access.check_writable(fault)) return {};
-  return call(*this);
+  return read(fault, [&fault, &call](HeapState& heap) -> std::invoke_result_t<Call, HeapState&> {
+    if (!heap.shared.damaged) [[likely]]
+      return call(heap);
+    fault.kind = FaultKind::heap_damaged;
+    return {};
+  });
 }
 
 }  // namespace glassheap

@@ -1,9 +1,10 @@
 // sharing_hooks.hpp: the events of a heap that other processes must hear of.
 //
 // A heap of one process has no hooks. A shared heap's are in shared/attachment.hpp. Each but
-// on_close is called under the heap's lock.
+// on_close, nap and timeout is called under the heap's lock.
 #pragma once
 
+#include "base/waiting.hpp"
 #include "core/core_interface.hpp"
 
 namespace glassheap {
@@ -21,9 +22,15 @@ class SharingHooks {
   SharingHooks& operator=(const SharingHooks&) = delete;
   virtual ~SharingHooks() = default;
 
-  // Locks the heap against other processes, and reads `core` and `state` from shared memory.
-  // Returns a FaultKind: zeroing a Fault on every call is too slow.
+  // Locks the heap against other processes, and reads `core` and `state` from shared memory. Waits
+  // for no other process: returns lock_timeout if one is inside. The caller then unlocks the heap,
+  // calls nap, and tries again. Returns a FaultKind: zeroing a Fault on every call is too slow.
   virtual FaultKind on_enter(CoreInterface& core, SharedState& state) noexcept = 0;
+  // Waits at most that long until the other process may have left. Another thread may close the
+  // heap at the same time: shared memory may be gone.
+  virtual void nap(Wait::Duration longest) noexcept = 0;
+  // The longest wait for other processes, in seconds.
+  [[nodiscard]] virtual double timeout() const noexcept = 0;
   // Writes `core` and `state` to shared memory, and unlocks the heap.
   virtual void on_leave(CoreInterface& core, const SharedState& state) noexcept = 0;
 

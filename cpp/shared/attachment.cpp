@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <new>
+#include <thread>
 
 #include "base/lock.hpp"
 #include "shared/processes.hpp"
@@ -74,12 +75,23 @@ bool Attachment::attach(CoreInterface& core, bool copy, bool salvage, Fault& fau
   return attached;
 }
 
+FaultKind Attachment::enter_in_time(CoreInterface& core, SharedState& state) noexcept {
+  Wait wait(timeout_);
+  FaultKind refusal = on_enter(core, state);
+  while (refusal == FaultKind::lock_timeout) {
+    refusal = wait.nap([this](Wait::Duration longest) { nap(longest); });
+    if (refusal != FaultKind::none) return refusal;
+    refusal = on_enter(core, state);
+  }
+  return refusal;
+}
+
 bool Attachment::attach_alone(CoreInterface& core, bool copy, bool salvage, Fault& fault) {
   if (copy || is_copy()) clear_processes();
   const bool alone = !any_process_alive();
   if (alone) init_lock(block_->mutex);
   SharedState state;
-  fault.kind = on_enter(core, state);
+  fault.kind = enter_in_time(core, state);
   if (fault) return false;
   bool sound = !alone || try_recover(core, salvage, fault);
   if (sound && !register_self()) {
@@ -152,8 +164,8 @@ void Attachment::recover_after_death(CoreInterface& core) noexcept {
 // --- Events. -----------------------------------------------------------------------------------
 
 FaultKind Attachment::on_enter(CoreInterface& core, SharedState& state) noexcept {
-  const LockResult result = acquire_lock(block_->mutex, timeout_);
-  if (result == LockResult::timed_out) return FaultKind::lock_timeout;
+  const LockResult result = try_lock(block_->mutex);
+  if (result == LockResult::taken) return FaultKind::lock_timeout;
   // Written under the lock alone: two plain stores, in order with the stores between them.
   block_->generation.store(block_->generation.load(std::memory_order_relaxed) | 1,
                            std::memory_order_relaxed);
@@ -168,6 +180,9 @@ FaultKind Attachment::on_enter(CoreInterface& core, SharedState& state) noexcept
   state = {block_->damaged != 0, block_->epoch};
   return FaultKind::none;
 }
+
+// The owner of the lock wakes nobody.
+void Attachment::nap(Wait::Duration longest) noexcept { std::this_thread::sleep_for(longest); }
 
 void Attachment::on_leave(CoreInterface& core, const SharedState& state) noexcept {
   block_->last_writer = token_;

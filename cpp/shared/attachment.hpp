@@ -1,6 +1,6 @@
 // attachment.hpp: one process's side of a shared heap.
 //
-//     on_enter   take the robust lock; recover if its owner died; load the core's state if another
+//     on_enter   try the robust lock; recover if its owner died; load the core's state if another
 //                process has stored it since
 //     on_leave   store the core's state; commit the intent; release the lock
 //
@@ -22,6 +22,8 @@ class Attachment final : public SharingHooks {
   ~Attachment() override;
 
   FaultKind on_enter(CoreInterface& core, SharedState& state) noexcept override;
+  void nap(Wait::Duration longest) noexcept override;
+  [[nodiscard]] double timeout() const noexcept override { return timeout_; }
   void on_leave(CoreInterface& core, const SharedState& state) noexcept override;
   void on_allocate(Offset payload) noexcept override;
   void on_free(Offset payload) noexcept override;
@@ -55,6 +57,7 @@ class Attachment final : public SharingHooks {
   [[nodiscard]] bool holder_is_alive(const Holder& holder) const noexcept;
 
  private:
+  [[nodiscard]] FaultKind enter_in_time(CoreInterface& core, SharedState& state) noexcept;
   [[nodiscard]] bool attach_alone(CoreInterface& core, bool copy, bool salvage, Fault& fault);
   [[nodiscard]] bool recover(CoreInterface& core, bool salvage, Fault& fault);
   [[nodiscard]] bool try_recover(CoreInterface& core, bool salvage, Fault& fault) noexcept;

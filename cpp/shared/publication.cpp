@@ -1,9 +1,8 @@
 #include "shared/publication.hpp"
 
-#include <algorithm>
 #include <atomic>
-#include <chrono>
-#include <thread>
+
+#include "base/waiting.hpp"
 
 namespace glassheap::shared {
 namespace {
@@ -43,18 +42,17 @@ void publish_fixed_fields(FixedFields& place, const FixedFields& fixed) noexcept
 
 std::unique_ptr<Segment> open_published(const SegmentLocation& location, double timeout,
                                         Fault& fault) {
-  using std::chrono::steady_clock;
-  const auto until = steady_clock::now() + std::chrono::duration<double>(std::min(timeout, 1e9));
-  while (true) {
+  Wait wait(timeout);
+  FaultKind given_up = FaultKind::none;
+  while (given_up == FaultKind::none) {
     std::unique_ptr<Segment> segment = Segment::open(location, sizeof(Superblock), fault);
     if (segment == nullptr) return nullptr;
     const Stage stage = stage_of(*segment, fault);
     if (stage == Stage::published) return segment;
     if (stage == Stage::no_heap) return nullptr;
-    if (steady_clock::now() >= until) break;
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    given_up = wait.nap();
   }
-  fault = {.kind = FaultKind::attach_timeout};
+  fault = {.kind = given_up == FaultKind::lock_timeout ? FaultKind::attach_timeout : given_up};
   return nullptr;
 }
 

@@ -14,7 +14,7 @@ namespace glassheap::shared {
 void publish_fixed_fields(FixedFields& place, const FixedFields& fixed) noexcept;
 
 // Opens a segment that is published, or becomes so within `timeout` seconds. Otherwise returns null:
-// system_error, bad_image or attach_timeout.
+// system_error, bad_image, attach_timeout or interrupted.
 [[nodiscard]] std::unique_ptr<Segment> open_published(const SegmentLocation& location,
                                                       double timeout, Fault& fault);
 

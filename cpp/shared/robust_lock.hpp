@@ -10,11 +10,11 @@
 
 namespace glassheap::shared {
 
-enum class LockResult : std::uint8_t { acquired, owner_died, timed_out };
+enum class LockResult : std::uint8_t { acquired, owner_died, taken };
 
 void init_lock(pthread_mutex_t& mutex) noexcept;
-// Waits for at most `seconds`.
-[[nodiscard]] LockResult acquire_lock(pthread_mutex_t& mutex, double seconds) noexcept;
+// Tries a few times, without waiting.
+[[nodiscard]] LockResult try_lock(pthread_mutex_t& mutex) noexcept;
 // The data is recovered: the next locker gets the lock as usual.
 void mark_consistent(pthread_mutex_t& mutex) noexcept;
 void release_lock(pthread_mutex_t& mutex) noexcept;

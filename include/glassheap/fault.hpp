@@ -42,6 +42,7 @@ enum class FaultKind : std::uint8_t {
   // The segment of a shared heap, or another process.
   lock_timeout,
   attach_timeout,
+  interrupted,
   bad_image,
   too_many_holders,
   too_many_processes,

@@ -151,6 +151,8 @@ const std::vector<Golden> golden = {
     {{.kind = FaultKind::attach_timeout},
      "the process that creates this heap did not finish within the timeout: it may have died. "
      "Remove the segment, or try again with a longer timeout."},
+    {{.kind = FaultKind::interrupted},
+     "the wait for another thread or process was interrupted, and nothing has changed. Try again."},
     {{.kind = FaultKind::bad_image, .field = "checksum"},
      "these bytes are no usable heap: the field 'checksum' is not as this version on this machine "
      "writes it. Check a copy with glassheap fsck."},

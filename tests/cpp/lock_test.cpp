@@ -20,25 +20,26 @@ INSTANTIATE_TEST_SUITE_P(ThreadsOrNot, EveryLock, ::testing::Bool());
 TEST_P(EveryLock, RefusesTheThreadThatHoldsIt) {
   const Watchdog watchdog(30);
   Lock lock(GetParam());
-  ASSERT_TRUE(lock.lock());
-  EXPECT_FALSE(lock.lock());
+  ASSERT_EQ(lock.lock(), FaultKind::none);
+  EXPECT_EQ(lock.lock(), FaultKind::heap_busy);
   {
     const Guard again(lock);
     EXPECT_FALSE(again);
   }
-  EXPECT_FALSE(lock.lock()) << "A guard that did not acquire the lock released it.";
+  EXPECT_EQ(lock.lock(), FaultKind::heap_busy)
+      << "A guard that did not acquire the lock released it.";
   lock.unlock();
-  EXPECT_TRUE(lock.lock());
+  EXPECT_EQ(lock.lock(), FaultKind::none);
   lock.unlock();
 }
 
 TEST(SharedLock, BlocksOthersUntilUnlocked) {
   const Watchdog watchdog(30);
   Lock lock(true);
-  ASSERT_TRUE(lock.lock());
+  ASSERT_EQ(lock.lock(), FaultKind::none);
   std::atomic<bool> inside{false};
   std::thread other([&] {
-    EXPECT_TRUE(lock.lock());
+    EXPECT_EQ(lock.lock(), FaultKind::none);
     inside = true;
     lock.unlock();
   });

@@ -97,6 +97,7 @@ PUBLIC = {
     "glassheap/layout.h": "base",
     "glassheap/version.h": "base",
     "glassheap/fault.hpp": "base",
+    "glassheap/waiting.hpp": "base",
     "glassheap/options.hpp": "base",
     "glassheap/heap.hpp": "heap",
     "glassheap/memory_resource.hpp": "heap",
