@@ -46,7 +46,7 @@ bool HeapState::refuse(Fault& fault, Address payload) noexcept {
 }
 
 FaultKind HeapState::enter_late(FaultKind refusal) noexcept {
-  Wait wait(hooks->timeout());
+  Wait wait(hooks == nullptr ? 0 : hooks->timeout());
   while (refusal == FaultKind::lock_timeout) {
     lock.unlock();
     refusal = wait.nap([this](Wait::Duration longest) { hooks->nap(longest); });
