@@ -10,6 +10,7 @@
 
 #include "arguments.hpp"
 #include "functions.hpp"
+#include "gil.hpp"
 #include "raise.hpp"
 
 namespace glassheap::bindings {
@@ -120,7 +121,7 @@ py::object malloc_many(py::handle self, py::handle sizes) {
   const py::buffer_info out = py::reinterpret_borrow<py::buffer>(addresses).request(true);
   Fault fault;
   {
-    const py::gil_scoped_release gil_released;
+    const GilReleased gil_released;
     heap.malloc_many(batch.numbers, {static_cast<Address*>(out.ptr), count}, fault);
   }
   raise_if(fault, batch.given(fault.index), self.ptr());
@@ -143,7 +144,7 @@ void free_many(Heap& heap, py::handle addresses) {
   Numbers payloads = batch.numbers;
   Fault fault;
   {
-    const py::gil_scoped_release gil_released;
+    const GilReleased gil_released;
     heap.free_many(payloads, fault);
   }
   raise_if(fault, batch.given(place_of_nonzero(batch.numbers, fault.index)));

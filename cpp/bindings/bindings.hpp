@@ -6,6 +6,7 @@
 //     functions.hpp      C++ functions as functions, methods and properties of Python
 //     registry.hpp       exception classes and record types, as Python registers them
 //     raise.hpp          a Fault becomes an exception
+//     gil.hpp            letting the GIL go, and taking it back
 //     arguments.hpp      Python's integers in 64 bits, and other arguments
 //     option_table.hpp   the options of a heap, a row each
 //     buffers.hpp        a caller's buffer as a region

@@ -4,6 +4,7 @@
 
 #include "arguments.hpp"
 #include "export.hpp"
+#include "gil.hpp"
 #include "raise.hpp"
 #include "registry.hpp"
 
@@ -24,6 +25,7 @@ class BlockObject {
   // now is printed, as Python does for any exception in a destructor.
   ~BlockObject() {
     if (freed_ || ownership_ == Ownership::borrowed) return;
+    const Uninterrupted uninterrupted;
     Fault fault;
     if (give_up(fault) || !is_corruption(fault.kind)) return;
     const py::error_scope keep;

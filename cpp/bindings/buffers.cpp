@@ -4,11 +4,13 @@
 
 #include <memory>
 
+#include "gil.hpp"
+
 namespace glassheap::bindings {
 namespace {
 
 void release(void* buffer) {
-  const py::gil_scoped_acquire gil;
+  const GilHeld gil;
   auto* const held = static_cast<Py_buffer*>(buffer);
   PyBuffer_Release(held);
   delete held;

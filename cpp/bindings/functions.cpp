@@ -4,6 +4,8 @@
 
 #include <cstring>
 
+#include "gil.hpp"
+
 namespace glassheap::bindings {
 namespace {
 
@@ -37,6 +39,8 @@ void set_current_exception() noexcept try { throw; } catch (py::error_already_se
   PyErr_NoMemory();
 } catch (const std::exception& error) {
   PyErr_SetString(PyExc_RuntimeError, error.what());
+} catch (...) {  // no exception of C++: Python has ended, and ends this thread
+  sleep_for_ever();
 }
 
 const char* short_name(const PyTypeObject* type) noexcept {

@@ -42,14 +42,23 @@ PyObject* to_python(std::unique_ptr<Value> value) {
   return make_instance(std::move(value));
 }
 
+// The result itself; null if there is an exception: a wait was interrupted inside of a call on the
+// heap that reports no fault.
+inline PyObject* unless_interrupted(PyObject* result) noexcept {
+  if (PyErr_Occurred() == nullptr) [[likely]]
+    return result;
+  Py_XDECREF(result);
+  return nullptr;
+}
+
 // The result of the call as a new reference; null, with an exception set, if it throws.
 template <typename Call>
 PyObject* guarded(Call call) noexcept try {
   if constexpr (std::is_void_v<decltype(call())>) {
     call();
-    Py_RETURN_NONE;
+    return unless_interrupted(Py_NewRef(Py_None));
   } else {
-    return to_python(call());
+    return unless_interrupted(to_python(call()));
   }
 } catch (...) {
   set_current_exception();

@@ -2,6 +2,7 @@
 
 #include "arguments.hpp"
 #include "functions.hpp"
+#include "gil.hpp"
 #include "raise.hpp"
 #include "registry.hpp"
 
@@ -54,7 +55,7 @@ Findings findings_of(Heap& heap) {
   Findings findings;
   Fault fault;
   {
-    const py::gil_scoped_release gil_released;
+    const GilReleased gil_released;
     findings = heap.check(fault);
   }
   raise_if(fault);
@@ -108,7 +109,7 @@ std::string explain(Heap& heap, py::handle requested, py::handle available, py::
       .argument = clamped(requested),
       .shortage = {require_number(available, "available"), require_number(largest, "largest"),
                    require_number(free_blocks, "free_blocks"), require_number(align, "align")}};
-  const py::gil_scoped_release gil_released;
+  const GilReleased gil_released;
   return heap.explain(shortage);
 }
 

@@ -1,6 +1,7 @@
 // module.cpp: the module glassheap._core, at a glance.
 
 #include "bindings.hpp"
+#include "gil.hpp"
 #include "glassheap/version.h"
 
 // The heap has its own lock, so the module does not need the GIL.
@@ -8,6 +9,7 @@ PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
   using namespace glassheap::bindings;  // NOLINT: all of them are needed here, and only here
   module.doc() = "The compiled part of glassheap.";
   module.attr("__version__") = GLASSHEAP_VERSION;
+  install_nap_hook();
   add_registry(module);
   add_heap(module);
   add_policies(module);

@@ -17,6 +17,7 @@
 #include <cstring>
 
 #include "functions.hpp"
+#include "gil.hpp"
 #include "raise.hpp"
 
 namespace glassheap::bindings {
@@ -50,8 +51,9 @@ void* pointer_to(const Heap& heap, Address payload) {
   return reinterpret_cast<void*>(payload - heap.base() + heap.address());
 }
 
-// Null for any refusal: NumPy raises MemoryError.
+// Null for any refusal: NumPy raises MemoryError. So a signal handler must not raise here.
 void* handler_malloc(void* context, std::size_t size) noexcept {
+  const Uninterrupted uninterrupted;
   Heap& heap = heap_in(context);
   Fault refused;
   Handle handle;
@@ -74,6 +76,7 @@ void* handler_calloc(void* context, std::size_t count, std::size_t size) noexcep
 
 void* handler_realloc(void* context, void* data, std::size_t size) noexcept {
   if (data == nullptr) return handler_malloc(context, size);
+  const Uninterrupted uninterrupted;
   Heap& heap = heap_in(context);
   Fault refused;
   return pointer_to(heap,
@@ -82,6 +85,7 @@ void* handler_realloc(void* context, void* data, std::size_t size) noexcept {
 
 // NumPy takes no error here. If damage is found, the heap's next call reports it.
 void handler_free(void* context, void* data, std::size_t /*size*/) noexcept {
+  const Uninterrupted uninterrupted;
   Heap& heap = heap_in(context);
   Fault refused;
   if (data != nullptr) heap.free_pinned(address_of(heap, data), refused);

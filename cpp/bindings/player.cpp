@@ -14,6 +14,7 @@
 
 #include "arguments.hpp"
 #include "functions.hpp"
+#include "gil.hpp"
 #include "raise.hpp"
 
 namespace glassheap::bindings {
@@ -66,7 +67,7 @@ class Player {
     require_valid(columns, start, stop);
     Fault fault;
     {
-      const py::gil_scoped_release gil_released;
+      const GilReleased gil_released;
       const std::lock_guard one_run(running_);
       start = run(columns, start, stop, stop_at_failure, fault);
     }

@@ -100,6 +100,7 @@ PyObject* set_error(const char* name, py::handle sentence) try {
 }
 
 PyObject* set_error(const Fault& fault, PyObject* given, PyObject* heap) try {
+  if (fault.kind == FaultKind::interrupted && PyErr_Occurred() != nullptr) return nullptr;
   if (fault.kind == FaultKind::out_of_memory && heap != nullptr)
     return set_shortage(fault, given, heap);
   const py::object type = error_class(name_of(fault.kind));

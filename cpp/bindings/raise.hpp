@@ -5,7 +5,7 @@
 
 namespace glassheap::bindings {
 
-// Sets the exception for `fault`, and returns null. `given` is the object that the caller passed,
+// Sets the exception for `fault`, and returns null. A handler that interrupts a wait has set its own. `given` is the object that the caller passed,
 // if the fault is about one: it becomes `address` or `requested`, exactly, also where it does not
 // fit in 64 bits. `heap` is the Python Heap that refused, if one did: an OutOfMemory looks at it
 // when its message is read.

@@ -5,6 +5,7 @@
 #include "arguments.hpp"
 #include "buffers.hpp"
 #include "functions.hpp"
+#include "gil.hpp"
 #include "raise.hpp"
 
 namespace glassheap::bindings {
@@ -25,7 +26,7 @@ std::unique_ptr<SharedHeap> attach_copy(py::handle buffer, py::handle mend) {
   Fault fault;
   std::unique_ptr<SharedHeap> heap;
   {
-    const py::gil_scoped_release gil_released;
+    const GilReleased gil_released;
     heap = SharedHeap::attach(how, "", fault);
   }
   raise_if(fault);

@@ -8,6 +8,7 @@
 #include "arguments.hpp"
 #include "buffers.hpp"
 #include "functions.hpp"
+#include "gil.hpp"
 #include "option_table.hpp"
 #include "raise.hpp"
 #include "registry.hpp"
@@ -80,7 +81,7 @@ std::unique_ptr<SharedHeap> open_in(const SegmentLocation& location, Open open) 
   Fault fault;
   std::unique_ptr<SharedHeap> heap;
   {
-    const py::gil_scoped_release gil_released;
+    const GilReleased gil_released;
     heap = open(fault);
   }
   raise_if_refused(fault, location);
@@ -156,7 +157,10 @@ Wait until the file has all bytes written. No effect in shared memory.
 O(size). Raises OSError if and only if the system refuses; HeapClosed.)";
 
 void flush(SharedHeap& self) {
-  call_heap(self, [](SharedHeap& heap, Fault& fault) { return heap.flush(fault); });
+  call_heap(self, [](SharedHeap& heap, Fault& fault) {
+    const GilReleased gil_released;
+    return heap.flush(fault);
+  });
 }
 
 constexpr const char reap_doc[] = R"(reap($self)
@@ -319,7 +323,8 @@ Made by SharedHeap.create and attached to by SharedHeap.attach. Everything is in
 the blocks, which of them are free, the policy's index, the lock. Addresses are offsets, the
 same in every process. If a process is killed inside a call, the next process recovers the heap:
 at most the block in flight is lost, and stats().recovered counts it. Every wait for another
-process ends after timeout seconds with LockTimeout; it holds the GIL.
+process ends after timeout seconds with LockTimeout. Other threads run during a wait, and a
+signal handler that raises, as that of Ctrl-C does, ends it.
 
 A view pins its block in this process only: free a block when no other process uses it, or
 share() it.)";

@@ -390,7 +390,8 @@ class SharedHeap(Heap):
     the blocks, which of them are free, the policy's index, the lock. Addresses are offsets, the
     same in every process. If a process is killed inside a call, the next process recovers the heap:
     at most the block in flight is lost, and stats().recovered counts it. Every wait for another
-    process ends after timeout seconds with LockTimeout; it holds the GIL.
+    process ends after timeout seconds with LockTimeout. Other threads run during a wait, and a
+    signal handler that raises, as that of Ctrl-C does, ends it.
 
     A view pins its block in this process only: free a block when no other process uses it, or
     share() it.
