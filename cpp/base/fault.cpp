@@ -64,6 +64,13 @@ std::string invalid_base(const Described& fault) {
   return "base must be a multiple of 16 with room for a region above it, and " + base + " is not.";
 }
 
+std::string region_in_use(const Described& fault) {
+  return format(
+      "another heap of this process lies over the %llu bytes from 0x%llx on, and some of these are "
+      "among them. Close it first, or pass other bytes.",
+      ull{fault.maximum}, ull{fault.address});
+}
+
 std::string unknown_policy(const Described& /*fault*/) {
   return "the name of the policy is unknown. policies() lists the names.";
 }
@@ -275,6 +282,7 @@ constexpr std::array rows = {
     KindRow{FaultKind::invalid_size, "InvalidSize", request, invalid_size},
     KindRow{FaultKind::invalid_alignment, "InvalidAlignment", request, invalid_alignment},
     KindRow{FaultKind::invalid_base, "InvalidAlignment", request, invalid_base},
+    KindRow{FaultKind::region_in_use, "RegionInUse", request, region_in_use},
     KindRow{FaultKind::unknown_policy, "ValueError", request, unknown_policy},
     KindRow{FaultKind::unwanted_option, "ValueError", request, unwanted_option},
     KindRow{FaultKind::foreign_pointer, "ForeignPointer", pointer, foreign_pointer},

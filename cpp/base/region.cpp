@@ -54,22 +54,20 @@ Region Region::map(Size size, Size alignment, Address like) noexcept {
   return region;
 }
 
-Region Region::borrow(std::span<std::byte> bytes, std::shared_ptr<void> keeper) noexcept {
+Region Region::borrow(std::span<std::byte> bytes) noexcept {
   Region region;
   region.data_ = bytes.data();
   region.size_ = bytes.size();
-  region.keeper_ = std::move(keeper);
   return region;
 }
 
-Region Region::borrow_with_sentinel(std::span<std::byte> bytes,
-                                    std::shared_ptr<void> keeper) noexcept {
+Region Region::borrow_with_sentinel(std::span<std::byte> bytes) noexcept {
   const auto first = std::bit_cast<Address>(bytes.data());
   const Address from = round_up(first, granule_size);
   const Address to = round_down(first + bytes.size(), granule_size);
   const Size size = to > from + granule_size ? to - from - granule_size : 0;
   if (size == 0) return {};
-  Region region = borrow(bytes.subspan(from - first, size), std::move(keeper));
+  Region region = borrow(bytes.subspan(from - first, size));
   region.has_sentinel_ = true;
   return region;
 }

@@ -18,6 +18,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <utility>
 
 #include "glassheap/types.hpp"
 
@@ -38,14 +39,14 @@ class Region {
   // refuses the pages.
   [[nodiscard]] static Region map(Size size, Size alignment, Address like) noexcept;
 
-  // Borrows all of `bytes`, whole granules from a granule on. `keeper` keeps them until the region
-  // is destroyed.
-  [[nodiscard]] static Region borrow(std::span<std::byte> bytes,
-                                     std::shared_ptr<void> keeper) noexcept;
+  // Borrows all of `bytes`, whole granules from a granule on.
+  [[nodiscard]] static Region borrow(std::span<std::byte> bytes) noexcept;
 
   // Borrows the whole granules of `bytes`, the last one for the sentinel, which is not written yet.
-  [[nodiscard]] static Region borrow_with_sentinel(std::span<std::byte> bytes,
-                                                   std::shared_ptr<void> keeper) noexcept;
+  [[nodiscard]] static Region borrow_with_sentinel(std::span<std::byte> bytes) noexcept;
+
+  // Holds `keeper`, which keeps borrowed bytes, until the region is destroyed.
+  void keep(std::shared_ptr<void> keeper) noexcept { keeper_ = std::move(keeper); }
 
   [[nodiscard]] std::byte* data() const noexcept { return data_; }
   [[nodiscard]] Size size() const noexcept { return size_; }

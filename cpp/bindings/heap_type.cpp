@@ -78,8 +78,8 @@ held, and so cannot be resized or closed, until close().
 The options are those of Heap, but for size. O(1), and with checks='debug' O(size).
 
 Raises BufferError if and only if the buffer is read-only or not contiguous, TypeError for
-an object without a buffer, InvalidSize for a buffer that is too small, and what Heap
-raises.)";
+an object without a buffer, InvalidSize for a buffer that is too small, RegionInUse if an
+open heap of this process lies over some of the bytes, and what Heap raises.)";
 
 std::unique_ptr<Heap> over(py::handle buffer, const py::dict& given) {
   const Options options = read_options(given, OptionSet::heap);

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <limits>
 
+#include "base/claim.hpp"
 #include "core/policy_list.hpp"
 #include "heap/check_options.hpp"
 #include "heap/heap_state.hpp"
@@ -45,10 +46,12 @@ std::unique_ptr<Heap> Heap::open(const Options& options, Fault& fault) {
 
 std::unique_ptr<Heap> Heap::over(std::span<std::byte> span, std::shared_ptr<void> keeper,
                                  const Options& options, Fault& fault) {
-  Region region = Region::borrow_with_sentinel(span, std::move(keeper));
+  Region region = Region::borrow_with_sentinel(span);
   Options sized = options;
   sized.size = region.size();
   if (!check_options(sized, fault)) return nullptr;
+  region.keep(claim_bytes(span, ClaimKind::own_heap, std::move(keeper), fault));
+  if (fault) return nullptr;
   std::unique_ptr<HeapState> state = make_state(sized, std::move(region));
   state->region.write_sentinel();
   return std::unique_ptr<Heap>(new Heap(std::move(state)));

@@ -5,6 +5,7 @@
 #include <new>
 #include <utility>
 
+#include "base/claim.hpp"
 #include "check/recovery.hpp"
 #include "heap/check_options.hpp"
 #include "heap/heap_state.hpp"
@@ -29,7 +30,8 @@ namespace {
 std::unique_ptr<HeapState> make_state(const Options& options, const SegmentLocation& location,
                                       std::unique_ptr<CoreInterface> core,
                                       std::unique_ptr<Attachment> attachment) {
-  Region region = Region::borrow(shared::region_of(attachment->segment()), location.keeper);
+  Region region = Region::borrow(shared::region_of(attachment->segment()));
+  region.keep(location.keeper);
   return std::make_unique<HeapState>(options, std::move(region), std::move(core),
                                      std::move(attachment));
 }
@@ -60,16 +62,37 @@ bool complete_options(Options& options, const SegmentLocation& location, Fault& 
   return check_options(options, fault);
 }
 
+// Claims memory that is mapped already, until the last copy of its keeper goes.
+bool claim(SegmentLocation& location, ClaimKind kind, Fault& fault) {
+  if (location.data == nullptr) return true;
+  location.keeper = claim_bytes({location.data, location.size}, kind, location.keeper, fault);
+  return !fault;
+}
+
+// Opens an existing segment, and claims its memory. Another thread of this process may be about to
+// create the heap that this one waits for, so nothing is claimed meanwhile.
+std::unique_ptr<Segment> open_claimed(SegmentLocation& location, double timeout, Fault& fault) {
+  SegmentLocation tried = location;
+  if (!claim(tried, ClaimKind::attachment, fault)) return nullptr;
+  tried = {};
+  std::unique_ptr<Segment> segment = shared::open_published(location, timeout, fault);
+  if (segment == nullptr || !claim(location, ClaimKind::attachment, fault)) return nullptr;
+  return segment;
+}
+
 }  // namespace
 
 std::unique_ptr<SharedHeap> SharedHeap::create(const Options& wanted, const Opening& how,
                                                Fault& fault) {
   Options options = wanted;
-  if (!complete_options(options, how.location, fault)) return nullptr;
+  SegmentLocation location = how.location;
+  if (!complete_options(options, location, fault) ||
+      !claim(location, ClaimKind::new_shared_heap, fault))
+    return nullptr;
   const FixedFields fixed = shared::segment_layout(options);
-  std::unique_ptr<Segment> segment = Segment::create(how.location, fixed.total, fault);
+  std::unique_ptr<Segment> segment = Segment::create(location, fixed.total, fault);
   if (segment == nullptr) return nullptr;
-  if (how.location.data != nullptr) std::memset(segment->data(), 0, fixed.region_at);
+  if (location.data != nullptr) std::memset(segment->data(), 0, fixed.region_at);
   auto* const block = new (segment->data()) Superblock;
   shared::publish_fixed_fields(block->fixed, fixed);
   shared::init_lock(block->mutex);
@@ -81,13 +104,13 @@ std::unique_ptr<SharedHeap> SharedHeap::create(const Options& wanted, const Open
   block->published.store(1, std::memory_order_release);
   Attachment& attached = *attachment;
   return std::unique_ptr<SharedHeap>(new SharedHeap(
-      how.location, make_state(options, how.location, std::move(core), std::move(attachment)),
-      attached));
+      location, make_state(options, location, std::move(core), std::move(attachment)), attached));
 }
 
 std::unique_ptr<SharedHeap> SharedHeap::attach(const Opening& how, const std::string& policy,
                                                Fault& fault) {
-  std::unique_ptr<Segment> segment = shared::open_published(how.location, how.timeout, fault);
+  SegmentLocation location = how.location;
+  std::unique_ptr<Segment> segment = open_claimed(location, how.timeout, fault);
   if (segment == nullptr) return nullptr;
   const FixedFields& fixed = shared::superblock_of(*segment).fixed;
   const Options options = shared::options_of(fixed);
@@ -100,8 +123,7 @@ std::unique_ptr<SharedHeap> SharedHeap::attach(const Opening& how, const std::st
   if (!attachment->attach(*core, how.copy, how.salvage, fault)) return nullptr;
   Attachment& attached = *attachment;
   return std::unique_ptr<SharedHeap>(new SharedHeap(
-      how.location, make_state(options, how.location, std::move(core), std::move(attachment)),
-      attached));
+      location, make_state(options, location, std::move(core), std::move(attachment)), attached));
 }
 
 // --- Images. -----------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ enum class FaultKind : std::uint8_t {
   invalid_size,
   invalid_alignment,
   invalid_base,
+  region_in_use,
   unknown_policy,
   unwanted_option,
   // The pointer is not that of a live block's payload.
@@ -90,12 +91,14 @@ struct Fault {
   std::uint16_t minimum = 0;  // invalid_size: the least size
   int system_error = 0;       // system_error: errno
 
-  Address address = 0;    // the pointer that was passed, as the caller counts
+  Address address = 0;    // the pointer that was passed, as the caller counts; region_in_use: the
+                          // first byte of the other heap
   Address owner = 0;      // interior_pointer: the payload of the block that it points into
   std::size_t index = 0;  // a batch: which of its sizes, or of its addresses other than 0
 
   std::uint64_t argument = 0;   // the size, alignment or base that was refused
-  std::uint64_t maximum = 0;    // the largest size or alignment; too_many_...: the limit
+  std::uint64_t maximum = 0;    // the largest size or alignment; too_many_...: the limit;
+                                // region_in_use: bytes of the other heap
   const char* field = nullptr;  // bad_image: the wrong field; unwanted_option: the option
 
   Offset offset = 0;           // corruption: the block's first byte; write_after_free: the byte

@@ -43,12 +43,15 @@ class SharedHeap final : public Heap {
   };
 
   // Creates a heap of wanted.size bytes in a new segment, or in all of memory that is mapped
-  // already. Returns null as Heap::open does, and if the system refuses (system_error).
+  // already. Returns null as Heap::open does, if the system refuses (system_error), and if
+  // another heap of this process lies over the memory (region_in_use).
   [[nodiscard]] static std::unique_ptr<SharedHeap> create(const Options& wanted, const Opening& how,
                                                           Fault& fault);
   // Attaches to an existing heap. Returns null for bytes that are no heap of this version, machine
   // and policy (bad_image; an empty `policy` accepts any), and if the heap is not ready in time
-  // (attach_timeout). Where no living process has attached, every block is checked: O(n).
+  // (attach_timeout). Returns null for mapped memory that overlaps another heap of this
+  // process (region_in_use), but for attachments to the same bytes, which may be many. Where no
+  // living process has attached, every block is checked: O(n).
   [[nodiscard]] static std::unique_ptr<SharedHeap> attach(const Opening& how,
                                                           const std::string& policy, Fault& fault);
   // Reads what is in a segment, and changes nothing. Refused for bytes that are no heap (bad_image).

@@ -94,8 +94,8 @@ class Heap:
         The options are those of Heap, but for size. O(1), and with checks='debug' O(size).
 
         Raises BufferError if and only if the buffer is read-only or not contiguous, TypeError for
-        an object without a buffer, InvalidSize for a buffer that is too small, and what Heap
-        raises.
+        an object without a buffer, InvalidSize for a buffer that is too small, RegionInUse if an
+        open heap of this process lies over some of the bytes, and what Heap raises.
         """
 
     # Blocks by address.
@@ -416,7 +416,8 @@ class SharedHeap(Heap):
         checks='debug' O(size).
 
         Raises FileExistsError if and only if there is one already, OSError where there is no room
-        or no permission, and what Heap raises.
+        or no permission, RegionInUse if an open heap of this process overlaps buffer,
+        and what Heap raises.
         """
     @staticmethod
     def attach(
@@ -434,7 +435,8 @@ class SharedHeap(Heap):
 
         Raises FileNotFoundError if and only if there is none, BadImage if it is no heap, is
         damaged, or has another policy than asked for, AttachTimeout if its creator has not finished
-        within the timeout, TypeError without a place, OSError if the system refuses.
+        within the timeout, TypeError without a place, OSError if the system refuses, RegionInUse if
+        buffer overlaps an open heap of this process other than an attachment to the same bytes.
         """
     @property
     def name(self) -> str | None:

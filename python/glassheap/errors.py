@@ -71,6 +71,10 @@ class InvalidAlignment(HeapError, ValueError):
     """An align is no power of two up to a quarter of the region, or a base no multiple of 16."""
 
 
+class RegionInUse(HeapError, BufferError):
+    """Another heap of this process, which is open, lies over some of these bytes."""
+
+
 class InvalidPointer(HeapError, ValueError):
     """An address is not that of a live block's payload: root of the five below."""
 

@@ -130,7 +130,8 @@ def create(
     checks='debug' O(size).
 
     Raises FileExistsError if and only if there is one already, OSError where there is no room
-    or no permission, and what Heap raises.
+    or no permission, RegionInUse if an open heap of this process overlaps buffer,
+    and what Heap raises.
     """
     from glassheap import shared
 
@@ -152,7 +153,8 @@ def attach(
 
     Raises FileNotFoundError if and only if there is none, BadImage if it is no heap, is
     damaged, or has another policy than asked for, AttachTimeout if its creator has not finished
-    within the timeout, TypeError without a place, OSError if the system refuses.
+    within the timeout, TypeError without a place, OSError if the system refuses, RegionInUse if
+    buffer overlaps an open heap of this process other than an attachment to the same bytes.
     """
     from glassheap import shared
 

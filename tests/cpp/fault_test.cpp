@@ -84,6 +84,9 @@ const std::vector<Golden> golden = {
      "base must be a multiple of 16 with room for a region above it, and 0x18 is not."},
     {of_number(FaultKind::invalid_base, most),
      "base must be a multiple of 16 with room for a region above it, and 2^64 - 1 or more is not."},
+    {{.kind = FaultKind::region_in_use, .address = 0xABC0, .maximum = 4096},
+     "another heap of this process lies over the 4096 bytes from 0xabc0 on, and some of these are "
+     "among them. Close it first, or pass other bytes."},
     {{.kind = FaultKind::unknown_policy},
      "the name of the policy is unknown. policies() lists the names."},
     {{.kind = FaultKind::unwanted_option, .field = "order"},

@@ -19,7 +19,7 @@ import pytest
 
 import glassheap
 from fault_fixture import CONFIGURATIONS, KINDS
-from glassheap import Heap
+from glassheap import Heap, SharedHeap
 from heap_probes import GRANULE, assert_sound
 
 if TYPE_CHECKING:
@@ -166,3 +166,60 @@ def test_the_buffer_lives_as_long_as_the_heap_that_is_its_only_owner() -> None:
     del heap
     gc.collect()
     assert reference() is None
+
+
+OPENERS: list[Callable[[Any], Heap]] = [Heap.over, lambda part: SharedHeap.create(buffer=part)]
+OPENERS.append(lambda part: SharedHeap.attach(buffer=part, timeout=0))
+
+
+@pytest.mark.parametrize("first", OPENERS[:2], ids=["private", "shared"])
+@pytest.mark.parametrize("second", OPENERS, ids=["private", "create", "attach"])
+def test_a_second_heap_over_the_same_bytes_is_refused_until_the_first_is_closed(
+    first: Callable[[Any], Heap], second: Callable[[Any], Heap]
+) -> None:
+    """Both would hand out the same addresses. Nothing of the first one changes."""
+    memory = memoryview(mmap.mmap(-1, 1 << 20))
+    heap = first(memory[1 << 14 : 1 << 19])
+    payload = heap.malloc(100)
+    heap.view(payload)[:] = b"x" * 100
+    before = bytes(memory)
+    for start, end in [(0, 1 << 20), (1 << 18, 1 << 20), (0, 1 << 18), (1 << 17, 3 << 17)]:
+        with pytest.raises(glassheap.RegionInUse, match="lies over the 507904 bytes"):
+            second(memory[start:end])
+    assert memory == before
+    assert_sound(heap)
+    heap.close()
+    with first(memory):
+        pass
+
+
+def test_heaps_over_parts_of_a_buffer_that_do_not_overlap_are_independent() -> None:
+    memory = memoryview(bytearray(4096))
+    heaps = [Heap.over(memory[start : start + 500]) for start in range(1, 4096 - 500, 500)]
+    for heap in heaps:
+        heap.view(heap.malloc(100))[:] = b"x" * 100
+    assert [heap.check() for heap in heaps] == [[]] * len(heaps)
+
+
+def test_a_segment_in_a_buffer_is_attached_to_more_than_once() -> None:
+    """Its attachments lock each other out; the last one that is closed gives the bytes back."""
+    memory = mmap.mmap(-1, 1 << 18)
+    made = SharedHeap.create(buffer=memory)
+    again = SharedHeap.attach(buffer=memory)
+    payload = made.malloc(100)
+    made.close()
+    with pytest.raises(glassheap.RegionInUse):
+        SharedHeap.create(buffer=memory)
+    again.free(payload)
+    again.close()
+    Heap.over(memory).close()
+
+
+def test_a_heap_that_could_not_be_opened_has_no_bytes() -> None:
+    memory = mmap.mmap(-1, 1 << 18)
+    for _ in range(2):
+        with pytest.raises(glassheap.AttachTimeout):
+            SharedHeap.attach(buffer=memory, timeout=0)
+        with pytest.raises(ValueError, match="policy"):
+            Heap.over(memory, policy="none")
+    Heap.over(memory).close()

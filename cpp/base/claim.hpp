@@ -1,0 +1,29 @@
+// claim.hpp: the memory of others that the heaps of this process lie over.
+//
+// Two heaps over the same bytes would hand out the same addresses. So a heap claims the bytes that
+// it borrows, until it is closed, and bytes that are claimed already are refused:
+//
+//     a heap of its own             refuses every overlap
+//     a new shared heap             refuses every overlap
+//     attaching to a shared heap    joins the claims that begin at the same byte: these are
+//                                   attachments to one segment, which lock each other out
+//
+// A process inherits the claims by fork, as it does the heaps. O(log n) in the number of claims.
+#pragma once
+
+#include <memory>
+#include <span>
+
+#include "glassheap/fault.hpp"
+
+namespace glassheap {
+
+enum class ClaimKind : std::uint8_t { own_heap, new_shared_heap, attachment };
+
+// Returns a keeper that holds the claim, and `keeper`, until its last copy goes. Returns null, and
+// sets `fault` (region_in_use), if a heap of this process has some of the bytes. Throws
+// std::bad_alloc.
+[[nodiscard]] std::shared_ptr<void> claim_bytes(std::span<const std::byte> bytes, ClaimKind kind,
+                                                std::shared_ptr<void> keeper, Fault& fault);
+
+}  // namespace glassheap
