@@ -52,6 +52,15 @@ std::string invalid_size(const Described& fault) {
 }
 
 std::string invalid_alignment(const Described& fault) {
+  if (fault.maximum < fault.expected) {
+    return format(
+               "align must be a power of two up to %llu, modulo which the addresses of this heap "
+               "agree with the real ones, and ",
+               ull{fault.maximum}) +
+           fault.argument_text +
+           " is not. Open the heap without base, or over a buffer that begins at a multiple of the "
+           "align.";
+  }
   const bool smallest = fault.maximum == granule_size;  // which every region serves
   return format("align must be a power of two up to %llu, a quarter of this region%s, and ",
                 ull{fault.maximum}, smallest ? " but no less than 16" : "") +

@@ -61,9 +61,10 @@ Region Region::borrow(std::span<std::byte> bytes) noexcept {
   return region;
 }
 
-Region Region::borrow_with_sentinel(std::span<std::byte> bytes) noexcept {
+Region Region::borrow_with_sentinel(std::span<std::byte> bytes, Size alignment,
+                                    Address like) noexcept {
   const auto first = std::bit_cast<Address>(bytes.data());
-  const Address from = round_up(first, granule_size);
+  const Address from = first + ((like - first) & (alignment - 1));
   const Address to = round_down(first + bytes.size(), granule_size);
   const Size size = to > from + granule_size ? to - from - granule_size : 0;
   if (size == 0) return {};

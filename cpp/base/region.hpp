@@ -42,8 +42,10 @@ class Region {
   // Borrows all of `bytes`, whole granules from a granule on.
   [[nodiscard]] static Region borrow(std::span<std::byte> bytes) noexcept;
 
-  // Borrows the whole granules of `bytes`, the last one for the sentinel, which is not written yet.
-  [[nodiscard]] static Region borrow_with_sentinel(std::span<std::byte> bytes) noexcept;
+  // Borrows the whole granules of `bytes` from the first address on that is equal to `like` modulo
+  // `alignment`, as for map(). The last granule is for the sentinel, which is not written yet.
+  [[nodiscard]] static Region borrow_with_sentinel(std::span<std::byte> bytes, Size alignment,
+                                                   Address like) noexcept;
 
   // Holds `keeper`, which keeps borrowed bytes, until the region is destroyed.
   void keep(std::shared_ptr<void> keeper) noexcept { keeper_ = std::move(keeper); }

@@ -20,6 +20,13 @@ Size Addressing::largest_align(Size size) noexcept {
   return std::max(granule_size, std::bit_floor(size / 4));
 }
 
+Size Addressing::align_within(Size size) noexcept {
+  constexpr Size cache_line = 64;  // what arrays of NumPy ask for
+  constexpr Size page = 4096;
+  const Size wanted = std::max(std::min(cache_line, size / 16), std::min(page, size / 64));
+  return std::max(granule_size, std::bit_floor(wanted));
+}
+
 Addressing::Addressing(const Options& options, const Region& region) noexcept
     : size_(region.size()),
       front_(options.headers ? granule_size : 0),
@@ -31,7 +38,10 @@ Addressing::Addressing(const Options& options, const Region& region) noexcept
 
 bool Addressing::check_other_align(Size& align, Fault& fault) const noexcept {
   if (!is_power_of_two(align) || align > align_limit_) {
-    fault = {.kind = FaultKind::invalid_alignment, .argument = align, .maximum = align_limit_};
+    fault = {.kind = FaultKind::invalid_alignment,
+             .argument = align,
+             .maximum = align_limit_,
+             .expected = largest_align(size_)};
     return false;
   }
   align = std::max(align, granule_size);

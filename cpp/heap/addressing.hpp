@@ -21,6 +21,10 @@ class Addressing {
   // The largest alignment that a region of `size` bytes serves: a quarter of it, at least 16.
   [[nodiscard]] static Size largest_align(Size size) noexcept;
 
+  // The alignment to give a region with a base inside a buffer of `size` bytes. At most a 16th of a
+  // small buffer stays unused for it, and a 64th of a large one.
+  [[nodiscard]] static Size align_within(Size size) noexcept;
+
   [[nodiscard]] Size size() const noexcept { return size_; }
   [[nodiscard]] Size unused() const noexcept { return unused_; }
   [[nodiscard]] Address base() const noexcept { return base_; }

@@ -22,6 +22,12 @@ Region map_region(const Options& options) noexcept {
   return Region::map(size, Addressing::largest_align(size), *options.base);
 }
 
+Region borrow_region(std::span<std::byte> span, const Options& options) noexcept {
+  if (!options.base) return Region::borrow_with_sentinel(span, granule_size, 0);
+  const Size alignment = Addressing::align_within(span.size());
+  return Region::borrow_with_sentinel(span, alignment, *options.base);
+}
+
 std::unique_ptr<HeapState> make_state(const Options& options, Region region) {
   const Size unused = options.unused();
   std::unique_ptr<CoreInterface> core =
@@ -46,7 +52,7 @@ std::unique_ptr<Heap> Heap::open(const Options& options, Fault& fault) {
 
 std::unique_ptr<Heap> Heap::over(std::span<std::byte> span, std::shared_ptr<void> keeper,
                                  const Options& options, Fault& fault) {
-  Region region = Region::borrow_with_sentinel(span);
+  Region region = borrow_region(span, options);
   Options sized = options;
   sized.size = region.size();
   if (!check_options(sized, fault)) return nullptr;

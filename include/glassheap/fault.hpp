@@ -102,7 +102,8 @@ struct Fault {
   const char* field = nullptr;  // bad_image: the wrong field; unwanted_option: the option
 
   Offset offset = 0;           // corruption: the block's first byte; write_after_free: the byte
-  std::uint64_t expected = 0;  // the value that the rule requires; redzone: the payload's size
+  std::uint64_t expected = 0;  // the value that the rule requires; redzone: the payload's size;
+                               // invalid_alignment: a quarter of the region, at least 16
   std::uint64_t found = 0;     // the value that is there; redzone: index of the overwritten byte
   Shortage shortage = {};      // out_of_memory
 

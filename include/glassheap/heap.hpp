@@ -80,7 +80,8 @@ class Heap {
 
   // Opens a heap over `span`, borrowed bytes that `keeper` keeps until the heap is closed. The
   // region is the largest whole number of granules in it that begins on one, less a last one, the
-  // sentinel, which check() compares. Bytes outside of these are never written. options.size is not
+  // sentinel, which check() compares. With a base it begins where that agrees with the real address
+  // modulo a larger alignment: 64 from 1 KiB on, 4096 from 256 KiB on. Bytes outside of these are never written. options.size is not
   // used. Refuses and throws as open() does, and refuses bytes that another heap of this process
   // lies over (region_in_use).
   [[nodiscard]] static std::unique_ptr<Heap> over(std::span<std::byte> span,

@@ -88,8 +88,10 @@ class Heap:
         The buffer is a bytearray, array, mmap, SharedMemory.buf, NumPy or ctypes array, or a
         memoryview of one. The region is the largest whole number of granules of 16 bytes in it,
         less a last one, whose bytes check() verifies: a write behind the region is
-        OverflowDetected. No byte of the buffer outside of these is ever written. The buffer is
-        held, and so cannot be resized or closed, until close().
+        OverflowDetected. With base, the region begins where base and the real address agree
+        modulo 64 (4096 from 256 KiB on); a larger align may be refused. No byte of the buffer
+        outside of these is ever written. The buffer is held, and so cannot be resized or closed,
+        until close().
 
         The options are those of Heap, but for size. O(1), and with checks='debug' O(size).
 

@@ -68,7 +68,7 @@ class InvalidSize(HeapError, ValueError):
 
 
 class InvalidAlignment(HeapError, ValueError):
-    """An align is no power of two up to a quarter of the region, or a base no multiple of 16."""
+    """An align is no power of two that the region serves, or a base is no multiple of 16."""
 
 
 class RegionInUse(HeapError, BufferError):

@@ -80,6 +80,11 @@ const std::vector<Golden> golden = {
     {of_number(FaultKind::invalid_alignment, most, 64),
      "align must be a power of two up to 64, a quarter of this region, and 2^64 - 1 or more is "
      "not."},
+    {{.kind = FaultKind::invalid_alignment, .argument = 64, .maximum = 32, .expected = 128},
+     "align must be a power of two up to 32, modulo which the addresses of this heap agree with "
+     "the "
+     "real ones, and 64 is not. Open the heap without base, or over a buffer that begins at a "
+     "multiple of the align."},
     {of_number(FaultKind::invalid_base, 0x18),
      "base must be a multiple of 16 with room for a region above it, and 0x18 is not."},
     {of_number(FaultKind::invalid_base, most),

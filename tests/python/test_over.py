@@ -223,3 +223,42 @@ def test_a_heap_that_could_not_be_opened_has_no_bytes() -> None:
         with pytest.raises(ValueError, match="policy"):
             Heap.over(memory, policy="none")
     Heap.over(memory).close()
+
+
+ALIGNMENTS = {100: 16, 512: 32, 1024: 64, 1 << 16: 1024, 1 << 20: 4096}
+"""By the size of a buffer: an alignment that a heap over it serves, whatever its base."""
+
+
+@pytest.mark.parametrize("size", ALIGNMENTS)
+@pytest.mark.parametrize("base", [0, 16, 4096, 1 << 44])
+def test_a_payload_is_aligned_as_the_caller_counts_and_in_fact(size: int, base: int) -> None:
+    memory = memoryview(bytearray(size + GRANULE))
+    for start in range(GRANULE):
+        heap = Heap.over(memory[start : start + size], base=base)
+        assert heap.base == base
+        assert size - heap.size < 3 * GRANULE + max(ALIGNMENTS[size], 16)
+        payload = heap.malloc(1, align=ALIGNMENTS[size])
+        real = payload - heap.base + heap.address
+        assert payload % ALIGNMENTS[size] == real % ALIGNMENTS[size] == 0
+        heap.close()
+
+
+@pytest.mark.skipif(find_spec("numpy") is None, reason="needs NumPy")
+@pytest.mark.parametrize("options", [{}, {"base": 0}])
+@pytest.mark.parametrize("size", [1024, 1 << 20])
+def test_an_array_lies_in_a_heap_over_any_buffer(size: int, options: dict[str, Any]) -> None:
+    with Heap.over(bytearray(size), **options) as heap:
+        assert heap.array(3).ctypes.data % 64 == 0
+
+
+def test_an_alignment_that_a_base_rules_out_says_what_to_change() -> None:
+    memory = memoryview(mmap.mmap(-1, 1 << 20))
+    odd_page = memory[-address_of(memory) % 8192 + 4096 :]
+    with Heap.over(odd_page, base=0) as heap:
+        heap.malloc(1, align=4096)
+        with pytest.raises(glassheap.InvalidAlignment, match=r"up to 4096,.* without base, or"):
+            heap.malloc(1, align=8192)
+    with Heap.over(odd_page) as heap:
+        heap.malloc(1, align=8192)
+    with Heap.over(odd_page[4096:], base=0) as heap:
+        heap.malloc(1, align=8192)
