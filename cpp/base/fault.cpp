@@ -85,6 +85,11 @@ std::string unknown_policy(const Described& /*fault*/) {
 }
 
 std::string unwanted_option(const Described& fault) {
+  const std::string_view option = fault.field == nullptr ? "" : fault.field;
+  if (option == "huge_pages") {
+    return "the option 'huge_pages' is about memory that the heap maps itself, and this memory has "
+           "an owner. Leave it out, or open a Heap of a size.";
+  }
   return format(
       "the option '%s' is taken by the policy 'sequential_fit' alone. Leave it out, or ask for "
       "that policy.",

@@ -19,12 +19,13 @@ Size page_size() noexcept {
   return size;
 }
 
-// Asks for large pages: a page fault can cost as much as ten allocations, and a heap that places low
-// fills what it opens. The system may refuse, at no loss.
-void prefer_large_pages([[maybe_unused]] void* first, [[maybe_unused]] Size size) noexcept {
+// With large pages a byte that is written takes 2 MiB, and a page fault is rare: it can cost as much
+// as ten allocations. Some systems give them unasked. The system may refuse either, at no loss.
+void choose_pages([[maybe_unused]] void* first, [[maybe_unused]] Size size,
+                  [[maybe_unused]] bool huge) noexcept {
 #ifdef MADV_HUGEPAGE
   constexpr Size large_page = Size{2} << 20;
-  if (size >= large_page) madvise(first, size, MADV_HUGEPAGE);
+  if (size >= large_page) madvise(first, size, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
 #endif
 }
 
@@ -32,7 +33,7 @@ void prefer_large_pages([[maybe_unused]] void* first, [[maybe_unused]] Size size
 
 // Reserves address space for the worst place of the region, picks the place, and opens just that.
 // All other reserved pages stay without access, as the guard pages do.
-Region Region::map(Size size, Size alignment, Address like) noexcept {
+Region Region::map(Size size, Size alignment, Address like, bool huge_pages) noexcept {
   const Size page = page_size();
   Region region;
   region.size_ = round_up(size, granule_size);
@@ -49,7 +50,7 @@ Region Region::map(Size size, Size alignment, Address like) noexcept {
   const Address opened = round_down(first, page);
   const Size open_size = round_up(first + region.size_, page) - opened;
   if (mprotect(std::bit_cast<void*>(opened), open_size, PROT_READ | PROT_WRITE) != 0) return {};
-  prefer_large_pages(std::bit_cast<void*>(opened), open_size);
+  choose_pages(std::bit_cast<void*>(opened), open_size, huge_pages);
   region.data_ = std::bit_cast<std::byte*>(first);
   return region;
 }

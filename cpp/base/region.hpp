@@ -35,9 +35,11 @@ class Region {
 
   // Maps `size` bytes (rounded up to a granule; at most largest_region) at an address that is equal
   // to `like`, a multiple of 16, modulo `alignment`, a power of two from 16. The bytes are zero,
-  // and take memory when they are first touched. Returns an empty region if and only if the system
+  // and take memory when they are first touched: a page at a time, or with `huge_pages` 2 MiB where
+  // the system has such pages. Returns an empty region if and only if the system
   // refuses the pages.
-  [[nodiscard]] static Region map(Size size, Size alignment, Address like) noexcept;
+  [[nodiscard]] static Region map(Size size, Size alignment, Address like,
+                                  bool huge_pages = false) noexcept;
 
   // Borrows all of `bytes`, whole granules from a granule on.
   [[nodiscard]] static Region borrow(std::span<std::byte> bytes) noexcept;

@@ -37,6 +37,9 @@ Args:
     base: The address of the region's first byte, a multiple of 16: with 0, addresses are
         offsets into the region. By default the region's real address. With 0 and no headers the
         first 16 bytes of the region stay unused, so that no payload has the address 0.
+    huge_pages: True to ask the system for pages of 2 MiB, in a region of that size or more. The
+        first write to each then takes 2 MiB, and a large region is filled faster. By default
+        memory that is not written is not taken. Not for Heap.over.
     fit, order, coalesce: For sequential_fit only: 'first', 'best' or 'worst' fit, by default
         first; over a list in the order 'address', 'size+', 'size-', 'front' or 'back', by
         default by address; free neighbours are merged (True, the default), or never.

@@ -155,6 +155,7 @@ constexpr std::array table = {
     Option{"zero_on_free", "False", true, read_flag<&Options::zero_on_free>},
     Option{"threads", "True", false, read_flag<&Options::threads>},
     Option{"base", "None", false, read_base},
+    Option{"huge_pages", "False", false, read_flag<&Options::huge_pages>},
     Option{"fit", "None", true, read_choice<Fit, &Options::fit, fits>},
     Option{"order", "None", true, read_choice<Order, &Options::order, orders>},
     Option{"coalesce", "None", true, read_flag<&Options::coalesce>},

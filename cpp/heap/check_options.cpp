@@ -33,4 +33,9 @@ bool check_options(const Options& options, Fault& fault) noexcept {
   return !fault;
 }
 
+bool check_borrowing(const Options& options, Fault& fault) noexcept {
+  if (options.huge_pages) fault = {.kind = FaultKind::unwanted_option, .field = "huge_pages"};
+  return !fault;
+}
+
 }  // namespace glassheap

@@ -10,4 +10,8 @@ namespace glassheap {
 // invalid_base, unknown_policy or unwanted_option.
 [[nodiscard]] bool check_options(const Options& options, Fault& fault) noexcept;
 
+// Returns true if these are options of a heap over borrowed bytes too. Otherwise sets `fault`:
+// unwanted_option.
+[[nodiscard]] bool check_borrowing(const Options& options, Fault& fault) noexcept;
+
 }  // namespace glassheap

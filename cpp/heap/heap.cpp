@@ -17,9 +17,10 @@ namespace {
 // Where addresses are counted from another base, the region stands at a place where every alignment
 // that holds for an address holds for the real place too.
 Region map_region(const Options& options) noexcept {
-  if (!options.base) return Region::map(options.size, granule_size, 0);
+  if (!options.base) return Region::map(options.size, granule_size, 0, options.huge_pages);
   const Size size = round_up(options.size, granule_size);
-  return Region::map(size, Addressing::largest_align(size), *options.base);
+  const Size alignment = Addressing::largest_align(size);
+  return Region::map(size, alignment, *options.base, options.huge_pages);
 }
 
 Region borrow_region(std::span<std::byte> span, const Options& options) noexcept {
@@ -55,7 +56,7 @@ std::unique_ptr<Heap> Heap::over(std::span<std::byte> span, std::shared_ptr<void
   Region region = borrow_region(span, options);
   Options sized = options;
   sized.size = region.size();
-  if (!check_options(sized, fault)) return nullptr;
+  if (!check_options(sized, fault) || !check_borrowing(sized, fault)) return nullptr;
   region.keep(claim_bytes(span, ClaimKind::own_heap, std::move(keeper), fault));
   if (fault) return nullptr;
   std::unique_ptr<HeapState> state = make_state(sized, std::move(region));

@@ -35,6 +35,9 @@ struct Options {
   // real one. With base 0 and no headers the first granule stays unused, so that no payload has the
   // address 0.
   std::optional<Address> base;
+  // True to ask the system for pages of 2 MiB. False asks for none, so that memory which is not
+  // written is not taken. Not for borrowed bytes.
+  bool huge_pages = false;
   // For sequential_fit alone. The defaults are first fit, address order, coalescing.
   std::optional<Fit> fit;
   std::optional<Order> order;

@@ -104,13 +104,13 @@ class Batch:
 
     def untouched(self) -> float:
         """Allocate the blocks in an untouched region."""
-        with Heap(self.region) as heap:
+        with Heap(self.region, huge_pages=True) as heap:
             return seconds_of(lambda: heap.malloc_many(self.array))
 
     def pages(self) -> float:
         """Write a byte to each page of a new region, without a heap."""
         with mmap.mmap(-1, self.region, flags=mmap.MAP_PRIVATE) as pages:
-            if hasattr(mmap, "MADV_HUGEPAGE"):  # a heap asks for them too
+            if hasattr(mmap, "MADV_HUGEPAGE"):  # the heap asks for them too
                 pages.madvise(mmap.MADV_HUGEPAGE)
             firsts = slice(0, len(pages), mmap.PAGESIZE)
             zeros = bytes(len(range(0, len(pages), mmap.PAGESIZE)))

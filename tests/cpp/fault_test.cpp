@@ -97,6 +97,9 @@ const std::vector<Golden> golden = {
     {{.kind = FaultKind::unwanted_option, .field = "order"},
      "the option 'order' is taken by the policy 'sequential_fit' alone. Leave it out, or ask for "
      "that policy."},
+    {{.kind = FaultKind::unwanted_option, .field = "huge_pages"},
+     "the option 'huge_pages' is about memory that the heap maps itself, and this memory has an "
+     "owner. Leave it out, or open a Heap of a size."},
     // The pointer.
     {at(FaultKind::foreign_pointer, 0xABC),
      "0xabc is outside the heap's region. Pass an address that this heap returned."},

@@ -6,6 +6,7 @@ import mmap
 import re
 from importlib.util import find_spec
 from inspect import Parameter, signature
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 NAMES = [policy.name for policy in glassheap.policies()]
 DEFAULTS = {name: one.default for name, one in signature(Heap).parameters.items()}
 OPTIONS = [name for name in DEFAULTS if name != "size"]
+THP = Path("/sys/kernel/mm/transparent_hugepage")
 OF_SEQUENTIAL_FIT = {"fit": "best", "order": "size+", "coalesce": True}
 
 
@@ -113,7 +115,7 @@ def in_a_mapping(**options: Any) -> None:
             assert memory[:] == bytes(1 << 18)
 
 
-SHARED = [name for name in OPTIONS if name not in ("threads", "base")]
+SHARED = [name for name in OPTIONS if name not in ("threads", "base", "huge_pages")]
 OPENERS: list[tuple[Callable[..., object], list[str]]] = [(Heap, OPTIONS), (over_a_buffer, OPTIONS)]
 """Ways to open a heap, and their options."""
 if SHM.is_dir():
@@ -153,6 +155,7 @@ FLAGS = {
     "headers": NO_FLAGS,
     "zero_on_free": NO_FLAGS,
     "threads": NO_FLAGS,
+    "huge_pages": NO_FLAGS,
     "coalesce": NO_FLAGS[1:],  # None: not given
 }
 
@@ -200,8 +203,8 @@ def test_a_wrong_value_of_an_option_is_one_sentence(
     wrong: list[dict[str, Any]],
 ) -> None:
     for options in wrong:
-        if "threads" in options and "threads" not in known:
-            told = unknown("option 'threads' here", known, "")
+        for private in {"threads", "huge_pages"} & {*options} - {*known}:
+            told = unknown(f"option '{private}' here", known, "")
         for policy in [{}] if "policy" in options else [{}, {"policy": "sequential_fit"}]:
             with pytest.raises(error) as caught:
                 opener(**policy, **options)
@@ -229,3 +232,38 @@ def test_an_unknown_option_is_named_beside_the_known_ones(
             opener(**{name: None})
         guess = f"{meant}=" if meant in known else ""
         assert str(caught.value) == unknown(f"option {name!r} here", known, guess)
+
+
+def resident() -> int:
+    """Bytes of memory that this process has now."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * mmap.PAGESIZE
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux's /proc")
+@pytest.mark.parametrize("headers", [True, False])
+def test_blocks_that_are_not_written_take_no_memory(headers: bool) -> None:
+    """Each takes at most the page of its header."""
+    before = resident()
+    with Heap(1 << 30, headers=headers) as heap:
+        blocks = heap.malloc_many([2 << 20] * 400)
+        assert resident() - before < 16 << 20
+        heap.free_many(blocks)
+
+
+@pytest.mark.skipif(not THP.exists(), reason="the system has no huge pages")
+@pytest.mark.parametrize("asked", [True, False])
+def test_huge_pages_are_asked_for_by_the_option_alone(asked: bool) -> None:
+    with Heap(8 << 20, huge_pages=asked) as heap:
+        mappings = re.split(r"\n(?=[0-9a-f]+-)", Path("/proc/self/smaps").read_text())
+        [here] = [one for one in mappings if has_byte(one, heap.address)]
+        assert (" hg" in here, " nh" in here) == (asked, not asked)
+
+
+def has_byte(mapping: str, address: int) -> bool:
+    first, end = (int(number, 16) for number in mapping.split(maxsplit=1)[0].split("-"))
+    return first <= address < end
+
+
+def test_huge_pages_are_refused_where_memory_has_an_owner() -> None:
+    with pytest.raises(ValueError, match="'huge_pages' is about memory that the heap maps itself"):
+        Heap.over(bytearray(4096), huge_pages=True)
