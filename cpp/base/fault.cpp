@@ -6,6 +6,7 @@
 
 #include "base/enum_table.hpp"
 #include "base/format.hpp"
+#include "base/image_fault.hpp"
 
 // One function per kind of fault composes its sentence. The table at the end has a row per kind.
 
@@ -240,8 +241,8 @@ std::string lock_timeout(const Described& /*fault*/) {
 }
 
 std::string attach_timeout(const Described& /*fault*/) {
-  return "the process that creates this heap did not finish within the timeout: it may have died. "
-         "Remove the segment, or try again with a longer timeout.";
+  return "the process that makes a heap in these bytes did not finish within the timeout: it may "
+         "have died. Make the heap anew, or try again with a longer timeout.";
 }
 
 std::string interrupted(const Described& /*fault*/) {
@@ -249,13 +250,7 @@ std::string interrupted(const Described& /*fault*/) {
          "again.";
 }
 
-std::string bad_image(const Described& fault) {
-  return format(
-      "these bytes are no usable heap: the field '%s' is not as this version on this machine "
-      "writes "
-      "it. Check a copy with glassheap fsck.",
-      fault.field == nullptr ? "" : fault.field);
-}
+std::string bad_image(const Described& fault) { return bad_image_sentence(fault); }
 
 std::string too_many_holders(const Described& fault) {
   return format(

@@ -52,13 +52,20 @@ void add_damage(const py::object& error, const Fault& fault) {
   error.attr("found") = fault.found;
 }
 
+void add_wrong_field(const py::object& error, const Fault& fault) {
+  error.attr("field") = fault.field;
+  error.attr("expected") = fault.expected;
+  error.attr("found") = fault.found;
+  error.attr("offset") = fault.rule == Rule::none ? py::object(py::none()) : py::int_(fault.offset);
+}
+
 // Adds the attributes of the exception, beside its sentence.
 void add_details(const py::object& error, const Fault& fault, PyObject* given) {
   const FaultCategory category = category_of(fault.kind);
   if (category == FaultCategory::request) add_request(error, fault, given);
   if (category == FaultCategory::pointer) error.attr("address") = exactly(fault.address, given);
   if (category == FaultCategory::corruption) add_damage(error, fault);
-  if (fault.kind == FaultKind::bad_image) error.attr("field") = fault.field;
+  if (fault.kind == FaultKind::bad_image) add_wrong_field(error, fault);
 }
 
 // Programs provoke this error on purpose, so it must cost little: its class is looked up once.

@@ -64,10 +64,47 @@ std::optional<std::uint64_t> image_generation(py::handle front) {
   return SharedHeap::generation(std::as_bytes(std::span(bytes.data(), bytes.size())));
 }
 
+SegmentLocation named(py::handle name) {
+  SegmentLocation location;
+  location.name = require_bytes(name, "name");
+  return location;
+}
+
+constexpr const char summarize_doc[] = R"(_summarize_segment(name)
+--
+
+Return bytes, policy, recoveries and the pids of living users of a segment.
+
+name is bytes. Raises HeapError or OSError if it is no segment of a shared heap.)";
+
+py::tuple summarize(py::handle name) {
+  SegmentSummary summary;
+  Fault fault;
+  SharedHeap::summarize(named(name), summary, fault);
+  raise_if(fault);
+  return py::make_tuple(summary.bytes, summary.policy, summary.recovered, summary.users);
+}
+
+constexpr const char remove_unused_doc[] = R"(_remove_unused_segment(name)
+--
+
+Remove a segment that no living process has attached to; return False if one has.
+
+name is bytes. Raises HeapError or OSError if it is no segment of a shared heap.)";
+
+bool remove_unused(py::handle name) {
+  Fault fault;
+  const bool removed = SharedHeap::remove_unused(named(name), fault);
+  raise_if(fault);
+  return removed;
+}
+
 std::array image_methods = {static_method<attach_copy_doc, attach_copy>()};
 std::array image_functions = {
     module_function<image_generation_doc, image_generation>(),
     module_function<read_image_doc, read_image>(),
+    module_function<remove_unused_doc, remove_unused>(),
+    module_function<summarize_doc, summarize>(),
 };
 
 }  // namespace

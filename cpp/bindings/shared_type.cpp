@@ -2,6 +2,8 @@
 //
 // create() and attach() are written in Python (glassheap/shared.py), over the two functions here.
 
+#include <sys/stat.h>
+
 #include <cerrno>
 #include <system_error>
 
@@ -18,10 +20,11 @@ namespace {
 
 // --- What the system refuses. ------------------------------------------------------------------
 
-// Python's format: {0} is the name or the path, {1} the system's own words.
-const char* sentence_of(int error) {
+// Python's format: {0} is the name or the path, {1} the system's own words, {2} the type of a file.
+const char* sentence_of(int error, bool other_type) {
   switch (error) {
     case EEXIST:
+      if (other_type) return "{0!r} exists, and is {2}, no shared heap: choose another place.";
       return "there is a shared heap {0!r} already: attach to it, or unlink it first.";
     case ENOENT:
       return "there is no shared heap {0!r}: it was never made, or has been unlinked.";
@@ -43,9 +46,10 @@ py::object file_name(const std::string& name) {
 [[noreturn]] void raise_system_error(const Fault& fault, const SegmentLocation& location) {
   const int error = fault.system_error;
   const py::object where = file_name(location.path.empty() ? location.name : location.path);
-  const py::str text(sentence_of(error));
-  const py::tuple arguments =
-      py::make_tuple(error, text.format(where, std::generic_category().message(error)), where);
+  const py::str text(sentence_of(error, fault.found != 0 && !S_ISREG(fault.found)));
+  const py::str sentence =
+      text.format(where, std::generic_category().message(error), name_of_file_type(fault.found));
+  const py::tuple arguments = py::make_tuple(error, sentence, where);
   const py::object instance = py::handle(PyExc_OSError)(*arguments);
   PyErr_SetObject(py::type::of(instance).ptr(), instance.ptr());
   throw py::error_already_set();

@@ -1,6 +1,7 @@
 #include "shared/attachment.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <new>
 #include <thread>
 
@@ -70,7 +71,8 @@ void Attachment::clear_processes() noexcept {
 
 bool Attachment::attach(CoreInterface& core, bool copy, bool salvage, Fault& fault) {
   segment_->lock_attach();
-  const bool attached = attach_alone(core, copy, salvage, fault);
+  const bool attached = segment_->is_removed() ? refuse_by_system(ENOENT, fault)
+                                               : attach_alone(core, copy, salvage, fault);
   segment_->unlock_attach();
   return attached;
 }
@@ -104,8 +106,10 @@ bool Attachment::attach_alone(CoreInterface& core, bool copy, bool salvage, Faul
     block_->last_writer = token_;
     unlock();
   }
-  if (!sound && is_corruption(fault.kind))
-    fault = {.kind = FaultKind::bad_image, .field = name_of(fault.rule)};
+  if (!sound && is_corruption(fault.kind)) {
+    fault.field = name_of(fault.rule);
+    fault.kind = FaultKind::bad_image;
+  }
   return sound;
 }
 

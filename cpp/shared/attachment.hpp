@@ -37,6 +37,9 @@ class Attachment final : public SharingHooks {
   // Enters this process in the table of processes. Returns false if the table is full.
   [[nodiscard]] bool register_self() noexcept;
 
+  // Lets other processes find a new segment, whose heap is complete.
+  [[nodiscard]] bool publish(Fault& fault) { return segment_->publish(fault); }
+
   [[nodiscard]] Superblock& block() const noexcept { return *block_; }
   [[nodiscard]] const Segment& segment() const noexcept { return *segment_; }
   // This process's number in the table.

@@ -7,31 +7,40 @@
 namespace glassheap::shared {
 namespace {
 
-enum class Stage : std::uint8_t { published, not_yet, no_heap };
-
-// The field that makes these bytes no heap; null if they are one, or can become one.
-const char* bad_field_of(const Segment& segment) {
-  if (segment.size() < sizeof(Superblock)) return "size";
-  const Superblock& block = superblock_of(segment);
-  const bool unfinished = block.fixed.magic == 0 && !is_published(block);
-  return unfinished ? nullptr : first_bad_field(block.fixed, segment.size());
+FixedFields front_of(const Segment& segment) noexcept {
+  FixedFields front;
+  segment.read_front(std::as_writable_bytes(std::span(&front, 1)));
+  return front;
 }
 
-Stage stage_of(const Segment& segment, Fault& fault) {
-  if (segment.size() == 0) return Stage::not_yet;
-  if (const char* const field = bad_field_of(segment)) {
-    refuse_image(field, fault);
-    return Stage::no_heap;
+bool is_sound(const Segment& segment, Fault& fault) {
+  return has_sound_front(front_of(segment), segment.size(), fault);
+}
+
+// Returns true for mapped memory in which a creator may be at work.
+bool is_unfinished(const Segment& memory) {
+  if (memory.size() < sizeof(Superblock) || is_published(superblock_of(memory))) return false;
+  Fault ignored;  // a wrong front is refused later
+  return front_of(memory).magic == 0 || is_sound(memory, ignored);
+}
+
+bool wait_for_creator(const Segment& memory, double timeout, Fault& fault) {
+  Wait wait(timeout);
+  while (is_unfinished(memory)) {
+    const FaultKind given_up = wait.nap();
+    if (given_up == FaultKind::none) continue;
+    fault = {.kind = given_up == FaultKind::lock_timeout ? FaultKind::attach_timeout : given_up};
+    return false;
   }
-  return is_published(superblock_of(segment)) ? Stage::published : Stage::not_yet;
+  return true;
+}
+
+bool check_published(const Segment& segment, Fault& fault) {
+  if (!is_sound(segment, fault)) return false;
+  return is_published(superblock_of(segment)) || refuse_image("published", fault, 1);
 }
 
 }  // namespace
-
-bool refuse_image(const char* field, Fault& fault) noexcept {
-  fault = {.kind = FaultKind::bad_image, .field = field};
-  return false;
-}
 
 void publish_fixed_fields(FixedFields& place, const FixedFields& fixed) noexcept {
   FixedFields unfinished = fixed;
@@ -42,18 +51,11 @@ void publish_fixed_fields(FixedFields& place, const FixedFields& fixed) noexcept
 
 std::unique_ptr<Segment> open_published(const SegmentLocation& location, double timeout,
                                         Fault& fault) {
-  Wait wait(timeout);
-  FaultKind given_up = FaultKind::none;
-  while (given_up == FaultKind::none) {
-    std::unique_ptr<Segment> segment = Segment::open(location, sizeof(Superblock), fault);
-    if (segment == nullptr) return nullptr;
-    const Stage stage = stage_of(*segment, fault);
-    if (stage == Stage::published) return segment;
-    if (stage == Stage::no_heap) return nullptr;
-    given_up = wait.nap();
-  }
-  fault = {.kind = given_up == FaultKind::lock_timeout ? FaultKind::attach_timeout : given_up};
-  return nullptr;
+  std::unique_ptr<Segment> segment = Segment::open(location, fault);
+  if (segment == nullptr) return nullptr;
+  const bool finished = segment->is_memory() ? wait_for_creator(*segment, timeout, fault)
+                                             : is_sound(*segment, fault) && segment->map(fault);
+  return finished && check_published(*segment, fault) ? std::move(segment) : nullptr;
 }
 
 }  // namespace glassheap::shared

@@ -1,8 +1,9 @@
 // publication.hpp: how a new segment becomes visible to other processes.
 //
-//     size 0 -> bytes, magic 0 -> fixed fields -> magic -> lock, core -> published = 1
+//     fixed fields, magic last -> lock, core -> published = 1 -> the file gets its name
 //
-// A process that attaches waits until the last store, and refuses whatever cannot become a heap.
+// So whoever finds a file finds a whole heap, or something else, which is refused at once. Memory
+// that the caller has mapped is visible from the start: a process that attaches waits for its heap.
 #pragma once
 
 #include "shared/segment.hpp"
@@ -13,12 +14,9 @@ namespace glassheap::shared {
 // Writes the fixed fields, the magic number last.
 void publish_fixed_fields(FixedFields& place, const FixedFields& fixed) noexcept;
 
-// Opens a segment that is published, or becomes so within `timeout` seconds. Otherwise returns null:
-// system_error, bad_image, attach_timeout or interrupted.
+// Opens and maps a segment that is published; in mapped memory, one that becomes so within
+// `timeout` seconds. Otherwise returns null: system_error, bad_image, attach_timeout or interrupted.
 [[nodiscard]] std::unique_ptr<Segment> open_published(const SegmentLocation& location,
                                                       double timeout, Fault& fault);
-
-// Fills in a bad_image for this field. Returns false.
-bool refuse_image(const char* field, Fault& fault) noexcept;
 
 }  // namespace glassheap::shared

@@ -2,21 +2,21 @@
 #pragma once
 
 #include <memory>
+#include <span>
 
-#include "glassheap/fault.hpp"
-#include "glassheap/options.hpp"
+#include "shared/segment_file.hpp"
 
 namespace glassheap::shared {
 
 class Segment {
  public:
-  // Creates a segment of `bytes` zeros. Returns null (system_error) if there is one already, or no
-  // room.
+  // Creates a segment of `bytes` zeros, which no other process finds before publish(). Returns null
+  // (system_error) if there is one already, or no room.
   [[nodiscard]] static std::unique_ptr<Segment> create(const SegmentLocation& location, Size bytes,
                                                        Fault& fault);
-  // Opens an existing segment. Maps all its bytes, or none if there are fewer than `least`.
-  [[nodiscard]] static std::unique_ptr<Segment> open(const SegmentLocation& location, Size least,
-                                                     Fault& fault);
+  [[nodiscard]] bool publish(Fault& fault);
+  // Opens an existing segment. The bytes of a file can be read, and are not mapped yet.
+  [[nodiscard]] static std::unique_ptr<Segment> open(const SegmentLocation& location, Fault& fault);
   // Removes the name, or the file. Open segments stay. Refused (system_error) if it is gone.
   [[nodiscard]] static bool remove(const SegmentLocation& location, Fault& fault);
 
@@ -24,8 +24,16 @@ class Segment {
   Segment& operator=(const Segment&) = delete;
   ~Segment();
 
+  // Maps all bytes of an open segment. Reserves them first, because a page that is missing later
+  // would end the process, by SIGBUS.
+  [[nodiscard]] bool map(Fault& fault);
+  // Copies its first bytes. Those that it does not have are zeros.
+  void read_front(std::span<std::byte> front) const noexcept;
+
   [[nodiscard]] std::byte* data() const noexcept { return data_; }
   [[nodiscard]] Size size() const noexcept { return size_; }
+  // True for memory that the caller has mapped, without a file.
+  [[nodiscard]] bool is_memory() const noexcept { return file_.descriptor() < 0; }
   // The inode of its file; 0 for mapped memory.
   [[nodiscard]] std::uint64_t file() const noexcept;
   // Waits until the file has all that was written.
@@ -33,15 +41,18 @@ class Segment {
 
   // The lock of attaching, which one process at a time has. Mapped memory has none.
   void lock_attach() const noexcept;
+  // Returns false if another process has it now.
+  [[nodiscard]] bool try_lock_attach() const noexcept;
   void unlock_attach() const noexcept;
+  // True if the name or the file was removed since the segment was opened.
+  [[nodiscard]] bool is_removed() const noexcept;
 
  private:
-  Segment() = default;
-  [[nodiscard]] bool map(Fault& fault);
+  explicit Segment(const SegmentLocation& location);
 
-  int file_ = -1;
-  std::byte* data_ = nullptr;
-  Size size_ = 0;
+  SegmentFile file_;
+  std::byte* data_;
+  Size size_;
   std::shared_ptr<void> keeper_;  // of memory that the caller has mapped
 };
 

@@ -6,17 +6,15 @@
 #include <utility>
 
 #include "base/claim.hpp"
-#include "check/recovery.hpp"
 #include "heap/check_options.hpp"
 #include "heap/heap_state.hpp"
 #include "shared/attachment.hpp"
 #include "shared/core_in_segment.hpp"
-#include "shared/processes.hpp"
 #include "shared/publication.hpp"
 #include "shared/robust_lock.hpp"
 
-// SharedHeap: creating, attaching, and the segment as a whole. references.cpp has the blocks that
-// several processes hold.
+// SharedHeap: creating, attaching, and the segment as a whole. images.cpp reads segments without
+// attaching; references.cpp has the blocks that several processes hold.
 
 namespace glassheap {
 
@@ -102,6 +100,7 @@ std::unique_ptr<SharedHeap> SharedHeap::create(const Options& wanted, const Open
   auto attachment = std::make_unique<Attachment>(std::move(segment), how.timeout);
   static_cast<void>(attachment->register_self());  // the first one has room
   block->published.store(1, std::memory_order_release);
+  if (!attachment->publish(fault)) return nullptr;
   Attachment& attached = *attachment;
   return std::unique_ptr<SharedHeap>(new SharedHeap(
       location, make_state(options, location, std::move(core), std::move(attachment)), attached));
@@ -126,64 +125,13 @@ std::unique_ptr<SharedHeap> SharedHeap::attach(const Opening& how, const std::st
       location, make_state(options, location, std::move(core), std::move(attachment)), attached));
 }
 
-// --- Images. -----------------------------------------------------------------------------------
-
-namespace {
-
-std::vector<std::uint32_t> living_users(const Superblock& block) {
-  std::vector<std::uint32_t> pids;
-  for (const shared::Process& process : block.processes) {
-    if (process.attached != 0 && shared::is_alive(process)) pids.push_back(process.pid);
-  }
-  return pids;
-}
-
-std::vector<Address> live_payloads(const CoreInterface& core, const Intent& in_flight,
-                                   Size unused) {
-  std::vector<Address> payloads;
-  const RecoveredBlocks blocks = read_recovered_blocks(core.map(), in_flight);
-  for (const RecoveredBlocks::Part& part : blocks.parts) {
-    if (!part.free && part.block != blocks.orphan)
-      payloads.push_back(unused + core.layout().payload_of(part.block.start));
-  }
-  return payloads;
-}
-
-}  // namespace
-
-bool SharedHeap::read(const SegmentLocation& location, Image& image, Fault& fault) {
-  const std::unique_ptr<Segment> segment = shared::open_published(location, 0, fault);
-  if (segment == nullptr) return false;
-  const Superblock& block = shared::superblock_of(*segment);
-  const Options options = shared::options_of(block.fixed);
-  if (!shared::has_room_for_arrays(block.fixed, options))
-    return shared::refuse_image("layout", fault);
-  const std::unique_ptr<CoreInterface> core = shared::core_over(*segment, options);
-  core->load(block.state);
-  const Intent in_flight = block.intent.pending();
-  image = {.recovered = block.recovered,
-           .in_flight_start = in_flight.start,
-           .in_flight_end = in_flight.end,
-           .in_flight_keep = in_flight.keep,
-           .users = living_users(block),
-           .live = live_payloads(*core, in_flight, options.unused())};
-  return true;
-}
-
-std::optional<std::uint64_t> SharedHeap::generation(std::span<const std::byte> front) {
-  std::uint64_t number = 0;
-  constexpr std::size_t at = offsetof(Superblock, generation);
-  if (front.size() < at + sizeof number) return std::nullopt;
-  std::memcpy(&number, front.data() + at, sizeof number);  // the bytes may not be aligned
-  return number;
-}
-
 // --- The segment as a whole. -------------------------------------------------------------------
 
 bool SharedHeap::copy_into(std::span<std::byte> bytes, Fault& fault) noexcept {
   return state().read(fault, [&](HeapState&) {
     const Segment& segment = attachment_.segment();
-    if (bytes.size() < segment.size()) return shared::refuse_image("size", fault);
+    if (bytes.size() < segment.size())
+      return shared::refuse_image("size", fault, segment.size(), bytes.size());
     std::memcpy(bytes.data(), segment.data(), segment.size());
     return true;
   });

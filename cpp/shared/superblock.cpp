@@ -94,22 +94,36 @@ Options options_of(const FixedFields& fixed) {
   return options;
 }
 
-const char* first_bad_field(const FixedFields& fixed, Size bytes) {
-  const Options options = options_of(fixed);
-  if (fixed.magic != magic) return "magic";
-  if (fixed.version != version) return "version";
-  if (fixed.machine != machine) return "machine";
-  if (!is_policy(options.policy)) return "policy";
-  if (!sound_options(fixed)) return "options";
-  if (fixed.checksum != checksum(fixed)) return "checksum";
-  if (fixed.total > bytes) return "size";
-  const bool in_order = fixed.arrays_at == round_up(sizeof(Superblock), page) &&
-                        fixed.arrays_at < fixed.owners_at && fixed.owners_at < fixed.region_at &&
-                        fixed.region_at % page == 0 && fixed.region_at < fixed.total &&
-                        fixed.total - fixed.region_at == fixed.region_size &&
-                        fixed.region_size % granule_size == 0 &&
-                        fixed.region_at - fixed.owners_at >= owners_bytes(fixed.region_size);
-  return in_order ? nullptr : "layout";
+bool refuse_image(const char* field, Fault& fault, std::uint64_t expected,
+                  std::uint64_t found) noexcept {
+  fault = {.kind = FaultKind::bad_image, .field = field, .expected = expected, .found = found};
+  return false;
+}
+
+namespace {
+
+bool in_order(const FixedFields& fixed) noexcept {
+  return fixed.arrays_at == round_up(sizeof(Superblock), page) &&
+         fixed.arrays_at < fixed.owners_at && fixed.owners_at < fixed.region_at &&
+         fixed.region_at % page == 0 && fixed.region_at < fixed.total &&
+         fixed.total - fixed.region_at == fixed.region_size &&
+         fixed.region_size % granule_size == 0 &&
+         fixed.region_at - fixed.owners_at >= owners_bytes(fixed.region_size);
+}
+
+}  // namespace
+
+bool has_sound_front(const FixedFields& fixed, Size bytes, Fault& fault) {
+  const std::uint64_t sum = checksum(fixed);
+  if (bytes < sizeof(Superblock)) return refuse_image("size", fault, sizeof(Superblock), bytes);
+  if (fixed.magic != magic) return refuse_image("magic", fault, magic, fixed.magic);
+  if (fixed.version != version) return refuse_image("version", fault, version, fixed.version);
+  if (fixed.machine != machine) return refuse_image("machine", fault, machine, fixed.machine);
+  if (!is_policy(policy_of(fixed))) return refuse_image("policy", fault);
+  if (!sound_options(fixed)) return refuse_image("options", fault);
+  if (fixed.checksum != sum) return refuse_image("checksum", fault, sum, fixed.checksum);
+  if (fixed.total > bytes) return refuse_image("size", fault, fixed.total, bytes);
+  return in_order(fixed) || refuse_image("layout", fault);
 }
 
 }  // namespace glassheap::shared

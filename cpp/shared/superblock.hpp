@@ -93,7 +93,12 @@ struct Superblock {
 [[nodiscard]] Options options_of(const FixedFields& fixed);
 [[nodiscard]] std::uint64_t checksum(const FixedFields& fixed) noexcept;
 
-// The name of the first wrong field, in a segment of `bytes`; null if there is none.
-[[nodiscard]] const char* first_bad_field(const FixedFields& fixed, Size bytes);
+// Returns true if this version would write each fixed field so, in a segment of `bytes`. Otherwise
+// the fault has the first wrong field (bad_image).
+[[nodiscard]] bool has_sound_front(const FixedFields& fixed, Size bytes, Fault& fault);
+
+// Fills in a bad_image for this field. Returns false. The numbers are equal if they tell nothing.
+bool refuse_image(const char* field, Fault& fault, std::uint64_t expected = 0,
+                  std::uint64_t found = 0) noexcept;
 
 }  // namespace glassheap::shared

@@ -122,6 +122,10 @@ static_assert(sizeof(Fault) <= 112, "Every call zeroes one.");
 [[nodiscard]] const char* name_of(FaultKind kind) noexcept;
 [[nodiscard]] const char* name_of(Rule rule) noexcept;
 
+// "a FIFO", say, for the file type in this st_mode, which is in Fault::found where a file of another
+// type is at the place of a segment: bad_image, or system_error with EEXIST.
+[[nodiscard]] const char* name_of_file_type(std::uint64_t mode) noexcept;
+
 // The reason for an out_of_memory.
 enum class ShortageCause : std::uint8_t {
   memory,         // the free blocks together are too small

@@ -25,6 +25,14 @@ struct Image {
   std::vector<Address> live;         // payloads of the blocks that are live in the block map
 };
 
+// A segment, as its front describes it.
+struct SegmentSummary {
+  std::string policy;
+  Size bytes = 0;                    // of the whole segment
+  std::uint64_t recovered = 0;       // recoveries from the death of a process
+  std::vector<std::uint32_t> users;  // pids of living processes that have attached
+};
+
 // A live block and its owner.
 struct OwnedBlock {
   BlockInfo block{};
@@ -59,6 +67,12 @@ class SharedHeap final : public Heap {
   // The sequence number of a heap, from the first bytes of its segment: odd during a call. None if
   // the bytes are too few.
   [[nodiscard]] static std::optional<std::uint64_t> generation(std::span<const std::byte> front);
+  // Reads the front of a segment, and changes nothing. Refused for bytes that are no heap, or a heap
+  // that was made in another file, or as mapped memory (bad_image).
+  static bool summarize(const SegmentLocation& location, SegmentSummary& summary, Fault& fault);
+  // Removes a segment, as unlink does, if no living process has attached to it. Returns false without
+  // a fault if one has. Refuses what summarize() refuses.
+  static bool remove_unused(const SegmentLocation& location, Fault& fault);
   // Copies the whole segment, between two calls. Refused if `bytes` is too small.
   bool copy_into(std::span<std::byte> bytes, Fault& fault) noexcept;
 

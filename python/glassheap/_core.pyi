@@ -408,7 +408,7 @@ class SharedHeap(Heap):
         name: str | None = None,
         size: SupportsIndex | None = None,
         *,
-        path: str | PathLike[str] | None = None,
+        path: str | bytes | PathLike[str] | PathLike[bytes] | None = None,
         buffer: WriteableBuffer | None = None,
         timeout: float = 10.0,
         **options: Unpack[_SharedHeapOptions],
@@ -418,18 +418,18 @@ class SharedHeap(Heap):
         The segment is POSIX shared memory of that name (by default an unused one), or the file at
         path, or the mapped bytes of buffer, which have a size of their own. timeout is the longest
         wait for another process, in seconds. Options are those of Heap but threads and base. Used
-        in a with statement the heap is unlinked when its creator leaves it. O(1), and with
-        checks='debug' O(size).
+        in a with statement, shared memory is unlinked when its creator leaves it; a file stays.
+        O(1), and with checks='debug' O(size).
 
         Raises FileExistsError if and only if there is one already, OSError where there is no room
-        or no permission, RegionInUse if an open heap of this process overlaps buffer,
-        and what Heap raises.
+        or no permission, ValueError for a name or a path that no file can have, RegionInUse if an
+        open heap of this process overlaps buffer, and what Heap raises.
         """
     @staticmethod
     def attach(
         name: str | None = None,
         *,
-        path: str | PathLike[str] | None = None,
+        path: str | bytes | PathLike[str] | PathLike[bytes] | None = None,
         buffer: WriteableBuffer | None = None,
         policy: _Policy | None = None,
         timeout: float = 10.0,
@@ -439,9 +439,12 @@ class SharedHeap(Heap):
         timeout is the longest wait for another process, in seconds. If no living process has the
         heap, every block is verified: O(n).
 
+        The space of a sparse file is reserved.
+
         Raises FileNotFoundError if and only if there is none, BadImage if it is no heap, is
-        damaged, or has another policy than asked for, AttachTimeout if its creator has not finished
-        within the timeout, TypeError without a place, OSError if the system refuses, RegionInUse if
+        damaged, or has another policy than asked for, AttachTimeout if the creator of a heap in a
+        buffer has not finished within the timeout, TypeError without a place, ValueError for a path
+        that no file can have, OSError if the system refuses or there is no space, RegionInUse if
         buffer overlaps an open heap of this process other than an attachment to the same bytes.
         """
     @property
@@ -683,6 +686,18 @@ def _image_generation(front: bytes) -> int | None:
     """Return a number that is odd during a call on the heap whose image begins so.
 
     None if it is no image.
+    """
+
+def _summarize_segment(name: bytes) -> tuple[int, str, int, list[int]]:
+    """Return bytes, policy, recoveries and the pids of living users of a segment.
+
+    name is bytes. Raises HeapError or OSError if it is no segment of a shared heap.
+    """
+
+def _remove_unused_segment(name: bytes) -> bool:
+    """Remove a segment that no living process has attached to; return False if one has.
+
+    name is bytes. Raises HeapError or OSError if it is no segment of a shared heap.
     """
 
 def _read_image(

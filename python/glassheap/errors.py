@@ -155,15 +155,25 @@ class AttachError(HeapError, OSError):
 
 
 class BadImage(AttachError):
-    """The bytes are no heap, or not one that can be used here; `field` names the wrong part."""
+    """The bytes are no heap, or not one that can be used here; `field` names the wrong part.
+
+    With field 'magic' or 'type' and no offset they are something else, not an image. With another
+    field and no offset, the front of the image is wrong. With an offset, its blocks are damaged.
+    """
 
     field: str
-    """The wrong part: magic, version, machine, policy, options, checksum, size, layout, or the rule
-    that the blocks break."""
+    """The wrong part: type, magic, version, machine, policy, options, checksum, size, layout,
+    published; or the rule that the blocks break."""
+    expected: int
+    """The value that the field should have; equal to `found` where neither tells anything."""
+    found: int
+    """The value that it has."""
+    offset: int | None
+    """Bytes from the start of the region to the damaged block; None for the front."""
 
 
 class AttachTimeout(AttachError):
-    """The process that creates the heap did not finish within the timeout."""
+    """The process that makes the heap in a buffer did not finish within the timeout."""
 
 
 class TooManyProcesses(AttachError):

@@ -116,7 +116,7 @@ def create(
     name: str | None = None,
     size: "SupportsIndex | None" = None,
     *,
-    path: "str | PathLike[str] | None" = None,
+    path: "str | bytes | PathLike[str] | PathLike[bytes] | None" = None,
     buffer: "WriteableBuffer | None" = None,
     timeout: float = 10.0,
     **options: "Any",
@@ -126,12 +126,12 @@ def create(
     The segment is POSIX shared memory of that name (by default an unused one), or the file at
     path, or the mapped bytes of buffer, which have a size of their own. timeout is the longest
     wait for another process, in seconds. Options are those of Heap but threads and base. Used
-    in a with statement the heap is unlinked when its creator leaves it. O(1), and with
-    checks='debug' O(size).
+    in a with statement, shared memory is unlinked when its creator leaves it; a file stays.
+    O(1), and with checks='debug' O(size).
 
     Raises FileExistsError if and only if there is one already, OSError where there is no room
-    or no permission, RegionInUse if an open heap of this process overlaps buffer,
-    and what Heap raises.
+    or no permission, ValueError for a name or a path that no file can have, RegionInUse if an
+    open heap of this process overlaps buffer, and what Heap raises.
     """
     from glassheap import shared
 
@@ -141,7 +141,7 @@ def create(
 def attach(
     name: str | None = None,
     *,
-    path: "str | PathLike[str] | None" = None,
+    path: "str | bytes | PathLike[str] | PathLike[bytes] | None" = None,
     buffer: "WriteableBuffer | None" = None,
     policy: str | None = None,
     timeout: float = 10.0,
@@ -151,9 +151,12 @@ def attach(
     timeout is the longest wait for another process, in seconds. If no living process has the
     heap, every block is verified: O(n).
 
+    The space of a sparse file is reserved.
+
     Raises FileNotFoundError if and only if there is none, BadImage if it is no heap, is
-    damaged, or has another policy than asked for, AttachTimeout if its creator has not finished
-    within the timeout, TypeError without a place, OSError if the system refuses, RegionInUse if
+    damaged, or has another policy than asked for, AttachTimeout if the creator of a heap in a
+    buffer has not finished within the timeout, TypeError without a place, ValueError for a path
+    that no file can have, OSError if the system refuses or there is no space, RegionInUse if
     buffer overlaps an open heap of this process other than an attachment to the same bytes.
     """
     from glassheap import shared
@@ -168,7 +171,10 @@ def exit_shared_heap(
     traceback: object,  # noqa: ARG001
     /,
 ) -> None:
-    """Close the heap; its creator unlinks it first. Raises what close and unlink raise."""
+    """Close the heap; its creator unlinks shared memory first, and a file stays.
+
+    Raises what close and unlink raise.
+    """
     from glassheap import shared
 
     shared.leave(self)

@@ -59,8 +59,11 @@ def attach(name: object, path: Any, buffer: Any, policy: object, timeout: float)
 
 
 def leave(heap: SharedHeap) -> None:
-    """Implementation of `SharedHeap.__exit__`: close the heap; its creator unlinks it first."""
-    if _creators.get(heap) == os.getpid() and (heap.name or heap.path):
+    """Implementation of `SharedHeap.__exit__`: close the heap.
+
+    Its creator unlinks shared memory first, which nobody would remove later. A file stays.
+    """
+    if heap.name and _creators.get(heap) == os.getpid():
         with suppress(FileNotFoundError):  # another process may have unlinked it before
             heap.unlink()
     heap.close()
@@ -70,10 +73,20 @@ def _place(name: object, path: Any, buffer: Any) -> Place:
     if sum(place is not None for place in (name, path, buffer)) > 1:
         raise TypeError("a shared heap has a name, a path or a buffer: give one of them.")
     if path is not None:
-        return b"", os.fsencode(path), None
+        return b"", _checked_path(path), None
     if buffer is not None:
         return b"", b"", buffer
     return os.fsencode(_checked_name(name)), b"", None
+
+
+def _checked_path(path: Any) -> bytes:
+    """The path as the system takes it. Raises ValueError if no file can have it."""
+    place = os.fsencode(path)
+    if not place or b"\0" in place:
+        raise ValueError(
+            f"path must have at least one byte, and no zero byte; {path!r} will not do."
+        )
+    return place
 
 
 def _checked_name(name: object) -> str:

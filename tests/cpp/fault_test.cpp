@@ -4,6 +4,7 @@
 #include "glassheap/fault.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <cerrno>
 #include <cstring>
@@ -160,13 +161,36 @@ const std::vector<Golden> golden = {
      "another process held the heap's lock for the whole timeout. Try again, or with a longer "
      "timeout."},
     {{.kind = FaultKind::attach_timeout},
-     "the process that creates this heap did not finish within the timeout: it may have died. "
-     "Remove the segment, or try again with a longer timeout."},
+     "the process that makes a heap in these bytes did not finish within the timeout: it may have "
+     "died. Make the heap anew, or try again with a longer timeout."},
     {{.kind = FaultKind::interrupted},
      "the wait for another thread or process was interrupted, and nothing has changed. Try again."},
-    {{.kind = FaultKind::bad_image, .field = "checksum"},
-     "these bytes are no usable heap: the field 'checksum' is not as this version on this machine "
-     "writes it. Check a copy with glassheap fsck."},
+    {{.kind = FaultKind::bad_image, .field = "policy"},
+     "the front of this glassheap image is wrong: its field 'policy' is not as this version on "
+     "this "
+     "machine writes it. Check a copy with glassheap fsck."},
+    {{.kind = FaultKind::bad_image, .field = "version", .expected = 1, .found = 9},
+     "the front of this glassheap image is wrong: its field 'version' is 0x9 instead of 0x1. Check "
+     "a "
+     "copy with glassheap fsck."},
+    {{.kind = FaultKind::bad_image, .field = "size", .expected = 80, .found = 20},
+     "this glassheap image is cut short: its size is 20 bytes, and should be at least 80. Restore "
+     "it from a copy."},
+    {{.kind = FaultKind::bad_image, .field = "size", .expected = 80},
+     "this is no glassheap image: its size is 0, an empty file."},
+    {{.kind = FaultKind::bad_image, .field = "type", .found = S_IFIFO},
+     "this is no glassheap image, but a FIFO: the type of an image is a regular file."},
+    {{.kind = FaultKind::bad_image, .field = "magic", .expected = 0x6161, .found = 0x0A62},
+     "this is no glassheap image: its magic number, the first 8 bytes, is 'b.......', and that of "
+     "an image is 'aa......'."},
+    {{.kind = FaultKind::bad_image,
+      .rule = Rule::seal,
+      .field = "seal",
+      .offset = 48,
+      .expected = 1,
+      .found = 2},
+     "the blocks of this glassheap image are damaged: 'seal' is wrong at offset 48, 0x2 instead of "
+     "0x1. glassheap fsck says what --rebuild would save."},
     {of_number(FaultKind::too_many_holders, 0, 4096),
      "the table of shared blocks is full: it has room for 4096 references. Release some of them."},
     {of_number(FaultKind::too_many_processes, 0, 4095),

@@ -42,7 +42,6 @@ def test_a_file_that_cannot_be_read_is_one_sentence(tmp_path: Path, name: str) -
     assert_mistake(run(name, ""), "cannot read ")
     for file in (tmp_path, "/dev/null", tmp_path / "pipe"):
         assert_mistake(run(name, str(file)), f"{file}: it is not a regular file")
-    assert_mistake(run(name), "required: ")
     assert_mistake(run(name, "x", "--timeout", "soon"), "'soon' is no time")
 
 

@@ -18,7 +18,7 @@ import pytest
 
 import glassheap
 from glassheap import SharedHeap
-from process_helpers import NEEDS_SHARED_MEMORY, SHM, forked, segments
+from process_helpers import NEEDS_SHARED_MEMORY, SECONDS, SHM, forked, segments
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,30 +88,29 @@ def test_a_segment_with_another_policy_than_requested_is_a_bad_image(segment_nam
         raised(glassheap.BadImage, "policy", attach, field="policy")
 
 
-@pytest.mark.parametrize("size", [0, 1 << 18])
-def test_waiting_for_an_unfinished_segment_ends_with_attach_timeout(
-    size: int, segment_name: str, tmp_path: Path
-) -> None:
-    """A creator killed before it made the heap leaves such a segment or file."""
-    path = tmp_path / "heap"
-    for place in (SHM / segment_name, path):
-        place.write_bytes(bytes(size))
-    for attach in (partial(SharedHeap.attach, segment_name), partial(SharedHeap.attach, path=path)):
+def test_waiting_for_an_unfinished_heap_in_a_buffer_ends_with_attach_timeout() -> None:
+    """Its creator was killed before it finished."""
+    with mmap.mmap(-1, 1 << 18) as memory:
         began = time.monotonic()
-        raised(glassheap.AttachTimeout, "time", partial(attach, timeout=0.2))
+        raised(
+            glassheap.AttachTimeout, "time", lambda: SharedHeap.attach(buffer=memory, timeout=0.2)
+        )
         assert 0.2 <= time.monotonic() - began < 2
 
 
-def create_late(name: str) -> None:
+def create_late(memory: mmap.mmap) -> None:
     time.sleep(0.2)
-    SharedHeap.create(name + "-made", 4096).close()
-    (SHM / (name + "-made")).rename(SHM / name)
+    SharedHeap.create(buffer=memory)
+    time.sleep(SECONDS)
 
 
-def test_attach_waits_until_the_segment_is_finished(segment_name: str) -> None:
-    (SHM / segment_name).write_bytes(b"")
-    with forked(create_late, segment_name), SharedHeap.attach(segment_name, timeout=20) as heap:
-        assert heap.size == 4096
+def test_attach_waits_until_the_heap_in_a_buffer_is_finished() -> None:
+    with (
+        mmap.mmap(-1, 1 << 18) as memory,
+        forked(create_late, memory),
+        SharedHeap.attach(buffer=memory, timeout=20) as heap,
+    ):
+        assert heap.check() == []
 
 
 def test_opening_a_block_of_a_missing_or_another_heap_is_an_error(segment_name: str) -> None:

@@ -30,6 +30,7 @@ COMMANDS = (
     "policies",
     "fsck",
     "inspect",
+    "clean",
     "ostep",
 )
 """The modules of the commands, in the order of the help."""

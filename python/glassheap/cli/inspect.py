@@ -21,15 +21,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Show a shared heap at one moment, while other processes use it: the map, the statistics, "
         "and the live blocks by the process that allocated them. A block is a leak if that process "
-        "is dead and no process holds the block."
+        "is dead and no process holds the block. Without NAME or FILE, list the heaps in shared "
+        "memory: size, policy, age, and the processes that use them."
     )
-    parser.add_argument("name", metavar="NAME|FILE", help="its name in shared memory, or its file")
+    parser.add_argument(
+        "name", nargs="?", metavar="NAME|FILE", help="its name in shared memory, or its file"
+    )
     parser.add_argument("--width", type=columns, metavar="COLUMNS", help="width of the map")
     add_shared_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the map and the figures of the heap at one moment."""
+    """Print the map and the figures of the heap at one moment, or list the heaps."""
+    return list_segments(arguments) if arguments.name is None else show(arguments)
+
+
+def list_segments(arguments: argparse.Namespace) -> int:
+    """Print the heaps in shared memory, one a line."""
+    from glassheap.images.segments import segments
+
+    if arguments.json:
+        print_json([segment.figures() for segment in segments()])
+    else:
+        for segment in segments():
+            print(segment.line())
+    return DONE
+
+
+def show(arguments: argparse.Namespace) -> int:
+    """Print the map and the figures of one heap."""
     from glassheap.images import inspecting
 
     with image_errors(arguments.name):

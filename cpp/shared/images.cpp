@@ -1,0 +1,113 @@
+#include <cstring>
+
+#include "check/recovery.hpp"
+#include "glassheap/shared_heap.hpp"
+#include "shared/core_in_segment.hpp"
+#include "shared/processes.hpp"
+#include "shared/publication.hpp"
+
+// SharedHeap: segments that are read, or removed, without attaching to them.
+
+namespace glassheap {
+
+using shared::Segment;
+using shared::Superblock;
+
+namespace {
+
+// The pids of the living processes that have attached to a segment.
+std::vector<std::uint32_t> living_users(const Superblock& block) {
+  std::vector<std::uint32_t> pids;
+  for (const shared::Process& process : block.processes) {
+    if (process.attached != 0 && shared::is_alive(process)) pids.push_back(process.pid);
+  }
+  return pids;
+}
+
+std::vector<Address> live_payloads(const CoreInterface& core, const Intent& in_flight,
+                                   Size unused) {
+  std::vector<Address> payloads;
+  const RecoveredBlocks blocks = read_recovered_blocks(core.map(), in_flight);
+  for (const RecoveredBlocks::Part& part : blocks.parts) {
+    if (!part.free && part.block != blocks.orphan)
+      payloads.push_back(unused + core.layout().payload_of(part.block.start));
+  }
+  return payloads;
+}
+
+}  // namespace
+
+bool SharedHeap::read(const SegmentLocation& location, Image& image, Fault& fault) {
+  const std::unique_ptr<Segment> segment = shared::open_published(location, 0, fault);
+  if (segment == nullptr) return false;
+  const Superblock& block = shared::superblock_of(*segment);
+  const Options options = shared::options_of(block.fixed);
+  if (!shared::has_room_for_arrays(block.fixed, options))
+    return shared::refuse_image("layout", fault);
+  const std::unique_ptr<CoreInterface> core = shared::core_over(*segment, options);
+  core->load(block.state);
+  const Intent in_flight = block.intent.pending();
+  image = {.recovered = block.recovered,
+           .in_flight_start = in_flight.start,
+           .in_flight_end = in_flight.end,
+           .in_flight_keep = in_flight.keep,
+           .users = living_users(block),
+           .live = live_payloads(*core, in_flight, options.unused())};
+  return true;
+}
+
+std::optional<std::uint64_t> SharedHeap::generation(std::span<const std::byte> front) {
+  std::uint64_t number = 0;
+  constexpr std::size_t at = offsetof(Superblock, generation);
+  if (front.size() < at + sizeof number) return std::nullopt;
+  std::memcpy(&number, front.data() + at, sizeof number);  // the bytes may not be aligned
+  return number;
+}
+
+// --- Leftovers. --------------------------------------------------------------------------------
+
+namespace {
+
+// A segment whose heap was made in this file. A heap in memory that another library keeps under a
+// name is that library's.
+std::unique_ptr<Segment> open_original(const SegmentLocation& location, Fault& fault) {
+  std::unique_ptr<Segment> segment = shared::open_published(location, 0, fault);
+  if (segment == nullptr) return nullptr;
+  const std::uint64_t made_in = shared::superblock_of(*segment).file;
+  if (made_in == segment->file()) return segment;
+  shared::refuse_image("file", fault, segment->file(), made_in);
+  return nullptr;
+}
+
+// Removes the segment, unless it is used, or its name has become another segment's.
+bool remove_if_unused(const Segment& segment, const SegmentLocation& location, Fault& fault) {
+  if (!living_users(shared::superblock_of(segment)).empty()) return false;
+  Fault gone;
+  const std::unique_ptr<Segment> named = Segment::open(location, gone);
+  if (named == nullptr || named->file() != segment.file()) return false;
+  return Segment::remove(location, fault);
+}
+
+}  // namespace
+
+bool SharedHeap::summarize(const SegmentLocation& location, SegmentSummary& summary, Fault& fault) {
+  const std::unique_ptr<Segment> segment = open_original(location, fault);
+  if (segment == nullptr) return false;
+  const Superblock& block = shared::superblock_of(*segment);
+  summary = {.policy = shared::options_of(block.fixed).policy,
+             .bytes = segment->size(),
+             .recovered = block.recovered,
+             .users = living_users(block)};
+  return true;
+}
+
+// Under the exclusion of attaching: a process that waits for it finds the segment removed.
+bool SharedHeap::remove_unused(const SegmentLocation& location, Fault& fault) {
+  const std::unique_ptr<Segment> segment = open_original(location, fault);
+  if (segment == nullptr || !segment->try_lock_attach()) return false;
+  const bool removed = remove_if_unused(*segment, location, fault);
+  segment->unlock_attach();
+  return removed;
+}
+
+}  // namespace glassheap
