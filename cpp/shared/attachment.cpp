@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "base/lock.hpp"
+#include "shared/mending.hpp"
 #include "shared/processes.hpp"
 #include "shared/robust_lock.hpp"
 
@@ -118,10 +119,9 @@ bool Attachment::attach_alone(CoreInterface& core, bool copy, bool salvage, Faul
 bool Attachment::recover(CoreInterface& core, bool salvage, Fault& fault) {
   const Intent in_flight = block_->intent.pending();
   core.load(block_->state);
-  if (!core.rebuild(in_flight, fault)) {
-    if (!salvage || !core.salvage(fault)) return false;
-    fault = {};
-  }
+  const bool whole =
+      salvage ? mend(core, *segment_, in_flight, fault) : core.rebuild(in_flight, fault);
+  if (!whole) return false;
   if (in_flight.end != 0) ++block_->recovered;
   rebuild_refs(core);
   core.store(block_->state);

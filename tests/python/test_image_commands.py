@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import resource
+import sys
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from command_helpers import assert_mistake, printed, run
+from command_helpers import assert_mistake, completed, printed, run
 from glassheap import SharedHeap
 from image_helpers import (
     fsck,
@@ -157,6 +159,68 @@ def test_findings_are_printed_without_a_bad_field(path: Path) -> None:
     assert (status, verdict["bad"], verdict["clean"]) == (1, "", False)
     assert len(verdict["findings"]) == 1
     assert "finding       " in run("fsck", str(path)).stdout
+
+
+def overflow(path: Path, address: int, headers: bool) -> None:
+    """Write over the redzone of a block of 102 bytes, but not over its trailer."""
+    overwrite(path, header_at(path, address) + 16 + (102 if headers else 103), b"over")
+
+
+@pytest.mark.parametrize("policy", ["first_fit", "tlsf", "buddy"])
+@pytest.mark.parametrize("headers", [True, False])
+def test_a_rebuilt_debug_image_is_good(path: Path, policy: str, headers: bool) -> None:
+    """Redzones and the fill of free memory are written anew; no block is lost."""
+    addresses = image(path, policy=policy, headers=headers, checks="debug")
+    with closing(SharedHeap.attach(path=path)) as heap:
+        free = next(info.address for info in heap.walk() if not info.live) + 16
+    overwrite(path, header_at(path, free) + 20, b"late")
+    assert fsck(path)[1]["findings"]
+    overflow(path, addresses[1], headers)
+    assert fsck(path)[1]["bad"] == "redzone"
+    status, verdict = fsck(path, "--rebuild")
+    assert (status, verdict["clean"], verdict["lost"]) == (0, True, [])
+    with closing(SharedHeap.attach(path=path)) as heap:
+        assert (list(heap), heap.check()) == (sorted(addresses), [])
+        for address in addresses:
+            assert set(heap.view(address)[:100]) == {ord("x")}
+            heap.free(address)
+        assert heap.check() == []
+
+
+def test_findings_alone_are_rebuilt_too(path: Path) -> None:
+    addresses = image(path, checks="debug")
+    overwrite(path, path.stat().st_size - 32, b"late")
+    status, verdict = fsck(path, "--rebuild")
+    assert (status, verdict["bad"], len(verdict["findings"])) == (0, "", 1)
+    status, verdict = fsck(path)
+    assert (status, verdict["findings"]) == (0, [])
+    with closing(SharedHeap.attach(path=path)) as heap:
+        assert (list(heap), heap.check()) == (addresses, [])
+
+
+def test_a_broken_header_of_a_debug_image_costs_its_block_alone(path: Path) -> None:
+    first, second, *others = image(path, checks="debug")
+    overwrite(path, header_at(path, second) + 8, b"XXXX")
+    status, verdict = fsck(path, "--rebuild")
+    assert (status, verdict["lost"]) == (0, [second])
+    with closing(SharedHeap.attach(path=path)) as heap:
+        assert (list(heap), heap.check()) == ([first, *others], [])
+
+
+def limit_files() -> None:
+    """Of a program: no file that it writes may have more than 64 KB, as on a full disk."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, 1 << 16))
+
+
+def test_without_room_for_the_original_nothing_is_written(path: Path) -> None:
+    first, *_ = image(path)
+    overwrite(path, header_at(path, first), b"X")
+    before = path.read_bytes()
+    arguments = (sys.executable, "-m", "glassheap", "fsck", "--rebuild", str(path))
+    done = completed(*arguments, preexec_fn=limit_files)
+    assert_mistake(done, f"cannot keep a copy of {path}")
+    assert path.read_bytes() == before
+    assert list(path.parent.iterdir()) == [path]
 
 
 def test_a_call_in_flight_is_reported_and_undone(path: Path) -> None:

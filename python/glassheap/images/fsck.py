@@ -28,7 +28,7 @@ def check(file: str, timeout: float, *, rebuild: bool = False) -> Verdict:
     verdict = Verdict(file, len(memory))
     with closing(memory):
         try:
-            examine(verdict, memory)
+            examine(verdict, memory, rebuild=rebuild)
         except BrokenImageError as error:
             blame(verdict, error)
             verdict.mendable = False
@@ -37,18 +37,25 @@ def check(file: str, timeout: float, *, rebuild: bool = False) -> Verdict:
     return verdict
 
 
-def examine(verdict: Verdict, memory: mmap.mmap) -> None:
-    """Examine the blocks, mended if they must be. Raises BrokenImageError if they cannot be."""
+def examine(verdict: Verdict, memory: mmap.mmap, *, rebuild: bool) -> None:
+    """Examine the blocks, mended if they must be. Raises BrokenImageError if they cannot be.
+
+    With `rebuild` the image is mended for its findings too, and left so in `memory`.
+    """
     verdict.recovered, verdict.in_flight, verdict.users, live = read(memory)
-    with closing(attach_or_mend(verdict, memory)) as heap:
+    original = memory[:]
+    with closing(attach_or_mend(verdict, memory, original)) as heap:
         describe(verdict, heap)
         if verdict.bad:
             verdict.lost = sorted(set(live) - set(heap))
+    if rebuild and verdict.findings:
+        memory[:] = original
+        with closing(attach(memory, mend=True)) as heap:
+            verdict.mendable = heap.check() == []
 
 
-def attach_or_mend(verdict: Verdict, memory: mmap.mmap) -> SharedHeap:
+def attach_or_mend(verdict: Verdict, memory: mmap.mmap, original: bytes) -> SharedHeap:
     """The heap in the image, mended if it is bad. Raises BrokenImageError if it cannot be."""
-    original = memory[:]
     try:
         return attach(memory)
     except BrokenImageError as error:

@@ -23,39 +23,76 @@ def write_back(verdict: Verdict, path: Path, mended: mmap.mmap) -> None:
 
     Raises ImageError, having written nothing, if FILE.bak exists or a process uses the heap.
     """
-    if not verdict.bad and verdict.in_flight is None:
+    if not (verdict.bad or verdict.findings or verdict.in_flight):
         return
     if verdict.users:
         raise ImageError(
             f"{path} is in use by process {listed(verdict.users, str)}: it is unchanged. Stop its "
             "users first."
         )
-    verdict.rebuilt = str(keep_original(path))
-    overwrite(path, mended)
+    reserve(path)
+    backup = keep_original(path)
+    overwrite(path, mended, backup)
+    verdict.rebuilt = str(backup)
+
+
+def reserve(path: Path) -> None:
+    """Reserve the space of a sparse file. Raises ImageError if there is no room."""
+    try:
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    except OSError as error:
+        raise system_refusal("write", path, error) from None
 
 
 def keep_original(path: Path) -> Path:
-    """Copy the file to FILE.bak and return that path. Raises ImageError if FILE.bak exists."""
-    backup = Path(f"{path}.bak")
+    """Copy the file to FILE.bak and return that path.
+
+    Raises ImageError, having left no part of a copy, if FILE.bak exists or there is no room.
+    """
+    backup, part = Path(f"{path}.bak"), Path(f"{path}.bak.{os.getpid()}")
     try:
-        with path.open("rb") as source, backup.open("xb") as kept:
-            while part := source.read(PIECE):
-                kept.write(part)
-            os.fsync(kept.fileno())
+        copy_to_disk(path, part)
+        rename_to_unused(part, backup)
     except FileExistsError:
         raise ImageError(
             f"{backup} exists, and is not overwritten: move it away first. {path} is unchanged."
         ) from None
     except OSError as error:
         raise system_refusal("keep a copy of", path, error) from None
+    finally:
+        part.unlink(missing_ok=True)
     return backup
 
 
-def overwrite(path: Path, mended: mmap.mmap) -> None:
+def copy_to_disk(path: Path, copy: Path) -> None:
+    """Copy a file, and wait until the disk has the copy."""
+    with path.open("rb") as source, copy.open("wb") as kept:
+        while part := source.read(PIECE):
+            kept.write(part)
+        kept.flush()
+        os.fsync(kept.fileno())
+
+
+def rename_to_unused(part: Path, name: Path) -> None:
+    """Give the file this name. Raises FileExistsError if another file has it."""
+    try:
+        os.link(part, name)
+    except PermissionError:  # a file system without links
+        if name.exists():
+            raise FileExistsError from None
+        part.rename(name)
+
+
+def overwrite(path: Path, mended: mmap.mmap, backup: Path) -> None:
     """Write the mended image over the file. Raises ImageError if the system refuses."""
     try:
         with path.open("r+b") as target, memoryview(mended) as image:
             target.write(image)
+            target.flush()
             os.fsync(target.fileno())
     except OSError as error:
-        raise system_refusal("write", path, error) from None
+        raise ImageError(
+            f"{path} was being overwritten when the system refused: {error.strerror}. Copy "
+            f"{backup} back."
+        ) from None

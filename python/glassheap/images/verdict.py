@@ -43,7 +43,7 @@ class Verdict:
     @property
     def clean(self) -> bool:
         """True if the image has no fault, or has none after mending."""
-        return not self.findings and (not self.bad or bool(self.rebuilt))
+        return bool(self.rebuilt) or not (self.findings or self.bad)
 
     def as_dict(self) -> dict[str, Any]:
         """The attributes, for JSON."""
@@ -55,7 +55,7 @@ class Verdict:
         if self.policy:
             yield from self._heap()
         yield from self._faults()
-        if self.bad and not self.mendable:
+        if not self.mendable:
             yield "verdict       bad; nothing can be rebuilt from it"
         else:
             yield from self._blocks_kept()
@@ -88,7 +88,7 @@ class Verdict:
             yield f"lost          {count_blocks(len(self.lost))}, at {listed(self.lost, hex)}"
         if self.rebuilt:
             yield f"rebuilt       with {live}; the original is in {self.rebuilt}"
-        elif self.bad:
+        elif self.bad or self.findings:
             yield f"verdict       bad; --rebuild would keep {live}"
         else:
-            yield f"verdict       {'clean' if self.clean else 'bad'}"
+            yield "verdict       clean"
