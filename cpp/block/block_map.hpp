@@ -119,10 +119,16 @@ class BlockMap {
   [[nodiscard]] Size own_memory() const noexcept {
     return (tombstones_ == nullptr ? 2 : 3) * words_ * sizeof(Bitmap::Word);
   }
-  // A bit for each granule of a chunk at which a block starts, the lowest granule first.
-  [[nodiscard]] Bitmap::Word starts_word(std::size_t chunk) const noexcept {
-    return starts_.word(chunk);
+  // Calls visit(offset) for each block start in these chunks, the lowest first.
+  template <typename Visit>
+  void for_each_start(std::size_t first_chunk, std::size_t last_chunk, Visit visit) const {
+    for (std::size_t chunk = first_chunk; chunk <= last_chunk; ++chunk) {
+      for (Bitmap::Word bits = starts_.word(chunk); bits != 0; bits &= bits - 1)
+        visit(offset(chunk * chunk_granules + static_cast<std::size_t>(std::countr_zero(bits))));
+    }
   }
+  // True if the bit says so: the top has none.
+  [[nodiscard]] bool has_free_bit(Offset at) const noexcept { return free_.test(granule(at)); }
   [[nodiscard]] Size region_size() const noexcept { return region_size_; }
   [[nodiscard]] Size live_blocks() const noexcept { return live_; }
   [[nodiscard]] Size free_blocks() const noexcept {

@@ -27,10 +27,12 @@ namespace glassheap {
 // The recorded range.
 struct Intent {
   std::uint64_t start = 0;
-  std::uint64_t end = 0;   // 0: none is recorded
-  std::uint64_t keep = 0;  // bytes at the start that stay a live block
-  std::uint64_t size = 0;  // requested for that block
-  std::uint64_t top = 0;   // the start of the top, or the region's end
+  std::uint64_t end = 0;        // 0: no range is recorded
+  std::uint64_t keep = 0;       // bytes at the start that stay a live block
+  std::uint64_t size = 0;       // requested for that block
+  std::uint64_t top = unknown;  // the start of the top, or the region's end
+
+  static constexpr std::uint64_t unknown = ~std::uint64_t{0};
 };
 
 // Two slots: one number tells which of them is valid, so the other can be written in any order.

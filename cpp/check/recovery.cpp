@@ -19,17 +19,6 @@ void add_recorded_range(RecoveredBlocks& recovered, Block range, const Intent& i
   if (recovered.orphan) recovered.parts.push_back({recovered.orphan, false, false, 0});
 }
 
-// Calls visit(offset, free) for the start of each block, the lowest first.
-template <typename Visit>
-void for_each_start(const BlockMap& map, Visit visit) {
-  for (std::size_t chunk = 0; chunk < map.chunks(); ++chunk) {
-    for (auto bits = map.starts_word(chunk); bits != 0; bits &= bits - 1) {
-      const auto bit = static_cast<Offset>(std::countr_zero(bits));
-      visit((chunk * 64 + bit) * granule_size, (map.free_word(chunk) >> bit & 1) != 0);
-    }
-  }
-}
-
 // Ends the last part at `end`: a block extends to the next start, or to the end of the region.
 void end_last_at(RecoveredBlocks& recovered, Offset end) noexcept {
   if (recovered.parts.empty()) return;
@@ -47,9 +36,9 @@ RecoveredBlocks read_recovered_blocks(const BlockMap& map, const Intent& in_flig
   RecoveredBlocks recovered;
   recovered.parts.reserve(map.blocks() < map.region_size() / granule_size ? map.blocks() + 2 : 2);
   const Block range = recorded_range(in_flight, map.region_size());
-  const Offset top = range ? in_flight.top : map.top().start;
+  const Offset top = in_flight.top != Intent::unknown ? in_flight.top : map.top().start;
   bool pending = static_cast<bool>(range);
-  for_each_start(map, [&](Offset at, bool free) {
+  map.for_each_start(0, map.chunks() - 1, [&](Offset at) {
     if (pending && at >= range.start) {
       end_last_at(recovered, range.start);
       add_recorded_range(recovered, range, in_flight);
@@ -57,7 +46,7 @@ RecoveredBlocks read_recovered_blocks(const BlockMap& map, const Intent& in_flig
     }
     if (range && at >= range.start && at < range.end()) return;
     end_last_at(recovered, at);
-    recovered.parts.push_back({{at, 0}, free, false, 0});
+    recovered.parts.push_back({{at, 0}, map.has_free_bit(at), false, 0});
   });
   if (pending) {
     end_last_at(recovered, range.start);

@@ -9,7 +9,7 @@
 
 #include "block/block.hpp"
 #include "check/checker.hpp"
-#include "check/intent_record.hpp"
+#include "check/journal.hpp"
 
 namespace glassheap {
 
@@ -31,6 +31,16 @@ struct RecoveredBlocks {
   // Rebuilds the map; a block that was being resized gets its header and redzone. A process that is
   // killed meanwhile leaves a map that can be read again: nothing outside the range changes.
   void apply_to(BlockBytes& bytes, BlockMap& map) const noexcept;
+  // Ends the call of the dead process that took several blocks. Calls release(block) for each that
+  // is to be freed.
+  template <typename Release>
+  void settle(Journal& journal, Release release) const noexcept {
+    for (const Part& part : parts) {
+      if (!part.free && part.block != orphan && journal.settle(part.block.start))
+        release(part.block);
+    }
+    journal.end_call();
+  }
   // True if the header of every live block is sound.
   [[nodiscard]] bool have_sound_headers(const Checker& checker, Fault& fault) const noexcept;
 };

@@ -10,7 +10,7 @@
 
 #include "block/walk.hpp"
 #include "check/checker.hpp"
-#include "check/intent_record.hpp"
+#include "check/journal.hpp"
 #include "core/counters.hpp"
 
 namespace glassheap {
@@ -20,13 +20,18 @@ struct CoreSettings {
   std::uint32_t magic = 0xDEADBEEF;
   bool zero_on_free = false;
   bool redzones = false;
+
+  // The byte of free memory.
+  [[nodiscard]] constexpr std::byte fill() const noexcept {
+    return std::byte{redzones && !zero_on_free ? std::uint8_t{GLASSHEAP_FREED} : std::uint8_t{0}};
+  }
 };
 
 // The parts of a shared heap that all its processes have in common. Empty for any other heap.
 struct Sharing {
-  ArrayArena arena;                // storage of the block map and the policy
-  const Key* key = nullptr;        // key of the seal
-  IntentRecord* intent = nullptr;  // record of the change in progress
+  ArrayArena arena;            // storage of the block map and the policy
+  const Key* key = nullptr;    // key of the seal
+  Journal* journal = nullptr;  // record of the change in progress
 };
 
 // The state that a core keeps outside its arrays, as bytes.

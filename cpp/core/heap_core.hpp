@@ -43,14 +43,13 @@ class HeapCore final : public CoreInterface {
   template <typename... PolicySettings>
   HeapCore(std::span<std::byte> region, const CoreSettings& settings, const Sharing& sharing,
            const PolicySettings&... of_policy)
-      : bytes_(region, layout_for(settings, sharing), settings.magic, fill_for(settings),
-               sharing.key),
+      : bytes_(region, layout_for(settings, sharing), settings.magic, settings.fill(), sharing.key),
         map_(region.size(), sharing.arena),
         checker_(bytes_, map_),
         space_(bytes_, map_, of_policy...),
         zero_on_free_(settings.zero_on_free),
         wipes_(settings.zero_on_free || settings.redzones),
-        intent_(sharing.intent) {}
+        recorder_(sharing.journal, map_, bytes_.layout) {}
 
   [[gnu::cold]] void seed() noexcept override {
     if (watches()) redzone::fill(bytes_, {0, bytes_.size()});
@@ -91,7 +90,9 @@ class HeapCore final : public CoreInterface {
     if (!checker_.find(payload, live, fault)) return {};
     const Block now = fits_in_place(live.block, size, align) ? resize(live, size, fault)
                                                              : move(live, size, align, fault);
-    if (now) ++counters_.reallocs;
+    if (!now) return {};
+    recorder_.own(now);
+    ++counters_.reallocs;
     return now;
   }
 
@@ -99,6 +100,7 @@ class HeapCore final : public CoreInterface {
                      Fault& fault) override {
     const State before{counters_, serial_};
     BatchUndoLog undo_log(bytes_, map_, space_);
+    recorder_.begin_call();
     refused = 0;
     try {
       for (; refused < sizes.size(); ++refused) {
@@ -115,6 +117,8 @@ class HeapCore final : public CoreInterface {
       undo(undo_log, payloads.first(refused), before);
       return false;
     }
+    recorder_.keep(payloads);
+    recorder_.end_call();
     counters_.mallocs += sizes.size();
     return true;
   }
@@ -138,7 +142,8 @@ class HeapCore final : public CoreInterface {
   }
 
   [[gnu::cold]] void reset() noexcept override {
-    begin_intent(Block{0, bytes_.size()});
+    recorder_.begin(Block{0, bytes_.size()});
+    recorder_.disown_all({0, bytes_.size()});
     if (!watches()) clear_fronts(bytes_, map_, zero_on_free_);  // else seed() fills
     counters_.requested = counters_.taken = 0;
     seed();
@@ -192,11 +197,7 @@ class HeapCore final : public CoreInterface {
     return {.front = settings.headers ? granule_size : 0,
             .back = settings.redzones ? granule_size : 0,
             .powers_of_two = P::coalescing == Coalescing::buddies,
-            .shared = sharing.intent != nullptr};
-  }
-  [[nodiscard]] static constexpr std::byte fill_for(const CoreSettings& settings) noexcept {
-    const bool filled = settings.redzones && !settings.zero_on_free;
-    return std::byte{filled ? std::uint8_t{GLASSHEAP_FREED} : std::uint8_t{0}};
+            .shared = sharing.journal != nullptr};
   }
 
   std::size_t state_fields(StateFields& list) noexcept override {
@@ -287,17 +288,8 @@ class HeapCore final : public CoreInterface {
 
   // --- Right of the bar: these write, and cannot fail. ------------------------------------------
 
-  // Records the range that the next stores change, so that another process can repair it if this
-  // one dies. Does nothing unless the heap is shared.
-  void begin_intent(Block range, Size keep = 0, Size size = 0) noexcept {
-    if (intent_ != nullptr) intent_->begin(range, map_.top().start, keep, size);
-  }
-  void begin_intent(const Release& release) noexcept {
-    if (intent_ != nullptr) begin_intent(space_.changed_range(release));
-  }
-
   Block take_inline(const Split& split, Size size) noexcept {
-    begin_intent(split.from);
+    recorder_.begin(split);
     space_.apply(split);
     space_.on_allocate(split.taken);
     bytes_.write_header(split.taken.start, size, ++serial_);
@@ -320,7 +312,7 @@ class HeapCore final : public CoreInterface {
     coalesce(freed.block);
   }
   void coalesce_inline(Block block, const Release& release) noexcept {
-    begin_intent(release);
+    recorder_.begin(space_, release, block);
     wipe(block);
     space_.apply(release);
   }
@@ -338,7 +330,7 @@ class HeapCore final : public CoreInterface {
     const Block now{live.block.start, extent_for(size)};
     if (now.extent < live.block.extent) return shrink(live, now, size, fault);
     if (now.extent > live.block.extent && !grow(live.block, now, size, fault)) return {};
-    if (now.extent == live.block.extent) begin_intent(now, now.extent, size);
+    if (now.extent == live.block.extent) recorder_.begin(now, now.extent, size);
     rewrite(live, now, size);
     return now;
   }
@@ -354,7 +346,7 @@ class HeapCore final : public CoreInterface {
   Block shrink(const LiveBlock& live, Block now, Size size, Fault& fault) noexcept {
     const Block tail{now.end(), live.block.end() - now.end()};
     if (!vet_release(tail, fault)) return {};
-    begin_intent(live.block, now.extent, size);
+    recorder_.begin(live.block, now.extent, size);
     rewrite(live, now, size);
     map_.add_live(tail);
     coalesce(tail);
@@ -368,7 +360,7 @@ class HeapCore final : public CoreInterface {
     const Block rest{right.start + more, right.extent - more};
     if (!space_.vet_growth(right, more, fault)) return false;
     if (watches() && !redzone::fill_holds(bytes_, right, now.end(), rest, fault)) return false;
-    begin_intent({was.start, was.extent + right.extent}, now.extent, size);
+    recorder_.begin({was.start, was.extent + right.extent}, now.extent, size);
     space_.grow(right, more);
     return true;
   }
@@ -380,9 +372,13 @@ class HeapCore final : public CoreInterface {
     Split split;
     if (!plan(size, align, split, fault) || !space_.vet_after(split, live.block, fault)) return {};
     counters_.subtract(live.size, live.block);  // first, so that no peak includes both blocks
+    recorder_.begin_call(live.block.start);
     const Block now = take(split, size);
-    bytes_.copy(payload_of(now), payload_of(live.block), std::min(size, live.size));
+    const Offset payload = payload_of(now);
+    bytes_.copy(payload, payload_of(live.block), std::min(size, live.size));
+    recorder_.keep({&payload, 1});
     coalesce(live.block);
+    recorder_.end_call();
     return now;
   }
 
@@ -391,10 +387,12 @@ class HeapCore final : public CoreInterface {
   [[gnu::cold]] bool rebuild(const RecoveredBlocks& recovered, Fault& fault) noexcept {
     if (!recovered.is_consistent(bytes_.layout, bytes_.size(), space_.coalesces_all(), fault))
       return false;
+    recorder_.disown_all(recovered.orphan);
     recovered.apply_to(bytes_, map_);
     space_.rebuild_index();
     if (!recovered.have_sound_headers(checker_, fault)) return false;
     if (recovered.orphan) coalesce(recovered.orphan);
+    recorder_.settle(recovered, [this](Block block) { coalesce(block); });
     count_anew();
     return true;
   }
@@ -407,7 +405,7 @@ class HeapCore final : public CoreInterface {
   [[gnu::cold]] void undo(BatchUndoLog& undo_log, std::span<const Offset> payloads,
                           const State& before) noexcept {
     const std::uint64_t failures = counters_.failures;
-    undo_log.undo(payloads, [this](Block range) { begin_intent(range); });
+    undo_log.undo(payloads, recorder_);
     counters_ = before.counters;
     counters_.failures = failures;
     serial_ = before.serial;
@@ -420,8 +418,8 @@ class HeapCore final : public CoreInterface {
   Counters counters_;
   std::uint16_t serial_ = 0;
   bool zero_on_free_;
-  bool wipes_;            // fills freed blocks: zero_on_free_, or watches()
-  IntentRecord* intent_;  // null unless the heap is shared
+  bool wipes_;  // fills freed blocks: zero_on_free_, or watches()
+  Recorder recorder_;
 };
 
 }  // namespace glassheap

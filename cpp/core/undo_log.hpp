@@ -17,7 +17,7 @@
 #include <span>
 #include <vector>
 
-#include "space/space.hpp"
+#include "core/recorder.hpp"
 
 namespace glassheap {
 
@@ -58,16 +58,17 @@ class UndoLog {
   }
 
   // Takes back the blocks that the batch has allocated: `payloads`, in the order of allocation.
-  // Calls begin_intent(range) before it changes a range of the region.
-  template <typename BeginIntent>
-  [[gnu::cold]] void undo(std::span<const Offset> payloads, BeginIntent begin_intent) noexcept {
+  // Records each range of the region before it changes it, and the end of the call.
+  [[gnu::cold]] void undo(std::span<const Offset> payloads, const Recorder& recorder) noexcept {
     for (const Run& run : std::views::reverse(runs_)) {
       if (run.first >= payloads.size()) continue;  // noted, but not split
-      begin_intent(run.from);
+      recorder.begin(run.from);
+      recorder.disown(payloads.subspan(run.first));
       undo(run, payloads.subspan(run.first));
       payloads = payloads.first(run.first);
     }
     saved_.put_back(bytes_);
+    recorder.end_call();
   }
 
  private:

@@ -169,10 +169,7 @@ bool Heap::malloc_many(std::span<const Size> sizes, std::span<Address> addresses
       fault.index = refused;
       return false;
     }
-    for (Address& address : addresses) {
-      if (heap.hooks != nullptr) heap.hooks->on_allocate(address);
-      address = heap.addresses.address_of(address);
-    }
+    for (Address& address : addresses) address = heap.addresses.address_of(address);
     return true;
   });
 }

@@ -47,8 +47,6 @@ struct HeapState {
   Address hand_out(Block block, Address payload, Fault& fault) noexcept {
     if (!block) [[unlikely]]
       return refuse(fault, payload), 0;
-    if (hooks != nullptr) [[unlikely]]
-      hooks->on_allocate(addresses.payload_of(block));
     return addresses.payload_address(block);
   }
   // The same for the block that the one at `old` has become.

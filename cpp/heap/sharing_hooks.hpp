@@ -34,12 +34,11 @@ class SharingHooks {
   // Writes `core` and `state` to shared memory, and unlocks the heap.
   virtual void on_leave(CoreInterface& core, const SharedState& state) noexcept = 0;
 
-  virtual void on_allocate(Offset payload) noexcept = 0;
   virtual void on_free(Offset payload) noexcept = 0;
   virtual void on_reset() noexcept = 0;
   virtual void on_close() noexcept = 0;  // gives up the memory
 
-  // Recoveries from the death of a process inside a call.
+  // Processes that died inside a call.
   [[nodiscard]] virtual std::uint64_t recovered() const noexcept = 0;
 };
 

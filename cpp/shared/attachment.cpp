@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "base/lock.hpp"
+#include "shared/core_in_segment.hpp"
 #include "shared/mending.hpp"
 #include "shared/processes.hpp"
 #include "shared/robust_lock.hpp"
@@ -35,18 +36,23 @@ void fence() noexcept {
 Attachment::Attachment(std::unique_ptr<Segment> segment, double timeout)
     : segment_(std::move(segment)),
       block_(&superblock_of(*segment_)),
+      journal_(journal_in(*segment_)),
       owners_(reinterpret_cast<Number*>(segment_->data() + block_->fixed.owners_at)),
-      front_(block_->fixed.headers != 0 ? granule_size : 0),
       timeout_(timeout),
       fork_count_(fork_count()),
       token_(new_token()) {}
 
 Attachment::~Attachment() { on_close(); }
 
+std::unique_ptr<CoreInterface> Attachment::make_core(const Options& options) {
+  return core_over(*segment_, options, journal_);
+}
+
 // --- Attaching. --------------------------------------------------------------------------------
 
 bool Attachment::register_self() noexcept {
   number_ = register_process(*block_, owners_);
+  journal_.set_number(number_);
   if (const std::uint64_t file = segment_->file(); file != 0) block_->file = file;
   fork_count_ = fork_count();
   token_ = new_token();
@@ -122,7 +128,6 @@ bool Attachment::recover(CoreInterface& core, bool salvage, Fault& fault) {
   const bool whole =
       salvage ? mend(core, *segment_, in_flight, fault) : core.rebuild(in_flight, fault);
   if (!whole) return false;
-  if (in_flight.end != 0) ++block_->recovered;
   rebuild_refs(core);
   core.store(block_->state);
   block_->intent.commit();
@@ -160,6 +165,7 @@ bool Attachment::try_recover(CoreInterface& core, bool salvage, Fault& fault) no
 // The lock's last owner died inside a call. Its call is undone; if that fails, the heap is damaged
 // for every process.
 void Attachment::recover_after_death(CoreInterface& core) noexcept {
+  ++block_->recovered;
   Fault fault;
   if (!try_recover(core, false, fault)) block_->damaged = 1;
   mark_consistent(block_->mutex);
@@ -171,10 +177,11 @@ FaultKind Attachment::on_enter(CoreInterface& core, SharedState& state) noexcept
   const LockResult result = try_lock(block_->mutex);
   if (result == LockResult::taken) return FaultKind::lock_timeout;
   // Written under the lock alone: two plain stores, in order with the stores between them.
-  block_->generation.store(block_->generation.load(std::memory_order_relaxed) | 1,
-                           std::memory_order_relaxed);
+  const std::uint64_t generation = block_->generation.load(std::memory_order_relaxed);
+  block_->generation.store(generation | 1, std::memory_order_relaxed);
   fence();
-  if (result == LockResult::owner_died) [[unlikely]]
+  const bool died_inside = generation % 2 == 1;  // and the lock was made anew
+  if (died_inside || result == LockResult::owner_died) [[unlikely]]
     recover_after_death(core);
   if (fork_count_ != fork_count() && !register_self()) [[unlikely]] {
     unlock();
@@ -201,11 +208,8 @@ void Attachment::unlock() noexcept {
   block_->intent.commit();
   block_->generation.store(block_->generation.load(std::memory_order_relaxed) + 1,
                            std::memory_order_release);
+  crash_point();
   release_lock(block_->mutex);
-}
-
-void Attachment::on_allocate(Offset payload) noexcept {
-  owners_[(payload - front_) / granule_size] = number_;
 }
 
 // A block that is freed by its address has no references left, not even of other processes.
@@ -256,7 +260,7 @@ bool Attachment::add_ref(Offset payload, Fault& fault) noexcept {
   return true;
 }
 
-bool Attachment::drop_ref(Offset payload, Number from) noexcept {
+void Attachment::drop_ref(Offset payload, Number from) noexcept {
   for (Holder& holder : block_->holders) {
     if (holder.payload != payload + 1 || holder.process != from) continue;
     if (--holder.count == 0) {
@@ -265,9 +269,15 @@ bool Attachment::drop_ref(Offset payload, Number from) noexcept {
       crash_point();
       --block_->holds;
     }
-    break;
+    return;
   }
-  return is_held(payload);
+}
+
+bool Attachment::is_last_ref(Offset payload) const noexcept {
+  if (block_->holds == 0) return true;
+  return std::ranges::none_of(block_->holders, [&](const Holder& holder) {
+    return holder.payload == payload + 1 && (holder.process != number_ || holder.count != 1);
+  });
 }
 
 void Attachment::clear(Holder& holder) noexcept {

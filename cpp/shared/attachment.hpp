@@ -25,11 +25,14 @@ class Attachment final : public SharingHooks {
   void nap(Wait::Duration longest) noexcept override;
   [[nodiscard]] double timeout() const noexcept override { return timeout_; }
   void on_leave(CoreInterface& core, const SharedState& state) noexcept override;
-  void on_allocate(Offset payload) noexcept override;
   void on_free(Offset payload) noexcept override;
   void on_reset() noexcept override;
   void on_close() noexcept override;
   [[nodiscard]] std::uint64_t recovered() const noexcept override { return block_->recovered; }
+
+  // A core over the segment, to be seeded, or to load a state. It must not outlive the attachment.
+  // Throws std::bad_alloc if there is no memory for it.
+  [[nodiscard]] std::unique_ptr<CoreInterface> make_core(const Options& options);
 
   // Attaches to an existing segment. If no other process lives, the lock is made anew and the heap
   // is recovered. Returns false if it cannot be recovered, or the lock is not free in time.
@@ -51,11 +54,12 @@ class Attachment final : public SharingHooks {
 
   // Adds a reference of this process to the block with this payload.
   [[nodiscard]] bool add_ref(Offset payload, Fault& fault) noexcept;
-  // Drops one of process number `from`. Returns true if the block has another reference.
-  [[nodiscard]] bool drop_ref(Offset payload, Number from) noexcept;
+  // Drops one of process number `from`, if it has one.
+  void drop_ref(Offset payload, Number from) noexcept;
+  // Returns true if the block has no reference but at most one, of this process.
+  [[nodiscard]] bool is_last_ref(Offset payload) const noexcept;
   // Drops all references of one holder.
   void clear(Holder& holder) noexcept;
-  [[nodiscard]] bool is_held(Offset payload) const noexcept { return holders_of(payload) != 0; }
   [[nodiscard]] std::uint32_t holders_of(Offset payload) const noexcept;
   [[nodiscard]] bool holder_is_alive(const Holder& holder) const noexcept;
 
@@ -74,8 +78,8 @@ class Attachment final : public SharingHooks {
 
   std::unique_ptr<Segment> segment_;
   Superblock* block_;
+  Journal journal_;
   Number* owners_;  // a process's number for each granule where a block starts
-  Size front_;      // bytes before each payload
   double timeout_;  // seconds
   unsigned fork_count_;
   std::uint64_t token_;

@@ -44,11 +44,17 @@ std::span<std::byte> region_of(const Segment& segment) noexcept {
   return {segment.data() + fixed.region_at, fixed.region_size};
 }
 
-std::unique_ptr<CoreInterface> core_over(const Segment& segment, const Options& options) {
+Journal journal_in(const Segment& segment) noexcept {
   Superblock& block = superblock_of(segment);
-  const FixedFields& fixed = block.fixed;
+  auto* const owners = reinterpret_cast<Number*>(segment.data() + block.fixed.owners_at);
+  return {block.intent, block.call, owners};
+}
+
+std::unique_ptr<CoreInterface> core_over(const Segment& segment, const Options& options,
+                                         Journal& journal) {
+  const FixedFields& fixed = superblock_of(segment).fixed;
   const std::span arrays(segment.data() + fixed.arrays_at, fixed.owners_at - fixed.arrays_at);
-  const Sharing sharing{ArrayArena(arrays), &fixed.key, &block.intent};
+  const Sharing sharing{ArrayArena(arrays), &fixed.key, &journal};
   std::unique_ptr<CoreInterface> core =
       make_core(region_of(segment).subspan(options.unused()), options, sharing);
   core->index_state();

@@ -19,9 +19,11 @@ namespace glassheap::shared {
 
 [[nodiscard]] std::span<std::byte> region_of(const Segment& segment) noexcept;
 
-// A core over the arrays and blocks of the segment; to be seeded, or to load a state. Throws
-// std::bad_alloc if there is no memory for it.
+[[nodiscard]] Journal journal_in(const Segment& segment) noexcept;
+
+// A core over the arrays and blocks of the segment, with a journal there; to be seeded, or to load a
+// state. Throws std::bad_alloc if there is no memory for it.
 [[nodiscard]] std::unique_ptr<CoreInterface> core_over(const Segment& segment,
-                                                       const Options& options);
+                                                       const Options& options, Journal& journal);
 
 }  // namespace glassheap::shared

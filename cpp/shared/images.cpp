@@ -44,7 +44,8 @@ bool SharedHeap::read(const SegmentLocation& location, Image& image, Fault& faul
   const Options options = shared::options_of(block.fixed);
   if (!shared::has_room_for_arrays(block.fixed, options))
     return shared::refuse_image("layout", fault);
-  const std::unique_ptr<CoreInterface> core = shared::core_over(*segment, options);
+  Journal journal = shared::journal_in(*segment);
+  const std::unique_ptr<CoreInterface> core = shared::core_over(*segment, options, journal);
   core->load(block.state);
   const Intent in_flight = block.intent.pending();
   image = {.recovered = block.recovered,

@@ -21,7 +21,7 @@ bool SharedHeap::transfer_ref(const Handle& handle, std::uint16_t from, Fault& f
     if (!heap.find(handle, live, fault)) return false;
     const Offset payload = heap.addresses.offset_of(handle.address);
     if (!attachment_.add_ref(payload, fault)) return false;
-    static_cast<void>(attachment_.drop_ref(payload, from));  // this process holds it already
+    attachment_.drop_ref(payload, from);
     return true;
   });
 }
@@ -32,13 +32,12 @@ bool SharedHeap::drop_ref(const Handle& handle, bool& freed, Fault& fault) noexc
     LiveBlock live;
     if (!heap.find(handle, live, fault)) return false;
     const Offset payload = heap.addresses.offset_of(handle.address);
-    if (attachment_.drop_ref(payload, number())) return true;
-    freed = heap.check_unpinned(payload, fault) && heap.core->release(payload, fault);
-    if (freed) return true;
-    heap.refuse(fault, handle.address);
-    Fault ignored;  // the entry that was dropped is free
-    static_cast<void>(attachment_.add_ref(payload, ignored));
-    return false;
+    if (!attachment_.is_last_ref(payload)) {
+      attachment_.drop_ref(payload, number());
+      return true;
+    }
+    freed = heap.release(payload, fault);  // with its reference: a death leaves both, or neither
+    return freed;
   });
 }
 
@@ -62,10 +61,13 @@ std::size_t SharedHeap::reap(Fault& fault) noexcept {
     for (shared::Holder& holder : attachment_.block().holders) {
       if (!can_drop(holder, attachment_, heap)) continue;
       const Offset payload = holder.payload - 1;
-      attachment_.clear(holder);
-      if (attachment_.is_held(payload)) continue;
-      freed += heap.core->release(payload, fault) ? 1 : 0;
-      if (fault) break;
+      if (attachment_.holders_of(payload) > holder.count) {
+        attachment_.clear(holder);
+      } else if (heap.release(payload, fault)) {  // drops its references too
+        ++freed;
+      } else {
+        break;
+      }
     }
     return freed;
   });

@@ -94,10 +94,10 @@ std::unique_ptr<SharedHeap> SharedHeap::create(const Options& wanted, const Open
   auto* const block = new (segment->data()) Superblock;
   shared::publish_fixed_fields(block->fixed, fixed);
   shared::init_lock(block->mutex);
-  std::unique_ptr<CoreInterface> core = shared::core_over(*segment, options);
+  auto attachment = std::make_unique<Attachment>(std::move(segment), how.timeout);
+  std::unique_ptr<CoreInterface> core = attachment->make_core(options);
   core->seed();
   core->store(block->state);
-  auto attachment = std::make_unique<Attachment>(std::move(segment), how.timeout);
   static_cast<void>(attachment->register_self());  // the first one has room
   block->published.store(1, std::memory_order_release);
   if (!attachment->publish(fault)) return nullptr;
@@ -117,8 +117,8 @@ std::unique_ptr<SharedHeap> SharedHeap::attach(const Opening& how, const std::st
     return shared::refuse_image("policy", fault), nullptr;
   if (!shared::has_room_for_arrays(fixed, options))
     return shared::refuse_image("layout", fault), nullptr;
-  std::unique_ptr<CoreInterface> core = shared::core_over(*segment, options);
   auto attachment = std::make_unique<Attachment>(std::move(segment), how.timeout);
+  std::unique_ptr<CoreInterface> core = attachment->make_core(options);
   if (!attachment->attach(*core, how.copy, how.salvage, fault)) return nullptr;
   Attachment& attached = *attachment;
   return std::unique_ptr<SharedHeap>(new SharedHeap(
@@ -133,6 +133,8 @@ bool SharedHeap::copy_into(std::span<std::byte> bytes, Fault& fault) noexcept {
     if (bytes.size() < segment.size())
       return shared::refuse_image("size", fault, segment.size(), bytes.size());
     std::memcpy(bytes.data(), segment.data(), segment.size());
+    const std::uint64_t outside = attachment_.block().generation + 1;  // no process is in the copy
+    std::memcpy(bytes.data() + offsetof(Superblock, generation), &outside, sizeof outside);
     return true;
   });
 }

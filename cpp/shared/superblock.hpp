@@ -47,7 +47,7 @@ struct FixedFields {
 static_assert(std::has_unique_object_representations_v<FixedFields>);
 
 // The number of an attached process, from 1 to most_processes; 0: not known.
-using Number = std::uint16_t;
+using Number = OwnerNumber;
 
 // An attached process. Its number is its index in the table, plus 1.
 struct Process {
@@ -74,11 +74,12 @@ struct Superblock {
   std::uint32_t damaged = 0;
   std::uint64_t epoch = 0;                   // resets
   std::uint64_t holds = 0;                   // used entries in holders
-  std::uint64_t recovered = 0;               // recoveries from the death of a process
+  std::uint64_t recovered = 0;               // processes that died inside a call
   std::uint64_t last_writer = 0;             // the token of the attachment that stored the state
   std::atomic<std::uint64_t> generation{0};  // sequence number, odd during a call
   alignas(64) pthread_mutex_t mutex{};
   alignas(64) IntentRecord intent;
+  CallRecord call;
   CoreState state;
   Process processes[most_processes];
   Holder holders[most_holders];

@@ -33,7 +33,7 @@ struct Stats {
   std::uint64_t frees = 0;
   std::uint64_t reallocs = 0;
   std::uint64_t failures = 0;
-  std::uint64_t recovered = 0;  // of a shared heap: recoveries from the death of a process
+  std::uint64_t recovered = 0;  // of a shared heap: processes that died inside a call
 
   // 1 - largest_free / available; 0 when nothing is available.
   [[nodiscard]] double external_fragmentation() const noexcept;

@@ -2,7 +2,8 @@
 //
 // Everything is in the segment: blocks, block map, index, lock. Addresses are offsets, the same in
 // every process. A process may be killed between any two stores. The next one to enter then recovers
-// the heap: the block in flight becomes free, and no other block is touched.
+// the heap: the block in flight becomes free, and no other block is touched. A batch of allocations
+// is done as a whole or not at all.
 #pragma once
 
 #include <optional>
@@ -17,7 +18,7 @@ class Attachment;  // internal
 
 // The contents of a segment before any process recovers it.
 struct Image {
-  std::uint64_t recovered = 0;       // recoveries from the death of a process
+  std::uint64_t recovered = 0;       // processes that died inside a call
   Offset in_flight_start = 0;        // of the range that a call was changing
   Offset in_flight_end = 0;          // 0: no call was
   Size in_flight_keep = 0;           // bytes at its start that stay a live block

@@ -63,6 +63,9 @@ class SharedBytes {
   return heap;
 }
 
+// The pid of the last child.
+inline pid_t last_child = 0;
+
 // Runs `work` in a child process. Returns true if the child was killed, false if it completed.
 template <typename Work>
 [[nodiscard]] bool killed_in_child(Work work) {
@@ -73,6 +76,7 @@ template <typename Work>
     stores_left = 0;
     _exit(0);
   }
+  last_child = child;
   int status = 0;
   waitpid(child, &status, 0);
   const bool killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;

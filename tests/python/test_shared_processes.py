@@ -12,7 +12,7 @@ import random
 import signal
 import sys
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ import pytest
 import glassheap
 from command_helpers import Output, completed
 from glassheap import SharedHeap
+from image_helpers import record_death_inside
 from process_helpers import NEEDS_SHARED_MEMORY, forked, kill
 from source_tree import SOURCE_TREE
 
@@ -128,6 +129,18 @@ def test_waiting_for_a_stopped_process_ends_with_lock_timeout(segment_name: str)
             assert_usable(heap)
             kill(child)
         assert_usable(heap)
+
+
+def test_only_an_attach_after_a_death_inside_counts_as_a_recovery(tmp_path: Path) -> None:
+    path = tmp_path / "heap"
+    SharedHeap.create(path=path, size=1 << 16).close()
+    counts = []
+    for dies in (False, True, False):
+        if dies:
+            record_death_inside(path)
+        with closing(SharedHeap.attach(path=path)) as heap:
+            counts.append(heap.stats().recovered)
+    assert counts == [0, 1, 1]
 
 
 EXAMPLES = SOURCE_TREE / "docs" / "examples"

@@ -1,0 +1,54 @@
+"""A process that is killed inside a batch leaves all of its blocks, or none, and they are its own.
+
+`tests/cpp/killed_test.cpp` kills at each store of a small batch; here the moment is random, and the
+batches are large.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from collections import Counter
+from contextlib import suppress
+
+import pytest
+
+from glassheap import OutOfMemory, SharedHeap
+from process_helpers import NEEDS_SHARED_MEMORY, forked, kill
+
+pytestmark = NEEDS_SHARED_MEMORY
+
+SIZES = [40] * 5_000
+ROUNDS = 25
+
+
+def allocate_until_killed(heap: SharedHeap, ready: int) -> None:
+    os.write(ready, b"!")
+    with suppress(OutOfMemory):
+        while True:
+            heap.malloc_many(SIZES)
+    signal.pause()
+
+
+@pytest.mark.parametrize("headers", [True, False])
+def test_a_batch_in_flight_is_taken_back_when_its_process_is_killed(headers: bool) -> None:
+    moments = random.Random(headers)
+    with SharedHeap.create(size=8 << 20, headers=headers) as heap:
+        mine = heap.malloc(40)
+        ours, theirs = os.pipe()
+        for _ in range(ROUNDS):
+            with forked(allocate_until_killed, heap, theirs) as child:
+                assert os.read(ours, 1) == b"!"
+                time.sleep(moments.uniform(0, 0.003))
+                kill(child)
+            owned = Counter((one.pid, one.alive) for one in heap.owners())
+            whole = owned.pop((child, False), 0)
+            assert whole % len(SIZES) == 0
+            assert owned == {(os.getpid(), True): 1}
+            heap.free_many([one.address for one in heap.owners() if one.pid == child])
+            assert (list(heap), heap.check()) == ([mine], [])
+        assert heap.stats().recovered > 0, "no child was killed inside a batch"
+        os.close(ours)
+        os.close(theirs)
