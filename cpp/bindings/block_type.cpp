@@ -35,6 +35,10 @@ class BlockObject {
 
   bool pin(Heap::Pinned& pinned, Fault& fault) const { return heap->pin(handle_, pinned, fault); }
   [[nodiscard]] static bool readonly() { return false; }
+  int traverse(visitproc visit, void* arg) const {
+    Py_VISIT(owner_.ptr());
+    return 0;
+  }
 
   // A reference is dropped once: a second drop would be that of another holder's.
   void free() {

@@ -155,9 +155,14 @@ void close(Heap& heap) {
 constexpr const char heap_enter_doc[] = R"(__enter__($self)
 --
 
-Return the heap itself, which the end of the with statement closes.)";
+Return the heap itself, which the end of the with statement closes.
 
-py::handle enter_heap(py::handle self) { return self; }
+Raises HeapClosed if and only if close() was called.)";
+
+py::handle enter_heap(py::handle self) {
+  require_open(require_value<Heap>(self.ptr()));
+  return self;
+}
 
 constexpr const char heap_exit_doc[] = R"(__exit__($self, kind, error, traceback, /)
 --

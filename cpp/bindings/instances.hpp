@@ -6,6 +6,10 @@
 //
 // The types are CPython's own, made from a specification. Those of pybind11's class_ have a base and
 // a metaclass that every help() shows.
+//
+// A value that refers to Python objects has traverse(visit, arg), which visits each of them: its
+// instances are collected where they are garbage in a cycle. None is cleared for that: a block keeps
+// its heap, and every cycle has a dict, a list or another object that the collector can clear.
 #pragma once
 
 #include <atomic>
@@ -69,6 +73,29 @@ Value& require_value(PyObject* instance) {
   return static_cast<Value&>(*value);
 }
 
+// --- Garbage in cycles. --------------------------------------------------------------------------
+
+template <typename Value>
+concept RefersToObjects =
+    requires(const Value& value, visitproc visit, void* arg) { value.traverse(visit, arg); };
+
+template <RefersToObjects Value>
+int traverse(PyObject* self, visitproc visit, void* arg) {
+  Py_VISIT(Py_TYPE(self));
+  const Value* const value = value_in<Value>(self);
+  return value == nullptr ? 0 : value->traverse(visit, arg);
+}
+
+// Returns true if an object that the value refers to may refer back. A Heap itself does not: only an
+// instance of a subclass has a dict.
+template <RefersToObjects Value>
+bool may_be_in_cycle(const Value& value) {
+  const auto is_collected = [](PyObject* object, void*) { return PyObject_IS_GC(object); };
+  return value.traverse(is_collected, nullptr) != 0;
+}
+
+// --- Making and deleting. ------------------------------------------------------------------------
+
 // A new reference. Throws if there is no memory.
 template <typename Value>
 PyObject* make_instance(std::unique_ptr<Value> value) {
@@ -76,12 +103,16 @@ PyObject* make_instance(std::unique_ptr<Value> value) {
   PyObject* const self = type->tp_alloc(type, 0);
   if (self == nullptr) throw py::error_already_set();
   set_value(self, std::move(value));
+  if constexpr (RefersToObjects<Value>) {  // the collector then need not look at it
+    if (!may_be_in_cycle(*value_in<Value>(self))) PyObject_GC_UnTrack(self);
+  }
   return self;
 }
 
 // The destructor of the value may run while an exception is on its way, and must not lose it.
 template <typename Value>
 void deallocate(PyObject* self) {
+  if constexpr (RefersToObjects<Value>) PyObject_GC_UnTrack(self);
   auto* const instance = reinterpret_cast<Instance<Value>*>(self);
   if (instance->weakrefs != nullptr) PyObject_ClearWeakRefs(self);
   {
@@ -104,6 +135,10 @@ PyTypeObject* make_type(const char* name, const char* doc, unsigned flags, TypeS
                         PyTypeObject* base = nullptr) {
   slots.push_back({Py_tp_doc, const_cast<char*>(doc)});
   slots.push_back({Py_tp_dealloc, reinterpret_cast<void*>(deallocate<Stored<Value>>)});
+  if constexpr (RefersToObjects<Value>) {
+    flags |= static_cast<unsigned>(Py_TPFLAGS_HAVE_GC);
+    slots.push_back({Py_tp_traverse, reinterpret_cast<void*>(traverse<Value>)});
+  }
   return python_type<Value> = make_type(name, flags, std::move(slots), base);
 }
 

@@ -106,7 +106,7 @@ py::object make_handler(py::handle object) {
     throw py::type_error("NumPy's memory can come from a Heap, not from " +
                          std::string(Py_TYPE(object.ptr())->tp_name) + ".");
   Heap& heap = require_value<Heap>(object.ptr());
-  if (heap.closed()) raise_if(Fault{.kind = FaultKind::heap_closed});
+  require_open(heap);
   auto handler = std::make_unique<Handler>(Handler{.heap = &heap,
                                                    .malloc = handler_malloc,
                                                    .calloc = handler_calloc,

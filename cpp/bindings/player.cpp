@@ -75,6 +75,11 @@ class Player {
     return start;
   }
 
+  int traverse(visitproc visit, void* arg) const {
+    Py_VISIT(owner_.ptr());
+    return 0;
+  }
+
   std::atomic<std::uint64_t> failures = 0;
   std::atomic<std::int64_t> first_failure = -1;
   std::atomic<std::int64_t> nanoseconds = 0;

@@ -129,4 +129,8 @@ void raise_if(const Fault& fault, PyObject* given, PyObject* heap) {
   throw py::error_already_set();
 }
 
+void require_open(Heap& heap) {
+  if (heap.closed()) raise_if({.kind = FaultKind::heap_closed});
+}
+
 }  // namespace glassheap::bindings

@@ -17,6 +17,9 @@ PyObject* set_error(const char* name, py::handle sentence);
 // The same for pybind11's functions: throws if there is a fault.
 void raise_if(const Fault& fault, PyObject* given = nullptr, PyObject* heap = nullptr);
 
+// Throws HeapClosed if the heap is closed.
+void require_open(Heap& heap);
+
 // The result of a call that takes a Fault; throws if the call was refused.
 template <typename Call>
 auto checked(Call call) {

@@ -23,6 +23,11 @@ struct View {
     return whole_region ? heap->pin_region(pinned, fault) : heap->pin(payload, pinned, fault);
   }
   [[nodiscard]] bool readonly() const { return whole_region; }
+  int traverse(visitproc visit, void* arg) const {
+    Py_VISIT(owner.ptr());
+    Py_VISIT(given.ptr());
+    return 0;
+  }
 };
 
 PyObject* make(View view) noexcept try {

@@ -379,7 +379,10 @@ class Heap:
         Raises BufferError if and only if a view of a block, or of the region, lives.
         """
     def __enter__(self) -> Self:
-        """Return the heap itself, which the end of the with statement closes."""
+        """Return the heap itself, which the end of the with statement closes.
+
+        Raises HeapClosed if and only if close() was called.
+        """
     def __exit__(
         self,
         kind: type[BaseException] | None,

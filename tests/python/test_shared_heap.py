@@ -54,6 +54,8 @@ def test_a_segment_exists_until_it_is_unlinked(segment_name: str) -> None:
     assert heap.closed
     with pytest.raises(glassheap.HeapClosed):
         heap.malloc(10)
+    with pytest.raises(glassheap.HeapClosed), heap:
+        pytest.fail("a closed heap was entered")
 
 
 def test_a_segment_without_a_given_name_gets_a_unique_one() -> None:

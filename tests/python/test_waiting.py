@@ -49,8 +49,9 @@ def is_waited_for(probe: SharedHeap) -> bool:
 
 
 @contextmanager
-def stopped_inside(name: str) -> Iterator[int]:
+def stopped_inside(heap: SharedHeap) -> Iterator[int]:
     """The pid of a child that is stopped inside a call on that heap, and killed at the end."""
+    name = str(heap.name)
     probe = SharedHeap.attach(name, timeout=0.05)
     ours, theirs = os.pipe()
     with open(ours, "rb") as pipe, forked(check_for_ever, name, theirs) as child:
@@ -123,7 +124,7 @@ def test_a_wait_lets_threads_run_and_ends_with_what_a_signal_handler_raises(
     heap: SharedHeap,
 ) -> None:
     """The signal comes from another thread, which therefore runs."""
-    with stopped_inside(heap.name):
+    with stopped_inside(heap):
         for call in CALLS.values():
             with pytest.raises(HandlerError), handling(raise_once):
                 call(heap)
@@ -132,7 +133,7 @@ def test_a_wait_lets_threads_run_and_ends_with_what_a_signal_handler_raises(
 
 
 def test_ctrl_c_ends_a_wait(heap: SharedHeap) -> None:
-    with stopped_inside(heap.name):
+    with stopped_inside(heap):
         threading.Timer(0.05, _thread.interrupt_main).start()
         with pytest.raises(KeyboardInterrupt):
             heap.malloc(16)
@@ -143,7 +144,7 @@ def test_a_wait_goes_on_after_a_handler_that_returns_and_ends_with_its_timeout(
 ) -> None:
     handled: list[int] = []
     impatient = SharedHeap.attach(heap.name, timeout=0.3)
-    with stopped_inside(heap.name), handling(lambda number, _: handled.append(number)):
+    with stopped_inside(heap), handling(lambda number, _: handled.append(number)):
         began = time.monotonic()
         with pytest.raises(glassheap.LockTimeout):
             impatient.malloc(16)
@@ -156,7 +157,7 @@ def test_a_block_that_is_collected_during_a_wait_is_freed_before_a_handler_raise
 ) -> None:
     """The destructor of a block cannot raise, so nothing would free the block later."""
     block = heap.alloc(16)
-    with stopped_inside(heap.name) as child:
+    with stopped_inside(heap) as child:
         threading.Timer(0.1, os.kill, (child, signal.SIGCONT)).start()
         with pytest.raises(HandlerError), handling(raise_once):
             del block
