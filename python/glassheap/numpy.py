@@ -135,12 +135,13 @@ def use(heap: AnyHeap) -> Iterator[AnyHeap]:
     NumPy raises its MemoryError if the heap has no room, is damaged, or was closed inside. This
     raises HeapClosed if it is closed already.
     """
-    api = _array_api()  # kept: nothing can be imported when the interpreter ends inside
-    before = _core._set_numpy_handler(api, _core._numpy_handler(heap))
+    # Kept: if Python ends inside, nothing can be imported, and the names of modules may be None.
+    api, set_handler = _array_api(), _core._set_numpy_handler
+    before = set_handler(api, _core._numpy_handler(heap))
     try:
         yield heap
     finally:
-        _core._set_numpy_handler(api, before)
+        set_handler(api, before)
 
 
 def _array_api() -> object:
