@@ -91,6 +91,10 @@ std::string unwanted_option(const Described& fault) {
     return "the option 'huge_pages' is about memory that the heap maps itself, and this memory has "
            "an owner. Leave it out, or open a Heap of a size.";
   }
+  if (option == "quarantine") {
+    return "the option 'quarantine' is taken by a heap of one process with checks='debug' alone. "
+           "Leave it out, or ask for these checks.";
+  }
   return format(
       "the option '%s' is taken by the policy 'sequential_fit' alone. Leave it out, or ask for "
       "that policy.",

@@ -19,8 +19,9 @@ Size page_size() noexcept {
   return size;
 }
 
-// With large pages a byte that is written takes 2 MiB, and a page fault is rare: it can cost as much
-// as ten allocations. Some systems give them unasked. The system may refuse either, at no loss.
+// With large pages a byte that is written takes 2 MiB, and a page fault is rare: it can cost as
+// much as ten allocations. Some systems give them unasked. The system may refuse either, at no
+// loss.
 void choose_pages([[maybe_unused]] void* first, [[maybe_unused]] Size size,
                   [[maybe_unused]] bool huge) noexcept {
 #ifdef MADV_HUGEPAGE

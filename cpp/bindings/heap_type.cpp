@@ -40,6 +40,11 @@ Args:
     huge_pages: True to ask the system for pages of 2 MiB, in a region of that size or more. The
         first write to each then takes 2 MiB, and a large region is filled faster. By default
         memory that is not written is not taken. Not for Heap.over.
+    quarantine: With checks='debug', the bytes of freed blocks that wait, first in, first out,
+        before they are handed out again. Until then a second free is DoubleFree, and a late
+        write is WriteAfterFree, at check() or when the block leaves. They wait no longer than
+        until memory is short: OutOfMemory means that none is left. stats().quarantined has
+        their bytes.
     fit, order, coalesce: For sequential_fit only: 'first', 'best' or 'worst' fit, by default
         first; over a list in the order 'address', 'size+', 'size-', 'front' or 'back', by
         default by address; free neighbours are merged (True, the default), or never.

@@ -127,6 +127,10 @@ void read_base(Options& options, const char* name, const py::object& value) {
   options.base = require_size(value, name);
 }
 
+void read_quarantine(Options& options, const char* name, const py::object& value) {
+  options.quarantine = require_size(value, name);
+}
+
 template <auto field>
 void read_flag(Options& options, const char* name, const py::object& value) {
   options.*field = require_flag(value, name);
@@ -156,6 +160,7 @@ constexpr std::array table = {
     Option{"threads", "True", false, read_flag<&Options::threads>},
     Option{"base", "None", false, read_base},
     Option{"huge_pages", "False", false, read_flag<&Options::huge_pages>},
+    Option{"quarantine", "0", false, read_quarantine},
     Option{"fit", "None", true, read_choice<Fit, &Options::fit, fits>},
     Option{"order", "None", true, read_choice<Order, &Options::order, orders>},
     Option{"coalesce", "None", true, read_flag<&Options::coalesce>},

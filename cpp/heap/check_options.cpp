@@ -5,9 +5,10 @@
 namespace glassheap {
 namespace {
 
-// The first option that is given and that sequential_fit alone takes, if the policy is another one;
-// null if there is none.
+// The first option that is given and that the other options rule out; null if there is none. Some
+// are taken by sequential_fit alone.
 const char* unwanted_option(const Options& options) noexcept {
+  if (options.quarantine != 0 && options.checks != Checks::debug) return "quarantine";
   if (takes_sequence(options.policy)) return nullptr;
   if (options.fit) return "fit";
   if (options.order) return "order";
@@ -31,6 +32,11 @@ bool check_options(const Options& options, Fault& fault) noexcept {
     fault = {.kind = FaultKind::unwanted_option, .field = option};
   }
   return !fault;
+}
+
+bool check_sharing(const Options& options, Fault& fault) noexcept {
+  if (options.quarantine != 0) fault = {.kind = FaultKind::unwanted_option, .field = "quarantine"};
+  return !fault && check_borrowing(options, fault);
 }
 
 bool check_borrowing(const Options& options, Fault& fault) noexcept {

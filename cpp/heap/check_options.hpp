@@ -13,5 +13,7 @@ namespace glassheap {
 // Returns true if these are options of a heap over borrowed bytes too. Otherwise sets `fault`:
 // unwanted_option.
 [[nodiscard]] bool check_borrowing(const Options& options, Fault& fault) noexcept;
+// The same for a heap that processes share.
+[[nodiscard]] bool check_sharing(const Options& options, Fault& fault) noexcept;
 
 }  // namespace glassheap

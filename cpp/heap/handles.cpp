@@ -9,7 +9,7 @@ namespace glassheap {
 bool Heap::acquire(Size size, Size align, Handle& handle, Fault& fault) noexcept {
   return state_->write(fault, [&](HeapState& heap) {
     if (!heap.addresses.check_align(align, fault)) return false;
-    const Block block = heap.core->allocate(size, align, fault);
+    const Block block = heap.allocate(size, align, fault);
     LiveBlock live;
     if (!block || !heap.core->find(heap.addresses.payload_of(block), live, fault))
       return heap.refuse(fault, 0);
@@ -96,7 +96,7 @@ Address Heap::realloc_pinned(Address payload, Size size, Size align, Fault& faul
     if (heap.pins.count(old) != 1) {
       fault.kind = FaultKind::pinned;
     } else {
-      block = heap.core->reallocate(old, size, align, fault);
+      block = heap.reallocate(old, size, align, fault);
     }
     if (block) heap.pins.move(old, heap.addresses.payload_of(block));
     return heap.hand_over(old, block, fault);

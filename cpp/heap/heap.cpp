@@ -75,6 +75,7 @@ bool Heap::reset(Fault& fault) noexcept {
       return false;
     }
     heap.core->reset();
+    if (heap.quarantine != nullptr) heap.quarantine->clear();
     heap.region.write_sentinel();
     if (heap.hooks != nullptr) heap.hooks->on_reset();
     heap.shared.damaged = false;
@@ -97,6 +98,7 @@ bool Heap::close(Fault& fault) noexcept {
     return false;
   }
   state_->core.reset();
+  state_->quarantine.reset();
   closed = std::move(state_->region);
   if (state_->hooks != nullptr) state_->hooks->on_close();
   return true;
@@ -118,7 +120,7 @@ const Options& Heap::options() const noexcept { return state_->options; }
 Address Heap::malloc(Size size, Size align, Fault& fault) noexcept {
   return state_->write(fault, [&](HeapState& heap) -> Address {
     if (!heap.addresses.check_align(align, fault)) return 0;
-    return heap.hand_out(heap.core->allocate(size, align, fault), 0, fault);
+    return heap.hand_out(heap.allocate(size, align, fault), 0, fault);
   });
 }
 
@@ -126,7 +128,7 @@ Address Heap::calloc(Size count, Size size, Fault& fault) noexcept {
   return state_->write(fault, [&](HeapState& heap) -> Address {
     Size total = 0;
     if (__builtin_mul_overflow(count, size, &total)) total = std::numeric_limits<Size>::max();
-    const Block block = heap.core->allocate(total, granule_size, fault);
+    const Block block = heap.allocate(total, granule_size, fault);
     if (block) {
       const Addressing& addresses = heap.addresses;
       std::memset(addresses.data(addresses.payload_of(block)), 0, heap.usable(block, total));
@@ -141,7 +143,7 @@ Address Heap::realloc(Address payload, Size size, Size align, Fault& fault) noex
     if (!heap.addresses.check_align(align, fault)) return 0;
     const Offset old = heap.addresses.offset_of(payload);
     Block block;
-    if (heap.check_unpinned(old, fault)) block = heap.core->reallocate(old, size, align, fault);
+    if (heap.check_unpinned(old, fault)) block = heap.reallocate(old, size, align, fault);
     return heap.hand_over(old, block, fault);
   });
 }
@@ -164,11 +166,15 @@ Size Heap::usable_size(Address payload, Fault& fault) noexcept {
 bool Heap::malloc_many(std::span<const Size> sizes, std::span<Address> addresses, Fault& fault) {
   return state_->write(fault, [&](HeapState& heap) {
     std::size_t refused = 0;
-    if (!heap.core->allocate_many(sizes, addresses, refused, fault)) {
+    const auto allocate = [&] {
+      return heap.core->allocate_many(sizes, addresses, refused, fault);
+    };
+    if (!allocate() && !(heap.may_try_again(fault) && allocate())) {
       heap.refuse(fault, 0);
       fault.index = refused;
       return false;
     }
+    if (heap.quarantine != nullptr) heap.quarantine->note_peak(heap.core->counters().requested);
     for (Address& address : addresses) address = heap.addresses.address_of(address);
     return true;
   });
@@ -180,8 +186,7 @@ bool Heap::free_many(std::span<Address> addresses, Fault& fault) {
   for (Offset& payload : payloads) payload = state_->addresses.offset_of(payload);
   return state_->write(fault, [&](HeapState& heap) {
     std::size_t refused = 0;
-    while (refused < payloads.size() && heap.check_unpinned(payloads[refused], fault)) ++refused;
-    if (fault || !heap.core->release_many(payloads, refused, fault)) {
+    if (!heap.release_many(payloads, refused, fault)) {
       heap.refuse(fault, heap.addresses.address_of(payloads[refused]));
       fault.index = refused;
       return false;

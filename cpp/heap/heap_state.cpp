@@ -9,17 +9,28 @@ HeapState::HeapState(const Options& wanted, Region bytes, std::unique_ptr<CoreIn
       region(std::move(bytes)),
       addresses(options, region),
       core(std::move(made)),
-      hooks(std::move(events)) {}
+      hooks(std::move(events)) {
+  if (options.quarantine == 0) return;
+  const std::byte fill{options.zero_on_free ? std::uint8_t{0} : std::uint8_t{GLASSHEAP_FREED}};
+  quarantine = std::make_unique<Quarantine>(options.quarantine, region.size(), fill);
+}
+
+bool HeapState::lookup(Offset payload, LiveBlock& live, Fault& fault) const noexcept {
+  if (quarantine == nullptr || !quarantine->contains(payload)) [[likely]]
+    return core->find(payload, live, fault);
+  fault = {.kind = FaultKind::double_free};
+  return false;
+}
 
 bool HeapState::find(Address payload, LiveBlock& live, Fault& fault) noexcept {
-  if (core->find(addresses.offset_of(payload), live, fault)) return true;
+  if (lookup(addresses.offset_of(payload), live, fault)) return true;
   return refuse(fault, payload);
 }
 
 // A handle is stale for every reason that would refuse its address, but for corruption.
 bool HeapState::find(const Handle& handle, LiveBlock& live, Fault& fault) noexcept {
   const bool found =
-      handle.epoch == shared.epoch && core->find(addresses.offset_of(handle.address), live, fault);
+      handle.epoch == shared.epoch && lookup(addresses.offset_of(handle.address), live, fault);
   if (found && live.serial == handle.serial) return true;
   if (!is_corruption(fault.kind)) fault = {.kind = FaultKind::stale_handle};
   return refuse(fault, handle.address);
@@ -33,6 +44,9 @@ Address HeapState::hand_over(Offset old, Block block, Fault& fault) noexcept {
 bool HeapState::refuse(Fault& fault, Address payload) noexcept {
   if (fault.kind == FaultKind::foreign_pointer && addresses.is_inside_unused(payload))
     fault.kind = FaultKind::misaligned_pointer;
+  if (fault.kind == FaultKind::interior_pointer && quarantine != nullptr &&
+      quarantine->contains(fault.owner))
+    fault.kind = FaultKind::double_free;
   fault.address = payload;
   fault.owner = addresses.address_of(fault.owner);
   fault.offset += addresses.unused();
@@ -59,12 +73,14 @@ FaultKind HeapState::enter_late(FaultKind refusal) noexcept {
 }
 
 BlockInfo HeapState::info(const BlockView& view) const noexcept {
+  const bool waits =
+      quarantine != nullptr && view.live && quarantine->contains(addresses.payload_of(view.block));
   return {.start = addresses.address_of(view.block.start),
           .address = addresses.payload_address(view.block),
-          .size = view.size,
+          .size = waits ? 0 : view.size,
           .extent = view.block.extent,
-          .live = view.live,
-          .serial = view.serial};
+          .live = view.live && !waits,
+          .serial = waits ? std::uint16_t{0} : view.serial};
 }
 
 }  // namespace glassheap

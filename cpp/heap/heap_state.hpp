@@ -18,6 +18,7 @@
 #include "glassheap/heap.hpp"
 #include "heap/addressing.hpp"
 #include "heap/pins.hpp"
+#include "heap/quarantine.hpp"
 #include "heap/sharing_hooks.hpp"
 
 namespace glassheap {
@@ -38,21 +39,47 @@ struct HeapState {
     fault.kind = FaultKind::pinned;
     return false;
   }
+  // Finds the live block with this payload, which does not wait in the quarantine.
+  [[nodiscard]] bool lookup(Offset payload, LiveBlock& live, Fault& fault) const noexcept;
   // Finds the live block with this payload, or with this handle; otherwise `fault` is complete.
   [[nodiscard]] bool find(Address payload, LiveBlock& live, Fault& fault) noexcept;
   [[nodiscard]] bool find(const Handle& handle, LiveBlock& live, Fault& fault) noexcept;
+
+  // Allocates and resizes as the core does. What waits in the quarantine is released if the core
+  // has no room without it.
+  Block allocate(Size size, Size align, Fault& fault) noexcept {
+    const Block block = core->allocate(size, align, fault);
+    if (block || quarantine == nullptr) [[likely]]
+      return block;
+    return may_try_again(fault) ? core->allocate(size, align, fault) : block;
+  }
+  Block reallocate(Offset old, Size size, Size align, Fault& fault) noexcept {
+    if (quarantine == nullptr) [[likely]]
+      return core->reallocate(old, size, align, fault);
+    return reallocate_by_quarantine(old, size, align, fault);
+  }
+  // Empties the quarantine. Returns true if a request that met this shortage may now be served.
+  [[gnu::cold]] bool may_try_again(Fault& fault) noexcept;
+  // Releases blocks that are not pinned, or lets them wait: all, or none.
+  bool release_many(std::span<const Offset> payloads, std::size_t& refused, Fault& fault) noexcept;
+  // Adds the blocks of the quarantine that were written.
+  void inspect_waiting(std::vector<BrokenRule>& rules) const;
 
   // The address of a block that the core has just allocated; 0, and a complete fault, if it has
   // not. `payload` is the pointer to blame.
   Address hand_out(Block block, Address payload, Fault& fault) noexcept {
     if (!block) [[unlikely]]
       return refuse(fault, payload), 0;
+    if (quarantine != nullptr) [[unlikely]]
+      quarantine->note_peak(core->counters().requested);
     return addresses.payload_address(block);
   }
   // The same for the block that the one at `old` has become.
   Address hand_over(Offset old, Block block, Fault& fault) noexcept;
   // Releases the block with this payload unless it is pinned; otherwise `fault` is complete.
   bool release(Offset payload, Fault& fault) noexcept {
+    if (quarantine != nullptr) [[unlikely]]
+      return release_by_quarantine(payload, fault);
     if (!check_unpinned(payload, fault) || !core->release(payload, fault)) [[unlikely]]
       return refuse(fault, addresses.address_of(payload));
     if (hooks != nullptr) [[unlikely]]
@@ -70,6 +97,7 @@ struct HeapState {
   [[nodiscard]] Size usable(Block block, Size size) const noexcept {
     return core->layout().has_redzones() ? size : on_offer(block.extent);
   }
+  // A block that waits is free, and offers nothing.
   [[nodiscard]] BlockInfo info(const BlockView& view) const noexcept;
 
   // Enters the heap, for ScopedAccess. Returns none, or the reason why it may not be entered.
@@ -93,6 +121,7 @@ struct HeapState {
   std::unique_ptr<SharingHooks> hooks;  // null in a heap of one process
   SharedState shared;
   Pins pins;
+  std::unique_ptr<Quarantine> quarantine;  // null if freed blocks do not wait
 
  private:
   // One attempt, with the lock.
@@ -106,6 +135,12 @@ struct HeapState {
   // After a first attempt: tries again until the timeout while another process is inside. Unlocks
   // the lock if it does not return none.
   [[gnu::cold, gnu::noinline]] FaultKind enter_late(FaultKind refusal) noexcept;
+
+  bool release_by_quarantine(Offset payload, Fault& fault) noexcept;
+  Block reallocate_by_quarantine(Offset old, Size size, Size align, Fault& fault) noexcept;
+  bool let_go(std::size_t oldest, Fault& fault) noexcept;
+  void fill_waiting() noexcept;
+  [[nodiscard]] bool waiting_fill_holds(std::size_t index, Fault& fault) const noexcept;
 };
 
 // Keeps other threads out, and other processes where the heap is shared, for as long as it lives;

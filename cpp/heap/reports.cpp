@@ -14,7 +14,7 @@ bool Heap::contains(Address payload, Fault& fault) noexcept {
   return state_->read(fault, [&](HeapState& heap) {
     Fault ignored;  // any reason is a no
     LiveBlock live;
-    return heap.core->find(heap.addresses.offset_of(payload), live, ignored);
+    return heap.lookup(heap.addresses.offset_of(payload), live, ignored);
   });
 }
 
@@ -82,6 +82,7 @@ std::string sentence(const Finding& finding) {
 Findings Heap::check(Fault& fault) {
   Findings findings = state_->read(fault, [](HeapState& heap) {
     std::vector<BrokenRule> rules = heap.core->inspect();
+    heap.inspect_waiting(rules);
     check_sentinel(heap.region, rules);
     if (!rules.empty()) heap.shared.damaged = true;
     Findings found;
@@ -93,26 +94,46 @@ Findings Heap::check(Fault& fault) {
   return findings;
 }
 
+namespace {
+
+// Makes the core's sums those of the caller, for whom the blocks that wait are free.
+void discount(const Quarantine& quarantine, Stats& stats) noexcept {
+  const WaitingSums& waiting = quarantine.sums();
+  stats.live_blocks -= waiting.blocks;
+  stats.requested -= waiting.requested;
+  stats.overhead -= waiting.taken - waiting.requested;
+  stats.quarantined = waiting.taken;
+  stats.peak_requested = quarantine.peak_requested;
+  stats.mallocs -= quarantine.moves;
+  stats.frees += quarantine.frees - quarantine.moves;
+  stats.reallocs += quarantine.moves;
+  stats.failures -= quarantine.failures;
+}
+
+}  // namespace
+
 Stats Heap::stats(Fault& fault) {
   return state_->read(fault, [&](HeapState& heap) -> Stats {
     const BlockMap& map = heap.core->map();
     const Counters& counters = heap.core->counters();
     const Addressing& addresses = heap.addresses;
-    return {.size = addresses.size(),
-            .live_blocks = map.live_blocks(),
-            .free_blocks = map.free_blocks(),
-            .requested = counters.requested,
-            .used = addresses.from_first_byte(map.used()),
-            .available = heap.core->available(),
-            .largest_free = heap.on_offer(heap.core->largest()),
-            .overhead = counters.taken - counters.requested,
-            .peak_requested = counters.peak_requested,
-            .peak_used = addresses.from_first_byte(counters.peak_used),
-            .mallocs = counters.mallocs,
-            .frees = counters.frees,
-            .reallocs = counters.reallocs,
-            .failures = counters.failures,
-            .recovered = heap.hooks == nullptr ? 0 : heap.hooks->recovered()};
+    Stats stats{.size = addresses.size(),
+                .live_blocks = map.live_blocks(),
+                .free_blocks = map.free_blocks(),
+                .requested = counters.requested,
+                .used = addresses.from_first_byte(map.used()),
+                .available = heap.core->available(),
+                .largest_free = heap.on_offer(heap.core->largest()),
+                .overhead = counters.taken - counters.requested,
+                .peak_requested = counters.peak_requested,
+                .peak_used = addresses.from_first_byte(counters.peak_used),
+                .mallocs = counters.mallocs,
+                .frees = counters.frees,
+                .reallocs = counters.reallocs,
+                .failures = counters.failures,
+                .recovered = heap.hooks == nullptr ? 0 : heap.hooks->recovered()};
+    if (heap.quarantine != nullptr) discount(*heap.quarantine, stats);
+    return stats;
   });
 }
 
@@ -125,12 +146,17 @@ Size Heap::largest_free(Fault& fault) noexcept {
 }
 
 Size Heap::live_blocks(Fault& fault) noexcept {
-  return state_->read(fault, [&](HeapState& heap) { return heap.core->map().live_blocks(); });
+  return state_->read(fault, [&](HeapState& heap) {
+    const Size waiting = heap.quarantine == nullptr ? 0 : heap.quarantine->sums().blocks;
+    return heap.core->map().live_blocks() - waiting;
+  });
 }
 
 Size Heap::own_memory(Fault& fault) noexcept {
-  return state_->read(
-      fault, [&](HeapState& heap) { return sizeof *this + sizeof heap + heap.core->own_memory(); });
+  return state_->read(fault, [&](HeapState& heap) {
+    const Size waiting = heap.quarantine == nullptr ? 0 : heap.quarantine->own_memory();
+    return sizeof *this + sizeof heap + heap.core->own_memory() + waiting;
+  });
 }
 
 }  // namespace glassheap

@@ -53,6 +53,7 @@ namespace {
 // The options of a new heap: addresses are offsets; mapped memory has a size of its own.
 bool complete_options(Options& options, const SegmentLocation& location, Fault& fault) {
   options.base = 0;
+  if (!check_sharing(options, fault)) return false;
   if (location.data == nullptr) return check_options(options, fault);
   options.size = options.least_size();  // a placeholder: validates the other options
   if (!check_options(options, fault)) return false;

@@ -20,7 +20,7 @@ struct HeapState;  // internal
 
 struct Stats {
   Size size = 0;
-  Size live_blocks = 0;  // a count
+  Size live_blocks = 0;  // a count; the blocks of the quarantine are neither live nor in the list
   Size free_blocks = 0;  // a count
   Size requested = 0;    // asked for and live
   Size used = 0;         // from the region's first byte to the end of its highest live block
@@ -33,6 +33,7 @@ struct Stats {
   std::uint64_t frees = 0;
   std::uint64_t reallocs = 0;
   std::uint64_t failures = 0;
+  Size quarantined = 0;         // extents of the blocks that wait in the quarantine
   std::uint64_t recovered = 0;  // of a shared heap: processes that died inside a call
 
   // 1 - largest_free / available; 0 when nothing is available.
@@ -81,9 +82,10 @@ class Heap {
   // Opens a heap over `span`, borrowed bytes that `keeper` keeps until the heap is closed. The
   // region is the largest whole number of granules in it that begins on one, less a last one, the
   // sentinel, which check() compares. With a base it begins where that agrees with the real address
-  // modulo a larger alignment: 64 from 1 KiB on, 4096 from 256 KiB on. Bytes outside of these are never written. options.size is not
-  // used. Refuses and throws as open() does, and refuses bytes that another heap of this process
-  // lies over (region_in_use).
+  // modulo a larger alignment: 64 from 1 KiB on, 4096 from 256 KiB on. Bytes outside of these are
+  // never written. options.size is not used. Refuses and throws as open() does, and refuses bytes
+  // that another heap of this process lies over (region_in_use), and options.huge_pages
+  // (unwanted_option).
   [[nodiscard]] static std::unique_ptr<Heap> over(std::span<std::byte> span,
                                                   std::shared_ptr<void> keeper,
                                                   const Options& options, Fault& fault);

@@ -38,6 +38,10 @@ struct Options {
   // True to ask the system for pages of 2 MiB. False asks for none, so that memory which is not
   // written is not taken. Not for borrowed bytes.
   bool huge_pages = false;
+  // Bytes of freed blocks that wait, first in, first out, before they are handed out again: a
+  // second free of them, or a write to them, is found meanwhile. 0: none wait. For Checks::debug
+  // alone, and not for a shared heap.
+  Size quarantine = 0;
   // For sequential_fit alone. The defaults are first fit, address order, coalescing.
   std::optional<Fit> fit;
   std::optional<Order> order;

@@ -47,6 +47,9 @@ class HeapStats:
     recovered: int = 0
     """Number of processes that died inside of a call, after which another one repaired the heap;
     always 0 for a heap that is not shared."""
+    quarantined: int = 0
+    """Bytes of freed blocks that wait in the quarantine. They are neither live nor in the free
+    list; `used` is counted up to the highest of them, or of the live blocks."""
 
     @property
     def peak_utilisation(self) -> float:

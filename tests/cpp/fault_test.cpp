@@ -101,6 +101,10 @@ const std::vector<Golden> golden = {
     {{.kind = FaultKind::unwanted_option, .field = "huge_pages"},
      "the option 'huge_pages' is about memory that the heap maps itself, and this memory has an "
      "owner. Leave it out, or open a Heap of a size."},
+    {{.kind = FaultKind::unwanted_option, .field = "quarantine"},
+     "the option 'quarantine' is taken by a heap of one process with checks='debug' alone. Leave "
+     "it "
+     "out, or ask for these checks."},
     // The pointer.
     {at(FaultKind::foreign_pointer, 0xABC),
      "0xabc is outside the heap's region. Pass an address that this heap returned."},

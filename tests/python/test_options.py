@@ -115,7 +115,7 @@ def in_a_mapping(**options: Any) -> None:
             assert memory[:] == bytes(1 << 18)
 
 
-SHARED = [name for name in OPTIONS if name not in ("threads", "base", "huge_pages")]
+SHARED = [name for name in OPTIONS if name not in ("threads", "base", "huge_pages", "quarantine")]
 OPENERS: list[tuple[Callable[..., object], list[str]]] = [(Heap, OPTIONS), (over_a_buffer, OPTIONS)]
 """Ways to open a heap, and their options."""
 if SHM.is_dir():
