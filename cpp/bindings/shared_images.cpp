@@ -7,6 +7,7 @@
 #include "functions.hpp"
 #include "gil.hpp"
 #include "raise.hpp"
+#include "system_errors.hpp"
 
 namespace glassheap::bindings {
 namespace {
@@ -99,7 +100,23 @@ bool remove_unused(py::handle name) {
   return removed;
 }
 
-std::array image_methods = {static_method<attach_copy_doc, attach_copy>()};
+constexpr const char backup_doc[] = R"(_backup($self, path, /)
+--
+
+Write the heap to a new file; path is bytes.)";
+
+void backup(SharedHeap& self, py::handle given) {
+  SegmentLocation location;
+  location.path = require_bytes(given, "path");
+  Fault fault;
+  self.backup(location.path, fault);
+  raise_if_refused(fault, location);
+}
+
+std::array image_methods = {
+    static_method<attach_copy_doc, attach_copy>(),
+    method<backup_doc, backup>(),
+};
 std::array image_functions = {
     module_function<image_generation_doc, image_generation>(),
     module_function<read_image_doc, read_image>(),

@@ -2,11 +2,6 @@
 //
 // create() and attach() are written in Python (glassheap/shared.py), over the two functions here.
 
-#include <sys/stat.h>
-
-#include <cerrno>
-#include <system_error>
-
 #include "arguments.hpp"
 #include "buffers.hpp"
 #include "functions.hpp"
@@ -14,51 +9,10 @@
 #include "option_table.hpp"
 #include "raise.hpp"
 #include "registry.hpp"
+#include "system_errors.hpp"
 
 namespace glassheap::bindings {
 namespace {
-
-// --- What the system refuses. ------------------------------------------------------------------
-
-// Python's format: {0} is the name or the path, {1} the system's own words, {2} the type of a file.
-const char* sentence_of(int error, bool other_type) {
-  switch (error) {
-    case EEXIST:
-      if (other_type) return "{0!r} exists, and is {2}, no shared heap: choose another place.";
-      return "there is a shared heap {0!r} already: attach to it, or unlink it first.";
-    case ENOENT:
-      return "there is no shared heap {0!r}: it was never made, or has been unlinked.";
-    case EACCES:
-      return "there is no permission to use {0!r}: ask its owner.";
-    case ENOSPC:
-      return "there is no room for {0!r}: ask for less, or make room where it is kept.";
-    default:
-      return "the operating system refuses {0!r}: {1}.";
-  }
-}
-
-py::object file_name(const std::string& name) {
-  return py::reinterpret_steal<py::object>(
-      PyUnicode_DecodeFSDefaultAndSize(name.data(), static_cast<Py_ssize_t>(name.size())));
-}
-
-// Python makes a FileExistsError, say, of an OSError with that number.
-[[noreturn]] void raise_system_error(const Fault& fault, const SegmentLocation& location) {
-  const int error = fault.system_error;
-  const py::object where = file_name(location.path.empty() ? location.name : location.path);
-  const py::str text(sentence_of(error, fault.found != 0 && !S_ISREG(fault.found)));
-  const py::str sentence =
-      text.format(where, std::generic_category().message(error), name_of_file_type(fault.found));
-  const py::tuple arguments = py::make_tuple(error, sentence, where);
-  const py::object instance = py::handle(PyExc_OSError)(*arguments);
-  PyErr_SetObject(py::type::of(instance).ptr(), instance.ptr());
-  throw py::error_already_set();
-}
-
-void raise_if_refused(const Fault& fault, const SegmentLocation& location) {
-  if (fault.kind == FaultKind::system_error) raise_system_error(fault, location);
-  raise_if(fault);
-}
 
 // --- Construction. -----------------------------------------------------------------------------
 
@@ -156,9 +110,12 @@ void unlink(SharedHeap& self) {
 constexpr const char flush_doc[] = R"(flush($self)
 --
 
-Wait until the file has all bytes written. No effect in shared memory.
+Wait until the disk has all bytes written to the file. No effect in shared memory.
 
-O(size). Raises OSError if and only if the system refuses; HeapClosed.)";
+While no call follows, a power failure leaves the heap as it is now. After later calls,
+attach or glassheap fsck --rebuild makes the file whole (see docs/shared.md). O(size).
+
+Raises OSError if and only if the system refuses; LockTimeout, HeapClosed.)";
 
 void flush(SharedHeap& self) {
   call_heap(self, [](SharedHeap& heap, Fault& fault) {
@@ -289,10 +246,15 @@ py::str represent_shared_heap(SharedHeap& heap) {
 }
 
 std::array shared_methods = {
-    method<unlink_doc, unlink>(),     method<flush_doc, flush>(),
-    method<block_at_doc, block_at>(), method<reap_doc, reap>(),
-    method<owners_doc, owners>(),     method<copy_into_doc, copy_into>(),
-    method<receive_doc, receive>(),   method<shared_repr_doc, represent_shared_heap>(),
+    method<unlink_doc, unlink>(),
+    method<flush_doc, flush>(),
+    method<block_at_doc, block_at>(),
+    method<reap_doc, reap>(),
+    method<backup_doc, backup>(),
+    method<owners_doc, owners>(),
+    method<copy_into_doc, copy_into>(),
+    method<receive_doc, receive>(),
+    method<shared_repr_doc, represent_shared_heap>(),
 };
 
 // --- Properties. -------------------------------------------------------------------------------

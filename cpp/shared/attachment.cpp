@@ -7,6 +7,7 @@
 
 #include "base/lock.hpp"
 #include "shared/core_in_segment.hpp"
+#include "shared/durability.hpp"
 #include "shared/mending.hpp"
 #include "shared/processes.hpp"
 #include "shared/robust_lock.hpp"
@@ -98,6 +99,7 @@ FaultKind Attachment::enter_in_time(CoreInterface& core, SharedState& state) noe
 bool Attachment::attach_alone(CoreInterface& core, bool copy, bool salvage, Fault& fault) {
   if (copy || is_copy()) clear_processes();
   const bool alone = !any_process_alive();
+  if (alone && !salvage && !has_pages_of_one_age(*segment_, fault)) return false;
   if (alone) init_lock(block_->mutex);
   SharedState state;
   fault.kind = enter_in_time(core, state);
@@ -133,6 +135,7 @@ bool Attachment::recover(CoreInterface& core, bool salvage, Fault& fault) {
   block_->intent.commit();
   block_->damaged = 0;
   block_->last_writer = 0;
+  block_->flushed.generation = 0;
   return true;
 }
 

@@ -65,9 +65,8 @@ std::uint64_t Segment::file() const noexcept {
   return !is_memory() && fstat(file_.descriptor(), &status) == 0 ? status.st_ino : 0;
 }
 
-bool Segment::flush(Fault& fault) const noexcept {
-  if (is_memory() || msync(data_, size_, MS_SYNC) == 0) return true;
-  return refuse_by_system(errno, fault);
+bool Segment::flush(Size from, Size to, Fault& fault) const noexcept {
+  return msync(data_ + from, to - from, MS_SYNC) == 0 || refuse_by_system(errno, fault);
 }
 
 void Segment::lock_attach() const noexcept {

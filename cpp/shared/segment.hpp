@@ -36,8 +36,10 @@ class Segment {
   [[nodiscard]] bool is_memory() const noexcept { return file_.descriptor() < 0; }
   // The inode of its file; 0 for mapped memory.
   [[nodiscard]] std::uint64_t file() const noexcept;
-  // Waits until the file has all that was written.
-  [[nodiscard]] bool flush(Fault& fault) const noexcept;
+  // Waits until the disk has these bytes, which are whole pages.
+  [[nodiscard]] bool flush(Size from, Size to, Fault& fault) const noexcept;
+  // Waits until the disk has the file's name.
+  void flush_name() const noexcept { file_.flush_folder(); }
 
   // The lock of attaching, which one process at a time has. Mapped memory has none.
   void lock_attach() const noexcept;

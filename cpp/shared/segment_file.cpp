@@ -137,13 +137,13 @@ bool SegmentFile::publish(Fault& fault) {
 
 // Shared memory is a folder of all users: a link in it is not followed, as shm_open does not.
 bool SegmentFile::open(const SegmentLocation& location, Fault& fault) {
-  const std::string path = path_of(location);
+  path_ = path_of(location);
   const bool follow = !location.path.empty();
   struct stat status{};
-  if (fstatat(AT_FDCWD, path.c_str(), &status, follow ? 0 : AT_SYMLINK_NOFOLLOW) != 0)
+  if (fstatat(AT_FDCWD, path_.c_str(), &status, follow ? 0 : AT_SYMLINK_NOFOLLOW) != 0)
     return refuse_by_system(errno, fault);
   if (!S_ISREG(status.st_mode)) return refuse_type(status, fault);
-  descriptor_ = ::open(path.c_str(), how | (follow ? 0 : O_NOFOLLOW));
+  descriptor_ = ::open(path_.c_str(), how | (follow ? 0 : O_NOFOLLOW));
   if (descriptor_ < 0 || fstat(descriptor_, &status) != 0) return refuse_by_system(errno, fault);
   size_ = static_cast<Size>(status.st_size);
   return S_ISREG(status.st_mode) || refuse_type(status, fault);
@@ -152,6 +152,13 @@ bool SegmentFile::open(const SegmentLocation& location, Fault& fault) {
 bool SegmentFile::reserve(Fault& fault) const {
   const int error = has_all_pages(descriptor_) ? 0 : reserve_all(descriptor_, size_);
   return error == 0 || error == EOPNOTSUPP || refuse_by_system(error, fault);
+}
+
+void SegmentFile::flush_folder() const noexcept {
+  const int folder = ::open(folder_of(path_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (folder < 0) return;
+  fsync(folder);
+  close(folder);
 }
 
 }  // namespace glassheap::shared

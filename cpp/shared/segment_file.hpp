@@ -41,6 +41,9 @@ class SegmentFile {
   // is no room.
   [[nodiscard]] bool reserve(Fault& fault) const;
 
+  // Waits until the disk has the name of the file, if the system lets this process wait for it.
+  void flush_folder() const noexcept;
+
   [[nodiscard]] int descriptor() const noexcept { return descriptor_; }
   [[nodiscard]] Size size() const noexcept { return size_; }
 

@@ -10,6 +10,7 @@
 #include "heap/heap_state.hpp"
 #include "shared/attachment.hpp"
 #include "shared/core_in_segment.hpp"
+#include "shared/durability.hpp"
 #include "shared/publication.hpp"
 #include "shared/robust_lock.hpp"
 
@@ -143,7 +144,23 @@ bool SharedHeap::copy_into(std::span<std::byte> bytes, Fault& fault) noexcept {
 bool SharedHeap::unlink(Fault& fault) const { return Segment::remove(location_, fault); }
 
 bool SharedHeap::flush(Fault& fault) noexcept {
-  return state().read(fault, [&](HeapState&) { return attachment_.segment().flush(fault); });
+  return state().read(fault,
+                      [&](HeapState&) { return shared::flush(attachment_.segment(), fault); });
+}
+
+// The copy is made under the lock. What takes long on a disk is done after it.
+bool SharedHeap::backup(const std::string& path, Fault& fault) {
+  Size bytes = 0;
+  const auto measure = [&](HeapState&) { return (bytes = attachment_.segment().size()) != 0; };
+  if (!state().read(fault, measure)) return false;
+  SegmentLocation location;
+  location.path = path;
+  const std::unique_ptr<Segment> copy = Segment::create(location, bytes, fault);
+  if (copy == nullptr || !copy_into({copy->data(), bytes}, fault)) return false;
+  shared::make_independent(*copy);
+  if (!shared::flush(*copy, fault) || !copy->publish(fault)) return false;
+  copy->flush_name();
+  return true;
 }
 
 std::uint16_t SharedHeap::number() const noexcept { return attachment_.number(); }

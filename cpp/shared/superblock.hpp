@@ -67,6 +67,12 @@ inline constexpr Number most_processes = 4095;
 inline constexpr std::size_t most_holders = 4096;
 inline constexpr Size page = 4096;
 
+// What the last flush wrote to the disk (durability.hpp).
+struct FlushMark {
+  std::atomic<std::uint64_t> generation{0};  // at its end; 0: there was none since a recovery
+  std::atomic<std::uint64_t> sum{0};
+};
+
 // In this order on purpose. NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding)
 struct Superblock {
   FixedFields fixed;
@@ -77,6 +83,7 @@ struct Superblock {
   std::uint64_t recovered = 0;               // processes that died inside a call
   std::uint64_t last_writer = 0;             // the token of the attachment that stored the state
   std::atomic<std::uint64_t> generation{0};  // sequence number, odd during a call
+  FlushMark flushed;
   alignas(64) pthread_mutex_t mutex{};
   alignas(64) IntentRecord intent;
   CallRecord call;

@@ -79,8 +79,11 @@ class SharedHeap final : public Heap {
 
   // Removes the name or the file. Attached processes keep the heap.
   bool unlink(Fault& fault) const;
-  // Waits until the file has all that was written.
+  // Waits until the disk has all that was written. No effect in mapped memory.
   bool flush(Fault& fault) noexcept;
+  // Writes the heap as it is between two calls to a new file, a heap of its own without users, and
+  // waits until the disk has it. Refused (system_error) if there is a file at the path, or no room.
+  bool backup(const std::string& path, Fault& fault);
 
   [[nodiscard]] const SegmentLocation& location() const noexcept { return location_; }
   // A random number of the segment, which no other one has.

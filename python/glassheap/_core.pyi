@@ -480,10 +480,25 @@ class SharedHeap(Heap):
         Raises what Heap.free raises for overwritten bytes; HeapDamaged, HeapClosed.
         """
     def flush(self) -> None:
-        """Wait until the file has all bytes written. No effect in shared memory.
+        """Wait until the disk has all bytes written to the file. No effect in shared memory.
 
-        O(size). Raises OSError if and only if the system refuses; HeapClosed.
+        While no call follows, a power failure leaves the heap as it is now. After later calls,
+        attach or glassheap fsck --rebuild makes the file whole (see docs/shared.md). O(size).
+
+        Raises OSError if and only if the system refuses; LockTimeout, HeapClosed.
         """
+    def backup(self, path: str | bytes | PathLike[str] | PathLike[bytes]) -> None:
+        """Write the heap of one moment to a new file at path, while other processes use it.
+
+        The file is a heap of its own, which can be attached to, and is on the disk when backup
+        returns. It gets its name when it is complete. The heap's lock is held while the bytes are
+        copied. O(size).
+
+        Raises FileExistsError if and only if there is a file already, OSError where there is no
+        room or no permission, ValueError for a path that no file can have; LockTimeout, HeapClosed.
+        """
+    def _backup(self, path: bytes, /) -> None:
+        """Write the heap to a new file; path is bytes."""
     def unlink(self) -> None:
         """Remove the name or the file: no process can attach any more.
 

@@ -21,6 +21,7 @@ def install() -> None:
     """Make the functions below methods of the types. The package calls it once."""
     _put(Heap, show=show, hexdump=hexdump, _repr_html_=repr_html, array=array, copy=copy)
     _put(SharedHeap, create=staticmethod(create), attach=staticmethod(attach))
+    _put(SharedHeap, backup=backup)
     _put(SharedHeap, __exit__=exit_shared_heap, __reduce__=reduce_shared_heap)
     _put(Block, __reduce__=reduce_block)
 
@@ -162,6 +163,21 @@ def attach(
     from glassheap import shared
 
     return shared.attach(name, path, buffer, policy, timeout)
+
+
+def backup(self: SharedHeap, path: "str | bytes | PathLike[str] | PathLike[bytes]") -> None:
+    """Write the heap of one moment to a new file at path, while other processes use it.
+
+    The file is a heap of its own, which can be attached to, and is on the disk when backup
+    returns. It gets its name when it is complete. The heap's lock is held while the bytes are
+    copied. O(size).
+
+    Raises FileExistsError if and only if there is a file already, OSError where there is no
+    room or no permission, ValueError for a path that no file can have; LockTimeout, HeapClosed.
+    """
+    from glassheap import shared
+
+    self._backup(shared.checked_path(path))
 
 
 def exit_shared_heap(

@@ -73,13 +73,13 @@ def _place(name: object, path: Any, buffer: Any) -> Place:
     if sum(place is not None for place in (name, path, buffer)) > 1:
         raise TypeError("a shared heap has a name, a path or a buffer: give one of them.")
     if path is not None:
-        return b"", _checked_path(path), None
+        return b"", checked_path(path), None
     if buffer is not None:
         return b"", b"", buffer
     return os.fsencode(_checked_name(name)), b"", None
 
 
-def _checked_path(path: Any) -> bytes:
+def checked_path(path: Any) -> bytes:
     """The path as the system takes it. Raises ValueError if no file can have it."""
     place = os.fsencode(path)
     if not place or b"\0" in place:

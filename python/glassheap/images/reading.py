@@ -30,6 +30,7 @@ BLOCK_MEANINGS = {
     "seal": "the seal of a live block's header does not match its size and serial",
     "coverage": "the block map does not cover the region, block by block",
     "neighbours": "two free blocks are neighbours that would have been merged",
+    "flushed": "its pages are of various ages: the block map is not that of the last flush",
     "redzone": "bytes behind the payload of a live block were overwritten",
 }
 """Faults in the blocks: headers can restore the block map, and the block map lost headers."""

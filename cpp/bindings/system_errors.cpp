@@ -1,0 +1,57 @@
+// system_errors.cpp: what the system refuses, as an OSError with the name or the path of the segment.
+
+#include "system_errors.hpp"
+
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <system_error>
+
+#include "raise.hpp"
+
+namespace glassheap::bindings {
+namespace {
+
+// Python's format: {0} is the name or the path, {1} the system's own words, {2} the type of a file.
+const char* sentence_of(int error, bool other_type) {
+  switch (error) {
+    case EEXIST:
+      if (other_type) return "{0!r} exists, and is {2}, no shared heap: choose another place.";
+      return "there is a shared heap {0!r} already: attach to it, or unlink it first.";
+    case ENOENT:
+      return "there is no shared heap {0!r}: it was never made, or has been unlinked.";
+    case EACCES:
+      return "there is no permission to use {0!r}: ask its owner.";
+    case ENOSPC:
+      return "there is no room for {0!r}: ask for less, or make room where it is kept.";
+    default:
+      return "the operating system refuses {0!r}: {1}.";
+  }
+}
+
+// Python makes a FileExistsError, say, of an OSError with that number.
+[[noreturn]] void raise_system_error(const Fault& fault, const SegmentLocation& location) {
+  const int error = fault.system_error;
+  const py::object where = file_name(location.path.empty() ? location.name : location.path);
+  const py::str text(sentence_of(error, fault.found != 0 && !S_ISREG(fault.found)));
+  const py::str sentence =
+      text.format(where, std::generic_category().message(error), name_of_file_type(fault.found));
+  const py::tuple arguments = py::make_tuple(error, sentence, where);
+  const py::object instance = py::handle(PyExc_OSError)(*arguments);
+  PyErr_SetObject(py::type::of(instance).ptr(), instance.ptr());
+  throw py::error_already_set();
+}
+
+}  // namespace
+
+py::object file_name(const std::string& name) {
+  return py::reinterpret_steal<py::object>(
+      PyUnicode_DecodeFSDefaultAndSize(name.data(), static_cast<Py_ssize_t>(name.size())));
+}
+
+void raise_if_refused(const Fault& fault, const SegmentLocation& location) {
+  if (fault.kind == FaultKind::system_error) raise_system_error(fault, location);
+  raise_if(fault);
+}
+
+}  // namespace glassheap::bindings

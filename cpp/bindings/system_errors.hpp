@@ -1,0 +1,15 @@
+// system_errors.hpp: what the system refuses, as an OSError with the name or the path of the segment.
+#pragma once
+
+#include "bindings.hpp"
+#include "glassheap/shared_heap.hpp"
+
+namespace glassheap::bindings {
+
+// The name of a file, which need not be UTF-8, as Python has it.
+py::object file_name(const std::string& name);
+
+// As raise_if(); for a system_error, the OSError of that number.
+void raise_if_refused(const Fault& fault, const SegmentLocation& location);
+
+}  // namespace glassheap::bindings
