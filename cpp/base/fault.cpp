@@ -258,8 +258,9 @@ std::string bad_image(const Described& fault) { return bad_image_sentence(fault)
 
 std::string too_many_holders(const Described& fault) {
   return format(
-      "the table of shared blocks is full: it has room for %llu references. Release some of them.",
-      ull{fault.maximum});
+      "all %llu references to shared blocks are in use, %llu of them by dead processes. Drop those "
+      "with reap(), or free some.",
+      ull{fault.maximum}, ull{fault.found});
 }
 
 std::string too_many_processes(const Described& fault) {
@@ -316,7 +317,7 @@ constexpr std::array rows = {
     KindRow{FaultKind::attach_timeout, "AttachTimeout", sharing, attach_timeout},
     KindRow{FaultKind::interrupted, "KeyboardInterrupt", sharing, interrupted},
     KindRow{FaultKind::bad_image, "BadImage", sharing, bad_image},
-    KindRow{FaultKind::too_many_holders, "HeapError", sharing, too_many_holders},
+    KindRow{FaultKind::too_many_holders, "TooManyReferences", sharing, too_many_holders},
     KindRow{FaultKind::too_many_processes, "TooManyProcesses", sharing, too_many_processes},
     KindRow{FaultKind::system_error, "OSError", sharing, system_error},
 };

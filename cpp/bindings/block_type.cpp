@@ -70,6 +70,10 @@ class BlockObject {
   void add_ref() {
     checked([this](Fault& fault) { return shared_heap().share(handle_, fault); });
   }
+  // The same for a pickled copy, which has its ticket.
+  std::uint64_t send() {
+    return checked([this](Fault& fault) { return shared_heap().send(handle_, fault); });
+  }
 
   [[nodiscard]] bool is_live() const {
     Fault ignored;
@@ -142,12 +146,12 @@ Make this Block one of several references to its memory, and return it.
 
 For a block of a SharedHeap only. From then on free(), the end of a with statement and
 collection drop the reference; the last one, in whatever process, frees the memory. A
-pickled copy is a further reference, held by the process that opens it. References of a
-process that died are dropped by SharedHeap.reap(). O(log n), and a search of at most 4096
-references.
+pickled copy is a further reference, held by each process that opens it, and by this one
+until it is opened. References of a process that died are dropped by SharedHeap.reap().
+O(log n), and a search of at most 4096 references.
 
 Raises TypeError if and only if its heap is not shared, StaleHandle if the memory was given
-back before, HeapError if 4096 blocks are held already; HeapDamaged, HeapClosed.)";
+back before, TooManyReferences if 4096 are in use; HeapDamaged, HeapClosed.)";
 
 py::handle share(py::handle self) {
   require_value<BlockObject>(self.ptr()).share();
@@ -157,9 +161,9 @@ py::handle share(py::handle self) {
 constexpr const char send_doc[] = R"(_send($self)
 --
 
-Add a reference, for a copy that is on its way.)";
+Add a reference, for a copy that is on its way, and return its ticket.)";
 
-void send(BlockObject& block) { block.add_ref(); }
+std::uint64_t send(BlockObject& block) { return block.send(); }
 
 constexpr const char block_enter_doc[] = R"(__enter__($self)
 --

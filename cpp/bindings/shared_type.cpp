@@ -2,6 +2,8 @@
 //
 // create() and attach() are written in Python (glassheap/shared.py), over the two functions here.
 
+#include <limits>
+
 #include "arguments.hpp"
 #include "buffers.hpp"
 #include "functions.hpp"
@@ -16,11 +18,11 @@ namespace {
 
 // --- Construction. -----------------------------------------------------------------------------
 
-double require_timeout(py::handle timeout) {
-  if (PyNumber_Check(timeout.ptr()) == 0) throw py::type_error("timeout must be a number.");
-  const double seconds = PyFloat_AsDouble(timeout.ptr());
+double require_seconds(py::handle given, const std::string& name) {
+  if (PyNumber_Check(given.ptr()) == 0) throw py::type_error(name + " must be a number.");
+  const double seconds = PyFloat_AsDouble(given.ptr());
   if (PyErr_Occurred() != nullptr) throw py::error_already_set();
-  if (!(seconds >= 0)) throw py::value_error("timeout is a number of seconds from 0 upwards.");
+  if (!(seconds >= 0)) throw py::value_error(name + " is a number of seconds from 0 upwards.");
   return seconds;
 }
 
@@ -59,7 +61,7 @@ std::unique_ptr<SharedHeap> create(py::handle name, py::handle path, py::handle 
   Options options = read_options(py::reinterpret_borrow<py::dict>(given), OptionSet::shared_heap);
   if (!size.is_none()) options.size = require_size(size, "size");
   const SharedHeap::Opening how{.location = require_location(name, path, buffer),
-                                .timeout = require_timeout(timeout)};
+                                .timeout = require_seconds(timeout, "timeout")};
   return open_in(how.location,
                  [&](Fault& fault) { return SharedHeap::create(options, how, fault); });
 }
@@ -72,7 +74,7 @@ Attach to a SharedHeap; an empty policy is any policy.)";
 std::unique_ptr<SharedHeap> attach(py::handle name, py::handle path, py::handle buffer,
                                    py::handle timeout, py::handle policy) {
   const SharedHeap::Opening how{.location = require_location(name, path, buffer),
-                                .timeout = require_timeout(timeout)};
+                                .timeout = require_seconds(timeout, "timeout")};
   const std::string wanted = require_string(policy, "policy");
   return open_in(how.location,
                  [&](Fault& fault) { return SharedHeap::attach(how, wanted, fault); });
@@ -124,17 +126,24 @@ void flush(SharedHeap& self) {
   });
 }
 
-constexpr const char reap_doc[] = R"(reap($self)
+constexpr const char reap_doc[] = R"(reap($self, *, unopened=None)
 --
 
 Drop the references of dead processes to blocks; return how many blocks that freed.
 
-As long as that many calls of free, and at most O(h * h) for h references, of 4096.
+A pickled copy that no process has opened has a reference of the process that pickled it.
+With unopened, a number of seconds, such references that are as old as that are dropped too,
+also if that process lives. As long as that many calls of free, and at most O(h * h) for h
+references, of 4096.
 
-Raises what Heap.free raises for overwritten bytes; HeapDamaged, HeapClosed.)";
+Raises ValueError if and only if unopened is negative, TypeError if it is no number; what
+Heap.free raises for overwritten bytes; HeapDamaged, HeapClosed.)";
 
-std::size_t reap(SharedHeap& self) {
-  return call_heap(self, [](SharedHeap& heap, Fault& fault) { return heap.reap(fault); });
+std::size_t reap(SharedHeap& self, py::handle unopened) {
+  const bool given = unopened && !unopened.is_none();
+  const double seconds =
+      given ? require_seconds(unopened, "unopened") : std::numeric_limits<double>::infinity();
+  return call_heap(self, [&](SharedHeap& heap, Fault& fault) { return heap.reap(seconds, fault); });
 }
 
 constexpr const char copy_into_doc[] = R"(_copy_into($self, buffer, /)
@@ -182,13 +191,13 @@ py::object block_at(py::handle self, py::handle given) {
   return owned(make_block(py::reinterpret_borrow<py::object>(self), handle, Ownership::borrowed));
 }
 
-constexpr const char receive_doc[] = R"(_receive($self, address, size, epoch, serial, sender, /)
+constexpr const char receive_doc[] = R"(_receive($self, address, size, epoch, serial, ticket, /)
 --
 
 Return the Block of a pickled copy.
 
-If the sender, a process's number, is not negative, the copy takes over the reference that
-the sender added for it.)";
+It takes over the reference with this ticket, or adds one if that was taken or dropped. If
+the ticket is 0, it has none.)";
 
 std::uint64_t require_at_most(py::handle object, const char* name, std::uint64_t limit) {
   const std::uint64_t number = require_number(object, name);
@@ -197,19 +206,16 @@ std::uint64_t require_at_most(py::handle object, const char* name, std::uint64_t
 }
 
 py::object receive(py::handle self, py::handle address, py::handle size, py::handle epoch,
-                   py::handle serial, py::handle sender) {
+                   py::handle serial, py::handle given) {
   auto& heap = require_value<SharedHeap>(self.ptr());
   const Handle handle{require_address(address), require_number(size, "size"),
                       require_number(epoch, "epoch"),
                       static_cast<std::uint16_t>(require_at_most(serial, "serial", 0xFFFF))};
-  BoundedInt from;
-  if (!read_bounded_int(sender.ptr(), "sender", from)) throw py::error_already_set();
+  const std::uint64_t ticket = require_number(given, "ticket");
   Fault fault;
-  if (!from.negative)
-    heap.transfer_ref(handle, static_cast<std::uint16_t>(require_at_most(sender, "sender", 0xFFFF)),
-                      fault);
+  if (ticket != 0) heap.receive(handle, ticket, fault);
   raise_if(fault);
-  const Ownership ownership = from.negative ? Ownership::borrowed : Ownership::shared_ref;
+  const Ownership ownership = ticket == 0 ? Ownership::borrowed : Ownership::shared_ref;
   return owned(make_block(py::reinterpret_borrow<py::object>(self), handle, ownership));
 }
 
@@ -266,7 +272,6 @@ py::object name_or_none(const std::string& name) {
 
 py::object name(const SharedHeap& heap) { return name_or_none(heap.location().name); }
 py::object path(const SharedHeap& heap) { return name_or_none(heap.location().path); }
-std::uint16_t number(const SharedHeap& heap) { return heap.number(); }
 
 py::tuple identity(const SharedHeap& heap) {
   const Key key = heap.identity();
@@ -276,7 +281,6 @@ py::tuple identity(const SharedHeap& heap) {
 std::array shared_properties = {
     property<name>("name", "The segment's name in shared memory; None for a file or a buffer."),
     property<path>("path", "The file's path, or None."),
-    property<number>("_number", "The number of this process in the segment."),
     property<identity>("_identity", "A random number of the segment, as two of 64 bits."),
 };
 

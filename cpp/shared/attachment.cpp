@@ -130,30 +130,13 @@ bool Attachment::recover(CoreInterface& core, bool salvage, Fault& fault) {
   const bool whole =
       salvage ? mend(core, *segment_, in_flight, fault) : core.rebuild(in_flight, fault);
   if (!whole) return false;
-  rebuild_refs(core);
+  holders().repair(core);  // a dead process may have stopped before on_free
   core.store(block_->state);
   block_->intent.commit();
   block_->damaged = 0;
   block_->last_writer = 0;
   block_->flushed.generation = 0;
   return true;
-}
-
-// A dead process may have stopped inside add_ref or drop_ref, or before on_free.
-void Attachment::rebuild_refs(const CoreInterface& core) noexcept {
-  block_->holds = 0;
-  for (Holder& holder : block_->holders) {
-    LiveBlock live;
-    Fault ignored;  // any reason is a no
-    const bool held = holder.payload != 0 && holder.count != 0 && holder.process != 0 &&
-                      holder.process <= most_processes &&
-                      core.find(holder.payload - 1, live, ignored);
-    if (held) {
-      ++block_->holds;
-    } else {
-      holder = {};
-    }
-  }
 }
 
 bool Attachment::try_recover(CoreInterface& core, bool salvage, Fault& fault) noexcept {
@@ -216,18 +199,9 @@ void Attachment::unlock() noexcept {
 }
 
 // A block that is freed by its address has no references left, not even of other processes.
-void Attachment::on_free(Offset payload) noexcept {
-  if (block_->holds == 0) return;
-  for (Holder& holder : block_->holders) {
-    if (holder.payload == payload + 1) clear(holder);
-  }
-}
+void Attachment::on_free(Offset payload) noexcept { holders().clear_all_of(payload); }
 
-void Attachment::on_reset() noexcept {
-  if (block_->holds == 0) return;
-  for (Holder& holder : block_->holders) holder = {};
-  block_->holds = 0;
-}
+void Attachment::on_reset() noexcept { holders().clear_all(); }
 
 void Attachment::on_close() noexcept {
   if (segment_ == nullptr) return;
@@ -241,59 +215,6 @@ void Attachment::on_close() noexcept {
 Process Attachment::owner(Offset start) const noexcept {
   const Number number = owners_[start / granule_size];
   return number == 0 || number > most_processes ? Process{} : block_->processes[number - 1];
-}
-
-bool Attachment::add_ref(Offset payload, Fault& fault) noexcept {
-  Holder* free = nullptr;
-  for (Holder& holder : block_->holders) {
-    if (holder.payload == payload + 1 && holder.process == number_) {
-      ++holder.count;
-      return true;
-    }
-    if (free == nullptr && holder.payload == 0) free = &holder;
-  }
-  if (free == nullptr || number_ == 0) {
-    fault = {.kind = FaultKind::too_many_holders, .maximum = most_holders};
-    return false;
-  }
-  ++block_->holds;  // a count that is too high costs a search; one too low would hide an entry
-  crash_point();
-  *free = {payload + 1, number_, 1};
-  crash_point();
-  return true;
-}
-
-void Attachment::drop_ref(Offset payload, Number from) noexcept {
-  for (Holder& holder : block_->holders) {
-    if (holder.payload != payload + 1 || holder.process != from) continue;
-    if (--holder.count == 0) {
-      crash_point();
-      holder = {};
-      crash_point();
-      --block_->holds;
-    }
-    return;
-  }
-}
-
-bool Attachment::is_last_ref(Offset payload) const noexcept {
-  if (block_->holds == 0) return true;
-  return std::ranges::none_of(block_->holders, [&](const Holder& holder) {
-    return holder.payload == payload + 1 && (holder.process != number_ || holder.count != 1);
-  });
-}
-
-void Attachment::clear(Holder& holder) noexcept {
-  holder = {};
-  --block_->holds;
-}
-
-std::uint32_t Attachment::holders_of(Offset payload) const noexcept {
-  std::uint32_t count = 0;
-  if (block_->holds == 0) return 0;
-  for (const Holder& holder : block_->holders)
-    count += holder.payload == payload + 1 ? holder.count : 0;
-  return count;
 }
 
 bool Attachment::holder_is_alive(const Holder& holder) const noexcept {

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "heap/sharing_hooks.hpp"
+#include "shared/holders.hpp"
 #include "shared/segment.hpp"
 #include "shared/superblock.hpp"
 
@@ -50,17 +51,8 @@ class Attachment final : public SharingHooks {
   // The process that allocated the live block at `start`; its pid is 0 if that is not known.
   [[nodiscard]] Process owner(Offset start) const noexcept;
 
-  // --- References, under the lock. -------------------------------------------------------------
-
-  // Adds a reference of this process to the block with this payload.
-  [[nodiscard]] bool add_ref(Offset payload, Fault& fault) noexcept;
-  // Drops one of process number `from`, if it has one.
-  void drop_ref(Offset payload, Number from) noexcept;
-  // Returns true if the block has no reference but at most one, of this process.
-  [[nodiscard]] bool is_last_ref(Offset payload) const noexcept;
-  // Drops all references of one holder.
-  void clear(Holder& holder) noexcept;
-  [[nodiscard]] std::uint32_t holders_of(Offset payload) const noexcept;
+  // The table of references; used under the lock.
+  [[nodiscard]] Holders holders() const noexcept { return Holders(*block_); }
   [[nodiscard]] bool holder_is_alive(const Holder& holder) const noexcept;
 
  private:
@@ -69,7 +61,6 @@ class Attachment final : public SharingHooks {
   [[nodiscard]] bool recover(CoreInterface& core, bool salvage, Fault& fault);
   [[nodiscard]] bool try_recover(CoreInterface& core, bool salvage, Fault& fault) noexcept;
   void recover_after_death(CoreInterface& core) noexcept;
-  void rebuild_refs(const CoreInterface& core) noexcept;
   void unlock() noexcept;
 
   [[nodiscard]] bool is_copy() const noexcept;

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "glassheap/shared_heap.hpp"
 #include "heap/heap_state.hpp"
 #include "shared/attachment.hpp"
@@ -7,22 +9,50 @@
 
 namespace glassheap {
 
+namespace {
+
+// Calls add(payload) for the block of a handle. Its result is zero if the table has no room.
+template <typename Add>
+auto add_entry(HeapState& heap, const shared::Attachment& attachment, const Handle& handle,
+               Fault& fault, Add add) noexcept -> decltype(add(Offset{})) {
+  LiveBlock live;
+  if (!heap.find(handle, live, fault)) return {};
+  const auto added = add(heap.addresses.offset_of(handle.address));
+  if (added != 0) return added;
+  const auto is_dead = [&](const shared::Holder& holder) {
+    return !attachment.holder_is_alive(holder);
+  };
+  fault = {.kind = FaultKind::too_many_holders,
+           .maximum = shared::most_holders,
+           .found = static_cast<std::uint64_t>(
+               std::ranges::count_if(attachment.block().holders, is_dead))};
+  return {};
+}
+
+}  // namespace
+
 bool SharedHeap::share(const Handle& handle, Fault& fault) noexcept {
   return state().write(fault, [&](HeapState& heap) {
-    LiveBlock live;
-    return heap.find(handle, live, fault) &&
-           attachment_.add_ref(heap.addresses.offset_of(handle.address), fault);
+    return add_entry(heap, attachment_, handle, fault, [this](Offset payload) {
+      return attachment_.holders().add(payload, number());
+    });
   });
 }
 
-bool SharedHeap::transfer_ref(const Handle& handle, std::uint16_t from, Fault& fault) noexcept {
+std::uint64_t SharedHeap::send(const Handle& handle, Fault& fault) noexcept {
   return state().write(fault, [&](HeapState& heap) {
-    LiveBlock live;
-    if (!heap.find(handle, live, fault)) return false;
-    const Offset payload = heap.addresses.offset_of(handle.address);
-    if (!attachment_.add_ref(payload, fault)) return false;
-    attachment_.drop_ref(payload, from);
-    return true;
+    return add_entry(heap, attachment_, handle, fault, [this](Offset payload) {
+      return attachment_.holders().send(payload, number());
+    });
+  });
+}
+
+bool SharedHeap::receive(const Handle& handle, std::uint64_t ticket, Fault& fault) noexcept {
+  return state().write(fault, [&](HeapState& heap) {
+    return add_entry(heap, attachment_, handle, fault, [&](Offset payload) {
+      shared::Holders holders = attachment_.holders();
+      return holders.take(payload, ticket, number()) || holders.add(payload, number());
+    });
   });
 }
 
@@ -32,8 +62,8 @@ bool SharedHeap::drop_ref(const Handle& handle, bool& freed, Fault& fault) noexc
     LiveBlock live;
     if (!heap.find(handle, live, fault)) return false;
     const Offset payload = heap.addresses.offset_of(handle.address);
-    if (!attachment_.is_last_ref(payload)) {
-      attachment_.drop_ref(payload, number());
+    if (!attachment_.holders().is_last(payload, number())) {
+      attachment_.holders().drop(payload, number());
       return true;
     }
     freed = heap.release(payload, fault);  // with its reference: a death leaves both, or neither
@@ -43,26 +73,29 @@ bool SharedHeap::drop_ref(const Handle& handle, bool& freed, Fault& fault) noexc
 
 namespace {
 
-// True if a dead process's references can be dropped. A view of this process keeps a block that has
-// no others until the next reap.
-bool can_drop(const shared::Holder& holder, const shared::Attachment& attachment,
+// Returns true if the entry can be dropped: a dead process's, or a ticket that is old enough. A view
+// of this process keeps a block that has no others until the next reap.
+bool can_drop(const shared::Holder& holder, const shared::Attachment& attachment, double unopened,
               const HeapState& heap) noexcept {
-  if (holder.payload == 0 || attachment.holder_is_alive(holder)) return false;
+  if (holder.payload == 0) return false;
+  if (attachment.holder_is_alive(holder) && !shared::Holders::is_older(holder, unopened))
+    return false;
   const Offset payload = holder.payload - 1;
   Fault viewed;
-  return attachment.holders_of(payload) != holder.count || heap.check_unpinned(payload, viewed);
+  return attachment.holders().count(payload) != holder.count ||
+         heap.check_unpinned(payload, viewed);
 }
 
 }  // namespace
 
-std::size_t SharedHeap::reap(Fault& fault) noexcept {
+std::size_t SharedHeap::reap(double unopened, Fault& fault) noexcept {
   return state().write(fault, [&](HeapState& heap) {
     std::size_t freed = 0;
     for (shared::Holder& holder : attachment_.block().holders) {
-      if (!can_drop(holder, attachment_, heap)) continue;
+      if (!can_drop(holder, attachment_, unopened, heap)) continue;
       const Offset payload = holder.payload - 1;
-      if (attachment_.holders_of(payload) > holder.count) {
-        attachment_.clear(holder);
+      if (attachment_.holders().count(payload) > holder.count) {
+        attachment_.holders().clear(holder);
       } else if (heap.release(payload, fault)) {  // drops its references too
         ++freed;
       } else {
@@ -79,10 +112,11 @@ std::vector<OwnedBlock> SharedHeap::owners(Fault& fault) {
     for (const BlockView& view : heap.core->walk()) {
       if (!view.live) continue;
       const shared::Process process = attachment_.owner(view.block.start);
-      owned.push_back({.block = heap.info(view),
-                       .pid = process.pid,
-                       .alive = shared::is_alive(process),
-                       .holders = attachment_.holders_of(heap.addresses.payload_of(view.block))});
+      owned.push_back(
+          {.block = heap.info(view),
+           .pid = process.pid,
+           .alive = shared::is_alive(process),
+           .holders = attachment_.holders().count(heap.addresses.payload_of(view.block))});
     }
     return owned;
   });

@@ -56,9 +56,13 @@ struct Process {
   std::uint64_t started = 0;   // start time by the system's clock: pids are recycled
 };
 
-// The references of one process to one block.
+// A ticket: the seconds at which it was made, and a running number, 32 bits each.
+using Ticket = std::uint64_t;
+
+// The references of one process to one block, or that of a pickled copy (holders.hpp).
 struct Holder {
   std::uint64_t payload = 0;  // offset plus 1; 0: a free entry
+  Ticket ticket = 0;          // 0: references
   std::uint32_t process = 0;  // its number
   std::uint32_t count = 0;
 };
@@ -80,6 +84,7 @@ struct Superblock {
   std::uint32_t damaged = 0;
   std::uint64_t epoch = 0;                   // resets
   std::uint64_t holds = 0;                   // used entries in holders
+  std::uint64_t tickets = 0;                 // that were ever made
   std::uint64_t recovered = 0;               // processes that died inside a call
   std::uint64_t last_writer = 0;             // the token of the attachment that stored the state
   std::atomic<std::uint64_t> generation{0};  // sequence number, odd during a call

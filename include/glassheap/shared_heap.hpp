@@ -93,12 +93,17 @@ class SharedHeap final : public Heap {
 
   // Adds a reference of this process to a block. The last reference that is dropped frees it.
   bool share(const Handle& handle, Fault& fault) noexcept;
-  // Turns a reference of process number `from` into one of this process: a sent block has arrived.
-  bool transfer_ref(const Handle& handle, std::uint16_t from, Fault& fault) noexcept;
+  // Adds a reference for a copy of the block that is sent to another process. Returns its ticket, by
+  // which that process receives it; 0 if it is refused.
+  std::uint64_t send(const Handle& handle, Fault& fault) noexcept;
+  // Turns the ticket into a reference of this process. If the ticket was received before, or reaped,
+  // adds a reference.
+  bool receive(const Handle& handle, std::uint64_t ticket, Fault& fault) noexcept;
   // Drops a reference of this process; `freed` is true if it was the last.
   bool drop_ref(const Handle& handle, bool& freed, Fault& fault) noexcept;
-  // Drops every reference of dead processes. Returns the number of blocks that were freed by that.
-  std::size_t reap(Fault& fault) noexcept;
+  // Drops every reference and ticket of dead processes, and each ticket that was not received within
+  // `unopened` seconds. Returns the number of blocks that were freed by that.
+  std::size_t reap(double unopened, Fault& fault) noexcept;
   // Every live block and its owner. O(n).
   [[nodiscard]] std::vector<OwnedBlock> owners(Fault& fault);
 

@@ -44,6 +44,7 @@ from glassheap.errors import (
     RegionInUse,
     StaleHandle,
     TooManyProcesses,
+    TooManyReferences,
     WriteAfterFree,
 )
 
@@ -98,6 +99,7 @@ __all__ = [
     "SharedHeap",
     "StaleHandle",
     "TooManyProcesses",
+    "TooManyReferences",
     "WriteAfterFree",
     "__version__",
     "policies",

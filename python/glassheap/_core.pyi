@@ -472,12 +472,16 @@ class SharedHeap(Heap):
 
         O(n). Raises HeapClosed.
         """
-    def reap(self) -> int:
+    def reap(self, *, unopened: float | None = None) -> int:
         """Drop the references of dead processes to blocks; return how many blocks that freed.
 
-        As long as that many calls of free, and at most O(h * h) for h references, of 4096.
+        A pickled copy that no process has opened has a reference of the process that pickled it.
+        With unopened, a number of seconds, such references that are as old as that are dropped too,
+        also if that process lives. As long as that many calls of free, and at most O(h * h) for h
+        references, of 4096.
 
-        Raises what Heap.free raises for overwritten bytes; HeapDamaged, HeapClosed.
+        Raises ValueError if and only if unopened is negative, TypeError if it is no number; what
+        Heap.free raises for overwritten bytes; HeapDamaged, HeapClosed.
         """
     def flush(self) -> None:
         """Wait until the disk has all bytes written to the file. No effect in shared memory.
@@ -521,15 +525,12 @@ class SharedHeap(Heap):
         """
     def _copy_into(self, buffer: WriteableBuffer, /) -> None:
         """Copy the whole segment into a writable buffer, between two calls."""
-    def _receive(self, address: int, size: int, epoch: int, serial: int, sender: int, /) -> Block:
+    def _receive(self, address: int, size: int, epoch: int, serial: int, ticket: int, /) -> Block:
         """Return the Block of a pickled copy.
 
-        If the sender, a process's number, is not negative, the copy takes over the reference that
-        the sender added for it.
+        It takes over the reference with this ticket, or adds one if that was taken or dropped. If
+        the ticket is 0, it has none.
         """
-    @property
-    def _number(self) -> int:
-        """The number of this process in the segment."""
     @property
     def _identity(self) -> tuple[int, int]:
         """A random number of the segment, as two of 64 bits."""
@@ -578,15 +579,15 @@ class Block:
 
         For a block of a SharedHeap only. From then on free(), the end of a with statement and
         collection drop the reference; the last one, in whatever process, frees the memory. A
-        pickled copy is a further reference, held by the process that opens it. References of a
-        process that died are dropped by SharedHeap.reap(). O(log n), and a search of at most 4096
-        references.
+        pickled copy is a further reference, held by each process that opens it, and by this one
+        until it is opened. References of a process that died are dropped by SharedHeap.reap().
+        O(log n), and a search of at most 4096 references.
 
         Raises TypeError if and only if its heap is not shared, StaleHandle if the memory was given
-        back before, HeapError if 4096 blocks are held already; HeapDamaged, HeapClosed.
+        back before, TooManyReferences if 4096 are in use; HeapDamaged, HeapClosed.
         """
-    def _send(self) -> None:
-        """Add a reference, for a copy that is on its way."""
+    def _send(self) -> int:
+        """Add a reference, for a copy that is on its way, and return its ticket."""
     def __reduce__(self) -> tuple[Callable[..., Block], tuple[Any, ...]]:
         """Pickle the block as its place in its heap. Raises TypeError if the heap is not shared."""
     def __len__(self) -> int:

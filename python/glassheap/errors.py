@@ -180,5 +180,9 @@ class TooManyProcesses(AttachError):
     """Every number of a process is taken: by a living process, or by blocks of a dead one."""
 
 
+class TooManyReferences(HeapError, MemoryError):
+    """Every reference to shared blocks that a heap has room for is in use: 4,096."""
+
+
 class LockTimeout(HeapError, TimeoutError):
     """Another process held the heap's lock for the whole timeout."""

@@ -152,15 +152,12 @@ def reduce_block(block: Block) -> tuple[Callable[..., Block], tuple[Any, ...]]:
         raise TypeError(
             "cannot pickle a block that no other process has: only one of a SharedHeap can travel."
         )
-    sender = -1
-    if block.shared:
-        block._send()
-        sender = heap._number
-    return received, (heap, block.address, block.size, block._epoch, block.serial, sender)
+    ticket = block._send() if block.shared else 0
+    return received, (heap, block.address, block.size, block._epoch, block.serial, ticket)
 
 
 def received(
-    heap: SharedHeap, address: int, size: int, epoch: int, serial: int, sender: int
+    heap: SharedHeap, address: int, size: int, epoch: int, serial: int, ticket: int
 ) -> Block:
     """The Block of a pickled copy."""
-    return heap._receive(address, size, epoch, serial, sender)
+    return heap._receive(address, size, epoch, serial, ticket)

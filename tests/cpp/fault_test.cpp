@@ -196,7 +196,9 @@ const std::vector<Golden> golden = {
      "the blocks of this glassheap image are damaged: 'seal' is wrong at offset 48, 0x2 instead of "
      "0x1. glassheap fsck says what --rebuild would save."},
     {of_number(FaultKind::too_many_holders, 0, 4096),
-     "the table of shared blocks is full: it has room for 4096 references. Release some of them."},
+     "all 4096 references to shared blocks are in use, 0 of them by dead processes. Drop those "
+     "with "
+     "reap(), or free some."},
     {of_number(FaultKind::too_many_processes, 0, 4095),
      "4095 processes are attached or own blocks: there are no more numbers. Close one, or free the "
      "blocks of the dead."},

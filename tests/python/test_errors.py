@@ -40,6 +40,7 @@ BASES = {
     glassheap.BadImage: (glassheap.AttachError,),
     glassheap.AttachTimeout: (glassheap.AttachError,),
     glassheap.TooManyProcesses: (glassheap.AttachError,),
+    glassheap.TooManyReferences: (glassheap.HeapError, MemoryError),
     glassheap.LockTimeout: (glassheap.HeapError, TimeoutError),
 }
 

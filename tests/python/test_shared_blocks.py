@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import signal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -114,6 +114,89 @@ def test_a_block_freed_by_its_address_is_stale_for_its_holder(heap: SharedHeap) 
         with pytest.raises(glassheap.StaleHandle, match=f"{block.address:#x}") as info:
             use()
         assert info.value.address == block.address
+
+
+def test_each_opening_of_one_pickle_is_a_holder_of_its_own(heap: SharedHeap) -> None:
+    """The second one does not take the sender's hold."""
+    block = heap.alloc(10).share()
+    sent = pickle.dumps(block)
+    copies = [pickle.loads(sent) for _ in range(3)]
+    assert [one.holders for one in heap.owners()] == [4]
+    for copy in copies:
+        copy.free()
+        assert block.live
+    block.free()
+    with pytest.raises(glassheap.StaleHandle):
+        pickle.loads(sent)
+    assert len(heap) == 0
+
+
+def test_a_pickle_that_is_opened_in_two_processes_frees_nothing(heap: SharedHeap) -> None:
+    block = heap.alloc(5).share()
+    block[:] = b"hello"
+    sent = pickle.dumps(block)
+    assert [in_fork(lambda: bytes(pickle.loads(sent))) for _ in range(2)] == [b"hello"] * 2
+    heap.reap()
+    assert (bytes(block), [one.holders for one in heap.owners()]) == (b"hello", [1])
+
+
+def test_a_pickle_that_nobody_opens_does_not_hold_for_ever(heap: SharedHeap) -> None:
+    block = heap.alloc(10).share()
+    sent = pickle.dumps(block)
+    assert (heap.reap(unopened=60), [one.holders for one in heap.owners()]) == (0, [2])
+    assert (heap.reap(unopened=0), [one.holders for one in heap.owners()]) == (0, [1])
+    late = pickle.loads(sent)
+    block.free()
+    assert late.live
+    late.free()
+    block = heap.alloc(10).share()
+    pickle.dumps(block)
+    block.free()
+    assert (len(heap), heap.reap(), heap.reap(unopened=0), len(heap)) == (1, 0, 1, 0)
+
+
+def test_a_pickle_of_a_dead_process_goes_with_it(heap: SharedHeap) -> None:
+    sent = in_fork(lambda: pickle.dumps(heap.alloc(10).share()))
+    assert len(heap) == 1
+    block = pickle.loads(sent)
+    assert (heap.reap(), block.live) == (0, True)
+    block.free()
+    in_fork(lambda: pickle.dumps(heap.alloc(10).share()))
+    assert (heap.reap(), len(heap)) == (1, 0)
+
+
+def share_many(heap: SharedHeap, count: int) -> list[glassheap.Block]:
+    return [heap.block(p).share() for p in heap.malloc_many([0] * count)]
+
+
+def share_many_and_die(heap: SharedHeap, count: int) -> None:
+    blocks = share_many(heap, count)
+    os.kill(os.getpid(), signal.SIGKILL)
+    del blocks
+
+
+def test_a_full_table_of_references_names_its_limit_and_the_dead() -> None:
+    with SharedHeap.create(size=1 << 17) as heap:
+        with forked(share_many_and_die, heap, 96) as child:
+            os.waitpid(child, 0)
+        ours = share_many(heap, 4000)
+        block = heap.alloc(10)
+        for refused in (block.share, ours[0]._send):
+            with pytest.raises(glassheap.TooManyReferences, match=r"4096 .* 96 of them by dead"):
+                refused()
+        assert not block.shared
+        assert heap.reap() == 96
+        assert block.share().shared
+
+
+@pytest.mark.parametrize(
+    ("unopened", "error"), [(-1, ValueError), (float("nan"), ValueError), ("1", TypeError)]
+)
+def test_the_age_of_unopened_pickles_is_a_number(
+    heap: SharedHeap, unopened: Any, error: type[Exception]
+) -> None:
+    with pytest.raises(error, match=r"^unopened "):
+        heap.reap(unopened=unopened)
 
 
 def hold_until_killed(sent: bytes, ready: int) -> None:
