@@ -263,12 +263,11 @@ std::string too_many_holders(const Described& fault) {
       ull{fault.maximum}, ull{fault.found});
 }
 
-std::string too_many_processes(const Described& fault) {
+std::string too_many_processes(const Described& /*fault*/) {
   return format(
-      "%llu processes are attached or own blocks: there are no more numbers. Close one, or free "
-      "the "
+      "%u processes are attached or own blocks: there are no more numbers. Close one, or free the "
       "blocks of the dead.",
-      ull{fault.maximum});
+      unsigned{most_processes});
 }
 
 std::string system_error(const Described& fault) {

@@ -5,9 +5,12 @@
 #include <mutex>
 #include <thread>
 
+#include "base/own_file.hpp"
+
 namespace glassheap {
 
-// Every lock of the process. Lock order: the list's own mutex, then any heap's lock. A thread never
+// Every lock of the process. Lock order: the list's own mutex, then any heap's lock, then that of
+// the own files. A thread never
 // opens or destroys a heap while it holds a heap's lock.
 class LockRegistry {
  public:
@@ -39,8 +42,10 @@ class LockRegistry {
     instance().mutex_.lock();
     for (Lock* lock = instance().head_; lock != nullptr; lock = lock->next_)
       lock->locked_for_fork_ = lock->lock(WaitMode::without_hook) == FaultKind::none;
+    OwnFile::lock_all();
   }
   static void unlock_all() {
+    OwnFile::unlock_all();
     for (Lock* lock = instance().head_; lock != nullptr; lock = lock->next_) {
       if (lock->locked_for_fork_) lock->unlock();
     }
@@ -49,6 +54,7 @@ class LockRegistry {
 
   static void unlock_all_in_child() {
     ++instance().fork_count_;
+    OwnFile::close_all_in_child();
     unlock_all();
   }
 

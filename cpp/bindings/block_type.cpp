@@ -17,14 +17,16 @@ class BlockObject {
       : heap(value_in<Heap>(owner.ptr())),
         owner_(std::move(owner)),
         handle_(handle),
-        ownership_(ownership) {}
+        ownership_(ownership),
+        made_in_(heap->forks()) {}
   BlockObject(const BlockObject&) = delete;
   BlockObject& operator=(const BlockObject&) = delete;
 
-  // A destructor cannot raise. Misuse was raised elsewhere before; corruption that is found only
-  // now is printed, as Python does for any exception in a destructor.
+  // What a child inherits by fork is its parent's. A destructor cannot raise. Misuse was raised
+  // elsewhere before; corruption that is found only now is printed, as Python does for any exception
+  // in a destructor.
   ~BlockObject() {
-    if (freed_ || ownership_ == Ownership::borrowed) return;
+    if (freed_ || ownership_ == Ownership::borrowed || is_inherited()) return;
     const Uninterrupted uninterrupted;
     Fault fault;
     if (give_up(fault) || !is_corruption(fault.kind)) return;
@@ -50,8 +52,9 @@ class BlockObject {
     freed_ = again;
     raise_if(fault);
   }
+  // A child may end inside the with statement in which its parent has forked.
   void exit() {
-    if (!freed_) free();
+    if (!freed_ && !is_inherited()) free();
   }
 
   // Makes this one of several references to the block.
@@ -86,6 +89,8 @@ class BlockObject {
   py::object given;  // empty: no address was passed, the block has its own
 
  private:
+  // True in a child that was forked after the block was made.
+  [[nodiscard]] bool is_inherited() const { return made_in_ != heap->forks(); }
   // Frees the block, or drops this reference to it.
   bool give_up(Fault& fault) {
     bool last = false;
@@ -102,6 +107,7 @@ class BlockObject {
   py::object owner_;
   Handle handle_;
   std::atomic<Ownership> ownership_;  // without the GIL, two threads may share or free one Block
+  unsigned made_in_;                  // forks()
   std::atomic<bool> freed_{false};
 };
 

@@ -74,21 +74,40 @@ void* handler_calloc(void* context, std::size_t count, std::size_t size) noexcep
   return data == nullptr ? nullptr : std::memset(data, 0, total);
 }
 
+// The array that a child inherits by fork is its parent's too: the parent keeps the block.
+void* copy_of_inherited(Heap& heap, void* data, std::size_t size) noexcept {
+  Fault refused;
+  const Address payload = address_of(heap, data);
+  const Size usable = heap.usable_size(payload, refused);
+  void* const copy = refused ? nullptr : handler_malloc(&heap, size);
+  if (copy == nullptr) return nullptr;
+  std::memcpy(copy, data, std::min(size, usable));
+  heap.unpin_at(payload);
+  return copy;
+}
+
 void* handler_realloc(void* context, void* data, std::size_t size) noexcept {
   if (data == nullptr) return handler_malloc(context, size);
   const Uninterrupted uninterrupted;
   Heap& heap = heap_in(context);
   Fault refused;
+  if (!heap.allocated_here(address_of(heap, data))) return copy_of_inherited(heap, data, size);
   return pointer_to(heap,
                     heap.realloc_pinned(address_of(heap, data), size, align_in(heap), refused));
 }
 
 // NumPy takes no error here. If damage is found, the heap's next call reports it.
 void handler_free(void* context, void* data, std::size_t /*size*/) noexcept {
+  if (data == nullptr) return;
   const Uninterrupted uninterrupted;
   Heap& heap = heap_in(context);
+  const Address payload = address_of(heap, data);
   Fault refused;
-  if (data != nullptr) heap.free_pinned(address_of(heap, data), refused);
+  if (heap.allocated_here(payload)) {
+    heap.free_pinned(payload, refused);
+  } else {
+    heap.unpin_at(payload);
+  }
 }
 
 void delete_handler(PyObject* capsule) {

@@ -12,17 +12,19 @@
 namespace glassheap::bindings {
 namespace {
 
-constexpr const char attach_copy_doc[] = R"(_attach_copy(buffer, mend=False)
+constexpr const char attach_copy_doc[] = R"(_attach_copy(buffer, mend=False, original=b'')
 --
 
 Attach to a copy of an image that no other process has.
 
-With mend, a broken block map is rebuilt from the headers.)";
+original is the path of the file that it was copied from, which tells who lives. With mend, a
+broken block map is rebuilt from the headers.)";
 
-std::unique_ptr<SharedHeap> attach_copy(py::handle buffer, py::handle mend) {
+std::unique_ptr<SharedHeap> attach_copy(py::handle buffer, py::handle mend, py::handle original) {
   const SharedHeap::Opening how{.location = location_in(buffer),
                                 .timeout = 0,
                                 .copy = true,
+                                .original = original ? require_bytes(original, "original") : "",
                                 .salvage = mend && require_flag(mend, "mend")};
   Fault fault;
   std::unique_ptr<SharedHeap> heap;
@@ -34,18 +36,21 @@ std::unique_ptr<SharedHeap> attach_copy(py::handle buffer, py::handle mend) {
   return heap;
 }
 
-constexpr const char read_image_doc[] = R"(_read_image(buffer)
+constexpr const char read_image_doc[] = R"(_read_image(buffer, original=b'')
 --
 
 Return the contents of an image's copy, before any recovery.
 
-They are: recovered; start, end and keep of the block in flight; the pids of living users;
-the payloads of live blocks.)";
+They are: recovered; start, end and keep of the block in flight; the pids of those that are
+attached to the original, a file's path; the payloads of live blocks.)";
 
-py::tuple read_image(py::handle buffer) {
+py::tuple read_image(py::handle buffer, py::handle original) {
   Image image;
   Fault fault;
-  SharedHeap::read(location_in(buffer), image, fault);
+  const SharedHeap::Opening how{.location = location_in(buffer),
+                                .copy = true,
+                                .original = original ? require_bytes(original, "original") : ""};
+  SharedHeap::read(how, image, fault);
   raise_if(fault);
   return py::make_tuple(
       image.recovered,

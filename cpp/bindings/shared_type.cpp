@@ -273,6 +273,8 @@ py::object name_or_none(const std::string& name) {
 py::object name(const SharedHeap& heap) { return name_or_none(heap.location().name); }
 py::object path(const SharedHeap& heap) { return name_or_none(heap.location().path); }
 
+std::uint16_t number(const SharedHeap& heap) { return heap.number(); }
+
 py::tuple identity(const SharedHeap& heap) {
   const Key key = heap.identity();
   return py::make_tuple(key[0], key[1]);
@@ -281,6 +283,7 @@ py::tuple identity(const SharedHeap& heap) {
 std::array shared_properties = {
     property<name>("name", "The segment's name in shared memory; None for a file or a buffer."),
     property<path>("path", "The file's path, or None."),
+    property<number>("_number", "The number of this attachment in the segment; 0 if it has none."),
     property<identity>("_identity", "A random number of the segment, as two of 64 bits."),
 };
 

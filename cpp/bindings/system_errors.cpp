@@ -29,10 +29,16 @@ const char* sentence_of(int error, bool other_type) {
   }
 }
 
+// Mapped memory has no file but that of its locks.
+py::object refused_file(const SegmentLocation& location) {
+  if (location.data != nullptr) return py::str("a lock file for the buffer, in /dev/shm");
+  return file_name(location.path.empty() ? location.name : location.path);
+}
+
 // Python makes a FileExistsError, say, of an OSError with that number.
 [[noreturn]] void raise_system_error(const Fault& fault, const SegmentLocation& location) {
   const int error = fault.system_error;
-  const py::object where = file_name(location.path.empty() ? location.name : location.path);
+  const py::object where = refused_file(location);
   const py::str text(sentence_of(error, fault.found != 0 && !S_ISREG(fault.found)));
   const py::str sentence =
       text.format(where, std::generic_category().message(error), name_of_file_type(fault.found));

@@ -118,4 +118,17 @@ bool Heap::free_pinned(Address payload, Fault& fault) noexcept {
   return false;
 }
 
+void Heap::unpin_at(Address payload) noexcept { unpin(state_->addresses.offset_of(payload)); }
+
+// --- After a fork. -----------------------------------------------------------------------------
+
+unsigned Heap::forks() const noexcept { return state_->hooks == nullptr ? 0 : fork_count(); }
+
+bool Heap::allocated_here(Address payload) noexcept {
+  if (state_->hooks == nullptr) return true;
+  const Guard guard(state_->lock, WaitMode::uninterrupted);
+  return guard && state_->core != nullptr &&
+         state_->hooks->owns(state_->addresses.offset_of(payload));
+}
+
 }  // namespace glassheap

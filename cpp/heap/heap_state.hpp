@@ -100,6 +100,11 @@ struct HeapState {
   // A block that waits is free, and offers nothing.
   [[nodiscard]] BlockInfo info(const BlockView& view) const noexcept;
 
+  // Fills in the reason why the heap may not be entered.
+  [[gnu::cold, gnu::noinline]] void blame(FaultKind refusal, Fault& fault) const noexcept {
+    fault.kind = refusal;
+    if (refusal == FaultKind::system_error) fault.system_error = shared.system_error;
+  }
   // Enters the heap, for ScopedAccess. Returns none, or the reason why it may not be entered.
   [[nodiscard]] FaultKind enter() noexcept {
     if (const FaultKind refusal = lock.lock(); refusal != FaultKind::none) [[unlikely]]
@@ -165,7 +170,7 @@ template <typename Call>
 std::invoke_result_t<Call, HeapState&> HeapState::read(Fault& fault, Call call) {
   const ScopedAccess access(*this);
   if (access.refusal() != FaultKind::none) [[unlikely]]
-    return fault.kind = access.refusal(), std::invoke_result_t<Call, HeapState&>{};
+    return blame(access.refusal(), fault), std::invoke_result_t<Call, HeapState&>{};
   return call(*this);
 }
 

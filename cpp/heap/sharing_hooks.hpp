@@ -13,6 +13,7 @@ namespace glassheap {
 struct SharedState {
   bool damaged = false;
   std::uint64_t epoch = 0;  // resets
+  int system_error = 0;     // errno, where on_enter returns system_error
 };
 
 class SharingHooks {
@@ -37,6 +38,8 @@ class SharingHooks {
   virtual void on_free(Offset payload) noexcept = 0;
   virtual void on_reset() noexcept = 0;
   virtual void on_close() noexcept = 0;  // gives up the memory
+  // Returns true if this attachment of this process allocated the live block with this payload.
+  [[nodiscard]] virtual bool owns(Offset payload) const noexcept = 0;
 
   // Processes that died inside a call.
   [[nodiscard]] virtual std::uint64_t recovered() const noexcept = 0;

@@ -3,14 +3,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <new>
-#include <thread>
 
-#include "base/lock.hpp"
 #include "shared/core_in_segment.hpp"
 #include "shared/durability.hpp"
 #include "shared/mending.hpp"
 #include "shared/processes.hpp"
-#include "shared/robust_lock.hpp"
 
 namespace glassheap::shared {
 namespace {
@@ -39,9 +36,10 @@ Attachment::Attachment(std::unique_ptr<Segment> segment, double timeout)
       block_(&superblock_of(*segment_)),
       journal_(journal_in(*segment_)),
       owners_(reinterpret_cast<Number*>(segment_->data() + block_->fixed.owners_at)),
+      front_(block_->fixed.headers != 0 ? granule_size : 0),
       timeout_(timeout),
-      fork_count_(fork_count()),
-      token_(new_token()) {}
+      token_(new_token()),
+      seat_(block_->lock, presence_) {}
 
 Attachment::~Attachment() { on_close(); }
 
@@ -51,67 +49,48 @@ std::unique_ptr<CoreInterface> Attachment::make_core(const Options& options) {
 
 // --- Attaching. --------------------------------------------------------------------------------
 
-bool Attachment::register_self() noexcept {
-  number_ = register_process(*block_, owners_);
-  journal_.set_number(number_);
-  if (const std::uint64_t file = segment_->file(); file != 0) block_->file = file;
-  fork_count_ = fork_count();
-  token_ = new_token();
-  return number_ != 0;
-}
-
-bool Attachment::any_process_alive() const noexcept {
-  return std::ranges::any_of(block_->processes, [](const Process& process) {
-    return process.attached != 0 && is_alive(process);
-  });
-}
-
-// Returns true if this file is a copy: no process in its table can have it.
-bool Attachment::is_copy() const noexcept {
-  const std::uint64_t file = segment_->file();
-  return file != 0 && block_->file != 0 && file != block_->file;
-}
-
-// The table keeps pids and numbers: they still tell the owners of blocks.
-void Attachment::clear_processes() noexcept {
-  for (Process& process : block_->processes) process.attached = 0;
-}
-
-bool Attachment::attach(CoreInterface& core, bool copy, bool salvage, Fault& fault) {
-  segment_->lock_attach();
-  const bool attached = segment_->is_removed() ? refuse_by_system(ENOENT, fault)
-                                               : attach_alone(core, copy, salvage, fault);
-  segment_->unlock_attach();
-  return attached;
-}
-
-FaultKind Attachment::enter_in_time(CoreInterface& core, SharedState& state) noexcept {
-  Wait wait(timeout_);
-  FaultKind refusal = on_enter(core, state);
+template <typename Attempt>
+FaultKind Attachment::in_time(Wait& wait, Attempt attempt) noexcept {
+  FaultKind refusal = attempt();
   while (refusal == FaultKind::lock_timeout) {
     refusal = wait.nap([this](Wait::Duration longest) { nap(longest); });
     if (refusal != FaultKind::none) return refusal;
-    refusal = on_enter(core, state);
+    refusal = attempt();
   }
   return refusal;
 }
 
-bool Attachment::attach_alone(CoreInterface& core, bool copy, bool salvage, Fault& fault) {
-  if (copy || is_copy()) clear_processes();
-  const bool alone = !any_process_alive();
-  if (alone && !salvage && !has_pages_of_one_age(*segment_, fault)) return false;
-  if (alone) init_lock(block_->mutex);
+bool Attachment::attach_first(const CoreInterface& core, Fault& fault) {
+  if (segment_->is_memory()) Presence::remove_deserted();
   SharedState state;
-  fault.kind = enter_in_time(core, state);
+  Wait wait(timeout_);
+  fault.kind = in_time(wait, [&] { return begin_to_join(state); });
+  fault.system_error = state.system_error;
   if (fault) return false;
-  bool sound = !alone || try_recover(core, salvage, fault);
-  if (sound && !register_self()) {
-    fault = {.kind = FaultKind::too_many_processes, .maximum = most_processes};
-    sound = false;
-  }
+  take(take_number(*block_, owners_, core.map(), presence_));
+  presence_.unlock(attaching);
+  return true;
+}
+
+bool Attachment::attach_to_copy(CoreInterface& core, const std::string& original, bool salvage,
+                                Fault& fault) {
+  presence_.observe(original);
+  Wait wait(0);
+  return attach(core, salvage, wait, fault);
+}
+
+bool Attachment::attach(CoreInterface& core, bool salvage, Wait& wait, Fault& fault) {
+  SharedState state;
+  const Joining as = salvage ? Joining::mender : Joining::newcomer;
+  fault.kind = in_time(wait, [&] { return join(core, state, as); });
+  fault.system_error = state.system_error;
+  if (fault.kind == FaultKind::bad_image) return has_pages_of_one_age(*segment_, fault);
+  if (fault) return false;
+  const bool sound = !alone_ || try_recover(core, salvage, fault);
   if (sound) {
-    on_leave(core, {block_->damaged != 0, block_->epoch});
+    on_leave(core, {.damaged = block_->damaged != 0, .epoch = block_->epoch});
   } else {
+    block_->processes[number_ - 1] = {};
     block_->last_writer = token_;
     unlock();
   }
@@ -120,6 +99,75 @@ bool Attachment::attach_alone(CoreInterface& core, bool copy, bool salvage, Faul
     fault.kind = FaultKind::bad_image;
   }
   return sound;
+}
+
+// One attempt to enter and to take a number. If this attachment is alone, the lock has no owner.
+FaultKind Attachment::join(CoreInterface& core, SharedState& state, Joining as) noexcept {
+  number_ = 0;
+  token_ = new_token();
+  if (const FaultKind refusal = begin_to_join(state); refusal != FaultKind::none) return refusal;
+  alone_ = !presence_.has_company();
+  FaultKind refusal = as == Joining::newcomer ? examine(state) : FaultKind::none;
+  if (refusal == FaultKind::none) refusal = enter_anonymously(core, state);
+  if (refusal == FaultKind::none) refusal = become_numbered(core);
+  if (refusal != FaultKind::none) number_ = 0;
+  presence_.unlock(attaching);
+  return refusal;
+}
+
+// The segment may have been removed while this attachment waited. Nothing has been written yet.
+FaultKind Attachment::examine(SharedState& state) const noexcept {
+  if (segment_->is_removed()) {
+    state.system_error = ENOENT;
+    return FaultKind::system_error;
+  }
+  Fault fault;
+  return alone_ && !has_pages_of_one_age(*segment_, fault) ? fault.kind : FaultKind::none;
+}
+
+FaultKind Attachment::enter_anonymously(CoreInterface& core, SharedState& state) noexcept {
+  if (alone_) block_->lock.store(0, std::memory_order_relaxed);
+  number_ = attaching;
+  return enter(core, state);
+}
+
+void Attachment::take(Number number) noexcept {
+  number_ = number;
+  journal_.set_number(number);
+  if (const std::uint64_t file = segment_->file(); file != 0) block_->file = file;
+}
+
+// Becomes the only one that is attaching. Returns lock_timeout if another one is.
+FaultKind Attachment::begin_to_join(SharedState& state) noexcept {
+  Fault fault;
+  if (!presence_.is_ready() && !presence_.open(*segment_, fault)) {
+    state.system_error = fault.system_error;
+    return fault.kind;
+  }
+  if (!presence_.try_lock(attaching)) return FaultKind::lock_timeout;
+  if (!presence_.is_orphaned()) return FaultKind::none;
+  presence_.leave();  // the next attempt opens another one
+  return FaultKind::lock_timeout;
+}
+
+FaultKind Attachment::become_numbered(const CoreInterface& core) noexcept {
+  const Number number = take_number(*block_, owners_, core.map(), presence_);
+  if (number == 0) {
+    unlock();
+    return FaultKind::too_many_processes;
+  }
+  seat_.rename(attaching, number);
+  take(number);
+  return FaultKind::none;
+}
+
+// In a child that was forked. Its parent may have died inside a call.
+FaultKind Attachment::rejoin(CoreInterface& core, SharedState& state) noexcept {
+  const FaultKind refusal = join(core, state, Joining::child);
+  if (refusal != FaultKind::none || !alone_) return refusal;
+  recover_after_death(core);
+  state = {.damaged = block_->damaged != 0, .epoch = block_->epoch};
+  return FaultKind::none;
 }
 
 // --- Recovery. ---------------------------------------------------------------------------------
@@ -154,14 +202,20 @@ void Attachment::recover_after_death(CoreInterface& core) noexcept {
   ++block_->recovered;
   Fault fault;
   if (!try_recover(core, false, fault)) block_->damaged = 1;
-  mark_consistent(block_->mutex);
 }
 
 // --- Events. -----------------------------------------------------------------------------------
 
 FaultKind Attachment::on_enter(CoreInterface& core, SharedState& state) noexcept {
-  const LockResult result = try_lock(block_->mutex);
-  if (result == LockResult::taken) return FaultKind::lock_timeout;
+  if (!is_member()) [[unlikely]]
+    return rejoin(core, state);
+  return enter(core, state);
+}
+
+FaultKind Attachment::enter(CoreInterface& core, SharedState& state) noexcept {
+  const LockResult result = seat_.try_lock(number_);
+  if (result == LockResult::taken) [[unlikely]]
+    return FaultKind::lock_timeout;
   // Written under the lock alone: two plain stores, in order with the stores between them.
   const std::uint64_t generation = block_->generation.load(std::memory_order_relaxed);
   block_->generation.store(generation | 1, std::memory_order_relaxed);
@@ -169,17 +223,10 @@ FaultKind Attachment::on_enter(CoreInterface& core, SharedState& state) noexcept
   const bool died_inside = generation % 2 == 1;  // and the lock was made anew
   if (died_inside || result == LockResult::owner_died) [[unlikely]]
     recover_after_death(core);
-  if (fork_count_ != fork_count() && !register_self()) [[unlikely]] {
-    unlock();
-    return FaultKind::too_many_processes;
-  }
   if (block_->last_writer != token_) core.load(block_->state);
-  state = {block_->damaged != 0, block_->epoch};
+  state = {.damaged = block_->damaged != 0, .epoch = block_->epoch};
   return FaultKind::none;
 }
-
-// The owner of the lock wakes nobody.
-void Attachment::nap(Wait::Duration longest) noexcept { std::this_thread::sleep_for(longest); }
 
 void Attachment::on_leave(CoreInterface& core, const SharedState& state) noexcept {
   block_->last_writer = token_;
@@ -195,7 +242,7 @@ void Attachment::unlock() noexcept {
   block_->generation.store(block_->generation.load(std::memory_order_relaxed) + 1,
                            std::memory_order_release);
   crash_point();
-  release_lock(block_->mutex);
+  seat_.unlock();
 }
 
 // A block that is freed by its address has no references left, not even of other processes.
@@ -205,21 +252,29 @@ void Attachment::on_reset() noexcept { holders().clear_all(); }
 
 void Attachment::on_close() noexcept {
   if (segment_ == nullptr) return;
-  if (number_ != 0 && fork_count_ == fork_count()) unregister_process(*block_, number_);
+  presence_.leave();
   segment_.reset();
   block_ = nullptr;
 }
 
 // --- Owners and references. --------------------------------------------------------------------
 
-Process Attachment::owner(Offset start) const noexcept {
-  const Number number = owners_[start / granule_size];
-  return number == 0 || number > most_processes ? Process{} : block_->processes[number - 1];
+bool Attachment::owns(Offset payload) const noexcept {
+  return is_member() && owner(payload - front_) == number_;
 }
 
-bool Attachment::holder_is_alive(const Holder& holder) const noexcept {
-  return holder.process != 0 && holder.process <= most_processes &&
-         is_alive(block_->processes[holder.process - 1]);
+Number Attachment::owner(Offset start) const noexcept {
+  const Number number = owners_[start / granule_size];
+  return number <= most_processes ? number : Number{0};
+}
+
+std::uint32_t Attachment::pid_of(Number number) const noexcept {
+  return number == 0 || number > most_processes ? 0 : block_->processes[number - 1].pid;
+}
+
+bool Attachment::is_alive(std::uint32_t number) const noexcept {
+  return number != 0 && number <= most_processes &&
+         (number == number_ || presence_.is_locked(static_cast<Number>(number)));
 }
 
 }  // namespace glassheap::shared

@@ -1,8 +1,11 @@
 // attachment.hpp: one process's side of a shared heap.
 //
-//     on_enter   try the robust lock; recover if its owner died; load the core's state if another
+//     on_enter   try the lock; recover if its owner died; load the core's state if another
 //                process has stored it since
 //     on_leave   store the core's state; commit the intent; release the lock
+//
+// Each attachment has a number of its own. A forked child inherits its parent's heap, but not the
+// attachment: it takes a number when it first enters. Until then it owns nothing.
 //
 // The state and the index are never needed for a recovery: they are rebuilt from the block map and
 // the intent record (check/intent_record.hpp).
@@ -10,6 +13,8 @@
 
 #include "heap/sharing_hooks.hpp"
 #include "shared/holders.hpp"
+#include "shared/lock_word.hpp"
+#include "shared/presence.hpp"
 #include "shared/segment.hpp"
 #include "shared/superblock.hpp"
 
@@ -23,11 +28,12 @@ class Attachment final : public SharingHooks {
   ~Attachment() override;
 
   FaultKind on_enter(CoreInterface& core, SharedState& state) noexcept override;
-  void nap(Wait::Duration longest) noexcept override;
+  void nap(Wait::Duration longest) noexcept override { seat_.nap(longest); }
   [[nodiscard]] double timeout() const noexcept override { return timeout_; }
   void on_leave(CoreInterface& core, const SharedState& state) noexcept override;
   void on_free(Offset payload) noexcept override;
   void on_reset() noexcept override;
+  [[nodiscard]] bool owns(Offset payload) const noexcept override;
   void on_close() noexcept override;
   [[nodiscard]] std::uint64_t recovered() const noexcept override { return block_->recovered; }
 
@@ -35,46 +41,65 @@ class Attachment final : public SharingHooks {
   // Throws std::bad_alloc if there is no memory for it.
   [[nodiscard]] std::unique_ptr<CoreInterface> make_core(const Options& options);
 
-  // Attaches to an existing segment. If no other process lives, the lock is made anew and the heap
-  // is recovered. Returns false if it cannot be recovered, or the lock is not free in time.
-  [[nodiscard]] bool attach(CoreInterface& core, bool copy, bool salvage, Fault& fault);
-  // Enters this process in the table of processes. Returns false if the table is full.
-  [[nodiscard]] bool register_self() noexcept;
+  // Attaches to a segment that this process is creating. Refused if the system refuses.
+  [[nodiscard]] bool attach_first(const CoreInterface& core, Fault& fault);
+  // Attaches to an existing segment. If no other attachment lives, the heap is recovered. Returns
+  // false if it cannot be recovered, or the wait for its lock has ended.
+  [[nodiscard]] bool attach(CoreInterface& core, bool salvage, Wait& wait, Fault& fault);
+  // The same to a copy of a segment, which has no other attachment. `original` is the path of the
+  // file that it was copied from, to tell who lives; or empty.
+  [[nodiscard]] bool attach_to_copy(CoreInterface& core, const std::string& original, bool salvage,
+                                    Fault& fault);
 
   // Lets other processes find a new segment, whose heap is complete.
   [[nodiscard]] bool publish(Fault& fault) { return segment_->publish(fault); }
 
   [[nodiscard]] Superblock& block() const noexcept { return *block_; }
   [[nodiscard]] const Segment& segment() const noexcept { return *segment_; }
-  // This process's number in the table.
-  [[nodiscard]] Number number() const noexcept { return number_; }
-  // The process that allocated the live block at `start`; its pid is 0 if that is not known.
-  [[nodiscard]] Process owner(Offset start) const noexcept;
+  // The number of this attachment; 0 in a child that has not entered since it was forked.
+  [[nodiscard]] Number number() const noexcept { return is_member() ? number_ : Number{0}; }
+  // The number of the attachment that allocated the live block at `start`; 0 if it is not known.
+  [[nodiscard]] Number owner(Offset start) const noexcept;
+  // The pid of the process that has, or had, this number; 0 if it is not known.
+  [[nodiscard]] std::uint32_t pid_of(Number number) const noexcept;
+  [[nodiscard]] bool is_alive(std::uint32_t number) const noexcept;
 
   // The table of references; used under the lock.
   [[nodiscard]] Holders holders() const noexcept { return Holders(*block_); }
-  [[nodiscard]] bool holder_is_alive(const Holder& holder) const noexcept;
 
  private:
-  [[nodiscard]] FaultKind enter_in_time(CoreInterface& core, SharedState& state) noexcept;
-  [[nodiscard]] bool attach_alone(CoreInterface& core, bool copy, bool salvage, Fault& fault);
+  [[nodiscard]] bool is_member() const noexcept {
+    return number_ != 0 && !presence_.is_lost_by_fork();
+  }
+  // A newcomer refuses a segment that was removed, and pages of various ages.
+  enum class Joining : std::uint8_t { newcomer, mender, child };
+  [[nodiscard]] FaultKind join(CoreInterface& core, SharedState& state, Joining as) noexcept;
+  [[nodiscard]] FaultKind examine(SharedState& state) const noexcept;
+  [[nodiscard]] FaultKind enter_anonymously(CoreInterface& core, SharedState& state) noexcept;
+  void take(Number number) noexcept;
+  // Attempts again, in naps, while another process is in the way.
+  template <typename Attempt>
+  [[nodiscard]] FaultKind in_time(Wait& wait, Attempt attempt) noexcept;
+  [[nodiscard]] FaultKind rejoin(CoreInterface& core, SharedState& state) noexcept;
+  [[nodiscard]] FaultKind enter(CoreInterface& core, SharedState& state) noexcept;
+  [[nodiscard]] FaultKind begin_to_join(SharedState& state) noexcept;
+  [[nodiscard]] FaultKind become_numbered(const CoreInterface& core) noexcept;
   [[nodiscard]] bool recover(CoreInterface& core, bool salvage, Fault& fault);
   [[nodiscard]] bool try_recover(CoreInterface& core, bool salvage, Fault& fault) noexcept;
   void recover_after_death(CoreInterface& core) noexcept;
   void unlock() noexcept;
 
-  [[nodiscard]] bool is_copy() const noexcept;
-  [[nodiscard]] bool any_process_alive() const noexcept;
-  void clear_processes() noexcept;
-
   std::unique_ptr<Segment> segment_;
   Superblock* block_;
   Journal journal_;
   Number* owners_;  // a process's number for each granule where a block starts
+  Size front_;      // bytes before each payload
   double timeout_;  // seconds
-  unsigned fork_count_;
   std::uint64_t token_;
   Number number_ = 0;
+  bool alone_ = false;  // no other attachment lived when this one joined
+  Presence presence_;
+  LockSeat seat_;
 };
 
 }  // namespace glassheap::shared

@@ -77,7 +77,6 @@ void make_independent(const Segment& copy) noexcept {
   block.fixed.identity = Sealer().key();
   block.fixed.checksum = checksum(block.fixed);
   block.file = copy.file();
-  for (Process& process : block.processes) process.attached = 0;
   block.last_writer = 0;
   block.generation.store(next_even(block.generation.load()));
 }

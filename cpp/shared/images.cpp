@@ -3,7 +3,7 @@
 #include "check/recovery.hpp"
 #include "glassheap/shared_heap.hpp"
 #include "shared/core_in_segment.hpp"
-#include "shared/processes.hpp"
+#include "shared/presence.hpp"
 #include "shared/publication.hpp"
 
 // SharedHeap: segments that are read, or removed, without attaching to them.
@@ -15,11 +15,13 @@ using shared::Superblock;
 
 namespace {
 
-// The pids of the living processes that have attached to a segment.
-std::vector<std::uint32_t> living_users(const Superblock& block) {
+// The pids of the processes that are attached to the segment in this file.
+std::vector<std::uint32_t> living_users(const Superblock& block, const std::string& path) {
+  shared::Presence presence;
+  presence.observe(path);
   std::vector<std::uint32_t> pids;
-  for (const shared::Process& process : block.processes) {
-    if (process.attached != 0 && shared::is_alive(process)) pids.push_back(process.pid);
+  for (shared::Number number = 1; number <= most_processes; ++number) {
+    if (presence.is_locked(number)) pids.push_back(block.processes[number - 1].pid);
   }
   return pids;
 }
@@ -37,8 +39,9 @@ std::vector<Address> live_payloads(const CoreInterface& core, const Intent& in_f
 
 }  // namespace
 
-bool SharedHeap::read(const SegmentLocation& location, Image& image, Fault& fault) {
-  const std::unique_ptr<Segment> segment = shared::open_published(location, 0, fault);
+bool SharedHeap::read(const Opening& how, Image& image, Fault& fault) {
+  Wait wait(0);
+  const std::unique_ptr<Segment> segment = shared::open_published(how.location, wait, fault);
   if (segment == nullptr) return false;
   const Superblock& block = shared::superblock_of(*segment);
   const Options options = shared::options_of(block.fixed);
@@ -52,7 +55,7 @@ bool SharedHeap::read(const SegmentLocation& location, Image& image, Fault& faul
            .in_flight_start = in_flight.start,
            .in_flight_end = in_flight.end,
            .in_flight_keep = in_flight.keep,
-           .users = living_users(block),
+           .users = living_users(block, how.original),
            .live = live_payloads(*core, in_flight, options.unused())};
   return true;
 }
@@ -72,7 +75,8 @@ namespace {
 // A segment whose heap was made in this file. A heap in memory that another library keeps under a
 // name is that library's.
 std::unique_ptr<Segment> open_original(const SegmentLocation& location, Fault& fault) {
-  std::unique_ptr<Segment> segment = shared::open_published(location, 0, fault);
+  Wait wait(0);
+  std::unique_ptr<Segment> segment = shared::open_published(location, wait, fault);
   if (segment == nullptr) return nullptr;
   const std::uint64_t made_in = shared::superblock_of(*segment).file;
   if (made_in == segment->file()) return segment;
@@ -81,8 +85,9 @@ std::unique_ptr<Segment> open_original(const SegmentLocation& location, Fault& f
 }
 
 // Removes the segment, unless it is used, or its name has become another segment's.
-bool remove_if_unused(const Segment& segment, const SegmentLocation& location, Fault& fault) {
-  if (!living_users(shared::superblock_of(segment)).empty()) return false;
+bool remove_if_unused(const Segment& segment, const shared::Presence& presence,
+                      const SegmentLocation& location, Fault& fault) {
+  if (presence.has_company()) return false;
   Fault gone;
   const std::unique_ptr<Segment> named = Segment::open(location, gone);
   if (named == nullptr || named->file() != segment.file()) return false;
@@ -98,17 +103,17 @@ bool SharedHeap::summarize(const SegmentLocation& location, SegmentSummary& summ
   summary = {.policy = shared::options_of(block.fixed).policy,
              .bytes = segment->size(),
              .recovered = block.recovered,
-             .users = living_users(block)};
+             .users = living_users(block, shared::path_of(location))};
   return true;
 }
 
-// Under the exclusion of attaching: a process that waits for it finds the segment removed.
+// As the one that is attaching: a process that waits for its turn finds the segment removed.
 bool SharedHeap::remove_unused(const SegmentLocation& location, Fault& fault) {
   const std::unique_ptr<Segment> segment = open_original(location, fault);
-  if (segment == nullptr || !segment->try_lock_attach()) return false;
-  const bool removed = remove_if_unused(*segment, location, fault);
-  segment->unlock_attach();
-  return removed;
+  shared::Presence presence;
+  return segment != nullptr && presence.open(*segment, fault) &&
+         presence.try_lock(shared::attaching) &&
+         remove_if_unused(*segment, presence, location, fault);
 }
 
 }  // namespace glassheap

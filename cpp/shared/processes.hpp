@@ -1,19 +1,19 @@
-// processes.hpp: the table of processes that have attached to a segment.
+// processes.hpp: the table of processes that have attached to a segment, and their numbers.
+//
+// A number is taken while its byte is locked (presence.hpp). The table has the name for it, a pid,
+// which is only shown. A number keeps its name after its process is gone, because it may
+// own blocks or references. When every number has a name, those that are gone and own nothing lose
+// theirs.
 #pragma once
 
-#include "shared/superblock.hpp"
+#include "block/block_map.hpp"
+#include "shared/presence.hpp"
 
 namespace glassheap::shared {
 
-// The entry of this process.
-[[nodiscard]] Process this_process() noexcept;
-// Returns true if the process still runs: its pid does, and has the same start time.
-[[nodiscard]] bool is_alive(const Process& process) noexcept;
-
-// Counts one attachment more of this process, and returns its number. A new process gets a free
-// entry, or that of a dead process that owns no block. Returns 0 if there is neither.
-[[nodiscard]] Number register_process(Superblock& block, const Number* owners) noexcept;
-// Counts one attachment less.
-void unregister_process(Superblock& block, Number number) noexcept;
+// Takes a number for one attachment, locks its byte, and enters this process in the table. Returns
+// 0 if every number lives or owns something. Called by one attachment at a time, in the lock.
+[[nodiscard]] Number take_number(Superblock& block, const Number* owners, const BlockMap& map,
+                                 const Presence& presence) noexcept;
 
 }  // namespace glassheap::shared

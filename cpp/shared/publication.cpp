@@ -2,8 +2,6 @@
 
 #include <atomic>
 
-#include "base/waiting.hpp"
-
 namespace glassheap::shared {
 namespace {
 
@@ -24,8 +22,7 @@ bool is_unfinished(const Segment& memory) {
   return front_of(memory).magic == 0 || is_sound(memory, ignored);
 }
 
-bool wait_for_creator(const Segment& memory, double timeout, Fault& fault) {
-  Wait wait(timeout);
+bool wait_for_creator(const Segment& memory, Wait& wait, Fault& fault) {
   while (is_unfinished(memory)) {
     const FaultKind given_up = wait.nap();
     if (given_up == FaultKind::none) continue;
@@ -49,11 +46,10 @@ void publish_fixed_fields(FixedFields& place, const FixedFields& fixed) noexcept
   std::atomic_ref(place.magic).store(fixed.magic, std::memory_order_release);
 }
 
-std::unique_ptr<Segment> open_published(const SegmentLocation& location, double timeout,
-                                        Fault& fault) {
+std::unique_ptr<Segment> open_published(const SegmentLocation& location, Wait& wait, Fault& fault) {
   std::unique_ptr<Segment> segment = Segment::open(location, fault);
   if (segment == nullptr) return nullptr;
-  const bool finished = segment->is_memory() ? wait_for_creator(*segment, timeout, fault)
+  const bool finished = segment->is_memory() ? wait_for_creator(*segment, wait, fault)
                                              : is_sound(*segment, fault) && segment->map(fault);
   return finished && check_published(*segment, fault) ? std::move(segment) : nullptr;
 }

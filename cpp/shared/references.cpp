@@ -3,7 +3,6 @@
 #include "glassheap/shared_heap.hpp"
 #include "heap/heap_state.hpp"
 #include "shared/attachment.hpp"
-#include "shared/processes.hpp"
 
 // SharedHeap: blocks that several processes hold. The last reference that is dropped frees a block.
 
@@ -20,7 +19,7 @@ auto add_entry(HeapState& heap, const shared::Attachment& attachment, const Hand
   const auto added = add(heap.addresses.offset_of(handle.address));
   if (added != 0) return added;
   const auto is_dead = [&](const shared::Holder& holder) {
-    return !attachment.holder_is_alive(holder);
+    return !attachment.is_alive(holder.process);
   };
   fault = {.kind = FaultKind::too_many_holders,
            .maximum = shared::most_holders,
@@ -78,7 +77,7 @@ namespace {
 bool can_drop(const shared::Holder& holder, const shared::Attachment& attachment, double unopened,
               const HeapState& heap) noexcept {
   if (holder.payload == 0) return false;
-  if (attachment.holder_is_alive(holder) && !shared::Holders::is_older(holder, unopened))
+  if (attachment.is_alive(holder.process) && !shared::Holders::is_older(holder, unopened))
     return false;
   const Offset payload = holder.payload - 1;
   Fault viewed;
@@ -111,11 +110,11 @@ std::vector<OwnedBlock> SharedHeap::owners(Fault& fault) {
     std::vector<OwnedBlock> owned;
     for (const BlockView& view : heap.core->walk()) {
       if (!view.live) continue;
-      const shared::Process process = attachment_.owner(view.block.start);
+      const shared::Number owner = attachment_.owner(view.block.start);
       owned.push_back(
           {.block = heap.info(view),
-           .pid = process.pid,
-           .alive = shared::is_alive(process),
+           .pid = attachment_.pid_of(owner),
+           .alive = attachment_.is_alive(owner),
            .holders = attachment_.holders().count(heap.addresses.payload_of(view.block))});
     }
     return owned;

@@ -1,6 +1,5 @@
 #include "shared/segment.hpp"
 
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -60,28 +59,8 @@ bool Segment::remove(const SegmentLocation& location, Fault& fault) {
   return unlink(path_of(location).c_str()) == 0 || refuse_by_system(errno, fault);
 }
 
-std::uint64_t Segment::file() const noexcept {
-  struct stat status{};
-  return !is_memory() && fstat(file_.descriptor(), &status) == 0 ? status.st_ino : 0;
-}
-
 bool Segment::flush(Size from, Size to, Fault& fault) const noexcept {
   return msync(data_ + from, to - from, MS_SYNC) == 0 || refuse_by_system(errno, fault);
-}
-
-void Segment::lock_attach() const noexcept {
-  if (!is_memory()) flock(file_.descriptor(), LOCK_EX);
-}
-bool Segment::try_lock_attach() const noexcept {
-  return is_memory() || flock(file_.descriptor(), LOCK_EX | LOCK_NB) == 0;
-}
-void Segment::unlock_attach() const noexcept {
-  if (!is_memory()) flock(file_.descriptor(), LOCK_UN);
-}
-
-bool Segment::is_removed() const noexcept {
-  struct stat status{};
-  return !is_memory() && fstat(file_.descriptor(), &status) == 0 && status.st_nlink == 0;
 }
 
 }  // namespace glassheap::shared

@@ -35,19 +35,16 @@ class Segment {
   // True for memory that the caller has mapped, without a file.
   [[nodiscard]] bool is_memory() const noexcept { return file_.descriptor() < 0; }
   // The inode of its file; 0 for mapped memory.
-  [[nodiscard]] std::uint64_t file() const noexcept;
+  [[nodiscard]] std::uint64_t file() const noexcept { return file_.inode(); }
+  // Opens its file once more, as another open file. Returns the descriptor; -1, and errno, if the
+  // system refuses.
+  [[nodiscard]] int open_again() const noexcept { return file_.open_again(); }
   // Waits until the disk has these bytes, which are whole pages.
   [[nodiscard]] bool flush(Size from, Size to, Fault& fault) const noexcept;
   // Waits until the disk has the file's name.
   void flush_name() const noexcept { file_.flush_folder(); }
-
-  // The lock of attaching, which one process at a time has. Mapped memory has none.
-  void lock_attach() const noexcept;
-  // Returns false if another process has it now.
-  [[nodiscard]] bool try_lock_attach() const noexcept;
-  void unlock_attach() const noexcept;
   // True if the name or the file was removed since the segment was opened.
-  [[nodiscard]] bool is_removed() const noexcept;
+  [[nodiscard]] bool is_removed() const noexcept { return !is_memory() && file_.is_removed(); }
 
  private:
   explicit Segment(const SegmentLocation& location);

@@ -103,6 +103,7 @@ bool SegmentFile::create(const SegmentLocation& location, Size bytes, Fault& fau
   if (lstat(path_.c_str(), &status) == 0) return refuse_existing(status, fault);
   if (!open_new() && !open_temporary()) return refuse_by_system(errno, fault);
   size_ = bytes;
+  if (fstat(descriptor_, &status) == 0) inode_ = status.st_ino;
   const int error = reserve_new(descriptor_, bytes);
   return error == 0 || refuse_by_system(error, fault);
 }
@@ -146,7 +147,27 @@ bool SegmentFile::open(const SegmentLocation& location, Fault& fault) {
   descriptor_ = ::open(path_.c_str(), how | (follow ? 0 : O_NOFOLLOW));
   if (descriptor_ < 0 || fstat(descriptor_, &status) != 0) return refuse_by_system(errno, fault);
   size_ = static_cast<Size>(status.st_size);
+  inode_ = status.st_ino;
   return S_ISREG(status.st_mode) || refuse_type(status, fault);
+}
+
+// The program may have closed the descriptor, and opened another file under its number.
+int SegmentFile::open_again() const noexcept {
+  const int file = ::open(link_of(descriptor_).c_str(), O_RDWR | O_CLOEXEC);
+  if (file < 0 || is_of(file)) return file;
+  close(file);
+  errno = EBADF;
+  return -1;
+}
+
+bool SegmentFile::is_of(int descriptor) const noexcept {
+  struct stat status{};
+  return fstat(descriptor, &status) == 0 && status.st_ino == inode_;
+}
+
+bool SegmentFile::is_removed() const noexcept {
+  struct stat status{};
+  return fstat(descriptor_, &status) == 0 && status.st_nlink == 0;
 }
 
 bool SegmentFile::reserve(Fault& fault) const {

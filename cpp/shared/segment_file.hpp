@@ -44,14 +44,24 @@ class SegmentFile {
   // Waits until the disk has the name of the file, if the system lets this process wait for it.
   void flush_folder() const noexcept;
 
+  // Opens the file once more, as another open file. Returns the descriptor; -1, and errno, if the
+  // system refuses.
+  [[nodiscard]] int open_again() const noexcept;
+  // True if its last name was removed.
+  [[nodiscard]] bool is_removed() const noexcept;
+
   [[nodiscard]] int descriptor() const noexcept { return descriptor_; }
+  [[nodiscard]] std::uint64_t inode() const noexcept { return inode_; }
   [[nodiscard]] Size size() const noexcept { return size_; }
 
  private:
   [[nodiscard]] bool open_new();
   [[nodiscard]] bool open_temporary();
 
+  [[nodiscard]] bool is_of(int descriptor) const noexcept;
+
   int descriptor_ = -1;
+  std::uint64_t inode_ = 0;
   Size size_ = 0;
   std::string path_;
   std::string temporary_;  // the name of a new file, if it needs one

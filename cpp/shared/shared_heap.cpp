@@ -12,7 +12,6 @@
 #include "shared/core_in_segment.hpp"
 #include "shared/durability.hpp"
 #include "shared/publication.hpp"
-#include "shared/robust_lock.hpp"
 
 // SharedHeap: creating, attaching, and the segment as a whole. images.cpp reads segments without
 // attaching; references.cpp has the blocks that several processes hold.
@@ -71,11 +70,11 @@ bool claim(SegmentLocation& location, ClaimKind kind, Fault& fault) {
 
 // Opens an existing segment, and claims its memory. Another thread of this process may be about to
 // create the heap that this one waits for, so nothing is claimed meanwhile.
-std::unique_ptr<Segment> open_claimed(SegmentLocation& location, double timeout, Fault& fault) {
+std::unique_ptr<Segment> open_claimed(SegmentLocation& location, Wait& wait, Fault& fault) {
   SegmentLocation tried = location;
   if (!claim(tried, ClaimKind::attachment, fault)) return nullptr;
   tried = {};
-  std::unique_ptr<Segment> segment = shared::open_published(location, timeout, fault);
+  std::unique_ptr<Segment> segment = shared::open_published(location, wait, fault);
   if (segment == nullptr || !claim(location, ClaimKind::attachment, fault)) return nullptr;
   return segment;
 }
@@ -95,12 +94,11 @@ std::unique_ptr<SharedHeap> SharedHeap::create(const Options& wanted, const Open
   if (location.data != nullptr) std::memset(segment->data(), 0, fixed.region_at);
   auto* const block = new (segment->data()) Superblock;
   shared::publish_fixed_fields(block->fixed, fixed);
-  shared::init_lock(block->mutex);
   auto attachment = std::make_unique<Attachment>(std::move(segment), how.timeout);
   std::unique_ptr<CoreInterface> core = attachment->make_core(options);
   core->seed();
   core->store(block->state);
-  static_cast<void>(attachment->register_self());  // the first one has room
+  if (!attachment->attach_first(*core, fault)) return nullptr;
   block->published.store(1, std::memory_order_release);
   if (!attachment->publish(fault)) return nullptr;
   Attachment& attached = *attachment;
@@ -111,7 +109,8 @@ std::unique_ptr<SharedHeap> SharedHeap::create(const Options& wanted, const Open
 std::unique_ptr<SharedHeap> SharedHeap::attach(const Opening& how, const std::string& policy,
                                                Fault& fault) {
   SegmentLocation location = how.location;
-  std::unique_ptr<Segment> segment = open_claimed(location, how.timeout, fault);
+  Wait wait(how.timeout);
+  std::unique_ptr<Segment> segment = open_claimed(location, wait, fault);
   if (segment == nullptr) return nullptr;
   const FixedFields& fixed = shared::superblock_of(*segment).fixed;
   const Options options = shared::options_of(fixed);
@@ -121,7 +120,9 @@ std::unique_ptr<SharedHeap> SharedHeap::attach(const Opening& how, const std::st
     return shared::refuse_image("layout", fault), nullptr;
   auto attachment = std::make_unique<Attachment>(std::move(segment), how.timeout);
   std::unique_ptr<CoreInterface> core = attachment->make_core(options);
-  if (!attachment->attach(*core, how.copy, how.salvage, fault)) return nullptr;
+  const bool is_in = how.copy ? attachment->attach_to_copy(*core, how.original, how.salvage, fault)
+                              : attachment->attach(*core, how.salvage, wait, fault);
+  if (!is_in) return nullptr;
   Attachment& attached = *attachment;
   return std::unique_ptr<SharedHeap>(new SharedHeap(
       location, make_state(options, location, std::move(core), std::move(attachment)), attached));

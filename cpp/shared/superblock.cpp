@@ -10,9 +10,8 @@ namespace {
 constexpr std::uint64_t magic = 0x7061656873736C67;  // "glssheap", in the order of the bytes
 constexpr std::uint32_t version = 2;
 
-// The byte order and the size of a lock: machines that differ in these cannot share an image.
-constexpr std::uint32_t machine =
-    (std::endian::native == std::endian::little ? 1U : 2U) << 16 | sizeof(pthread_mutex_t);
+// Machines that differ in the byte order cannot share an image.
+constexpr std::uint32_t machine = std::endian::native == std::endian::little ? 1U : 2U;
 
 template <typename Enum>
 std::uint8_t packed(const std::optional<Enum>& choice) noexcept {

@@ -10,8 +10,6 @@
 // attaches checks every one, and names the first that this version would not write.
 #pragma once
 
-#include <pthread.h>
-
 #include <atomic>
 #include <type_traits>
 
@@ -24,7 +22,7 @@ namespace glassheap::shared {
 struct FixedFields {
   std::uint64_t magic = 0;
   std::uint32_t version = 0;
-  std::uint32_t machine = 0;  // byte order and the size of a lock
+  std::uint32_t machine = 0;  // byte order
   std::uint64_t total = 0;    // bytes of the segment
   std::uint64_t arrays_at = 0;
   std::uint64_t owners_at = 0;
@@ -46,14 +44,12 @@ struct FixedFields {
 
 static_assert(std::has_unique_object_representations_v<FixedFields>);
 
-// The number of an attached process, from 1 to most_processes; 0: not known.
+// The number of an attachment of a process, from 1 to most_processes; 0: not known.
 using Number = OwnerNumber;
 
-// An attached process. Its number is its index in the table, plus 1.
+// The process that has, or had, a number: that of its index in the table, plus 1.
 struct Process {
-  std::uint32_t pid = 0;       // 0: a free entry
-  std::uint32_t attached = 0;  // heaps of the process over this segment
-  std::uint64_t started = 0;   // start time by the system's clock: pids are recycled
+  std::uint32_t pid = 0;  // to be shown, as its own PID namespace counts; 0: the number has no name
 };
 
 // A ticket: the seconds at which it was made, and a running number, 32 bits each.
@@ -67,7 +63,6 @@ struct Holder {
   std::uint32_t count = 0;
 };
 
-inline constexpr Number most_processes = 4095;
 inline constexpr std::size_t most_holders = 4096;
 inline constexpr Size page = 4096;
 
@@ -89,7 +84,7 @@ struct Superblock {
   std::uint64_t last_writer = 0;             // the token of the attachment that stored the state
   std::atomic<std::uint64_t> generation{0};  // sequence number, odd during a call
   FlushMark flushed;
-  alignas(64) pthread_mutex_t mutex{};
+  alignas(64) std::atomic<std::uint32_t> lock{0};  // lock_word.hpp
   alignas(64) IntentRecord intent;
   CallRecord call;
   CoreState state;

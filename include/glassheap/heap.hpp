@@ -138,6 +138,20 @@ class Heap {
   // pins stays. free_pinned() drops the caller's pin in any case, even if the block must stay.
   Address realloc_pinned(Address payload, Size size, Size align, Fault& fault) noexcept;
   bool free_pinned(Address payload, Fault& fault) noexcept;
+  // Drops the caller's pin alone.
+  void unpin_at(Address payload) noexcept;
+
+  // --- After a fork. ---------------------------------------------------------------------------
+
+  // A child has a copy of its parent's heap, but shares one in shared memory with it: there, what
+  // the child inherits is its parent's. Both are for destructors, which must leave that alone.
+
+  // The forks that led to this process; 0 for a heap of one process. An object that was made in the
+  // heap when the number was another one is inherited.
+  [[nodiscard]] unsigned forks() const noexcept;
+  // True if this process allocated the live block with this payload, through this Heap and since it
+  // was forked. True in a heap of one process.
+  [[nodiscard]] bool allocated_here(Address payload) noexcept;
 
   // --- Reports. --------------------------------------------------------------------------------
 

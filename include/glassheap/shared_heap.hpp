@@ -46,8 +46,10 @@ class SharedHeap final : public Heap {
  public:
   struct Opening {
     SegmentLocation location;
-    double timeout = 10;   // seconds, for the lock and for attaching
-    bool copy = false;     // a copy of an image: no process in its tables can have it
+    double timeout = 10;  // seconds, for the lock and for attaching
+    bool copy = false;    // a copy of an image, which no other process has
+    // Of a copy: the path of the file that it was copied from, which tells who lives; or empty.
+    std::string original = {};
     bool salvage = false;  // if the block map is broken too, believe the headers; not without them
   };
 
@@ -63,8 +65,9 @@ class SharedHeap final : public Heap {
   // living process has attached, every block is checked: O(n).
   [[nodiscard]] static std::unique_ptr<SharedHeap> attach(const Opening& how,
                                                           const std::string& policy, Fault& fault);
-  // Reads what is in a segment, and changes nothing. Refused for bytes that are no heap (bad_image).
-  static bool read(const SegmentLocation& location, Image& image, Fault& fault);
+  // Reads what is in a copy of a segment, and changes nothing. Refused for bytes that are no heap
+  // (bad_image).
+  static bool read(const Opening& how, Image& image, Fault& fault);
   // The sequence number of a heap, from the first bytes of its segment: odd during a call. None if
   // the bytes are too few.
   [[nodiscard]] static std::optional<std::uint64_t> generation(std::span<const std::byte> front);
@@ -88,7 +91,7 @@ class SharedHeap final : public Heap {
   [[nodiscard]] const SegmentLocation& location() const noexcept { return location_; }
   // A random number of the segment, which no other one has.
   [[nodiscard]] Key identity() const noexcept { return identity_; }
-  // The number of this process in the segment.
+  // The number of this attachment in the segment; 0 in a child that was forked, until it enters.
   [[nodiscard]] std::uint16_t number() const noexcept;
 
   // Adds a reference of this process to a block. The last reference that is dropped frees it.

@@ -518,10 +518,13 @@ class SharedHeap(Heap):
 
     # For glassheap.images and glassheap.shared.
     @staticmethod
-    def _attach_copy(buffer: WriteableBuffer, mend: bool = False) -> SharedHeap:
+    def _attach_copy(
+        buffer: WriteableBuffer, mend: bool = False, original: bytes = b""
+    ) -> SharedHeap:
         """Attach to a copy of an image that no other process has.
 
-        With mend, a broken block map is rebuilt from the headers.
+        original is the path of the file that it was copied from, which tells who lives. With mend, a
+        broken block map is rebuilt from the headers.
         """
     def _copy_into(self, buffer: WriteableBuffer, /) -> None:
         """Copy the whole segment into a writable buffer, between two calls."""
@@ -726,10 +729,10 @@ def _remove_unused_segment(name: bytes) -> bool:
     """
 
 def _read_image(
-    buffer: WriteableBuffer,
+    buffer: WriteableBuffer, original: bytes = b""
 ) -> tuple[int, tuple[int, int, int], list[int], list[int]]:
     """Return the contents of an image's copy, before any recovery.
 
-    They are: recovered; start, end and keep of the block in flight; the pids of living users;
-    the payloads of live blocks.
+    They are: recovered; start, end and keep of the block in flight; the pids of those that are
+    attached to the original, a file's path; the payloads of live blocks.
     """

@@ -199,7 +199,7 @@ const std::vector<Golden> golden = {
      "all 4096 references to shared blocks are in use, 0 of them by dead processes. Drop those "
      "with "
      "reap(), or free some."},
-    {of_number(FaultKind::too_many_processes, 0, 4095),
+    {{.kind = FaultKind::too_many_processes},
      "4095 processes are attached or own blocks: there are no more numbers. Close one, or free the "
      "blocks of the dead."},
     {{.kind = FaultKind::system_error, .system_error = ENOSPC},

@@ -126,6 +126,7 @@ class OtherProcess final : public SharingHooks {
   void on_free(Offset /*payload*/) noexcept override {}
   void on_reset() noexcept override {}
   void on_close() noexcept override {}
+  [[nodiscard]] bool owns(Offset /*payload*/) const noexcept override { return true; }
   [[nodiscard]] std::uint64_t recovered() const noexcept override { return 0; }
 
   Lock* lock = nullptr;

@@ -46,7 +46,7 @@ class Image(NamedTuple):
 @cache
 def made(policy: str, headers: bool) -> Image:
     """An image with holes between live blocks, each block filled with its number."""
-    with mmap.mmap(-1, 3 << 16) as memory:
+    with mmap.mmap(-1, 1 << 18) as memory:
         heap = SharedHeap.create(buffer=memory, policy=policy, headers=headers)
         heap.malloc(heap.largest_free() - 8000)
         blocks = heap.malloc_many([0, 16, 100, 200, 1, 48, 300, 100, 100, 64, 700, 16])

@@ -28,7 +28,7 @@ def check(file: str, timeout: float, *, rebuild: bool = False) -> Verdict:
     verdict = Verdict(file, len(memory))
     with closing(memory):
         try:
-            examine(verdict, memory, rebuild=rebuild)
+            examine(verdict, memory, path, rebuild=rebuild)
         except BrokenImageError as error:
             blame(verdict, error)
             verdict.mendable = False
@@ -37,31 +37,31 @@ def check(file: str, timeout: float, *, rebuild: bool = False) -> Verdict:
     return verdict
 
 
-def examine(verdict: Verdict, memory: mmap.mmap, *, rebuild: bool) -> None:
+def examine(verdict: Verdict, memory: mmap.mmap, path: Path, *, rebuild: bool) -> None:
     """Examine the blocks, mended if they must be. Raises BrokenImageError if they cannot be.
 
     With `rebuild` the image is mended for its findings too, and left so in `memory`.
     """
-    verdict.recovered, verdict.in_flight, verdict.users, live = read(memory)
-    original = memory[:]
-    with closing(attach_or_mend(verdict, memory, original)) as heap:
+    verdict.recovered, verdict.in_flight, verdict.users, live = read(memory, path)
+    before = memory[:]
+    with closing(attach_or_mend(verdict, memory, before, path)) as heap:
         describe(verdict, heap)
         if verdict.bad:
             verdict.lost = sorted(set(live) - set(heap))
     if rebuild and verdict.findings:
-        memory[:] = original
-        with closing(attach(memory, mend=True)) as heap:
+        memory[:] = before
+        with closing(attach(memory, path, mend=True)) as heap:
             verdict.mendable = heap.check() == []
 
 
-def attach_or_mend(verdict: Verdict, memory: mmap.mmap, original: bytes) -> SharedHeap:
+def attach_or_mend(verdict: Verdict, memory: mmap.mmap, before: bytes, path: Path) -> SharedHeap:
     """The heap in the image, mended if it is bad. Raises BrokenImageError if it cannot be."""
     try:
-        return attach(memory)
+        return attach(memory, path)
     except BrokenImageError as error:
         blame(verdict, error)
-    memory[:] = original
-    return attach(memory, mend=True)
+    memory[:] = before
+    return attach(memory, path, mend=True)
 
 
 def blame(verdict: Verdict, error: BrokenImageError) -> None:

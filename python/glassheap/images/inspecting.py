@@ -90,8 +90,8 @@ def inspect(name: str, timeout: float) -> Inspection:
     path = find(name)
     memory, method = copy_image(path, timeout)
     try:
-        read(memory)
-        return Inspection(path, method, attach(memory))
+        read(memory, path)
+        return Inspection(path, method, attach(memory, path))
     except BrokenImageError as error:
         raise ImageError(f"{path} cannot be shown: {error.field}: {error}") from None
 

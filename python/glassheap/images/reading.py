@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from glassheap import BadImage, SharedHeap, _core
@@ -10,11 +11,12 @@ from glassheap.images.errors import BrokenImageError
 
 if TYPE_CHECKING:
     import mmap
+    from pathlib import Path
 
 FRONT_MEANINGS = {
     "magic": "it does not begin as the image of a shared heap does",
     "version": "another version of glassheap wrote it",
-    "machine": "a machine with another byte order or other locks wrote it",
+    "machine": "a machine with another byte order wrote it",
     "policy": "it names no placement policy of this version",
     "options": "its options do not go together",
     "checksum": "its fixed part was changed after it was made",
@@ -44,31 +46,31 @@ class Contents(NamedTuple):
     in_flight: list[int] | None
     """The first byte and the end of the range that a call was changing, if there is one."""
     users: list[int]
-    """Process ids of the living processes that have attached."""
+    """Process ids of those that are attached to the original."""
     live: list[int]
     """Addresses of the live blocks, by the block map."""
 
 
-def read(memory: mmap.mmap) -> Contents:
-    """The contents of the image. Raises BrokenImageError if its front is not sound."""
+def read(memory: mmap.mmap, original: Path) -> Contents:
+    """The contents of the copied image. Raises BrokenImageError if its front is not sound."""
     try:
-        recovered, (start, end, _), users, live = _core._read_image(memory)
+        recovered, (start, end, _), users, live = _core._read_image(memory, os.fsencode(original))
     except BadImage as error:
         raise broken(error.field, FRONT_MEANINGS) from None
     except AttachTimeout:
         blank = not any(memory[:8])
         raise broken("magic" if blank else "published", FRONT_MEANINGS) from None
-    return Contents(recovered, [start, end] if end else None, users, live)
+    return Contents(recovered, [start, end] if end else None, sorted(set(users)), live)
 
 
-def attach(memory: mmap.mmap, *, mend: bool = False) -> SharedHeap:
-    """The heap in the image, made whole. Raises BrokenImageError if its blocks are not sound.
+def attach(memory: mmap.mmap, original: Path, *, mend: bool = False) -> SharedHeap:
+    """The heap in the copy, made whole. Raises BrokenImageError if its blocks are not sound.
 
     With `mend` the blocks may be damaged: they are taken from what is left of the block map and
     the headers.
     """
     try:
-        return SharedHeap._attach_copy(memory, mend)
+        return SharedHeap._attach_copy(memory, mend, os.fsencode(original))
     except BadImage as error:
         raise broken(error.field, BLOCK_MEANINGS) from None
 

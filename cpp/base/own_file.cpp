@@ -1,0 +1,52 @@
+#include "base/own_file.hpp"
+
+#include <unistd.h>
+
+#include <utility>
+
+#include "base/lock.hpp"
+
+namespace glassheap {
+
+// Never destroyed: heaps may outlive statics.
+std::mutex& OwnFile::mutex() noexcept {
+  static auto* const instance = new std::mutex;
+  return *instance;
+}
+
+// Every open one of the process.
+OwnFile*& OwnFile::head() noexcept {
+  static OwnFile* first = nullptr;
+  return first;
+}
+
+void OwnFile::expect_forks() noexcept { static_cast<void>(fork_count()); }
+
+void OwnFile::enlist() noexcept {
+  lost_by_fork_ = false;
+  prev_ = nullptr;
+  next_ = head();
+  if (next_ != nullptr) next_->prev_ = this;
+  head() = this;
+}
+
+void OwnFile::delist() noexcept {
+  (prev_ != nullptr ? prev_->next_ : head()) = next_;
+  if (next_ != nullptr) next_->prev_ = prev_;
+}
+
+void OwnFile::close() noexcept {
+  const std::lock_guard guard(mutex());
+  if (file_ < 0) return;
+  delist();
+  ::close(std::exchange(file_, -1));
+}
+
+void OwnFile::close_all_in_child() noexcept {
+  for (OwnFile* file = std::exchange(head(), nullptr); file != nullptr; file = file->next_) {
+    ::close(std::exchange(file->file_, -1));
+    file->lost_by_fork_ = true;
+  }
+}
+
+}  // namespace glassheap

@@ -1,0 +1,58 @@
+// own_file.hpp: an open file of this process alone, which a forked child does not inherit.
+//
+// A lock of the kernel on an open file description (OFD) lasts until the last process that has the
+// description lets go of it. A child that kept its parent's would keep the locks of a dead parent.
+// So fork() closes these files in the child, at once. exec() closes them too.
+#pragma once
+
+#include <cerrno>
+#include <mutex>
+
+namespace glassheap {
+
+class OwnFile {
+ public:
+  OwnFile() = default;
+  ~OwnFile() { close(); }
+  OwnFile(const OwnFile&) = delete;
+  OwnFile& operator=(const OwnFile&) = delete;
+
+  // Takes the descriptor that open() returns, with O_CLOEXEC. No fork comes in between. Returns 0,
+  // or errno if open() returns less than 0.
+  template <typename Open>
+  int open(Open open) {
+    close();
+    expect_forks();
+    const std::lock_guard guard(mutex());
+    file_ = open();
+    if (file_ < 0) return errno;
+    enlist();
+    return 0;
+  }
+  void close() noexcept;
+
+  // -1 if it is not open.
+  [[nodiscard]] int get() const noexcept { return file_; }
+  // True in a child if the parent had it open.
+  [[nodiscard]] bool is_lost_by_fork() const noexcept { return lost_by_fork_; }
+
+  // For the lock of all heaps (lock.cpp), which fork() takes before: these come last.
+  static void lock_all() noexcept { mutex().lock(); }
+  static void unlock_all() noexcept { mutex().unlock(); }
+  static void close_all_in_child() noexcept;
+
+ private:
+  // From now on fork() calls the three above.
+  static void expect_forks() noexcept;
+  static std::mutex& mutex() noexcept;
+  static OwnFile*& head() noexcept;
+  void enlist() noexcept;
+  void delist() noexcept;
+
+  int file_ = -1;
+  bool lost_by_fork_ = false;
+  OwnFile* next_ = nullptr;
+  OwnFile* prev_ = nullptr;
+};
+
+}  // namespace glassheap

@@ -1,0 +1,59 @@
+#include "shared/lock_word.hpp"
+
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <ctime>
+
+namespace glassheap::shared {
+namespace {
+
+// Not the private kind: the sleepers are in other processes.
+void call_futex(std::atomic<std::uint32_t>& word, int operation, std::uint32_t value,
+                const timespec* timeout) noexcept {
+  static_assert(sizeof word == 4 && std::atomic<std::uint32_t>::is_always_lock_free);
+  syscall(SYS_futex, &word, operation, value, timeout, nullptr, 0);
+}
+
+}  // namespace
+
+// A call on a heap takes less than a microsecond: it may be over soon.
+LockResult LockSeat::try_again(Number self) noexcept {
+  constexpr int spins = 100;
+  std::uint32_t found = word_.load(std::memory_order_relaxed);
+  for (int i = 0; i < spins && found != 0; ++i) found = word_.load(std::memory_order_relaxed);
+  const std::uint32_t before = awaited_.load(std::memory_order_relaxed);
+  if (found != 0 && take_over(found, self)) {
+    awaited_.store(0, std::memory_order_relaxed);
+    return LockResult::owner_died;
+  }
+  if (found == 0 &&
+      word_.compare_exchange_strong(found, self | (before & waiters), std::memory_order_acquire)) {
+    awaited_.store(0, std::memory_order_relaxed);
+    return LockResult::acquired;
+  }
+  if (found != 0 && word_.compare_exchange_strong(found, found | waiters)) found |= waiters;
+  awaited_.store(found | waiters, std::memory_order_relaxed);
+  return LockResult::taken;
+}
+
+bool LockSeat::take_over(std::uint32_t found, Number self) noexcept {
+  const std::uint32_t owner = found & ~waiters;
+  const bool may_live = owner >= 1 && owner <= attaching && owner != self;
+  const auto number = static_cast<Number>(owner);
+  if (may_live && !presence_.try_lock(number)) return false;
+  const bool taken =
+      word_.compare_exchange_strong(found, self | waiters, std::memory_order_acquire);
+  if (may_live) presence_.unlock(number);
+  return taken;
+}
+
+void LockSeat::nap(std::chrono::nanoseconds longest) const noexcept {
+  const timespec timeout{.tv_sec = 0, .tv_nsec = static_cast<long>(longest.count())};
+  call_futex(word_, FUTEX_WAIT, awaited_.load(std::memory_order_relaxed), &timeout);
+}
+
+void LockSeat::wake() noexcept { call_futex(word_, FUTEX_WAKE, 1, nullptr); }
+
+}  // namespace glassheap::shared

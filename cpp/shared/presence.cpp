@@ -1,0 +1,117 @@
+#include "shared/presence.hpp"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <string_view>
+
+namespace glassheap::shared {
+namespace {
+
+struct flock bytes_of(Number first, Number count, short type) noexcept {
+  struct flock bytes{};
+  bytes.l_type = type;
+  bytes.l_whence = SEEK_SET;
+  bytes.l_start = (off_t{1} << 62) + first;
+  bytes.l_len = count;
+  return bytes;
+}
+
+// Returns 0, or errno.
+int ask(int file, int command, struct flock& bytes) noexcept {
+  int result = 0;
+  do {
+    result = fcntl(file, command, &bytes);
+  } while (result != 0 && errno == EINTR);
+  return result == 0 ? 0 : errno;
+}
+
+// A name that no heap has by chance, and that the list of heaps can tell from theirs.
+std::string stand_in_name(const Key& identity) {
+  char name[64];
+  std::snprintf(name, sizeof name, "/glassheap-%016llx%016llx.lock",
+                static_cast<unsigned long long>(identity[0]),
+                static_cast<unsigned long long>(identity[1]));
+  return name;
+}
+
+int open_stand_in(const std::string& name, int flags) noexcept {
+  constexpr mode_t owner_only = 0600;
+  return shm_open(name.c_str(), flags | O_RDWR | O_CLOEXEC, owner_only);
+}
+
+bool is_stand_in(std::string_view name) noexcept {
+  return name.size() == stand_in_name({}).size() - 1 && name.starts_with("glassheap-") &&
+         name.ends_with(".lock");
+}
+
+}  // namespace
+
+// Its processes were killed, and so have left without leave().
+void Presence::remove_deserted() {
+  DIR* const folder = opendir("/dev/shm");
+  if (folder == nullptr) return;
+  while (const dirent* const entry = readdir(folder)) {
+    if (!is_stand_in(entry->d_name)) continue;
+    Presence deserted;
+    deserted.stand_in_ = std::string("/") + entry->d_name;
+    deserted.file_.open([&deserted] { return open_stand_in(deserted.stand_in_, 0); });
+  }
+  closedir(folder);
+}
+
+bool Presence::open(const Segment& segment, Fault& fault) {
+  stand_in_ = segment.is_memory() ? stand_in_name(superblock_of(segment).fixed.identity) : "";
+  int error = file_.open([&] {
+    return segment.is_memory() ? open_stand_in(stand_in_, O_CREAT) : segment.open_again();
+  });
+  if (error == 0) {
+    struct flock bytes = bytes_of(1, most_processes, F_WRLCK);
+    error = ask(file_.get(), F_OFD_GETLK, bytes);  // some file systems have no locks
+  }
+  if (error == 0) return true;
+  file_.close();
+  fault = {.kind = FaultKind::system_error, .system_error = error};
+  return false;
+}
+
+void Presence::observe(const std::string& path) {
+  observes_ = true;
+  if (path.empty()) return;
+  static_cast<void>(
+      file_.open([&path] { return ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC); }));
+}
+
+void Presence::leave() noexcept {
+  if (file_.get() >= 0 && !stand_in_.empty() && try_lock(attaching)) {
+    if (!has_company() && !is_orphaned()) shm_unlink(stand_in_.c_str());
+  }
+  file_.close();
+}
+
+bool Presence::try_lock(Number number) const noexcept {
+  struct flock bytes = bytes_of(number, 1, F_WRLCK);
+  return observes_ || ask(file_.get(), F_OFD_SETLK, bytes) == 0;
+}
+
+void Presence::unlock(Number number) const noexcept {
+  struct flock bytes = bytes_of(number, 1, F_UNLCK);
+  if (!observes_) ask(file_.get(), F_OFD_SETLK, bytes);
+}
+
+// A file that cannot be asked has nobody.
+bool Presence::is_locked(Number first, Number count) const noexcept {
+  struct flock bytes = bytes_of(first, count, F_WRLCK);
+  return ask(file_.get(), F_OFD_GETLK, bytes) == 0 && bytes.l_type != F_UNLCK;
+}
+
+bool Presence::is_orphaned() const noexcept {
+  struct stat status{};
+  return !stand_in_.empty() && (fstat(file_.get(), &status) != 0 || status.st_nlink == 0);
+}
+
+}  // namespace glassheap::shared
