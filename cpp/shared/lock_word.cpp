@@ -50,7 +50,9 @@ bool LockSeat::take_over(std::uint32_t found, Number self) noexcept {
 }
 
 void LockSeat::nap(std::chrono::nanoseconds longest) const noexcept {
-  const timespec timeout{.tv_sec = 0, .tv_nsec = static_cast<long>(longest.count())};
+  constexpr std::int64_t second = 1'000'000'000;
+  const timespec timeout{.tv_sec = static_cast<time_t>(longest.count() / second),
+                         .tv_nsec = static_cast<long>(longest.count() % second)};
   call_futex(word_, FUTEX_WAIT, awaited_.load(std::memory_order_relaxed), &timeout);
 }
 
