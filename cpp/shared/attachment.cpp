@@ -126,7 +126,7 @@ FaultKind Attachment::examine(SharedState& state) const noexcept {
 }
 
 FaultKind Attachment::enter_anonymously(CoreInterface& core, SharedState& state) noexcept {
-  if (alone_) block_->lock.store(0, std::memory_order_relaxed);
+  if (alone_) block_->lock.owner.store(0, std::memory_order_relaxed);
   number_ = attaching;
   return enter(core, state);
 }
@@ -156,7 +156,7 @@ FaultKind Attachment::become_numbered(const CoreInterface& core) noexcept {
     unlock();
     return FaultKind::too_many_processes;
   }
-  seat_.rename(attaching, number);
+  seat_.rename(number);
   take(number);
   return FaultKind::none;
 }

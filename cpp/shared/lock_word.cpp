@@ -21,30 +21,24 @@ void call_futex(std::atomic<std::uint32_t>& word, int operation, std::uint32_t v
 // A call on a heap takes less than a microsecond: it may be over soon.
 LockResult LockSeat::try_again(Number self) noexcept {
   constexpr int spins = 100;
-  std::uint32_t found = word_.load(std::memory_order_relaxed);
-  for (int i = 0; i < spins && found != 0; ++i) found = word_.load(std::memory_order_relaxed);
-  const std::uint32_t before = awaited_.load(std::memory_order_relaxed);
-  if (found != 0 && take_over(found, self)) {
-    awaited_.store(0, std::memory_order_relaxed);
-    return LockResult::owner_died;
+  std::uint32_t found = word_.owner.load(std::memory_order_relaxed);
+  for (int i = 0; i < spins && found != 0; ++i) found = word_.owner.load(std::memory_order_relaxed);
+  const bool died = found != 0 && take_over(found, self);
+  if (died ||
+      (found == 0 && word_.owner.compare_exchange_strong(found, self, std::memory_order_acquire))) {
+    end_wait();
+    return died ? LockResult::owner_died : LockResult::acquired;
   }
-  if (found == 0 &&
-      word_.compare_exchange_strong(found, self | (before & waiters), std::memory_order_acquire)) {
-    awaited_.store(0, std::memory_order_relaxed);
-    return LockResult::acquired;
-  }
-  if (found != 0 && word_.compare_exchange_strong(found, found | waiters)) found |= waiters;
-  awaited_.store(found | waiters, std::memory_order_relaxed);
+  word_.sleepers.store(1, std::memory_order_relaxed);
+  awaited_.store(found, std::memory_order_relaxed);
   return LockResult::taken;
 }
 
 bool LockSeat::take_over(std::uint32_t found, Number self) noexcept {
-  const std::uint32_t owner = found & ~waiters;
-  const bool may_live = owner >= 1 && owner <= attaching && owner != self;
-  const auto number = static_cast<Number>(owner);
+  const bool may_live = found <= attaching && found != self;
+  const auto number = static_cast<Number>(found);
   if (may_live && !presence_.try_lock(number)) return false;
-  const bool taken =
-      word_.compare_exchange_strong(found, self | waiters, std::memory_order_acquire);
+  const bool taken = word_.owner.compare_exchange_strong(found, self, std::memory_order_acquire);
   if (may_live) presence_.unlock(number);
   return taken;
 }
@@ -53,9 +47,12 @@ void LockSeat::nap(std::chrono::nanoseconds longest) const noexcept {
   constexpr std::int64_t second = 1'000'000'000;
   const timespec timeout{.tv_sec = static_cast<time_t>(longest.count() / second),
                          .tv_nsec = static_cast<long>(longest.count() % second)};
-  call_futex(word_, FUTEX_WAIT, awaited_.load(std::memory_order_relaxed), &timeout);
+  call_futex(word_.owner, FUTEX_WAIT, awaited_.load(std::memory_order_relaxed), &timeout);
 }
 
-void LockSeat::wake() noexcept { call_futex(word_, FUTEX_WAKE, 1, nullptr); }
+void LockSeat::wake() noexcept {
+  word_.sleepers.store(0, std::memory_order_relaxed);
+  call_futex(word_.owner, FUTEX_WAKE, 1, nullptr);
+}
 
 }  // namespace glassheap::shared

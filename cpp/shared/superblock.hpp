@@ -63,6 +63,12 @@ struct Holder {
   std::uint32_t count = 0;
 };
 
+// The lock of all processes (lock_word.hpp).
+struct LockWord {
+  std::atomic<std::uint32_t> owner{0};
+  std::atomic<std::uint32_t> sleepers{0};
+};
+
 inline constexpr std::size_t most_holders = 4096;
 inline constexpr Size page = 4096;
 
@@ -84,7 +90,7 @@ struct Superblock {
   std::uint64_t last_writer = 0;             // the token of the attachment that stored the state
   std::atomic<std::uint64_t> generation{0};  // sequence number, odd during a call
   FlushMark flushed;
-  alignas(64) std::atomic<std::uint32_t> lock{0};  // lock_word.hpp
+  alignas(64) LockWord lock;
   alignas(64) IntentRecord intent;
   CallRecord call;
   CoreState state;

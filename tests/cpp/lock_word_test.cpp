@@ -41,7 +41,7 @@ class SharedMemory : public ::testing::Test {
     const Address one = heap.malloc(100, granule_size, fault_);
     EXPECT_TRUE(heap.check(fault_).empty());
     EXPECT_TRUE(heap.free(one, fault_)) << sentence(fault_);
-    EXPECT_EQ(block().lock, 0U);
+    EXPECT_EQ(block().lock.owner, 0U);
   }
 
   static constexpr Size bytes = 1 << 18;
@@ -56,10 +56,10 @@ TEST_F(SharedMemory, AnyWordIsTakenOverUnlessItsOwnerLives) {
   for (const std::uint32_t word : {0xFFFFFFFFU, 1U << 16, 1U << 17, 0x8000U, 4097U, 4096U, 77U,
                                    1U << 16 | 4095U, std::uint32_t{heap_->number()}}) {
     SCOPED_TRACE(word);
-    block().lock = word;
+    block().lock.owner = word;
     expect_usable(*heap_);
   }
-  block().lock = heap_->number();
+  block().lock.owner = heap_->number();
   EXPECT_EQ(other->malloc(1, granule_size, fault_), 0U);
   EXPECT_EQ(fault_.kind, FaultKind::lock_timeout);
   fault_ = {};
@@ -72,11 +72,11 @@ TEST_F(SharedMemory, TheLockOfAKilledOwnerIsTakenOver) {
   if (child == 0) {
     Fault fault;
     heap_->malloc(1, granule_size, fault);
-    block().lock = heap_->number();
+    block().lock.owner = heap_->number();
     kill(getpid(), SIGKILL);
   }
   waitpid(child, nullptr, 0);
-  EXPECT_EQ(block().lock, 2U);
+  EXPECT_EQ(block().lock.owner, 2U);
   expect_usable(*heap_);
 }
 
@@ -106,7 +106,7 @@ TEST_F(SharedMemory, AChildHasNoPartUntilItEnters) {
 // forgotten.
 TEST_F(SharedMemory, OneThreadAtATimeOwnsTheLock) {
   constexpr int rounds = 20'000;
-  std::atomic<std::uint32_t> word{0};
+  LockWord word;
   int count = 0;
   const auto work = [&](Number self) {
     const std::unique_ptr<Segment> segment = Segment::open(how_.location, 0, fault_);
@@ -116,7 +116,7 @@ TEST_F(SharedMemory, OneThreadAtATimeOwnsTheLock) {
     ASSERT_TRUE(presence.try_lock(self));
     LockSeat seat(word, presence);
     for (int i = 0; i < rounds; ++i) {
-      while (seat.try_lock(self) == LockResult::taken) seat.nap(std::chrono::seconds(10));
+      while (seat.try_lock(self) == LockResult::taken) seat.nap(std::chrono::milliseconds(10));
       ++count;
       seat.unlock();
     }
@@ -127,7 +127,7 @@ TEST_F(SharedMemory, OneThreadAtATimeOwnsTheLock) {
   first.join();
   second.join();
   EXPECT_EQ(count, 3 * rounds);
-  EXPECT_EQ(word, 0U);
+  EXPECT_EQ(word.owner, 0U);
 }
 
 TEST_F(SharedMemory, AByteIsLockedUntilItsOwnerLeaves) {
