@@ -36,15 +36,24 @@ void Journal::enter(CallRecord::Stage stage) noexcept {
   crash_point();
 }
 
-void Journal::begin_call(Offset moved) noexcept {
+void Journal::begin_call() noexcept {
   call_.number = number_;
-  call_.moved = moved == nowhere ? 0 : moved + 1;
   taker_ = in_flight;
-  enter(CallRecord::taking);
+  enter(CallRecord::marking);
 }
 
-// First the intent of the last block is given up, which would free it. The top stays on record: the
-// one that the core has stored is of before the call.
+bool Journal::mark(Offset start) noexcept {
+  if ((owner(start) & leaving) != 0) return false;
+  set_owner(start, owner(start) | leaving);
+  return true;
+}
+
+void Journal::unmark(Offset start) noexcept {
+  set_owner(start, static_cast<OwnerNumber>(owner(start) & ~leaving));
+}
+
+// First the intent of the last block that was taken is given up, which would free it. The top stays
+// on record: the one that the core has stored is of before the call.
 void Journal::keep(Offset top) noexcept {
   begin(Block{0, 0}, top);
   enter(CallRecord::keeping);
@@ -55,13 +64,16 @@ void Journal::end_call() noexcept {
   enter(CallRecord::none);
 }
 
-bool Journal::settle(Offset start) noexcept {
-  const bool kept = call_.stage == CallRecord::keeping;
-  if (kept && call_.moved == start + 1) return true;
-  if (owners_[start / granule_size] != in_flight) return false;
-  if (call_.stage == CallRecord::taking) return true;
-  set_owner(start, kept ? static_cast<OwnerNumber>(call_.number) : OwnerNumber{0});
-  return false;
+bool Journal::is_to_be_freed(Offset start) const noexcept {
+  if (owner(start) == in_flight) return call_.stage == CallRecord::marking;
+  return call_.stage == CallRecord::keeping && (owner(start) & leaving) != 0;
+}
+
+void Journal::settle(Offset start) noexcept {
+  if (owner(start) == in_flight)
+    set_owner(start, static_cast<OwnerNumber>(call_.number));
+  else if ((owner(start) & leaving) != 0)
+    unmark(start);
 }
 
 }  // namespace glassheap

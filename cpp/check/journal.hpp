@@ -4,18 +4,17 @@
 //     intent record    the range that is being changed (intent_record.hpp)
 //     owners           a number for each granule of the region: that of the process that has the
 //                      live block which starts there; 0 where no live block starts
-//     call record      the stage of a call that takes several blocks, or takes one and frees one
+//     call record      the stage of a call that takes or frees several blocks
 //
 // An owner is written before its block is live, and cleared before its block is free.
 //
-// Such a call is done as a whole or not at all. It first takes each block for `in_flight`, a number
-// of no process:
+// Such a call, a batch or a realloc that moves its block, is done as a whole or not at all. Until it
+// is certain to succeed, its blocks are marked in their owners:
 //
-//     stage      owners of the blocks           recovery after a death
-//     none       the process                    nothing is left to do
-//     taking     in_flight                      those blocks are freed
-//     keeping    in_flight, then the process    those blocks become the process's, and the block
-//                                               that a realloc has moved is freed
+//     stage      blocks that it takes      blocks that it frees      recovery after a death
+//     none       -                         -                         -
+//     marking    in_flight                 owner | leaving           those are freed, these stay
+//     keeping    in_flight, then owner     owner | leaving, then 0   those stay, these are freed
 #pragma once
 
 #include <span>
@@ -30,11 +29,10 @@ using OwnerNumber = std::uint16_t;
 
 // Lies in the segment.
 struct CallRecord {
-  enum Stage : std::uint64_t { none, taking, keeping };
+  enum Stage : std::uint64_t { none, marking, keeping };
 
   std::uint64_t stage = none;
   std::uint64_t number = 0;   // of the process that makes the call
-  std::uint64_t moved = 0;    // the start of the block that is moved, plus 1; 0: no block is
   std::uint64_t claimed = 0;  // the start of the block that was taken last
 };
 
@@ -60,21 +58,31 @@ class Journal {
   // Clears the owners of all blocks in `range`, which becomes free.
   void disown_all(const BlockMap& map, Block range) noexcept;
 
-  // --- Calls that take several blocks. ----------------------------------------------------------
+  // --- Calls of several blocks. -----------------------------------------------------------------
 
-  // From here on blocks are taken for the call. It moves the block at `moved`, if that is one.
-  void begin_call(Offset moved) noexcept;
-  // The call will be finished, also if this process dies. The caller must then own() each block.
+  // From here on blocks are taken in flight.
+  void begin_call() noexcept;
+  // Marks a live block that the call will free. Returns false if it is marked already.
+  [[nodiscard]] bool mark(Offset start) noexcept;
+  void unmark(Offset start) noexcept;
+  // The call will be finished, also if this process dies. The caller must then own() each block that
+  // is in flight, and free each that is marked.
   void keep(Offset top) noexcept;
   void end_call() noexcept;
 
-  // Recovery: returns true if the call's outcome is that the live block at `start` is freed;
-  // otherwise gives it its owner.
-  [[nodiscard]] bool settle(Offset start) noexcept;
+  // Returns true if the live block at `start` is to be freed, after the process that made the call
+  // has died.
+  [[nodiscard]] bool is_to_be_freed(Offset start) const noexcept;
+  // Gives the live block at `start`, which is not to be freed, its owner.
+  void settle(Offset start) noexcept;
 
  private:
   static constexpr OwnerNumber in_flight = 0xFFFF;
+  static constexpr OwnerNumber leaving = 0x8000;  // no number of a process has this bit
 
+  [[nodiscard]] OwnerNumber owner(Offset start) const noexcept {
+    return owners_[start / granule_size];
+  }
   void set_owner(Offset start, OwnerNumber number) noexcept {
     owners_[start / granule_size] = number;
     crash_point();

@@ -31,13 +31,16 @@ struct RecoveredBlocks {
   // Rebuilds the map; a block that was being resized gets its header and redzone. A process that is
   // killed meanwhile leaves a map that can be read again: nothing outside the range changes.
   void apply_to(BlockBytes& bytes, BlockMap& map) const noexcept;
-  // Ends the call of the dead process that took several blocks. Calls release(block) for each that
-  // is to be freed.
+  // Ends the dead process's call of several blocks. Calls release(block) for each that is to be
+  // freed.
   template <typename Release>
   void settle(Journal& journal, Release release) const noexcept {
     for (const Part& part : parts) {
-      if (!part.free && part.block != orphan && journal.settle(part.block.start))
+      if (part.free || part.block == orphan) continue;
+      if (journal.is_to_be_freed(part.block.start))
         release(part.block);
+      else
+        journal.settle(part.block.start);
     }
     journal.end_call();
   }

@@ -126,7 +126,7 @@ class HeapCore final : public CoreInterface {
   bool release_many(std::span<const Offset> payloads, std::size_t& refused,
                     Fault& fault) noexcept override {
     if (!all_sound(payloads, refused, fault) ||
-        !all_distinct(map_, bytes_.layout, payloads, refused, fault))
+        !all_distinct(map_, recorder_, payloads, refused, fault))
       return false;
     LiveBlock freed;
     for (const Offset payload : payloads) {
@@ -134,6 +134,7 @@ class HeapCore final : public CoreInterface {
       give_back(freed);
       ++counters_.frees;
     }
+    recorder_.end_call();
     return true;
   }
 
@@ -372,7 +373,8 @@ class HeapCore final : public CoreInterface {
     Split split;
     if (!plan(size, align, split, fault) || !space_.vet_after(split, live.block, fault)) return {};
     counters_.subtract(live.size, live.block);  // first, so that no peak includes both blocks
-    recorder_.begin_call(live.block.start);
+    recorder_.begin_call();
+    recorder_.mark(live.block);
     const Block now = take(split, size);
     const Offset payload = payload_of(now);
     bytes_.copy(payload, payload_of(live.block), std::min(size, live.size));

@@ -12,6 +12,9 @@ class Recorder {
   Recorder(Journal* journal, const BlockMap& map, const Layout& layout) noexcept
       : journal_(journal), map_(map), layout_(layout) {}
 
+  [[nodiscard]] bool is_shared() const noexcept { return journal_ != nullptr; }
+  [[nodiscard]] const Layout& layout() const noexcept { return layout_; }
+
   // Records the range that the next stores change, so that another process can repair it if this
   // one dies: any range, that of a split, that of a release.
   void begin(Block range, Size keep = 0, Size size = 0) const noexcept {
@@ -37,10 +40,13 @@ class Recorder {
     if (journal_ != nullptr) journal_->disown_all(map_, range);
   }
 
-  // A call that takes several blocks, or moves the one at `moved`, begins; it has taken all of them,
-  // and keeps them; it ends.
-  void begin_call(Offset moved = nowhere) const noexcept {
-    if (journal_ != nullptr) journal_->begin_call(moved);
+  // A call of several blocks begins. It marks those that it will free, and takes others; then it is
+  // certain, and keeps those that it has taken; it ends.
+  void begin_call() const noexcept {
+    if (journal_ != nullptr) journal_->begin_call();
+  }
+  void mark(Block block) const noexcept {
+    if (journal_ != nullptr) static_cast<void>(journal_->mark(block.start));
   }
   void keep(std::span<const Offset> payloads) const noexcept {
     if (journal_ == nullptr) return;
@@ -49,6 +55,20 @@ class Recorder {
   }
   void end_call() const noexcept {
     if (journal_ != nullptr) journal_->end_call();
+  }
+  // Begins a call of a shared heap that frees these blocks, and makes it certain. Returns their
+  // number; or, if one occurs twice, the index of the second occurrence, and the call has ended.
+  [[nodiscard]] std::size_t begin_frees(std::span<const Offset> payloads) const noexcept {
+    begin_call();
+    std::size_t marked = 0;
+    while (marked < payloads.size() && journal_->mark(layout_.start_of(payloads[marked]))) ++marked;
+    if (marked == payloads.size()) {
+      journal_->keep(top());
+      return marked;
+    }
+    for (const Offset payload : payloads.first(marked)) journal_->unmark(layout_.start_of(payload));
+    end_call();
+    return marked;
   }
   // Recovery: ends the call of the process that died. Calls release(block) for each to be freed.
   template <typename ReleaseBlock>

@@ -10,38 +10,29 @@ void SavedHeaders::put_back(BlockBytes& bytes) const noexcept {
 
 namespace {
 
-// Returns the index of the first repeated payload, or the number of payloads if there is none.
-// `marks` is a scratch bitmap.
-std::size_t first_repeated(std::span<const Offset> payloads, Bitmap::Word* marks) noexcept {
-  for (std::size_t i = 0; i < payloads.size(); ++i) {
-    const auto granule = static_cast<std::size_t>(payloads[i] / granule_size);
-    if (Bitmap::test(marks, granule)) return i;
-    Bitmap::set(marks, granule);
+// Marks each block as free in the map, so that its second occurrence is noticed, and then clears the
+// marks. Returns the index of that occurrence, or the number of payloads if there is none.
+std::size_t first_repeated(BlockMap& map, const Layout& layout,
+                           std::span<const Offset> payloads) noexcept {
+  const auto block_of = [&](Offset payload) { return map.block_at(layout.start_of(payload)); };
+  std::size_t repeated = 0;
+  for (; repeated < payloads.size(); ++repeated) {
+    const Block block = block_of(payloads[repeated]);
+    if (map.free_at(block.start)) break;
+    map.make_free(block);
   }
-  return payloads.size();
+  for (const Offset payload : payloads.first(repeated)) map.make_live(block_of(payload));
+  return repeated;
 }
 
 }  // namespace
 
-// Marks each block as free in the map, so that its second occurrence is noticed, and then clears
-// the marks. A shared map must not hold such marks, because other processes trust it if this one is
-// killed: there a scratch bitmap holds them, if there is memory for one.
-bool all_distinct(BlockMap& map, const Layout& layout, std::span<const Offset> payloads,
+// A shared map must not hold such marks, because other processes trust it if this one is killed:
+// there the owners hold them.
+bool all_distinct(BlockMap& map, const Recorder& recorder, std::span<const Offset> payloads,
                   std::size_t& refused, Fault& fault) noexcept {
-  if (map.arena().is_shared()) {
-    if (const auto marks = make_zeroed<Bitmap::Word>(map.chunks() + 1); marks != nullptr) {
-      refused = first_repeated(payloads, marks.get());
-      if (refused < payloads.size()) fault.kind = FaultKind::double_free;
-      return refused == payloads.size();
-    }
-  }
-  const auto block_of = [&](Offset payload) { return map.block_at(layout.start_of(payload)); };
-  for (refused = 0; refused < payloads.size(); ++refused) {
-    const Block block = block_of(payloads[refused]);
-    if (map.free_at(block.start)) break;
-    map.make_free(block);
-  }
-  for (const Offset payload : payloads.first(refused)) map.make_live(block_of(payload));
+  refused = recorder.is_shared() ? recorder.begin_frees(payloads)
+                                 : first_repeated(map, recorder.layout(), payloads);
   if (refused < payloads.size()) fault.kind = FaultKind::double_free;
   return refused == payloads.size();
 }

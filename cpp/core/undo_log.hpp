@@ -22,8 +22,9 @@
 namespace glassheap {
 
 // Returns true if no payload occurs twice; each must be the payload of a live block. Otherwise sets
-// `fault`, and sets `refused` to the index of the second occurrence.
-[[nodiscard]] bool all_distinct(BlockMap& map, const Layout& layout,
+// `fault`, and sets `refused` to the index of the second occurrence. In a shared heap the release of
+// the blocks is certain then, also if the process dies.
+[[nodiscard]] bool all_distinct(BlockMap& map, const Recorder& recorder,
                                 std::span<const Offset> payloads, std::size_t& refused,
                                 Fault& fault) noexcept;
 

@@ -27,11 +27,11 @@ std::vector<std::uint32_t> living_users(const Superblock& block, const std::stri
 }
 
 std::vector<Address> live_payloads(const CoreInterface& core, const Intent& in_flight,
-                                   Size unused) {
+                                   const Journal& journal, Size unused) {
   std::vector<Address> payloads;
   const RecoveredBlocks blocks = read_recovered_blocks(core.map(), in_flight);
   for (const RecoveredBlocks::Part& part : blocks.parts) {
-    if (!part.free && part.block != blocks.orphan)
+    if (!part.free && part.block != blocks.orphan && !journal.is_to_be_freed(part.block.start))
       payloads.push_back(unused + core.layout().payload_of(part.block.start));
   }
   return payloads;
@@ -56,7 +56,7 @@ bool SharedHeap::read(const Opening& how, Image& image, Fault& fault) {
            .in_flight_end = in_flight.end,
            .in_flight_keep = in_flight.keep,
            .users = living_users(block, how.original),
-           .live = live_payloads(*core, in_flight, options.unused())};
+           .live = live_payloads(*core, in_flight, journal, options.unused())};
   return true;
 }
 

@@ -2,8 +2,8 @@
 //
 // Everything is in the segment: blocks, block map, index, lock. Addresses are offsets, the same in
 // every process. A process may be killed between any two stores. The next one to enter then recovers
-// the heap: the block in flight becomes free, and no other block is touched. A batch of allocations
-// is done as a whole or not at all.
+// the heap: the block in flight becomes free, and no other block is touched. A batch is done
+// as a whole or not at all.
 #pragma once
 
 #include <optional>
