@@ -2,22 +2,35 @@
 
 #include <algorithm>
 #include <bit>
-#include <iterator>
-#include <map>
 #include <utility>
+#include <vector>
 
 #include "base/lock.hpp"
 
 namespace glassheap {
 namespace {
 
-struct Claimed {
-  Address end = 0;  // of the longest of its claims
-  bool shared = false;
-  std::size_t claims = 0;
+struct Range {
+  explicit Range(std::span<const std::byte> bytes) noexcept
+      : first(std::bit_cast<Address>(bytes.data())), end(first + bytes.size()) {}
+  [[nodiscard]] bool overlaps(const Range& other) const noexcept {
+    return first < other.end && other.first < end;
+  }
+  [[nodiscard]] bool contains(const Range& other) const noexcept {
+    return first <= other.first && other.end <= end;
+  }
+
+  Address first;
+  Address end;
 };
 
-// By first byte. No two overlap.
+struct Claimed {
+  Range range;  // of the longest of its claims
+  bool shared;
+  std::uint64_t number;
+  std::size_t claims = 1;
+};
+
 class ClaimTable {
  public:
   static ClaimTable& instance() {
@@ -25,47 +38,49 @@ class ClaimTable {
     return *table;
   }
 
-  bool add(Address first, Address end, ClaimKind kind, Fault& fault) {
+  // Returns the number of the claim, which attachments to one segment share; 0 if it is refused.
+  std::uint64_t add(const Range& range, ClaimKind kind, const Range& outer, Fault& fault) {
     const Guard guard(lock_);
-    const auto other = first_overlap(first, end);
-    if (other != claimed_.end() && !joins(*other, first, end, kind)) {
-      fault = {.kind = FaultKind::region_in_use,
-               .address = other->first,
-               .maximum = other->second.end - other->first};
-      return false;
+    Claimed* joined = nullptr;
+    for (Claimed& other : claimed_) {
+      if (!other.range.overlaps(range) || is_around(other, outer)) continue;
+      if (!joins(other, range, kind)) return refuse(other.range, fault);
+      joined = &other;
     }
-    Claimed& claim = claimed_[first];
-    claim.end = std::max(claim.end, end);
-    claim.shared = kind != ClaimKind::own_heap;
-    ++claim.claims;
-    return true;
+    if (joined == nullptr) {
+      claimed_.push_back({range, kind != ClaimKind::own_heap, last_number_ + 1});
+      return ++last_number_;
+    }
+    joined->range.end = std::max(joined->range.end, range.end);
+    ++joined->claims;
+    return joined->number;
   }
 
-  void drop(Address first) noexcept {
+  void drop(std::uint64_t number) noexcept {
     const Guard guard(lock_);
-    const auto claim = claimed_.find(first);
-    if (--claim->second.claims == 0) claimed_.erase(claim);
+    const auto claim = std::ranges::find(claimed_, number, &Claimed::number);
+    if (--claim->claims == 0) claimed_.erase(claim);
   }
 
  private:
-  using Claims = std::map<Address, Claimed>;
-
-  [[nodiscard]] Claims::const_iterator first_overlap(Address first, Address end) const {
-    auto claim = claimed_.upper_bound(first);
-    if (claim != claimed_.begin() && std::prev(claim)->second.end > first) --claim;
-    return claim != claimed_.end() && claim->first < end ? claim : claimed_.end();
+  // Returns true for the claim of the heap with the region `outer`, and for those around that.
+  [[nodiscard]] static bool is_around(const Claimed& other, const Range& outer) noexcept {
+    return outer.first != outer.end && other.range.contains(outer);
   }
-
-  // Returns true if the bytes are those of `other` alone, which is a segment to be attached to.
-  [[nodiscard]] bool joins(const Claims::value_type& other, Address first, Address end,
-                           ClaimKind kind) const {
-    const auto next = claimed_.upper_bound(first);
-    return kind == ClaimKind::attachment && other.second.shared && other.first == first &&
-           (next == claimed_.end() || next->first >= end);
+  [[nodiscard]] static bool joins(const Claimed& other, const Range& range,
+                                  ClaimKind kind) noexcept {
+    return kind == ClaimKind::attachment && other.shared && other.range.first == range.first;
+  }
+  static std::uint64_t refuse(const Range& other, Fault& fault) noexcept {
+    fault = {.kind = FaultKind::region_in_use,
+             .address = other.first,
+             .maximum = other.end - other.first};
+    return 0;
   }
 
   Lock lock_{true};
-  Claims claimed_;
+  std::vector<Claimed> claimed_;
+  std::uint64_t last_number_ = 0;
 };
 
 struct Claim {
@@ -73,22 +88,21 @@ struct Claim {
   Claim(const Claim&) = delete;
   Claim& operator=(const Claim&) = delete;
   ~Claim() {
-    if (first != 0) ClaimTable::instance().drop(first);
+    if (number != 0) ClaimTable::instance().drop(number);
   }
 
   std::shared_ptr<void> keeper;  // goes behind the claim, outside the lock: it may run any code
-  Address first = 0;             // 0: nothing is claimed
+  std::uint64_t number = 0;      // 0: nothing is claimed
 };
 
 }  // namespace
 
 std::shared_ptr<void> claim_bytes(std::span<const std::byte> bytes, ClaimKind kind,
-                                  std::shared_ptr<void> keeper, Fault& fault) {
+                                  std::shared_ptr<void> keeper, Fault& fault,
+                                  std::span<const std::byte> outer) {
   const auto claim = std::make_shared<Claim>(std::move(keeper));
-  const auto first = std::bit_cast<Address>(bytes.data());
-  if (!ClaimTable::instance().add(first, first + bytes.size(), kind, fault)) return nullptr;
-  claim->first = first;
-  return claim;
+  claim->number = ClaimTable::instance().add(Range(bytes), kind, Range(outer), fault);
+  return claim->number != 0 ? claim : nullptr;
 }
 
 }  // namespace glassheap

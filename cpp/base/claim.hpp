@@ -7,8 +7,9 @@
 //     a new shared heap             refuses every overlap
 //     attaching to a shared heap    joins the claims that begin at the same byte: these are
 //                                   attachments to one segment, which lock each other out
+//     a heap in a block of another  may overlap the claim of that other heap, and those around it
 //
-// A process inherits the claims by fork, as it does the heaps. O(log n) in the number of claims.
+// A process inherits the claims by fork, as it does the heaps. O(n) in the number of claims.
 #pragma once
 
 #include <memory>
@@ -21,9 +22,11 @@ namespace glassheap {
 enum class ClaimKind : std::uint8_t { own_heap, new_shared_heap, attachment };
 
 // Returns a keeper that holds the claim, and `keeper`, until its last copy goes. Returns null, and
-// sets `fault` (region_in_use), if a heap of this process has some of the bytes. Throws
+// sets `fault` (region_in_use), if a heap of this process has some of the bytes. `outer` is the
+// region of the heap that has handed out a block with these bytes; empty if none has. Throws
 // std::bad_alloc.
 [[nodiscard]] std::shared_ptr<void> claim_bytes(std::span<const std::byte> bytes, ClaimKind kind,
-                                                std::shared_ptr<void> keeper, Fault& fault);
+                                                std::shared_ptr<void> keeper, Fault& fault,
+                                                std::span<const std::byte> outer = {});
 
 }  // namespace glassheap

@@ -68,4 +68,8 @@ bool is_block(PyObject* object);
 PyObject* free_block(PyObject* heap, PyObject* block);
 PyObject* view_block(PyObject* heap, PyObject* block);
 
+// The heap whose bytes the object exports: a Block, or the exporter of a view. Null for any other.
+const Heap* heap_of_block(PyObject* object);
+const Heap* heap_of_view(PyObject* object);
+
 }  // namespace glassheap::bindings

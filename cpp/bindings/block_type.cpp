@@ -300,6 +300,11 @@ PyObject* make_block(py::object heap, const Handle& handle, Ownership ownership)
 
 bool is_block(PyObject* object) { return is_instance<BlockObject>(object); }
 
+const Heap* heap_of_block(PyObject* object) {
+  const BlockObject* const block = is_block(object) ? value_in<BlockObject>(object) : nullptr;
+  return block == nullptr ? nullptr : block->heap;
+}
+
 PyObject* free_block(PyObject* heap, PyObject* block) {
   return guarded([&] {
     auto& freed = require_value<BlockObject>(block);

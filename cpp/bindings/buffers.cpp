@@ -38,6 +38,29 @@ BorrowedBuffer borrow(py::handle object) {
   return {bytes, std::shared_ptr<void>(held.release(), release)};
 }
 
+namespace {
+
+// A memoryview and an array know the object whose bytes they show.
+py::object shown_by(const py::object& object) {
+  if (PyMemoryView_Check(object.ptr()) == 0) return py::getattr(object, "base", py::none());
+  return py::reinterpret_borrow<py::object>(PyMemoryView_GET_BUFFER(object.ptr())->obj);
+}
+
+}  // namespace
+
+const Heap* heap_around(const py::object& buffer) try {
+  constexpr int longest_chain = 32;
+  py::object object = buffer;
+  for (int links = 0; object && !object.is_none() && links < longest_chain; ++links) {
+    if (const Heap* const heap = heap_of_block(object.ptr())) return heap;
+    if (const Heap* const heap = heap_of_view(object.ptr())) return heap;
+    object = shown_by(object);
+  }
+  return nullptr;
+} catch (const py::error_already_set&) {
+  return nullptr;
+}
+
 SegmentLocation location_in(py::handle buffer) {
   const BorrowedBuffer borrowed = borrow(buffer);
   if (reinterpret_cast<Address>(borrowed.bytes.data()) % 64 != 0)

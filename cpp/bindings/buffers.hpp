@@ -17,6 +17,10 @@ struct BorrowedBuffer {
 // contiguous, ValueError if it was released.
 BorrowedBuffer borrow(py::handle object);
 
+// The heap that has handed out the block in which the bytes of a buffer lie: a Block, a memoryview of
+// one, or an array over that. Null if the object does not tell.
+const Heap* heap_around(const py::object& buffer);
+
 // The buffer as the location of a shared heap. Throws ValueError if it does not begin at a multiple of
 // 64, and as borrow() does.
 SegmentLocation location_in(py::handle buffer);

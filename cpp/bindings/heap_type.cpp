@@ -89,13 +89,16 @@ The options are those of Heap, but for size. O(1), and with checks='debug' O(siz
 
 Raises BufferError if and only if the buffer is read-only or not contiguous, TypeError for
 an object without a buffer, InvalidSize for a buffer that is too small, RegionInUse if an
-open heap of this process lies over some of the bytes, and what Heap raises.)";
+open heap of this process lies over some of the bytes and has not handed them out in a live
+block, and what Heap raises.)";
 
 std::unique_ptr<Heap> over(py::handle buffer, const py::dict& given) {
   const Options options = read_options(given, OptionSet::heap);
   const BorrowedBuffer borrowed = borrow(buffer);
-  return checked(
-      [&](Fault& fault) { return Heap::over(borrowed.bytes, borrowed.keeper, options, fault); });
+  const Heap* const outer = heap_around(py::reinterpret_borrow<py::object>(buffer));
+  return checked([&](Fault& fault) {
+    return Heap::over(borrowed.bytes, borrowed.keeper, options, fault, outer);
+  });
 }
 
 // --- Properties. -------------------------------------------------------------------------------

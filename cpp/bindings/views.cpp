@@ -50,6 +50,11 @@ PyObject* make_region_view(py::object heap) {
   return make({std::move(heap), opened, 0, true, {}});
 }
 
+const Heap* heap_of_view(PyObject* object) {
+  const View* const view = is_instance<View>(object) ? value_in<View>(object) : nullptr;
+  return view == nullptr ? nullptr : view->heap;
+}
+
 void add_views() {
   make_exporter<View>("glassheap._core._View", "The exporter of a memoryview of a heap's bytes.");
 }

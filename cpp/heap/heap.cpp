@@ -1,6 +1,7 @@
 #include "glassheap/heap.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <limits>
 
@@ -29,6 +30,10 @@ Region borrow_region(std::span<std::byte> span, const Options& options) noexcept
   return Region::borrow_with_sentinel(span, alignment, *options.base);
 }
 
+std::span<const std::byte> region_of(const Heap& heap) noexcept {
+  return {std::bit_cast<const std::byte*>(heap.address()), heap.size()};
+}
+
 std::unique_ptr<HeapState> make_state(const Options& options, Region region) {
   const Size unused = options.unused();
   std::unique_ptr<CoreInterface> core =
@@ -52,12 +57,13 @@ std::unique_ptr<Heap> Heap::open(const Options& options, Fault& fault) {
 }
 
 std::unique_ptr<Heap> Heap::over(std::span<std::byte> span, std::shared_ptr<void> keeper,
-                                 const Options& options, Fault& fault) {
+                                 const Options& options, Fault& fault, const Heap* outer) {
   Region region = borrow_region(span, options);
   Options sized = options;
   sized.size = region.size();
   if (!check_options(sized, fault) || !check_borrowing(sized, fault)) return nullptr;
-  region.keep(claim_bytes(span, ClaimKind::own_heap, std::move(keeper), fault));
+  const std::span around = outer == nullptr ? std::span<const std::byte>() : region_of(*outer);
+  region.keep(claim_bytes(span, ClaimKind::own_heap, std::move(keeper), fault, around));
   if (fault) return nullptr;
   std::unique_ptr<HeapState> state = make_state(sized, std::move(region));
   state->region.write_sentinel();

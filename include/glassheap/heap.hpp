@@ -85,10 +85,11 @@ class Heap {
   // modulo a larger alignment: 64 from 1 KiB on, 4096 from 256 KiB on. Bytes outside of these are
   // never written. options.size is not used. Refuses and throws as open() does, and refuses bytes
   // that another heap of this process lies over (region_in_use), and options.huge_pages
-  // (unwanted_option).
+  // (unwanted_option). A heap may lie in a live block of another, which is `outer` then.
   [[nodiscard]] static std::unique_ptr<Heap> over(std::span<std::byte> span,
                                                   std::shared_ptr<void> keeper,
-                                                  const Options& options, Fault& fault);
+                                                  const Options& options, Fault& fault,
+                                                  const Heap* outer = nullptr);
   Heap(const Heap&) = delete;
   Heap& operator=(const Heap&) = delete;
   virtual ~Heap();

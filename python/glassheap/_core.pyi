@@ -107,7 +107,8 @@ class Heap:
 
         Raises BufferError if and only if the buffer is read-only or not contiguous, TypeError for
         an object without a buffer, InvalidSize for a buffer that is too small, RegionInUse if an
-        open heap of this process lies over some of the bytes, and what Heap raises.
+        open heap of this process lies over some of the bytes and has not handed them out in a live
+        block, and what Heap raises.
         """
 
     # Blocks by address.
