@@ -1,11 +1,12 @@
 #include "base/claim.hpp"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <bit>
+#include <mutex>
 #include <utility>
 #include <vector>
-
-#include "base/lock.hpp"
 
 namespace glassheap {
 namespace {
@@ -40,7 +41,7 @@ class ClaimTable {
 
   // Returns the number of the claim, which attachments to one segment share; 0 if it is refused.
   std::uint64_t add(const Range& range, ClaimKind kind, const Range& outer, Fault& fault) {
-    const Guard guard(lock_);
+    const std::lock_guard guard(mutex_);
     Claimed* joined = nullptr;
     for (Claimed& other : claimed_) {
       if (!other.range.overlaps(range) || is_around(other, outer)) continue;
@@ -57,7 +58,7 @@ class ClaimTable {
   }
 
   void drop(std::uint64_t number) noexcept {
-    const Guard guard(lock_);
+    const std::lock_guard guard(mutex_);
     const auto claim = std::ranges::find(claimed_, number, &Claimed::number);
     if (--claim->claims == 0) claimed_.erase(claim);
   }
@@ -78,7 +79,13 @@ class ClaimTable {
     return 0;
   }
 
-  Lock lock_{true};
+  // A child gets the mutex unlocked, even if another thread of its parent was inside.
+  ClaimTable() {
+    pthread_atfork([] { instance().mutex_.lock(); }, [] { instance().mutex_.unlock(); },
+                   [] { instance().mutex_.unlock(); });
+  }
+
+  std::mutex mutex_;
   std::vector<Claimed> claimed_;
   std::uint64_t last_number_ = 0;
 };
