@@ -22,14 +22,15 @@ std::size_t Bitmap::words_for(std::size_t bits) noexcept {
 }
 
 // There is always a first summary, even of a single word.
-Bitmap::Bitmap(Word* words, std::size_t bits) noexcept : bits_(bits) {
-  levels_[depth_++] = words + padding_before;
-  words += padding_before + words_of_level(bits) + padding_after;
+Bitmap::Bitmap(Word* words, std::size_t bits) noexcept {
+  levels_[depth_] = words + padding_before;
+  bits = widths_[depth_++] = words_of_level(bits);
+  words += padding_before + bits + padding_after;
   do {
-    levels_[depth_++] = words;
-    bits = words_of_level(bits);
-    words += words_of_level(bits);
-  } while (bits > 64);
+    levels_[depth_] = words;
+    words += widths_[depth_] = words_of_level(bits);
+    bits = widths_[depth_++];
+  } while (bits > 1);
 }
 
 void Bitmap::propagate_set(std::size_t summary) noexcept {
@@ -50,32 +51,32 @@ void Bitmap::propagate_clear(std::size_t summary) noexcept {
 }
 
 void Bitmap::rebuild_summaries() noexcept {
-  std::size_t below = words_of_level(bits_);
   std::fill_n(levels_[0] - padding_before, padding_before, Word{0});
-  std::fill_n(levels_[0] + below, padding_after, Word{0});
+  std::fill_n(levels_[0] + widths_[0], padding_after, Word{0});
   for (std::size_t level = 1; level < depth_; ++level) {
-    const std::size_t width = words_of_level(below);
-    std::fill_n(levels_[level], width, Word{0});
-    for (std::size_t i = 0; i < below; ++i) {
+    std::fill_n(levels_[level], widths_[level], Word{0});
+    for (std::size_t i = 0; i < widths_[level - 1]; ++i) {
       if (levels_[level - 1][i] != 0) levels_[level][i / word_bits] |= bit(i);
     }
     crash_point();
-    below = width;
   }
 }
 
-// Climbs until a summary has a bit on this side, then descends to the member.
+// Climbs until a summary has a bit on this side, then descends to the member. A summary bit whose
+// word is zero, or is none of the level, was written by another program.
 std::size_t Bitmap::next_from_word(std::size_t word) const noexcept {
-  std::size_t width = words_of_level(bits_);
-  for (std::size_t level = 1, i = word; level < depth_ && i < width; ++level) {
+  for (std::size_t level = 1, i = word; level < depth_ && i < widths_[level - 1]; ++level) {
     const Word from_here = levels_[level][i / word_bits] >> (i % word_bits);
     if (from_here != 0) {
       i += lowest(from_here);
-      while (level-- > 0) i = i * word_bits + lowest(levels_[level][i]);
+      while (level-- > 0) {
+        const Word below = i < widths_[level] ? levels_[level][i] : 0;
+        if (below == 0) return none;
+        i = i * word_bits + lowest(below);
+      }
       return i;
     }
     i = i / word_bits + 1;
-    width = words_of_level(width);
   }
   return none;
 }
@@ -86,7 +87,11 @@ std::size_t Bitmap::prev_below_word(std::size_t word) const noexcept {
     const Word up_to_here = levels_[level][last / word_bits] << (word_bits - 1 - last % word_bits);
     if (up_to_here != 0) {
       i = last - (word_bits - 1 - highest(up_to_here));
-      while (level-- > 0) i = i * word_bits + highest(levels_[level][i]);
+      while (level-- > 0) {
+        const Word below = levels_[level][i];
+        if (below == 0) return none;
+        i = i * word_bits + highest(below);
+      }
       return i;
     }
     i = last;

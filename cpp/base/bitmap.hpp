@@ -11,7 +11,9 @@
 // two words, and climb only if none is a member. set() and clear() update the first summary
 // without testing whether it changes: unpredictable conditions are not branched on.
 //
-// Invariant: a summary bit is set if and only if its word below is not zero.
+// Invariant: a summary bit is set if and only if its word below is not zero. Another process may
+// break it in memory that it shares: a search then still reads words of the set alone, ends, and
+// goes in its direction; but it may miss members, or find a place in the padding.
 // Cost: set, clear, next, prev O(log64 n); test O(1); 1/63 more memory than the bits alone.
 #pragma once
 
@@ -79,7 +81,7 @@ class Bitmap {
   void rebuild_summaries() noexcept;
 
   // The lowest member from i upwards, or none. i is at most the number of places.
-  [[nodiscard]] std::size_t next(std::size_t i) const noexcept {
+  [[nodiscard, gnu::always_inline]] std::size_t next(std::size_t i) const noexcept {
     const Word* const word = levels_[0] + i / word_bits;
     const std::size_t shift = i % word_bits;
     const Word from_here = word[0] >> shift | word[1] << 1 << (word_bits - 1 - shift);
@@ -115,8 +117,8 @@ class Bitmap {
   [[nodiscard]] std::size_t prev_below_word(std::size_t word) const noexcept;
 
   std::array<Word*, max_levels> levels_{};
+  std::array<std::size_t, max_levels> widths_{};  // words of each level, without padding
   std::size_t depth_ = 0;
-  std::size_t bits_ = 0;
 };
 
 }  // namespace glassheap

@@ -22,6 +22,19 @@ Size BlockMap::largest_free() const noexcept {
   return largest;
 }
 
+bool BlockMap::confine_state() noexcept {
+  const Size granules = region_size_ / granule_size;
+  const bool possible = top_ <= region_size_ && top_ % granule_size == 0 && live_ <= granules &&
+                        free_below_top_ <= granules;
+  const bool none_behind =
+      possible &&
+      (top_ == region_size_ || (starts_.test(granule(top_)) && next_start(top_) == region_size_));
+  if (none_behind) return true;
+  top_ = region_size_;
+  live_ = free_below_top_ = 0;
+  return false;
+}
+
 void BlockMap::clear() noexcept {
   glassheap::clear(storage_, 2 * words_);
   top_ = region_size_;

@@ -17,7 +17,12 @@
 // or to the end of the region; free is a subset of starts, without the top. top_ is the region's
 // size if the last block is live. Cost: O(log64 n) a call unless noted; 1/64 of the region's size,
 // and 1/63 of that for the summaries.
+//
+// Shared memory holds the bits of a shared heap, and another program may write there. Whatever the
+// bits are, a block that a query returns lies in the region, and a search goes in its direction.
 #pragma once
+
+#include <algorithm>
 
 #include "base/bitmap.hpp"
 #include "base/zeroed_array.hpp"
@@ -40,6 +45,9 @@ class BlockMap {
     visit(live_);
     visit(free_below_top_);
   }
+  // Returns true if these numbers are possible, and the top is where no other block starts. Wrong
+  // ones become those of a map with no block.
+  [[nodiscard]] bool confine_state() noexcept;
 
   // --- Queries. Every argument is the offset of a granule in the region. -------------------------
 
@@ -51,14 +59,14 @@ class BlockMap {
   }
 
   // The block that starts at `start`, which must be the start of one.
-  [[nodiscard]] Block block_at(Offset start) const noexcept {
+  [[nodiscard, gnu::always_inline]] Block block_at(Offset start) const noexcept {
     if (start == top_) return top();
-    const std::size_t next = starts_.next(granule(start) + 1);
-    return {start, (next == Bitmap::none ? region_size_ : offset(next)) - start};
+    return {start, next_start(start) - start};
   }
   // The block that contains the byte at `at`, which is in the region.
   [[nodiscard]] Block block_around(Offset at) const noexcept {
-    return block_at(offset(starts_.prev(granule(at))));
+    const Offset start = offset_of(starts_.prev(granule(at)));
+    return block_at(start < region_size_ ? start : 0);
   }
   // The free block that ends where the region ends; no block if the last one is live.
   [[nodiscard]] Block top() const noexcept { return {top_, region_size_ - top_}; }
@@ -70,18 +78,19 @@ class BlockMap {
   }
   [[nodiscard]] Block free_ending_at(Offset at) const noexcept {
     if (at == 0) return {};
-    const Offset left = offset(starts_.prev(granule(at) - 1));
-    return free_at(left) ? Block{left, at - left} : Block{};
+    const Offset left = offset_of(starts_.prev(granule(at) - 1));
+    return left < at && free_at(left) ? Block{left, at - left} : Block{};
   }
 
   // The start of the nearest free block below `at`, or at or above `from`; `nowhere` if none.
   [[nodiscard]] Offset free_before(Offset at) const noexcept {
     if (at > top_) return top_;
-    return at == 0 ? nowhere : offset(free_.prev(granule(at) - 1));
+    const Offset before = at == 0 ? nowhere : offset_of(free_.prev(granule(at) - 1));
+    return before < at ? before : nowhere;
   }
   [[nodiscard]] Offset free_from(Offset from) const noexcept {
-    const std::size_t next = from < top_ ? free_.next(granule(from)) : Bitmap::none;
-    if (next != Bitmap::none) return offset(next);
+    const Offset next = from < top_ ? offset_of(free_.next(granule(from))) : nowhere;
+    if (next < top_) return next;
     return from <= top_ && top_ != region_size_ ? top_ : nowhere;
   }
 
@@ -96,14 +105,19 @@ class BlockMap {
   [[nodiscard]] Bitmap::Word free_word(std::size_t chunk) const noexcept {
     return free_.word(chunk);
   }
-  // The block of the lowest of `bits`, which are some of these.
+  // The block of the lowest of `bits`, which are some of these. A bit behind the region's end, which
+  // another program has written, gives a block that is larger than the region.
   [[nodiscard]] Block block_of_bit(std::size_t chunk, Bitmap::Word bits) const noexcept {
     return block_at(
-        offset(chunk * chunk_granules + static_cast<std::size_t>(std::countr_zero(bits))));
+        offset_of(chunk * chunk_granules + static_cast<std::size_t>(std::countr_zero(bits))));
+  }
+  // `block`, or no block if that is larger than the region.
+  [[nodiscard]] Block confined(Block block) const noexcept {
+    return block.extent <= region_size_ ? block : Block{};
   }
   // The block of the highest of these.
   [[nodiscard]] Block last_free_in(std::size_t chunk) const noexcept {
-    return block_of_bit(chunk, std::bit_floor(free_word(chunk)));
+    return confined(block_of_bit(chunk, std::bit_floor(free_word(chunk))));
   }
 
   // The end of the highest live block; 0 if there is none.
@@ -135,6 +149,10 @@ class BlockMap {
     return free_below_top_ + (top_ == region_size_ ? 0 : 1);
   }
   [[nodiscard]] Size blocks() const noexcept { return live_blocks() + free_blocks(); }
+  // At most `count`, and at most the number of blocks that fit: the length of a list of blocks.
+  [[nodiscard]] std::size_t at_most(Size count) const noexcept {
+    return static_cast<std::size_t>(std::min(count, region_size_ / granule_size));
+  }
 
   // --- Updates. Each leaves the borders of all other blocks unchanged. ---------------------------
 
@@ -234,8 +252,14 @@ class BlockMap {
   [[nodiscard]] static constexpr std::size_t granule(Offset at) noexcept {
     return static_cast<std::size_t>(at / granule_size);
   }
-  [[nodiscard]] static constexpr Offset offset(std::size_t granule) noexcept {
-    return granule == Bitmap::none ? nowhere : granule * granule_size;
+  // Larger than any offset if `granule` is Bitmap::none.
+  [[nodiscard]] static constexpr Offset offset_of(std::size_t granule) noexcept {
+    return granule * granule_size;
+  }
+
+  // The start of the block behind the one at `start`, or the end of the region.
+  [[nodiscard, gnu::always_inline]] Offset next_start(Offset start) const noexcept {
+    return std::min(offset_of(starts_.next(granule(start) + 1)), region_size_);
   }
 
   void mark_free(Block block) noexcept {

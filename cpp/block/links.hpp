@@ -11,6 +11,10 @@
 // nil in the tail; and likewise its prev. A walk from an end that continues only from sound nodes
 // terminates: a node that is reached twice would have two prevs, or the head would have one.
 //
+// The ends of a shared heap's list, and its nodes, may change between the check and the use, if
+// another program writes there. So a link that leads out of the region counts as nil wherever it is
+// followed, and a walk has at most as many steps as the map has blocks.
+//
 // Cost: O(1) a call.
 #pragma once
 
@@ -50,10 +54,14 @@ class Links {
   Links(
       BlockBytes& bytes, const BlockMap& map,
       SameList same_list = [](Block, Block) noexcept { return true; }) noexcept
-      : bytes_(bytes), map_(map), same_list_(same_list) {}
+      : bytes_(bytes), map_(map), same_list_(same_list), limit_(map.region_size()) {}
 
   [[nodiscard]] Offset next(Offset at) const noexcept { return linked(bytes_.node(at).next); }
   [[nodiscard]] Offset prev(Offset at) const noexcept { return linked(bytes_.node(at).prev); }
+  // The block at `at`, the end of a list or a link; no block if it leads nowhere.
+  [[nodiscard]] Block block_at(Offset at) const noexcept {
+    return at < limit_ ? map_.block_at(at) : Block{};
+  }
 
   // --- Queries. ---------------------------------------------------------------------------------
 
@@ -79,19 +87,32 @@ class Links {
   // True if `link` is nil, or leads to a sound node: another block may be linked in beside it.
   [[nodiscard]] bool vet_linked(const ListEnds& ends, std::uint32_t link,
                                 Fault& fault) const noexcept {
-    return link == GLASSHEAP_NIL || vet(ends, map_.block_at(linked(link)), fault);
+    const Offset at = linked(link);
+    if (at < limit_) return vet(ends, map_.block_at(at), fault);
+    if (link != GLASSHEAP_NIL) fault = broken(Rule::head, 0, GLASSHEAP_NIL, link);
+    return link == GLASSHEAP_NIL;
   }
 
   // Calls visit(block) from the head on, up to the first unsound node. True if there is none.
   template <typename Visit>
   // Most callers need only the visits. NOLINTNEXTLINE(modernize-use-nodiscard)
   bool walk(const ListEnds& ends, Visit visit) const {
-    for (Offset at = ends.first(); at != nowhere; at = next(at)) {
+    std::size_t left = map_.at_most(nowhere);
+    Offset at = ends.first();
+    for (; at < limit_ && left != 0; at = next(at), --left) {
       const Block block = map_.block_at(at);
       if (!is_sound(ends, block)) return false;
       visit(block);
     }
-    return true;
+    return at == nowhere;
+  }
+
+  // Returns true if the ends are nil, or free blocks. Makes them nil otherwise.
+  [[nodiscard]] bool confine(ListEnds& ends) const noexcept {
+    const bool possible =
+        ends.empty() ? ends.tail == GLASSHEAP_NIL : is_listed(ends.head) && is_listed(ends.tail);
+    if (!possible) ends = {};
+    return possible;
   }
 
   // --- Updates. Every node that is read here has been vetted. -----------------------------------
@@ -102,7 +123,10 @@ class Links {
     connect_prev(ends, block.start, next);
   }
   void push_front(ListEnds& ends, Block block) noexcept {
-    insert(ends, block, nowhere, ends.first());
+    const Offset next = ends.first();
+    bytes_.write_node(block, next, nowhere);
+    ends.head = link_to(block.start);
+    connect_prev(ends, block.start, next);
   }
   void push_back(ListEnds& ends, Block block) noexcept {
     insert(ends, block, ends.last(), nowhere);
@@ -130,7 +154,7 @@ class Links {
 
   [[nodiscard]] bool is_listed(std::uint32_t link) const noexcept {
     const Offset at = linked(link);
-    return at < bytes_.size() && map_.free_at(at) && (top == Top::listed || at != map_.top().start);
+    return at < limit_ && map_.free_at(at) && (top == Top::listed || at != map_.top().start);
   }
   [[nodiscard]] bool links_back(std::uint32_t target, std::uint32_t source,
                                 std::uint32_t node_t::* link) const noexcept {
@@ -139,7 +163,7 @@ class Links {
 
   // Makes `prev` link to `next`; the list begins with `next` if `prev` is nowhere.
   void connect_next(ListEnds& ends, Offset prev, Offset next) noexcept {
-    if (prev == nowhere) {
+    if (prev >= limit_) {
       ends.head = link_to(next);
     } else {
       bytes_.set_next(prev, next);
@@ -147,7 +171,7 @@ class Links {
   }
   // Makes `next` link back to `prev`; the list ends with `prev` if `next` is nowhere.
   void connect_prev(ListEnds& ends, Offset prev, Offset next) noexcept {
-    if (next == nowhere) {
+    if (next >= limit_) {
       ends.tail = link_to(prev);
     } else {
       bytes_.set_prev(next, prev);
@@ -215,6 +239,7 @@ class Links {
   BlockBytes& bytes_;
   const BlockMap& map_;
   SameList same_list_;
+  Offset limit_;  // the region's size: a link from there on leads nowhere
 };
 
 }  // namespace glassheap

@@ -42,7 +42,8 @@ class IntentRecord {
   void commit() noexcept { publish(0); }
 
   [[nodiscard]] Intent pending() const noexcept {
-    return current_ == 1 || current_ == 2 ? intents_[current_ - 1] : Intent{};
+    const std::uint64_t current = current_;  // read once: another program may write there
+    return current == 1 || current == 2 ? intents_[current - 1] : Intent{};
   }
 
  private:

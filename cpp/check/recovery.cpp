@@ -142,7 +142,8 @@ bool RecoveredBlocks::is_consistent(const Layout& layout, Size region, bool coal
     const bool touches = coalesces_all && part.free && after_free;
     const bool fits = !layout.powers_of_two || part.block == orphan || is_buddy(part);
     const bool within = part.block.extent <= region - at;
-    if (part.block.start != at || !part.block || !within || touches || !fits) {
+    const bool filled = !part.resized || layout.fills(part.size, part.block.extent);
+    if (part.block.start != at || !part.block || !within || touches || !fits || !filled) {
       fault = broken(touches ? Rule::neighbours : Rule::coverage, at);
       return false;
     }

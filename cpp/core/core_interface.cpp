@@ -32,12 +32,13 @@ void CoreInterface::index_state() {
   }
 }
 
-void CoreInterface::load(const CoreState& state) noexcept {
+bool CoreInterface::load(const CoreState& state) noexcept {
   const std::byte* from = state.bytes.data();
   for (const StateField& piece : state_words_) {
     copy(piece.at, from, piece.size);
     from += word;
   }
+  return confine_state();
 }
 
 void CoreInterface::store(CoreState& state) noexcept {

@@ -23,7 +23,8 @@ struct CoreSettings {
 
   // The byte of free memory.
   [[nodiscard]] constexpr std::byte fill() const noexcept {
-    return std::byte{redzones && !zero_on_free ? std::uint8_t{GLASSHEAP_FREED} : std::uint8_t{0}};
+    const bool filled = redzones && !zero_on_free;
+    return std::byte{filled ? std::uint8_t{GLASSHEAP_FREED} : std::uint8_t{0}};
   }
 };
 
@@ -51,8 +52,9 @@ class CoreInterface {
   // Lists the state fields for load and store. Call it once, before either; the addresses of the
   // fields do not change afterwards. Throws std::bad_alloc.
   void index_state();
-  // Takes over the state that an earlier core stored, over the arrays which that core left.
-  void load(const CoreState& state) noexcept;
+  // Takes over the state that an earlier core stored, over the arrays which that core left. Returns
+  // false if no core can have stored it: then the heap is damaged, and the state is harmless.
+  bool load(const CoreState& state) noexcept;
   // Copies out the state, for later cores over the same arrays.
   void store(CoreState& state) noexcept;
   // Rebuilds the whole state from the block starts and free bits in the block map, and from the
@@ -115,6 +117,8 @@ class CoreInterface {
   using StateFields = std::array<StateField, 12>;
   // Fills `list` with the state fields, and returns how many there are.
   virtual std::size_t state_fields(StateFields& list) noexcept = 0;
+  // Returns true if the fields are possible. Wrong ones become harmless.
+  virtual bool confine_state() noexcept = 0;
 
  private:
   std::vector<StateField> state_words_;  // the state fields, split into pieces of at most a word

@@ -28,6 +28,14 @@ struct Counters {
     peak_requested = std::max(peak_requested, requested);
     peak_used = std::max(peak_used, block.end());
   }
+  // Returns true if the sums are possible in a region of `size` bytes. Lowers those that are not.
+  [[nodiscard]] bool confine(Size size) noexcept {
+    const bool possible =
+        requested <= taken && taken <= size && peak_requested <= size && peak_used <= size;
+    for (Size* const sum : {&requested, &peak_requested, &taken, &peak_used})
+      *sum = std::min(*sum, size);
+    return possible;
+  }
   void subtract(Size size, Block block) noexcept {
     requested -= size;
     taken -= block.extent;

@@ -162,7 +162,7 @@ class HeapCore final : public CoreInterface {
 
   [[nodiscard, gnu::cold]] std::vector<Block> free_list() const override {
     std::vector<Block> list;
-    list.reserve(map_.free_blocks());
+    list.reserve(map_.at_most(map_.free_blocks()));
     space_.policy().list([&list](Block block) { list.push_back(block); });
     return list;
   }
@@ -209,6 +209,9 @@ class HeapCore final : public CoreInterface {
     add(counters_);
     add(serial_);
     return count;
+  }
+  bool confine_state() noexcept override {
+    return map_.confine_state() & space_.confine_state() & counters_.confine(bytes_.size());
   }
 
   // --- Left of the bar: these only read. --------------------------------------------------------

@@ -5,10 +5,10 @@
 // list has the block map's order: a block's predecessor is the nearest free block below it, and so
 // a freed block finds its place by the map.
 //
-// An Index has add(block), remove(block), replace(old, now), clear(), largest(), visit_state(visit)
-// and own_memory(), for all free blocks but the top: the free block that ends the region has the
-// highest address, and is split and grows more than any other, so it is kept apart and changes no
-// index.
+// An Index has add(block), remove(block), replace(old, now), clear(), largest(), visit_state(visit),
+// confine_state() and own_memory(), for all free blocks but the top: the free block that ends the
+// region has the highest address, and is split and grows more than any other, so it is kept apart
+// and changes no index.
 //
 // Invariant. head and tail are the lowest and the highest free block of the map; each node has the
 // size that its block offers, the next free block of the map as next, the previous one as prev.
@@ -86,6 +86,9 @@ class AddressList : public PolicyBase<Self> {
   void visit_state(Visit visit) noexcept {
     visit(ends_);
     index_.visit_state(visit);
+  }
+  [[nodiscard]] bool confine_state() noexcept {
+    return links_.confine(ends_) & index_.confine_state();
   }
   [[nodiscard]] Size own_memory() const noexcept { return index_.own_memory(); }
 

@@ -14,6 +14,8 @@
 // of a free block, which never falls as the extent grows; and `top`, whether the top is in a bin.
 #pragma once
 
+#include <utility>
+
 #include "block/links.hpp"
 #include "policy/policy.hpp"
 
@@ -47,13 +49,26 @@ class BinMap {
     summary_ &= ~((left == 0 ? 1U : 0U) << (bin / 64));
   }
   // The lowest member from `bin` upwards, which is below 64 * words; or none.
-  [[nodiscard]] std::size_t next(std::size_t bin) const noexcept {
+  [[nodiscard, gnu::always_inline]] std::size_t next(std::size_t bin) const noexcept {
     const std::uint64_t here = words_[bin / 64] >> (bin % 64);
     if (here != 0) return bin + static_cast<std::size_t>(std::countr_zero(here));
     const std::uint32_t above = summary_ & ~1U << (bin / 64);
     if (above == 0) return none;
     const auto word = static_cast<std::size_t>(std::countr_zero(above));
     return word * 64 + static_cast<std::size_t>(std::countr_zero(words_[word]));
+  }
+  // Returns true if each member is below `count`, and the summary agrees. Drops other members.
+  [[nodiscard]] bool confine(std::size_t count) noexcept {
+    std::uint64_t dropped = 0;
+    std::uint32_t summary = 0;
+    for (std::size_t i = 0; i < words; ++i) {
+      const std::size_t bins = std::min<std::size_t>(count - std::min(count, 64 * i), 64);
+      const std::uint64_t possible = bins == 0 ? 0 : ~std::uint64_t{0} >> (64 - bins);
+      dropped |= words_[i] & ~possible;
+      words_[i] &= possible;
+      summary |= (words_[i] != 0 ? 1U : 0U) << i;
+    }
+    return std::exchange(summary_, summary) == summary && dropped == 0;
   }
   // The highest member, or none.
   [[nodiscard]] std::size_t last() const noexcept {
@@ -76,10 +91,7 @@ class Bins {
   // `count` empty bins. Throws std::bad_alloc if and only if there is no memory for them.
   // `same` returns true if two free blocks are in the same bin.
   Bins(BlockBytes& bytes, const BlockMap& map, std::size_t count, SameList same)
-      : map_(map),
-        links_(bytes, map, same),
-        count_(count),
-        ends_(map.arena().take<ListEnds>(count)) {
+      : links_(bytes, map, same), count_(count), ends_(map.arena().take<ListEnds>(count)) {
     if (!map.arena().is_borrowed()) clear();
   }
 
@@ -88,11 +100,15 @@ class Bins {
     nonempty_ = {};
   }
 
-  [[nodiscard]] std::size_t next(std::size_t bin) const noexcept { return nonempty_.next(bin); }
+  [[nodiscard, gnu::always_inline]] std::size_t next(std::size_t bin) const noexcept {
+    return nonempty_.next(bin);
+  }
   [[nodiscard]] std::size_t last() const noexcept { return nonempty_.last(); }
-  [[nodiscard]] Block front(std::size_t bin) const noexcept { return block_at(ends_[bin].first()); }
+  [[nodiscard]] Block front(std::size_t bin) const noexcept {
+    return links_.block_at(ends_[bin].first());
+  }
   [[nodiscard]] Block after(Block block) const noexcept {
-    return block_at(links_.next(block.start));
+    return links_.block_at(links_.next(block.start));
   }
 
   [[nodiscard]] bool vet(std::size_t bin, Block block, Fault& fault) const noexcept {
@@ -135,13 +151,9 @@ class Bins {
   void visit_state(Visit visit) noexcept {
     visit(nonempty_);
   }
+  [[nodiscard]] bool confine_state() noexcept { return nonempty_.confine(count_); }
 
  private:
-  [[nodiscard]] Block block_at(Offset at) const noexcept {
-    return at == nowhere ? Block{} : map_.block_at(at);
-  }
-
-  const BlockMap& map_;
   Links<top> links_;
   std::size_t count_;
   ZeroedArray<ListEnds> ends_;
@@ -204,6 +216,7 @@ class BinnedPolicy : public PolicyBase<Self> {
   void visit_state(Visit visit) noexcept {
     bins_.visit_state(visit);
   }
+  [[nodiscard]] bool confine_state() noexcept { return bins_.confine_state(); }
 
  protected:
   [[nodiscard]] static bool same_bin(Block a, Block b) noexcept {

@@ -79,6 +79,7 @@ class ChunkIndex {
   void clear() noexcept { maxima_.clear(); }
   template <typename Visit>
   void visit_state(Visit /*visit*/) noexcept {}
+  [[nodiscard]] static bool confine_state() noexcept { return true; }
   [[nodiscard]] Size own_memory() const noexcept { return maxima_.own_memory(); }
 
   // A free block, not the top. The map already has the one to add, no longer the one to remove.
@@ -109,7 +110,8 @@ class ChunkIndex {
   // The extent of the largest free block other than the top; 0 if there is none.
   [[nodiscard]] Size largest() const noexcept {
     const Number most = maxima_.all();
-    return most != max_granules ? static_cast<Size>(most) * granule_size : largest_by_walking();
+    if (most == max_granules) return largest_by_walking();
+    return std::min(static_cast<Size>(most) * granule_size, map_.region_size());
   }
 
  private:
@@ -122,7 +124,7 @@ class ChunkIndex {
 
   // The lowest from `chunk` upwards; `chunk` is large enough according to its number, or none.
   [[nodiscard]] Block first_from_chunk(std::size_t chunk, Size extent) const noexcept {
-    for (; chunk != Pyramid<MaxSummary>::none; chunk = maxima_.next(chunk + 1, granules(extent))) {
+    for (; chunk < maxima_.count(); chunk = maxima_.next(chunk + 1, granules(extent))) {
       if (const Block block = first_in(chunk, 0, extent)) return block;
     }
     return {};
@@ -131,7 +133,7 @@ class ChunkIndex {
   [[nodiscard]] Block first_in(std::size_t chunk, Offset from, Size extent) const noexcept {
     for (auto bits = map_.free_word(chunk); bits != 0; bits &= bits - 1) {
       const Block block = map_.block_of_bit(chunk, bits);
-      if (block.extent >= extent && block.start >= from) return block;
+      if (block.extent >= extent && block.start >= from) return map_.confined(block);
     }
     return {};
   }

@@ -4,7 +4,11 @@
 // other such block starts there, and the chunk's number can identify it. The tree is a treap over
 // these numbers: a search tree by size and address, and a heap by a rank that is a scrambled chunk
 // number. So it is as deep as a randomly grown tree, whatever the order of insertion (Aragon and
-// Seidel 1989). Its links lie outside the region and need no checks.
+// Seidel 1989).
+//
+// Its links lie outside the region, but those of a shared heap are in memory that other programs can
+// overwrite. So a link is followed only to a chunk of the region, and down in rank: then every path
+// ends. In a tree that was overwritten, a search may find no block, or another one.
 //
 //     | left : u32 | right : u32 |     one pair a chunk; the sizes are in the block map
 //
@@ -23,22 +27,31 @@ class LargeTree {
  public:
   // Empty. Throws std::bad_alloc if and only if there is no memory for it.
   explicit LargeTree(const BlockMap& map)
-      : map_(map), nodes_(map.arena().take<Node>(map.chunks())) {}
+      : map_(map), count_(map.chunks()), nodes_(map.arena().take<Node>(count_)) {}
 
   void clear() noexcept { root_ = nil; }
   template <typename Visit>
   void visit_state(Visit visit) noexcept {
     visit(root_);
   }
-  [[nodiscard]] Size own_memory() const noexcept { return map_.chunks() * sizeof(Node); }
+  [[nodiscard]] bool confine_state() noexcept {
+    if (root_ < count_ || root_ == nil) return true;
+    root_ = nil;
+    return false;
+  }
+  [[nodiscard]] Size own_memory() const noexcept { return count_ * sizeof(Node); }
 
   // Adds a large free block, not the top. It takes the place of the first node on its path that it
   // outranks, and that subtree is split around it.
   [[gnu::noinline]] void add(Block block) noexcept {
     const Link self = link_of(block);
     Link* at = &root_;
-    while (*at != nil && rank(*at) > rank(self)) at = child_towards(*at, block);
-    Link subtree = std::exchange(*at, self);
+    Link subtree = root_;
+    while (subtree != nil && rank(subtree) > rank(self)) {
+      at = child_towards(subtree, block);
+      subtree = below(subtree, *at);
+    }
+    *at = self;
     Link* smaller = &nodes_[self].left;
     Link* larger = &nodes_[self].right;
     while (subtree != nil) {
@@ -46,7 +59,7 @@ class LargeTree {
       Link*& side = is_smaller ? smaller : larger;
       *side = subtree;
       side = is_smaller ? &nodes_[subtree].right : &nodes_[subtree].left;
-      subtree = *side;
+      subtree = below(subtree, *side);
     }
     *smaller = *larger = nil;
   }
@@ -55,14 +68,18 @@ class LargeTree {
   [[gnu::noinline]] void remove(Block block) noexcept {
     const Link self = link_of(block);
     Link* at = &root_;
-    while (*at != self) at = child_towards(*at, block);
-    auto [smaller, larger] = nodes_[self];
+    for (Link here = root_; here != self; here = below(here, *at)) {
+      if (here == nil) return;
+      at = child_towards(here, block);
+    }
+    Link smaller = below(self, nodes_[self].left);
+    Link larger = below(self, nodes_[self].right);
     while (smaller != nil && larger != nil) {
       const bool smaller_is_upper = rank(smaller) > rank(larger);
       Link& upper = smaller_is_upper ? smaller : larger;
       *at = upper;
       at = smaller_is_upper ? &nodes_[upper].right : &nodes_[upper].left;
-      upper = *at;
+      upper = below(upper, *at);
     }
     *at = smaller != nil ? smaller : larger;
   }
@@ -74,19 +91,18 @@ class LargeTree {
     for (Link at = root_; at != nil;) {
       const Block block = block_of(at);
       if (precedes(block, key)) {
-        at = nodes_[at].right;
+        at = below(at, nodes_[at].right);
       } else {
         found = block;
-        at = nodes_[at].left;
+        at = below(at, nodes_[at].left);
       }
     }
     return found;
   }
   [[nodiscard]] Size largest() const noexcept {
-    Link at = root_;
-    if (at == nil) return 0;
-    while (nodes_[at].right != nil) at = nodes_[at].right;
-    return block_of(at).extent;
+    Size found = 0;
+    for (Link at = root_; at != nil; at = below(at, nodes_[at].right)) found = block_of(at).extent;
+    return found;
   }
   // The largest extent below `extent`; 0 if there is none.
   [[nodiscard, gnu::noinline]] Size largest_below(Size extent) const noexcept {
@@ -94,7 +110,7 @@ class LargeTree {
     for (Link at = root_; at != nil;) {
       const Size here = block_of(at).extent;
       if (here < extent) found = here;
-      at = here < extent ? nodes_[at].right : nodes_[at].left;
+      at = below(at, here < extent ? nodes_[at].right : nodes_[at].left);
     }
     return found;
   }
@@ -118,6 +134,10 @@ class LargeTree {
     link ^= link >> 15;
     return link * 0x85EBCA77U;
   }
+  // The child of `at` that `child` links to; nil if no child can have that link.
+  [[nodiscard]] Link below(Link at, Link child) const noexcept {
+    return child < count_ && rank(child) < rank(at) ? child : nil;
+  }
   // The large block of a chunk is the last that starts in it: it extends beyond the chunk.
   [[nodiscard]] Block block_of(Link link) const noexcept { return map_.last_free_in(link); }
   [[nodiscard]] Link* child_towards(Link at, Block towards) noexcept {
@@ -125,6 +145,7 @@ class LargeTree {
   }
 
   const BlockMap& map_;
+  std::size_t count_;  // of chunks
   ZeroedArray<Node> nodes_;
   Link root_ = nil;
 };

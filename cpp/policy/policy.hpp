@@ -32,6 +32,12 @@
 //     inspect(faults)        adds every rule that the structure breaks
 //     own_memory()           the bytes that it keeps outside the region, in arrays from map.arena()
 //     visit_state(visit)     visit(number) for each number that it keeps beside those arrays
+//     confine_state()        true if these numbers, which another process has written, are possible;
+//                            wrong ones become harmless
+//
+// The arrays of a shared heap, and its nodes, lie in memory that other programs can overwrite, even
+// during a call. So each number that is read there and is used as an index is compared with its
+// bound first, and each loop ends whatever is read.
 //
 // find_free and the vet functions only read. To add a policy, write one header in this folder, and
 // add its type to core/policy_list.cpp; docs/policies.md has an example.
@@ -99,6 +105,7 @@ class PolicyBase {
   [[nodiscard]] Size own_memory() const noexcept { return 0; }
   template <typename Visit>
   void visit_state(Visit /*visit*/) noexcept {}
+  [[nodiscard]] bool confine_state() noexcept { return true; }
 
  protected:
   [[nodiscard]] Self& self() noexcept { return static_cast<Self&>(*this); }

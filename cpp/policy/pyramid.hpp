@@ -15,7 +15,9 @@
 //     matching(group, query)  bit i is set if group[i], of sixteen, has the property; a group's
 //                             summary has it if and only if one of the group has
 //
-// Invariant. Each number above the row is the summary of the sixteen below it.
+// Invariant. Each number above the row is the summary of the sixteen below it. Where other programs
+// can overwrite them, a search still reads numbers of the pyramid alone; it may find none, or a
+// number that does not match.
 // Cost. A search O(log16 n); an update mostly O(1), at most O(log16 n); 1/15 more than the row.
 #pragma once
 
@@ -40,7 +42,7 @@ class Pyramid {
 
   // A row of `count` zeros, at least one. Throws std::bad_alloc if and only if there is no memory.
   explicit Pyramid(std::size_t count, ArrayArena&& arena = {}) : Pyramid(count, arena) {}
-  Pyramid(std::size_t count, ArrayArena& arena) {
+  Pyramid(std::size_t count, ArrayArena& arena) : count_(count) {
     do {
       widths_[depth_] = round_up(count, fan_out);
       size_ += widths_[depth_++];
@@ -53,6 +55,8 @@ class Pyramid {
 
   void clear() noexcept { glassheap::clear(storage_, size_); }
   [[nodiscard]] Size own_memory() const noexcept { return size_ * sizeof(Number); }
+  // The numbers of the row. A search may find a place behind them, in a row that was overwritten.
+  [[nodiscard]] std::size_t count() const noexcept { return count_; }
 
   [[nodiscard]] Number operator[](std::size_t i) const noexcept { return levels_[0][i]; }
   // The summary of the whole row.
@@ -119,14 +123,16 @@ class Pyramid {
   template <typename Query>
   [[nodiscard]] std::size_t descend(std::size_t level, std::size_t group,
                                     Query query) const noexcept {
-    for (;; --level) {
+    for (; group * fan_out < widths_[level]; --level) {
       const unsigned hits = matching(level, group, query);
       if (hits == 0) return none;
       group = group * fan_out + lowest(hits);
       if (level == 0) return group;
     }
+    return none;
   }
 
+  std::size_t count_;
   std::size_t depth_ = 0;
   std::size_t size_ = 0;                          // numbers in all
   std::array<std::size_t, max_levels> widths_{};  // numbers of each level, in whole groups

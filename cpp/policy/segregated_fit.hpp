@@ -62,7 +62,11 @@ class SegregatedFit : public BinnedPolicy<SegregatedFit, Top::excluded> {
     const std::size_t bin = bin_of(request.extent);
     if (request.align == granule_size && bin < exact_bins) {
       const std::size_t fit = bins_.next(bin);
-      if (fit < exact_bins) return bins_.front(fit);
+      if (fit < exact_bins) {
+        const Block block = bins_.front(fit);
+        if (block.extent >= request.extent) [[likely]]
+          return block;
+      }
     }
     if (const Block block = smallest_from(bin, request, search_limit, fault)) return block;
     if (fault || serves(map_.top(), request)) return fault ? Block{} : map_.top();

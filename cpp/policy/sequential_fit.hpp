@@ -49,6 +49,7 @@ class SequentialFit : public PolicyBase<SequentialFit> {
   void visit_state(Visit visit) noexcept {
     visit(ends_);
   }
+  [[nodiscard]] bool confine_state() noexcept { return links_.confine(ends_); }
 
   [[nodiscard]] Block find_free(const Request& request, Fault& fault) const noexcept {
     Block best;
@@ -95,9 +96,9 @@ class SequentialFit : public PolicyBase<SequentialFit> {
   [[nodiscard]] bool coalesces_all() const noexcept {
     return sequence_.coalesce && sequence_.order == Order::address;
   }
-  [[nodiscard]] Block first() const noexcept { return block_at(ends_.first()); }
+  [[nodiscard]] Block first() const noexcept { return links_.block_at(ends_.first()); }
   [[nodiscard]] Block after(Block block) const noexcept {
-    return block_at(links_.next(block.start));
+    return links_.block_at(links_.next(block.start));
   }
 
   template <typename Visit>
@@ -114,10 +115,6 @@ class SequentialFit : public PolicyBase<SequentialFit> {
   }
 
  private:
-  [[nodiscard]] Block block_at(Offset at) const noexcept {
-    return at == nowhere ? Block{} : map_.block_at(at);
-  }
-
   [[nodiscard]] bool is_better(Size extent, Size than) const noexcept {
     return sequence_.fit == Fit::best ? extent < than : extent > than;
   }
@@ -135,20 +132,29 @@ class SequentialFit : public PolicyBase<SequentialFit> {
         return false;
     }
   }
-  // Insertion sort: moves each block that is too far back to its place among those before it.
+  // Insertion sort: moves each block that is too far back to its place among those before it. No
+  // step is vetted again, so the steps are counted: links may change meanwhile in shared memory.
   [[gnu::noinline]] void sort() noexcept {
-    for (Block block = first(); block;) {
+    std::size_t left = map_.at_most(nowhere);
+    for (Block block = first(); block && left != 0; --left) {
       const Block next = after(block);
-      Offset before = links_.prev(block.start);
-      while (before != nowhere && is_out_of_order(map_.block_at(before), block))
-        before = links_.prev(before);
+      const Offset before = place_of(block);
       if (before != links_.prev(block.start)) move_after(block, before);
       block = next;
     }
   }
+  // The start of the block that must come before this one, which may be too far back.
+  [[nodiscard]] Offset place_of(Block block) const noexcept {
+    std::size_t left = map_.at_most(nowhere);
+    Offset before = links_.prev(block.start);
+    for (; before < map_.region_size() && left != 0; before = links_.prev(before), --left) {
+      if (!is_out_of_order(map_.block_at(before), block)) break;
+    }
+    return before;
+  }
   void move_after(Block block, Offset before) noexcept {
     links_.erase(ends_, block);
-    const Offset next = before == nowhere ? ends_.first() : links_.next(before);
+    const Offset next = before < map_.region_size() ? links_.next(before) : ends_.first();
     links_.insert(ends_, block, before, next);
   }
 

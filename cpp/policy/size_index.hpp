@@ -24,6 +24,7 @@ class SizeIndex {
   void visit_state(Visit visit) noexcept {
     large_.visit_state(visit);
   }
+  [[nodiscard]] bool confine_state() noexcept { return large_.confine_state(); }
   [[nodiscard]] Size own_memory() const noexcept {
     return small_.own_memory() + large_.own_memory();
   }

@@ -223,8 +223,8 @@ FaultKind Attachment::enter(CoreInterface& core, SharedState& state) noexcept {
   const bool died_inside = generation % 2 == 1;  // and the lock was made anew
   if (died_inside || result == LockResult::owner_died) [[unlikely]]
     recover_after_death(core);
-  if (block_->last_writer != token_) core.load(block_->state);
-  state = {.damaged = block_->damaged != 0, .epoch = block_->epoch};
+  const bool sound = block_->last_writer == token_ || core.load(block_->state);
+  state = {.damaged = !sound || block_->damaged != 0, .epoch = block_->epoch};
   return FaultKind::none;
 }
 

@@ -63,7 +63,8 @@ class BuddySpace : public Space<P> {
   }
 
   [[nodiscard]] bool vet_growth(Block right, Size more, Fault& fault) const noexcept {
-    return policy_.vet(right, fault) && vet_pieces(this->without_front(right, more), fault);
+    return this->has_room(right, more, fault) && policy_.vet(right, fault) &&
+           vet_pieces(this->without_front(right, more), fault);
   }
   void grow(Block right, Size more) noexcept {
     const Block rest = this->without_front(right, more);
@@ -174,7 +175,8 @@ class BuddySpace : public Space<P> {
     return true;
   }
   [[nodiscard]] bool vet_up_to(Size extent, Fault& fault) const noexcept {
-    for (; extent >= granule_size; extent /= 2) {
+    for (extent = std::min(extent, std::bit_floor(map_.region_size())); extent >= granule_size;
+         extent /= 2) {
       if (!policy_.vet_insert({0, extent}, fault)) return false;
     }
     return true;

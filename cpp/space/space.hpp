@@ -67,6 +67,8 @@ class Space {
     policy_.visit_state(visit);
   }
 
+  [[nodiscard]] bool confine_state() noexcept { return policy_.confine_state(); }
+
   [[nodiscard]] bool vet(const Split& split, Fault& fault) const noexcept {
     if (split.gap) return vet_gap(split, fault);
     return split.rest ? policy_.vet_replace(split.from, split.rest, fault)
@@ -106,6 +108,7 @@ class Space {
   // A live block grows by `more` bytes of `right`, the free block after it.
   [[nodiscard]] bool vet_growth(Block right, Size more, Fault& fault) const noexcept {
     const Block rest = without_front(right, more);
+    if (!has_room(right, more, fault)) return false;
     return rest ? policy_.vet_replace(right, rest, fault) : policy_.vet(right, fault);
   }
   void grow(Block right, Size more) noexcept {
@@ -149,6 +152,13 @@ class Space {
     return block;
   }
 
+  // Returns true if the block has `more` bytes. It was read from the map twice, and the map of a
+  // shared heap may have been overwritten in between.
+  [[nodiscard]] static bool has_room(Block right, Size more, Fault& fault) noexcept {
+    if (right.extent >= more) return true;
+    fault = {.kind = FaultKind::header_corrupted, .rule = Rule::coverage};
+    return false;
+  }
   [[nodiscard]] static Block without_front(Block block, Size low_end) noexcept {
     return {block.start + low_end, block.extent - low_end};
   }

@@ -106,6 +106,25 @@ TEST(Bitmap, CrossesManyLevelsBothWays) {
   }
 }
 
+// Another program may write to the words of a shared heap. A search then ends, reads no other words
+// (AddressSanitizer sees that), and finds a place in its direction, at most in the padding.
+TEST(Bitmap, SearchesInItsDirectionWhateverTheWordsAre) {
+  std::mt19937_64 random(4);
+  for (const std::size_t bits : {1U, 64U, 65U, 4096U, 4097U, 262145U, 1000003U}) {
+    std::vector<Bitmap::Word> words(Bitmap::words_for(bits));
+    const Bitmap bitmap(words.data(), bits);
+    const std::size_t padded = bits + 64 * 3;
+    for (int round = 0; round < scaled(2000, 200); ++round) {
+      words[random() % words.size()] = random() % 2 == 0 ? random() : 0;
+      const std::size_t i = random() % bits;
+      const std::size_t next = bitmap.next(i);
+      ASSERT_TRUE(next == Bitmap::none || (i <= next && next < padded)) << next << " from " << i;
+      const std::size_t prev = bitmap.prev(i);
+      ASSERT_TRUE(prev <= i || prev > Bitmap::none - 64) << prev << " from " << i;
+    }
+  }
+}
+
 // The largest region has 2^32 - 1 granules: its map needs all six levels, and three words around
 // level 0 that are always zero. The words are in a mapped region, whose pages take no memory until
 // they are touched.

@@ -109,7 +109,7 @@ TEST_F(SharedMemory, OneThreadAtATimeOwnsTheLock) {
   LockWord word;
   int count = 0;
   const auto work = [&](Number self) {
-    const std::unique_ptr<Segment> segment = Segment::open(how_.location, 0, fault_);
+    const std::unique_ptr<Segment> segment = Segment::open(how_.location, fault_);
     Presence presence;
     Fault fault;
     ASSERT_TRUE(presence.open(*segment, fault));
@@ -131,7 +131,7 @@ TEST_F(SharedMemory, OneThreadAtATimeOwnsTheLock) {
 }
 
 TEST_F(SharedMemory, AByteIsLockedUntilItsOwnerLeaves) {
-  const std::unique_ptr<Segment> segment = Segment::open(how_.location, 0, fault_);
+  const std::unique_ptr<Segment> segment = Segment::open(how_.location, fault_);
   Presence one;
   Presence two;
   ASSERT_TRUE(one.open(*segment, fault_) && two.open(*segment, fault_));

@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <random>
 #include <vector>
 
@@ -107,6 +108,25 @@ TYPED_TEST(PyramidOf, AgreesWithARow) {
       if (round == 60) checked.clear();
       if (round % 20 != 0) continue;
       ASSERT_NO_FATAL_FAILURE(checked.expect_same_numbers());
+    }
+  }
+}
+
+// Another program may write to the numbers of a shared heap: a search still reads no others.
+TYPED_TEST(PyramidOf, SearchesItselfWhateverItsNumbersAre) {
+  using Summary = typename TypeParam::Summary;
+  std::mt19937 random(2);
+  for (const std::size_t width : {1U, 17U, 257U, 5000U}) {
+    alignas(64) std::array<std::byte, 64 << 10> memory{};
+    ArrayArena arena{std::span(memory)};
+    const Pyramid<Summary> pyramid(width, arena);
+    const std::size_t numbers = pyramid.own_memory() / sizeof(typename Summary::Number);
+    for (int round = 0; round < scaled(2000, 200); ++round) {
+      auto* const row = reinterpret_cast<typename Summary::Number*>(memory.data());
+      row[random() % numbers] = TypeParam::number(static_cast<unsigned>(random()));
+      const auto query = TypeParam::query(static_cast<unsigned>(random()));
+      const std::size_t found = pyramid.next(random() % width, query);
+      ASSERT_TRUE(found == Pyramid<Summary>::none || found < round_up(width, 16)) << found;
     }
   }
 }

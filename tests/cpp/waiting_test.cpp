@@ -122,7 +122,6 @@ class OtherProcess final : public SharingHooks {
   }
   [[nodiscard]] double timeout() const noexcept override { return timeout_; }
   void on_leave(CoreInterface& /*core*/, const SharedState& /*state*/) noexcept override { ++left; }
-  void on_allocate(Offset /*payload*/) noexcept override {}
   void on_free(Offset /*payload*/) noexcept override {}
   void on_reset() noexcept override {}
   void on_close() noexcept override {}
