@@ -243,6 +243,13 @@ def mutate(session: nox.Session) -> None:
     session.run("python", "tests/mutate", *session.posargs)
 
 
+@nox.session(python=DEFAULT, default=False, requires=WHEEL, reuse_venv=False)
+def attack(session: nox.Session) -> None:
+    """Attacks on shared heaps that take minutes. Arguments: see tests/attacks."""
+    install_wheel(session)
+    session.run("python", "tests/attacks", *session.posargs)
+
+
 @nox.session(python=DEFAULT, default=False, allow_parallel=False, requires=WHEEL, reuse_venv=False)
 def bench(session: nox.Session) -> None:
     """Measures, and writes pages: calls, shared, placement, checks, misuse. See measure.py."""

@@ -137,22 +137,23 @@ class BlockMap {
   template <typename Visit>
   void for_each_start(std::size_t first_chunk, std::size_t last_chunk, Visit visit) const {
     for (std::size_t chunk = first_chunk; chunk <= last_chunk; ++chunk) {
-      for (Bitmap::Word bits = starts_.word(chunk); bits != 0; bits &= bits - 1)
-        visit(offset(chunk * chunk_granules + static_cast<std::size_t>(std::countr_zero(bits))));
+      for (Bitmap::Word bits = starts_.word(chunk); bits != 0; bits &= bits - 1) {
+        const auto bit = static_cast<std::size_t>(std::countr_zero(bits));
+        const Offset at = offset_of(chunk * chunk_granules + bit);
+        if (at < region_size_) visit(at);  // a stray write may set bits behind the region
+      }
     }
   }
   // True if the bit says so: the top has none.
   [[nodiscard]] bool has_free_bit(Offset at) const noexcept { return free_.test(granule(at)); }
   [[nodiscard]] Size region_size() const noexcept { return region_size_; }
-  [[nodiscard]] Size live_blocks() const noexcept { return live_; }
+  // Counts, never more than the blocks that fit, so that a list may be made for as many.
+  [[nodiscard]] Size live_blocks() const noexcept { return std::min(live_, most_blocks()); }
   [[nodiscard]] Size free_blocks() const noexcept {
-    return free_below_top_ + (top_ == region_size_ ? 0 : 1);
+    return std::min(free_below_top_ + (top_ == region_size_ ? 0 : 1), most_blocks());
   }
   [[nodiscard]] Size blocks() const noexcept { return live_blocks() + free_blocks(); }
-  // At most `count`, and at most the number of blocks that fit: the length of a list of blocks.
-  [[nodiscard]] std::size_t at_most(Size count) const noexcept {
-    return static_cast<std::size_t>(std::min(count, region_size_ / granule_size));
-  }
+  [[nodiscard]] Size most_blocks() const noexcept { return region_size_ / granule_size; }
 
   // --- Updates. Each leaves the borders of all other blocks unchanged. ---------------------------
 

@@ -97,7 +97,7 @@ class Links {
   template <typename Visit>
   // Most callers need only the visits. NOLINTNEXTLINE(modernize-use-nodiscard)
   bool walk(const ListEnds& ends, Visit visit) const {
-    std::size_t left = map_.at_most(nowhere);
+    Size left = map_.most_blocks();
     Offset at = ends.first();
     for (; at < limit_ && left != 0; at = next(at), --left) {
       const Block block = map_.block_at(at);

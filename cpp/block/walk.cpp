@@ -24,7 +24,7 @@ BlockView view_block(const BlockBytes& bytes, const BlockMap& map, Block block) 
 
 std::vector<BlockView> view_all(const BlockBytes& bytes, const BlockMap& map) {
   std::vector<BlockView> views;
-  views.reserve(map.at_most(map.blocks()));
+  views.reserve(map.blocks());
   for (const Block block : Walk(map)) views.push_back(view_block(bytes, map, block));
   return views;
 }

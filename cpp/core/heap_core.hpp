@@ -162,7 +162,7 @@ class HeapCore final : public CoreInterface {
 
   [[nodiscard, gnu::cold]] std::vector<Block> free_list() const override {
     std::vector<Block> list;
-    list.reserve(map_.at_most(map_.free_blocks()));
+    list.reserve(map_.free_blocks());
     space_.policy().list([&list](Block block) { list.push_back(block); });
     return list;
   }

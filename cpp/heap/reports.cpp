@@ -21,7 +21,7 @@ bool Heap::contains(Address payload, Fault& fault) noexcept {
 std::vector<FreeBlock> Heap::free_list(Fault& fault) {
   return state_->read(fault, [&](HeapState& heap) {
     std::vector<FreeBlock> list;
-    list.reserve(heap.core->map().at_most(heap.core->map().free_blocks()));
+    list.reserve(heap.core->map().free_blocks());
     for (const Block block : heap.core->free_list())
       list.push_back({heap.addresses.address_of(block.start), heap.on_offer(block.extent)});
     return list;
@@ -40,7 +40,7 @@ std::string Heap::free_list_line(Fault& fault) {
 std::vector<BlockInfo> Heap::walk(Fault& fault) {
   return state_->read(fault, [&](HeapState& heap) {
     std::vector<BlockInfo> infos;
-    infos.reserve(heap.core->map().at_most(heap.core->map().blocks()));
+    infos.reserve(heap.core->map().blocks());
     for (const BlockView& view : heap.core->walk()) infos.push_back(heap.info(view));
     return infos;
   });

@@ -135,7 +135,7 @@ class SequentialFit : public PolicyBase<SequentialFit> {
   // Insertion sort: moves each block that is too far back to its place among those before it. No
   // step is vetted again, so the steps are counted: links may change meanwhile in shared memory.
   [[gnu::noinline]] void sort() noexcept {
-    std::size_t left = map_.at_most(nowhere);
+    Size left = map_.most_blocks();
     for (Block block = first(); block && left != 0; --left) {
       const Block next = after(block);
       const Offset before = place_of(block);
@@ -145,7 +145,7 @@ class SequentialFit : public PolicyBase<SequentialFit> {
   }
   // The start of the block that must come before this one, which may be too far back.
   [[nodiscard]] Offset place_of(Block block) const noexcept {
-    std::size_t left = map_.at_most(nowhere);
+    Size left = map_.most_blocks();
     Offset before = links_.prev(block.start);
     for (; before < map_.region_size() && left != 0; before = links_.prev(before), --left) {
       if (!is_out_of_order(map_.block_at(before), block)) break;

@@ -165,7 +165,7 @@ FaultKind Attachment::become_numbered(const CoreInterface& core) noexcept {
 FaultKind Attachment::rejoin(CoreInterface& core, SharedState& state) noexcept {
   const FaultKind refusal = join(core, state, Joining::child);
   if (refusal != FaultKind::none || !alone_) return refusal;
-  recover_after_death(core);
+  recover_or_damage(core);
   state = {.damaged = block_->damaged != 0, .epoch = block_->epoch};
   return FaultKind::none;
 }
@@ -196,10 +196,16 @@ bool Attachment::try_recover(CoreInterface& core, bool salvage, Fault& fault) no
   }
 }
 
-// The lock's last owner died inside a call. Its call is undone; if that fails, the heap is damaged
-// for every process.
+// The lock's last owner died inside a call, which is undone or finished. One that attaches alone
+// recovers the heap in any case, and may refuse it.
 void Attachment::recover_after_death(CoreInterface& core) noexcept {
   ++block_->recovered;
+  const bool attaches_alone = alone_ && number_ == attaching;
+  if (!attaches_alone) recover_or_damage(core);
+}
+
+// If the heap cannot be recovered, it is damaged for every process.
+void Attachment::recover_or_damage(CoreInterface& core) noexcept {
   Fault fault;
   if (!try_recover(core, false, fault)) block_->damaged = 1;
 }

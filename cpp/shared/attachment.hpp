@@ -87,6 +87,7 @@ class Attachment final : public SharingHooks {
   [[nodiscard]] bool recover(CoreInterface& core, bool salvage, Fault& fault);
   [[nodiscard]] bool try_recover(CoreInterface& core, bool salvage, Fault& fault) noexcept;
   void recover_after_death(CoreInterface& core) noexcept;
+  void recover_or_damage(CoreInterface& core) noexcept;
   void unlock() noexcept;
 
   std::unique_ptr<Segment> segment_;

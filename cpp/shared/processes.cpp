@@ -26,8 +26,7 @@ Numbers owning(const Superblock& block, const Number* owners, const BlockMap& ma
   Numbers numbers;
   for (const Holder& holder : block.holders) add(numbers, holder.process);
   map.for_each_start(0, map.chunks() - 1, [&](Offset start) {
-    if (start < map.region_size() && !map.free_at(start))
-      add(numbers, owners[start / granule_size]);
+    if (!map.free_at(start)) add(numbers, owners[start / granule_size]);
   });
   return numbers;
 }

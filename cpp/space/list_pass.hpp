@@ -41,7 +41,7 @@ class ListPassSpace : public Space<P> {
   using Space<P>::policy_;
 
   void coalesce_in_list_order() noexcept {
-    std::size_t steps = map_.at_most(nowhere);  // links may change meanwhile in shared memory
+    Size steps = map_.most_blocks();  // links may change meanwhile in shared memory
     for (Block left = policy_.first(); left && steps != 0; --steps) {
       const Block right = policy_.after(left);
       left = right && right.start == left.end() ? merge(left, right) : right;

@@ -1,6 +1,7 @@
 """Attacks on shared heaps that take minutes: programs to run by hand, not tests.
 
     tests/run -s attack -- images --count 100000
+    tests/run -s attack -- kills --seconds 600 --processes 300
 
 Each command is a module of this folder, with NAME, HELP, add_arguments(parser) and run(arguments),
 which prints figures and returns the exit status: 0 if the heap withstood.
@@ -12,8 +13,9 @@ import argparse
 import sys
 
 import images
+import kills
 
-COMMANDS = (images,)
+COMMANDS = (images, kills)
 
 
 def main() -> int:

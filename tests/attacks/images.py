@@ -8,7 +8,6 @@ the image is kept, and the next child goes on behind it.
 
 from __future__ import annotations
 
-import argparse
 import mmap
 import os
 import random
@@ -17,6 +16,7 @@ import struct
 import sys
 import tempfile
 import time
+import traceback
 from collections import Counter
 from contextlib import suppress
 from itertools import product
@@ -29,10 +29,15 @@ from glassheap.images import fsck, inspecting
 from glassheap.images.errors import BrokenImageError, ImageError
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable
 
 NAME = "images"
 HELP = "corrupt images of heaps, attached to, used and rebuilt"
+REGION = 1 << 15
+"""Bytes of the region of each heap, which is at the end of its image."""
+TIMEOUT = 0.05
+"""Seconds for the lock, which no other process has."""
 PATIENCE = 20
 """Seconds for one image."""
 BATCH = 500
@@ -62,7 +67,7 @@ def whole_images(folder: Path) -> list[bytes]:
 
 def whole_image(path: Path, policy: str, headers: bool, checks: Checks) -> bytes:
     """The bytes of one such heap."""
-    heap = SharedHeap.create(1 << 15, path=path, policy=policy, headers=headers, checks=checks)
+    heap = SharedHeap.create(None, REGION, path=path, policy=policy, headers=headers, checks=checks)
     blocks = heap.malloc_many([(i * 37) % 300 for i in range(80)])
     heap.free_many(blocks[::3])
     data = path.read_bytes()
@@ -81,9 +86,10 @@ def corrupt(image: bytes, draw: random.Random) -> bytes:
 
 
 def place(data: bytearray, draw: random.Random) -> int:
-    """An offset: in the fixed fields, in the front, or anywhere."""
-    ends = (136, len(data) // 2, len(data) // 2, len(data))
-    return draw.choices([draw.randrange(end) for end in ends], weights=(1, 8, 8, 8))[0]
+    """An offset: in the fixed fields, the state, the arrays and owners, the region, or anywhere."""
+    region_at = len(data) - REGION
+    parts = ((0, 136), (136, 1024), (region_at - 16384, region_at), (region_at, len(data)))
+    return draw.randrange(*draw.choices((*parts, (0, len(data))), weights=(1, 8, 16, 8, 4))[0])
 
 
 def overwrite_bytes(data: bytearray, draw: random.Random) -> None:
@@ -115,7 +121,7 @@ def move_part(data: bytearray, draw: random.Random) -> None:
 def use(path: Path, draw: random.Random) -> str:
     """Attach to an image and make some calls."""
     try:
-        heap = SharedHeap.attach(path=path, timeout=1)
+        heap = SharedHeap.attach(path=path, timeout=TIMEOUT)
     except REFUSED as error:
         return f"attach raised {type(error).__name__}"
     try:
@@ -144,7 +150,7 @@ CALLS: tuple[Callable[[SharedHeap, random.Random], object], ...] = (
     lambda heap, _: heap.reap(),
     lambda heap, draw: heap.malloc(draw.randrange(2000)),
     lambda heap, draw: heap.malloc_many([draw.randrange(200) for _ in range(10)]),
-    lambda heap, draw: heap.realloc(draw.choice([*heap]), draw.randrange(1000)),
+    lambda heap, draw: heap.realloc(draw.choice([*heap, 0]), draw.randrange(1000)),
     free_some,
 )
 
@@ -154,11 +160,11 @@ def examine(path: Path, draw: random.Random) -> str:
     outcome = "refused"
     if draw.random() < 0.3:
         with suppress(*REFUSED):
-            [*inspecting.inspect(str(path), 1).lines()]
+            [*inspecting.inspect(str(path), TIMEOUT).lines()]
     if draw.random() < 0.7:
         return use(path, draw)
     with suppress(*REFUSED):
-        verdict = fsck.check(str(path), 1, rebuild=True)
+        verdict = fsck.check(str(path), TIMEOUT, rebuild=True)
         outcome = "bad, and rebuilt" if verdict.bad and verdict.mendable else "checked"
     if outcome == "bad, and rebuilt" and not use(path, draw).startswith("attached"):
         return "rebuilt, and refused all the same"
@@ -224,8 +230,8 @@ class Attack:
                     signal.alarm(PATIENCE)
                     print(self.try_image(number), file=out)
             status = 0
-        except BaseException as error:  # the parent names the image
-            print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        except Exception:  # noqa: BLE001  (the parent names the image)
+            traceback.print_exc()
         finally:
             os._exit(status)
 

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Iterator, Sequence
 
+NAME = "kills"
+HELP = "kill processes inside a heap, and account for every block"
+
 SIZE = 1 << 20
 """Bytes of a heap: so few that it is full at times."""
 KINDS = ("memory", "file", "buffer")
@@ -41,11 +44,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--seed", type=int, default=time.time_ns(), help="of the random numbers")
 
 
-def run(options: argparse.Namespace) -> None:
-    """Kill processes for a time on each kind of segment; raises LostError."""
+def run(options: argparse.Namespace) -> int:
+    """Kill processes for a time on each kind of segment; the exit status."""
     print(f"seed {options.seed}", flush=True)
     for kind in options.kind or KINDS:
         print(kind, attack(kind, options), flush=True)
+    return 0
 
 
 # --- A heap, and how a process opens it. ----------------------------------------------------------

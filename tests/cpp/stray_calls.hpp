@@ -20,8 +20,9 @@ class StrayCalls {
         location_(location),
         known_(std::move(known)),
         handles_(std::move(handles)),
-        segment_(shared::Segment::open(location, 0, opening_)),
-        core_(shared::core_over(*segment_, heap.options())) {}
+        segment_(shared::Segment::open(location, opening_)),
+        journal_(shared::journal_in(*segment_)),
+        core_(shared::core_over(*segment_, heap.options(), journal_)) {}
 
   // True if a call has handed out memory outside the region.
   [[nodiscard]] bool misdirected() const { return misdirected_; }
@@ -94,6 +95,7 @@ class StrayCalls {
   void attach(Fault& fault) {
     SharedHeap::Opening how;
     how.location = location_;
+    how.timeout = 0.001;  // nobody else has the lock, and a heap whose mark is gone is waited for
     if (below(8) == 0) static_cast<void>(SharedHeap::attach(how, "", fault));
   }
 
@@ -103,6 +105,7 @@ class StrayCalls {
   std::vector<Handle> handles_;
   Fault opening_;
   std::unique_ptr<shared::Segment> segment_;
+  Journal journal_;
   std::unique_ptr<CoreInterface> core_;
   std::vector<Address> blocks_;
   std::mt19937_64 random_;
@@ -130,7 +133,7 @@ inline const StrayCalls::Call StrayCalls::calls[] = {
     [](StrayCalls& c, Fault& fault) { c.heap_.share(c.handle(), fault); },
     [](StrayCalls& c, Fault& fault) { c.drop_ref(fault); },
     [](StrayCalls& c, Fault& fault) { c.heap_.release(c.handle(), fault); },
-    [](StrayCalls& c, Fault& fault) { c.heap_.reap(fault); },
+    [](StrayCalls& c, Fault& fault) { c.heap_.reap(0, fault); },
     [](StrayCalls& c, Fault& fault) { static_cast<void>(c.heap_.owners(fault)); },
     [](StrayCalls& c, Fault& fault) { static_cast<void>(c.heap_.check(fault)); },
     [](StrayCalls& c, Fault& fault) { static_cast<void>(c.heap_.walk(fault)); },

@@ -63,6 +63,7 @@ class StrayWrites : public ::testing::TestWithParam<Variant> {
   void SetUp() override {
     how_.location.data = bytes_.data();
     how_.location.size = segment_bytes;
+    how_.timeout = 0.001;  // a lock word that names a living process is waited for
     heap_ = SharedHeap::create(GetParam().options, how_, fault_);
     ASSERT_NE(heap_, nullptr) << sentence(fault_);
     fill();
@@ -93,21 +94,18 @@ class StrayWrites : public ::testing::TestWithParam<Variant> {
   // --- One trial. -------------------------------------------------------------------------------
 
   // The place of a word: every part of the segment is as likely. Not the fixed fields, which are
-  // read once; not the lock, between the sequence number and the intent.
+  // read once.
   [[nodiscard]] Size draw_place(std::mt19937_64& random) const {
     const shared::FixedFields& fixed = superblock().fixed;
     const Size parts[][2] = {
         {offsetof(shared::Superblock, published), fixed.arrays_at},
-        {offsetof(shared::Superblock, intent), offsetof(shared::Superblock, processes)},
+        {offsetof(shared::Superblock, published), offsetof(shared::Superblock, processes)},
         {fixed.arrays_at, fixed.owners_at},
         {fixed.arrays_at, fixed.arrays_at + (fixed.owners_at - fixed.arrays_at) / 4},
         {fixed.owners_at, fixed.region_at},
         {fixed.region_at, fixed.total}};
     const auto& [from, to] = parts[random() % std::size(parts)];
-    const Size at = (from + random() % (to - from)) / 8 * 8;
-    const bool is_lock =
-        at >= offsetof(shared::Superblock, generation) && at < offsetof(shared::Superblock, intent);
-    return is_lock || at < offsetof(shared::Superblock, published) ? draw_place(random) : at;
+    return (from + 7 + random() % (to - from - 7)) / 8 * 8;
   }
 
   // Any number, a small one, one with another bit, an offset, or two links.
@@ -206,6 +204,20 @@ INSTANTIATE_TEST_SUITE_P(Policies, StrayWrites, ::testing::ValuesIn(attacked_var
 
 TEST_P(StrayWrites, BetweenCallsHarmNoProcess) { attack(false); }
 TEST_P(StrayWrites, DuringCallsHarmNoProcess) { attack(true); }
+
+// The first word of the state is the start of the top.
+TEST_P(StrayWrites, ToTheStateMakeTheHeapDamaged) {
+  for (const std::uint64_t top : {Offset{8}, heap_->size() + 16, nowhere, ~Offset{0}}) {
+    std::ranges::copy(image_, bytes_.data());
+    std::memcpy(superblock().state.bytes.data(), &top, sizeof top);
+    fault_ = {};
+    EXPECT_EQ(heap_->malloc(1, granule_size, fault_), 0U);
+    EXPECT_EQ(fault_.kind, FaultKind::heap_damaged);
+    fault_ = {};
+    EXPECT_TRUE(heap_->reset(fault_));
+    EXPECT_NE(heap_->malloc(1, granule_size, fault_), 0U);
+  }
+}
 
 }  // namespace
 }  // namespace glassheap
