@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <sys/statfs.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,6 +17,7 @@ namespace {
 
 constexpr int how = O_RDWR | O_CLOEXEC | O_NONBLOCK;  // a FIFO has no writer to wait for
 constexpr mode_t owner_only = 0600;
+constexpr unsigned no_replace = 1;  // RENAME_NOREPLACE, which musl does not name
 
 std::string folder_of(const std::string& path) {
   const std::size_t slash = path.rfind('/');
@@ -126,10 +128,20 @@ bool SegmentFile::open_temporary() {
 }
 
 bool SegmentFile::publish(Fault& fault) {
-  const std::string from = temporary_.empty() ? link_of(descriptor_) : temporary_;
-  if (linkat(AT_FDCWD, from.c_str(), AT_FDCWD, path_.c_str(), AT_SYMLINK_FOLLOW) != 0)
+  if (!temporary_.empty()) return rename_temporary(fault);
+  const int failed =
+      linkat(AT_FDCWD, link_of(descriptor_).c_str(), AT_FDCWD, path_.c_str(), AT_SYMLINK_FOLLOW);
+  return failed == 0 || refuse_by_system(errno, fault);
+}
+
+// Where the file system cannot refuse an existing name at a rename, a link can.
+bool SegmentFile::rename_temporary(Fault& fault) {
+  const char* const from = temporary_.c_str();
+  const bool renamed =
+      syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, path_.c_str(), no_replace) == 0;
+  if (!renamed && (errno == EEXIST || link(from, path_.c_str()) != 0))
     return refuse_by_system(errno, fault);
-  if (!temporary_.empty()) unlink(temporary_.c_str());
+  if (!renamed) unlink(from);
   temporary_.clear();
   return true;
 }

@@ -57,6 +57,7 @@ class SegmentFile {
  private:
   [[nodiscard]] bool open_new();
   [[nodiscard]] bool open_temporary();
+  [[nodiscard]] bool rename_temporary(Fault& fault);
 
   [[nodiscard]] bool is_of(int descriptor) const noexcept;
 

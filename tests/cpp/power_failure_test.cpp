@@ -122,10 +122,15 @@ class PowerFailure : public testing::TestWithParam<Kind> {
     }
   }
 
+  [[nodiscard]] Address any_untouched() {
+    const Size number = draw() % untouched.size();
+    return std::next(untouched.begin(), static_cast<std::ptrdiff_t>(number))->first;
+  }
+
   // Frees, resizes and allocates; forgets the blocks that it touches.
   void work() {
     for (int i = 0; i < 400; ++i) {
-      const Address address = std::next(untouched.begin(), draw() % untouched.size())->first;
+      const Address address = any_untouched();
       untouched.erase(address);
       if (i % 3 == 0) heap->realloc(address, Size{1} + draw() % 1500, 16, fault);
       if (i % 3 == 1) heap->free(address, fault);

@@ -11,7 +11,6 @@ import resource
 import shutil
 import socket
 import struct
-import subprocess
 import sys
 import time
 from contextlib import closing, suppress
@@ -23,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import glassheap
-from command_helpers import printed
+from command_helpers import completed, printed
 from glassheap import SharedHeap, _core
 from glassheap.images.segments import clean, segments
 from image_helpers import fsck, image, overwrite
@@ -165,17 +164,12 @@ def test_a_sparse_file_on_a_full_disk_is_refused(path: Path, tmp_path: Path) -> 
     disk.mkdir()
     script = (
         'mount -t tmpfs -o size=1m none "$0" && cp --sparse=always "$1" "$0/heap" '
-        '&& exec "$2" -c "$3" "$0"'
+        '&& shift && exec "$@"'
     )
     if not shutil.which("unshare"):
         pytest.skip("needs unshare")
-    arguments = [disk, path, sys.executable, ON_A_FULL_DISK]
-    done = subprocess.run(
-        ["unshare", "-rm", "sh", "-c", script, *arguments],
-        check=False,
-        capture_output=True,
-        text=True,
-    )
+    arguments = (disk, path, sys.executable, "-c", ON_A_FULL_DISK, disk)
+    done = completed("unshare", "-rm", "sh", "-c", script, *arguments)
     if "mount" in done.stderr or "unshare" in done.stderr:
         pytest.skip("this machine lets no user mount a file system")
     assert done.stdout.startswith(f"{errno.ENOSPC} "), done
