@@ -60,9 +60,10 @@ class BlockObject {
   // Makes this one of several references to the block.
   void share() {
     const Ownership before = ownership_.exchange(Ownership::shared_ref);
-    if (before == Ownership::shared_ref) return;
+    if (before == Ownership::shared_ref && !is_inherited()) return;
     try {
       add_ref();
+      made_in_ = heap->forks();  // a child has a reference of its own now
     } catch (...) {
       ownership_ = before;
       throw;
@@ -107,7 +108,7 @@ class BlockObject {
   py::object owner_;
   Handle handle_;
   std::atomic<Ownership> ownership_;  // without the GIL, two threads may share or free one Block
-  unsigned made_in_;                  // forks()
+  std::atomic<unsigned> made_in_;     // forks()
   std::atomic<bool> freed_{false};
 };
 

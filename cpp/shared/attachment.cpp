@@ -144,6 +144,7 @@ FaultKind Attachment::begin_to_join(SharedState& state) noexcept {
     state.system_error = fault.system_error;
     return fault.kind;
   }
+  seat_.await_nothing();
   if (!presence_.try_lock(attaching)) return FaultKind::lock_timeout;
   if (!presence_.is_orphaned()) return FaultKind::none;
   presence_.leave();  // the next attempt opens another one

@@ -75,6 +75,7 @@ bool has_pages_of_one_age(const Segment& segment, Fault& fault) {
 void make_independent(const Segment& copy) noexcept {
   Superblock& block = superblock_of(copy);
   block.fixed.identity = Sealer().key();
+  block.fixed.in_file = 1;
   block.fixed.checksum = checksum(block.fixed);
   block.file = copy.file();
   block.last_writer = 0;

@@ -47,7 +47,11 @@ void LockSeat::nap(std::chrono::nanoseconds longest) const noexcept {
   constexpr std::int64_t second = 1'000'000'000;
   const timespec timeout{.tv_sec = static_cast<time_t>(longest.count() / second),
                          .tv_nsec = static_cast<long>(longest.count() % second)};
-  call_futex(word_.owner, FUTEX_WAIT, awaited_.load(std::memory_order_relaxed), &timeout);
+  if (const std::uint32_t awaited = awaited_.load(std::memory_order_relaxed); awaited != 0) {
+    call_futex(word_.owner, FUTEX_WAIT, awaited, &timeout);
+  } else {
+    nanosleep(&timeout, nullptr);
+  }
 }
 
 void LockSeat::wake() noexcept {

@@ -38,6 +38,8 @@ class LockSeat {
       end_wait();
     return LockResult::acquired;
   }
+  // Something else than the lock is in the way: the next nap is a sleep.
+  void await_nothing() noexcept { awaited_.store(0, std::memory_order_relaxed); }
   // Sleeps at most that long, until the owner that was in the way may have released the lock. The
   // segment may be gone.
   void nap(std::chrono::nanoseconds longest) const noexcept;

@@ -9,6 +9,8 @@
 #include <cstdio>
 #include <string_view>
 
+#include "shared/mapped_file.hpp"
+
 namespace glassheap::shared {
 namespace {
 
@@ -64,11 +66,19 @@ void Presence::remove_deserted() {
   closedir(folder);
 }
 
+int Presence::open_file_of(const Segment& segment) {
+  const FixedFields& fixed = superblock_of(segment).fixed;
+  stand_in_.clear();
+  if (fixed.in_file != 0) {
+    const int file = segment.is_memory() ? open_mapped_file(segment.data()) : segment.open_again();
+    if (file >= 0 || errno != 0) return file;  // otherwise this is a copy in memory
+  }
+  stand_in_ = stand_in_name(fixed.identity);
+  return open_stand_in(stand_in_, O_CREAT);
+}
+
 bool Presence::open(const Segment& segment, Fault& fault) {
-  stand_in_ = segment.is_memory() ? stand_in_name(superblock_of(segment).fixed.identity) : "";
-  int error = file_.open([&] {
-    return segment.is_memory() ? open_stand_in(stand_in_, O_CREAT) : segment.open_again();
-  });
+  int error = file_.open([&] { return open_file_of(segment); });
   if (error == 0) {
     struct flock bytes = bytes_of(1, most_processes, F_WRLCK);
     error = ask(file_.get(), F_OFD_GETLK, bytes);  // some file systems have no locks

@@ -10,8 +10,9 @@
 // right across PID namespaces. flock(2) on the file is no matter; a lock by fcntl(2) on the whole file,
 // which goes beyond its end, makes everyone look alive.
 //
-// Mapped memory has no file. Its attachments use a stand-in: a file in the system's shared memory,
-// named by the segment's identity, which the last one to leave removes.
+// A heap that was made in mapped memory has no file. Its attachments use a stand-in: a file in the
+// system's shared memory, named by the segment's identity, which the last one to leave removes. How
+// the heap was made decides, so that all agree: one may map a file itself, and attach to that memory.
 //
 // A copy of an image has no other attachment. It may be told the original's file, to look there.
 #pragma once
@@ -62,6 +63,7 @@ class Presence {
 
  private:
   [[nodiscard]] bool is_locked(Number first, Number count) const noexcept;
+  [[nodiscard]] int open_file_of(const Segment& segment);
 
   OwnFile file_;
   bool observes_ = false;

@@ -88,7 +88,9 @@ std::unique_ptr<SharedHeap> SharedHeap::create(const Options& wanted, const Open
   if (!complete_options(options, location, fault) ||
       !claim(location, ClaimKind::new_shared_heap, fault))
     return nullptr;
-  const FixedFields fixed = shared::segment_layout(options);
+  FixedFields fixed = shared::segment_layout(options);
+  fixed.in_file = location.data == nullptr ? 1 : 0;
+  fixed.checksum = checksum(fixed);
   std::unique_ptr<Segment> segment = Segment::create(location, fixed.total, fault);
   if (segment == nullptr) return nullptr;
   if (location.data != nullptr) std::memset(segment->data(), 0, fixed.region_at);

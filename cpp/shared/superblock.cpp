@@ -31,8 +31,9 @@ Size owners_bytes(Size region) noexcept { return region / granule_size * sizeof(
 
 bool sound_options(const FixedFields& fixed) noexcept {
   const bool sequence = fixed.fit != 0 || fixed.order != 0 || fixed.coalesce != 0;
-  return fixed.headers <= 1 && fixed.zero_on_free <= 1 && fixed.redzones <= 1 && fixed.fit <= 3 &&
-         fixed.order <= 5 && fixed.coalesce <= 2 && (!sequence || takes_sequence(policy_of(fixed)));
+  return fixed.in_file <= 1 && fixed.headers <= 1 && fixed.zero_on_free <= 1 &&
+         fixed.redzones <= 1 && fixed.fit <= 3 && fixed.order <= 5 && fixed.coalesce <= 2 &&
+         (!sequence || takes_sequence(policy_of(fixed)));
 }
 
 }  // namespace

@@ -33,10 +33,11 @@ struct FixedFields {
   std::uint8_t headers = 0;
   std::uint8_t zero_on_free = 0;
   std::uint8_t redzones = 0;
-  std::uint8_t fit = 0;         // 0: none; otherwise the enumerator plus 1
-  std::uint8_t order = 0;       // likewise
-  std::uint8_t coalesce = 0;    // likewise
-  std::uint8_t unused[6] = {};  // instead of padding: the checksum covers every byte
+  std::uint8_t fit = 0;       // 0: none; otherwise the enumerator plus 1
+  std::uint8_t order = 0;     // likewise
+  std::uint8_t coalesce = 0;  // likewise
+  std::uint8_t in_file = 0;   // 1: made in a file, whose bytes its attachments lock (presence.hpp)
+  std::uint8_t unused[5] = {};  // instead of padding: the checksum covers every byte
   Key key{};                    // of the seals
   Key identity{};               // a random number, another one for each segment
   std::uint64_t checksum = 0;

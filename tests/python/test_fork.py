@@ -165,6 +165,19 @@ def test_a_child_drops_no_reference_of_its_parent(heap: SharedHeap) -> None:
     assert len(heap) == 0
 
 
+def test_a_child_may_take_a_reference_of_its_own(heap: SharedHeap) -> None:
+    owned: dict[str, Any] = {"block": heap.alloc(64).share()}
+
+    def share_and_let_go() -> list[int]:
+        owned["block"].share()
+        counts = [one.holders for one in heap.owners()]
+        let_go(owned)
+        return counts + [one.holders for one in heap.owners()]
+
+    assert in_fork(share_and_let_go) == [2, 1]
+    assert_kept(heap, owned, 1)
+
+
 def test_a_child_outlives_its_parent_and_uses_the_heap(heap: SharedHeap) -> None:
     """It neither keeps its dead parent alive, nor waits for it."""
     ours, theirs = os.pipe()

@@ -280,6 +280,26 @@ def test_users_of_a_buffer_see_each_other() -> None:
         assert name not in stand_ins()
 
 
+def test_users_by_path_and_by_mapping_see_each_other(path: Path) -> None:
+    """How the heap was made decides where they look, not how they attach."""
+    buffer = path.with_name("made in a buffer")
+    buffer.write_bytes(bytes(1 << 18))
+    for file, made in ((path, False), (buffer, True)):
+        with file.open("r+b") as opened, mmap.mmap(opened.fileno(), 0) as memory:
+            how = SharedHeap.create if made else SharedHeap.attach
+            with how(buffer=memory) as first, SharedHeap.attach(path=file) as second:
+                first.malloc(1)
+                second.malloc(2)
+                in_fork(second.malloc, 3)
+                for heap in (first, second):
+                    assert [one.alive for one in heap.owners()] == [True, True, False]
+    image = path.read_bytes()
+    with mmap.mmap(-1, len(image)) as copy, SharedHeap.attach(path=path):
+        copy[:] = image
+        with SharedHeap.attach(buffer=copy) as heap:
+            assert [one.alive for one in heap.owners()] == [False, False, False]
+
+
 def test_the_stand_in_of_a_killed_process_is_removed_by_the_next_heap() -> None:
     before = stand_ins()
     with mmap.mmap(-1, 1 << 18) as memory:
