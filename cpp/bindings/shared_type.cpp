@@ -300,7 +300,8 @@ process ends after timeout seconds with LockTimeout. Other threads run during a 
 signal handler that raises, as that of Ctrl-C does, ends it.
 
 A view pins its block in this process only: free a block when no other process uses it, or
-share() it.)";
+share() it. What a child inherits by fork stays its parent's: only an explicit free() frees it
+there.)";
 
 }  // namespace
 

@@ -38,7 +38,7 @@ struct SegmentSummary {
 struct OwnedBlock {
   BlockInfo block{};
   std::uint32_t pid = 0;  // 0 if the owner is not known
-  bool alive = false;     // true if that process still runs
+  bool alive = false;     // true if that process is still attached
   std::uint32_t holders = 0;
 };
 

@@ -410,7 +410,8 @@ class SharedHeap(Heap):
     signal handler that raises, as that of Ctrl-C does, ends it.
 
     A view pins its block in this process only: free a block when no other process uses it, or
-    share() it.
+    share() it. What a child inherits by fork stays its parent's: only an explicit free() frees it
+    there.
     """
     def __init__(self, *arguments: Never, **options: Never) -> None: ...
     @staticmethod

@@ -47,10 +47,15 @@ def let_go(owned: dict[str, Any]) -> None:
     gc.collect()
 
 
+def enter_and_let_go(heap: SharedHeap, owned: dict[str, Any]) -> None:
+    heap.free(heap.malloc(64))
+    let_go(owned)
+
+
 def assert_kept(heap: SharedHeap, owned: dict[str, Any], count: int) -> None:
     """Assert that a child that lets go of these objects leaves all `count` blocks to its parent."""
     in_fork(let_go, owned)
-    in_fork(lambda: (heap.free(heap.malloc(64)), let_go(owned)))  # it has entered before
+    in_fork(enter_and_let_go, heap, owned)
     in_fork(lambda: in_fork(let_go, owned))
     assert len(heap) == count
     assert heap.check() == []
@@ -95,7 +100,7 @@ def test_numpys_own_memory_that_ends_in_a_child_is_its_parents(heap: SharedHeap)
     def resize_and_end(owned: dict[str, Any]) -> list[int]:
         array = owned.pop("array")
         array.resize(2000, refcheck=False)
-        resized = array[[0, 99, 1999]].tolist()
+        resized: list[int] = array[[0, 99, 1999]].tolist()
         del array
         with use(heap):
             numpy.ones(10)  # made and freed here

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import fcntl
 import mmap
 import os
@@ -76,8 +77,8 @@ def test_a_file_can_be_restarted_any_number_of_times(path: Path) -> None:
                 heap.free(left.pop(0))
     with ExitStack() as stack:
         for _ in range(3):
-            stack.enter_context(forked(attach_and_hammer, path, 0.3))
-        attach_and_hammer(path, 0.3)
+            stack.enter_context(forked(attach_and_hammer, path, 0.2))
+        attach_and_hammer(path, 0.2)
         with SharedHeap.attach(path=path) as heap:
             assert heap.check() == []
             assert set(left) <= set(heap)
@@ -113,7 +114,7 @@ def test_the_last_number_is_named_and_comes_back_with_a_block(path: Path) -> Non
 def test_workers_that_are_replaced_leave_no_number_behind(path: Path) -> None:
     """Each task has a process of its own, as in a pool with maxtasksperchild=1."""
     with SharedHeap.attach(path=path) as heap:
-        for _ in range(300):
+        for _ in range(260):
             heap.free(in_fork(heap.malloc, 64))
         kept = [in_fork(heap.malloc, 64) for _ in range(20)]
         assert [one.address for one in heap.owners()] == kept
@@ -160,7 +161,7 @@ from glassheap import SharedHeap
 from test_who_lives import hammer
 with SharedHeap.attach(path=sys.argv[2]) as heap:
     print([one.alive for one in heap.owners()])
-    hammer(heap, 1)
+    hammer(heap, 0.5)
 """
 
 
@@ -175,7 +176,7 @@ def test_processes_of_two_pid_namespaces_see_each_other(path: Path) -> None:
     script = [sys.executable, "-c", INSIDE, str(Path(__file__).parent), str(path)]
     with SharedHeap.attach(path=path) as heap:
         address = heap.malloc(10)
-        runs = [threading.Thread(target=hammer, args=(heap, 1))]
+        runs = [threading.Thread(target=hammer, args=(heap, 0.7))]
         done = []
         runs += [
             threading.Thread(target=lambda: done.append(completed(*isolated, *script)))
@@ -198,7 +199,7 @@ def test_attach_and_close_in_threads_lose_nobody(path: Path) -> None:
 
     def come_and_go() -> None:
         try:
-            until = time.monotonic() + 1
+            until = time.monotonic() + 0.5
             while time.monotonic() < until:
                 with SharedHeap.attach(path=path) as heap:
                     block = heap.malloc(32)
@@ -212,7 +213,7 @@ def test_attach_and_close_in_threads_lose_nobody(path: Path) -> None:
         threads = [threading.Thread(target=come_and_go) for _ in range(4)]
         for thread in threads:
             thread.start()
-        hammer(heap, 0.5)
+        hammer(heap, 0.3)
         for thread in threads:
             thread.join()
         assert failures == []
@@ -256,15 +257,15 @@ def test_attach_ends_in_time_while_another_attaches(path: Path) -> None:
 # --- Mapped memory, which has no file. -----------------------------------------------------------
 
 
-def stand_ins() -> set[str]:
-    return {path.name for path in Path("/dev/shm").glob("glassheap-*.lock")}
+def stand_in(identity: tuple[int, int]) -> Path:
+    """The file that stands for a heap in a buffer."""
+    return Path("/dev/shm", "glassheap-{:016x}{:016x}.lock".format(*identity))
 
 
 def test_users_of_a_buffer_see_each_other() -> None:
     with mmap.mmap(-1, 1 << 18) as memory:
-        before = stand_ins()
         heap = SharedHeap.create(buffer=memory)
-        (name,) = stand_ins() - before
+        file = stand_in(heap._identity)
         heap.malloc(1)
         in_fork(heap.malloc, 2)
         with SharedHeap.attach(buffer=memory) as again:
@@ -273,11 +274,11 @@ def test_users_of_a_buffer_see_each_other() -> None:
             assert owners == [(1, True), (2, False), (3, True)]
             heap.close()
             assert [one.alive for one in again.owners()] == [False, False, True]
-            assert name in stand_ins()
-        assert name not in stand_ins()
+            assert file.exists()
+        assert not file.exists()
         with SharedHeap.attach(buffer=memory) as alone:
             assert len(alone) == 3
-        assert name not in stand_ins()
+        assert not file.exists()
 
 
 def test_users_by_path_and_by_mapping_see_each_other(path: Path) -> None:
@@ -301,15 +302,17 @@ def test_users_by_path_and_by_mapping_see_each_other(path: Path) -> None:
 
 
 def test_the_stand_in_of_a_killed_process_is_removed_by_the_next_heap() -> None:
-    before = stand_ins()
     with mmap.mmap(-1, 1 << 18) as memory:
+        ours, theirs = os.pipe()
         child = fork()
         if child == 0:
-            heap = SharedHeap.create(buffer=memory)
+            left = SharedHeap.create(buffer=memory)
+            os.write(theirs, repr(left._identity).encode())
             os.kill(os.getpid(), signal.SIGKILL)
         os.waitpid(child, 0)
-        assert len(stand_ins() - before) == 1
+        identity: tuple[int, int] = ast.literal_eval(os.read(ours, 100).decode())
+        os.close(ours)
+        os.close(theirs)
         with SharedHeap.create(buffer=memory) as heap:
-            heap.malloc(1)
-            assert len(stand_ins() - before) == 1
-        assert stand_ins() <= before
+            assert stand_in(heap._identity).exists()
+            assert not stand_in(identity).exists()
