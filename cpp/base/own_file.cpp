@@ -8,10 +8,9 @@
 
 namespace glassheap {
 
-// Never destroyed: heaps may outlive statics.
 std::mutex& OwnFile::mutex() noexcept {
-  static auto* const instance = new std::mutex;
-  return *instance;
+  static constinit std::mutex instance;  // its destructor does nothing: heaps may outlive statics
+  return instance;
 }
 
 // Every open one of the process.

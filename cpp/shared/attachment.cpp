@@ -137,12 +137,22 @@ void Attachment::take(Number number) noexcept {
   if (const std::uint64_t file = segment_->file(); file != 0) block_->file = file;
 }
 
+Fault Attachment::try_open_presence() noexcept {
+  Fault fault;
+  try {
+    static_cast<void>(presence_.open(*segment_, fault));
+  } catch (const std::bad_alloc&) {
+    fault.kind = FaultKind::no_pages;
+  }
+  return fault;
+}
+
 // Becomes the only one that is attaching. Returns lock_timeout if another one is.
 FaultKind Attachment::begin_to_join(SharedState& state) noexcept {
-  Fault fault;
-  if (!presence_.is_ready() && !presence_.open(*segment_, fault)) {
+  if (!presence_.is_ready()) {
+    const Fault fault = try_open_presence();
     state.system_error = fault.system_error;
-    return fault.kind;
+    if (fault) return fault.kind;
   }
   seat_.await_nothing();
   if (!presence_.try_lock(attaching)) return FaultKind::lock_timeout;

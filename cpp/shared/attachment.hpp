@@ -82,6 +82,7 @@ class Attachment final : public SharingHooks {
   [[nodiscard]] FaultKind in_time(Wait& wait, Attempt attempt) noexcept;
   [[nodiscard]] FaultKind rejoin(CoreInterface& core, SharedState& state) noexcept;
   [[nodiscard]] FaultKind enter(CoreInterface& core, SharedState& state) noexcept;
+  [[nodiscard]] Fault try_open_presence() noexcept;
   [[nodiscard]] FaultKind begin_to_join(SharedState& state) noexcept;
   [[nodiscard]] FaultKind become_numbered(const CoreInterface& core) noexcept;
   [[nodiscard]] bool recover(CoreInterface& core, bool salvage, Fault& fault);

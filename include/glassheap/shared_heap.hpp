@@ -49,7 +49,7 @@ class SharedHeap final : public Heap {
     double timeout = 10;  // seconds, for the lock and for attaching
     bool copy = false;    // a copy of an image, which no other process has
     // Of a copy: the path of the file that it was copied from, which tells who lives; or empty.
-    std::string original = {};
+    std::string original = {};  // NOLINT(readability-redundant-member-init): GCC asks for it
     bool salvage = false;  // if the block map is broken too, believe the headers; not without them
   };
 
