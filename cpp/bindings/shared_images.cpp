@@ -17,8 +17,8 @@ constexpr const char attach_copy_doc[] = R"(_attach_copy(buffer, mend=False, ori
 
 Attach to a copy of an image that no other process has.
 
-original is the path of the file that it was copied from, which tells who lives. With mend, a
-broken block map is rebuilt from the headers.)";
+original is the path of the file that it was copied from, which tells who lives. With
+mend, a broken block map is rebuilt from the headers.)";
 
 std::unique_ptr<SharedHeap> attach_copy(py::handle buffer, py::handle mend, py::handle original) {
   const SharedHeap::Opening how{.location = location_in(buffer),

@@ -525,8 +525,8 @@ class SharedHeap(Heap):
     ) -> SharedHeap:
         """Attach to a copy of an image that no other process has.
 
-        original is the path of the file that it was copied from, which tells who lives. With mend, a
-        broken block map is rebuilt from the headers.
+        original is the path of the file that it was copied from, which tells who lives. With
+        mend, a broken block map is rebuilt from the headers.
         """
     def _copy_into(self, buffer: WriteableBuffer, /) -> None:
         """Copy the whole segment into a writable buffer, between two calls."""

@@ -81,7 +81,7 @@ TEST_F(SharedMemory, TheLockOfAKilledOwnerIsTakenOver) {
 }
 
 TEST_F(SharedMemory, AChildHasNoPartUntilItEnters) {
-  const auto in_child = [this](auto work) {
+  const auto in_child = [](auto work) {
     const pid_t child = fork();
     if (child == 0) _exit(work() ? 0 : 1);
     int status = 0;
