@@ -211,7 +211,9 @@ class HeapCore final : public CoreInterface {
     return count;
   }
   bool confine_state() noexcept override {
-    return map_.confine_state() & space_.confine_state() & counters_.confine(bytes_.size());
+    const bool possible_map = map_.confine_state();  // each is confined, whatever the others are
+    const bool possible_space = space_.confine_state();
+    return counters_.confine(bytes_.size()) && possible_map && possible_space;
   }
 
   // --- Left of the bar: these only read. --------------------------------------------------------

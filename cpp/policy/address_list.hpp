@@ -88,7 +88,8 @@ class AddressList : public PolicyBase<Self> {
     index_.visit_state(visit);
   }
   [[nodiscard]] bool confine_state() noexcept {
-    return links_.confine(ends_) & index_.confine_state();
+    const bool possible_ends = links_.confine(ends_);
+    return index_.confine_state() && possible_ends;
   }
   [[nodiscard]] Size own_memory() const noexcept { return index_.own_memory(); }
 
