@@ -93,7 +93,10 @@ std::size_t SharedHeap::reap(double unopened, Fault& fault) noexcept {
     for (shared::Holder& holder : attachment_.block().holders) {
       if (!can_drop(holder, attachment_, unopened, heap)) continue;
       const Offset payload = holder.payload - 1;
-      if (attachment_.holders().count(payload) > holder.count) {
+      LiveBlock live;
+      Fault damage;  // an entry without a block is damage, and is dropped
+      const bool has_block = heap.core->find(payload, live, damage) || is_corruption(damage.kind);
+      if (!has_block || attachment_.holders().count(payload) > holder.count) {
         attachment_.holders().clear(holder);
       } else if (heap.release(payload, fault)) {  // drops its references too
         ++freed;
@@ -108,13 +111,16 @@ std::size_t SharedHeap::reap(double unopened, Fault& fault) noexcept {
 std::vector<OwnedBlock> SharedHeap::owners(Fault& fault) {
   return state().read(fault, [&](HeapState& heap) {
     std::vector<OwnedBlock> owned;
+    shared::Number last = 0;  // mostly the owner of the next block too: the kernel is asked once
+    bool alive = false;
     for (const BlockView& view : heap.core->walk()) {
       if (!view.live) continue;
       const shared::Number owner = attachment_.owner(view.block.start);
+      if (owner != last) alive = attachment_.is_alive(last = owner);
       owned.push_back(
           {.block = heap.info(view),
            .pid = attachment_.pid_of(owner),
-           .alive = attachment_.is_alive(owner),
+           .alive = owner != 0 && alive,
            .holders = attachment_.holders().count(heap.addresses.payload_of(view.block))});
     }
     return owned;
