@@ -25,7 +25,8 @@ void Journal::disown_all(const BlockMap& map, Block range) noexcept {
                      [&](Offset at) {
                        if (within(at)) disown(at);
                      });
-  if (within(call_.claimed) && call_.claimed % granule_size == 0) disown(call_.claimed);
+  const Offset claimed = call_.claimed;  // read once: another program may write there
+  if (within(claimed) && claimed % granule_size == 0) disown(claimed);
 }
 
 // The compiler moves no store across it.

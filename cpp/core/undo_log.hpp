@@ -95,6 +95,8 @@ class UndoLog {
       bytes_.scrub(block.start);
       taken.extent += block.extent;
     }
+    // The extents were read from the map, which other programs can overwrite in a shared heap.
+    taken.extent = std::min(taken.extent, run.from.end() - taken.start);
     if (bytes_.layout.has_redzones()) redzone::fill(bytes_, taken);
     const Block rest{taken.end(), run.from.end() - taken.end()};
     bytes_.restore(run.from.start, run.front);

@@ -133,7 +133,7 @@ inline const StrayCalls::Call StrayCalls::calls[] = {
     [](StrayCalls& c, Fault& fault) { c.heap_.share(c.handle(), fault); },
     [](StrayCalls& c, Fault& fault) { c.drop_ref(fault); },
     [](StrayCalls& c, Fault& fault) { c.heap_.release(c.handle(), fault); },
-    [](StrayCalls& c, Fault& fault) { c.heap_.reap(0, fault); },
+    [](StrayCalls& c, Fault& fault) { c.heap_.reap(c.below(2) == 0 ? 0 : 60, fault); },
     [](StrayCalls& c, Fault& fault) { static_cast<void>(c.heap_.owners(fault)); },
     [](StrayCalls& c, Fault& fault) { static_cast<void>(c.heap_.check(fault)); },
     [](StrayCalls& c, Fault& fault) { static_cast<void>(c.heap_.walk(fault)); },
