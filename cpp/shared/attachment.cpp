@@ -35,8 +35,8 @@ Attachment::Attachment(std::unique_ptr<Segment> segment, double timeout)
     : segment_(std::move(segment)),
       block_(&superblock_of(*segment_)),
       journal_(journal_in(*segment_)),
-      owners_(reinterpret_cast<Number*>(segment_->data() + block_->fixed.owners_at)),
-      front_(block_->fixed.headers != 0 ? granule_size : 0),
+      owners_(reinterpret_cast<Number*>(segment_->data() + segment_->fixed().owners_at)),
+      front_(segment_->fixed().headers != 0 ? granule_size : 0),
       timeout_(timeout),
       token_(new_token()),
       seat_(block_->lock, presence_) {}

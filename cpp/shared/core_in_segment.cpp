@@ -40,19 +40,19 @@ bool has_room_for_arrays(const FixedFields& fixed, const Options& options) {
 }
 
 std::span<std::byte> region_of(const Segment& segment) noexcept {
-  const FixedFields& fixed = superblock_of(segment).fixed;
+  const FixedFields& fixed = segment.fixed();
   return {segment.data() + fixed.region_at, fixed.region_size};
 }
 
 Journal journal_in(const Segment& segment) noexcept {
   Superblock& block = superblock_of(segment);
-  auto* const owners = reinterpret_cast<Number*>(segment.data() + block.fixed.owners_at);
+  auto* const owners = reinterpret_cast<Number*>(segment.data() + segment.fixed().owners_at);
   return {block.intent, block.call, owners};
 }
 
 std::unique_ptr<CoreInterface> core_over(const Segment& segment, const Options& options,
                                          Journal& journal) {
-  const FixedFields& fixed = superblock_of(segment).fixed;
+  const FixedFields& fixed = segment.fixed();
   const std::span arrays(segment.data() + fixed.arrays_at, fixed.owners_at - fixed.arrays_at);
   const Sharing sharing{ArrayArena(arrays), &fixed.key, &journal};
   std::unique_ptr<CoreInterface> core =

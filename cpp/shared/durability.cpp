@@ -27,7 +27,7 @@ class WordSum {
 
 std::uint64_t sum_of(const Segment& segment) noexcept {
   const Superblock& block = superblock_of(segment);
-  const FixedFields& fixed = block.fixed;
+  const FixedFields& fixed = segment.fixed();
   WordSum sum;
   for (const std::uint64_t word : {fixed.checksum, block.epoch, std::uint64_t{block.damaged}})
     sum.add(word);
@@ -54,7 +54,7 @@ void write_mark(const Segment& segment) noexcept {
 
 bool flush(const Segment& segment, Fault& fault) {
   if (segment.is_memory()) return true;
-  const FixedFields& fixed = superblock_of(segment).fixed;
+  const FixedFields& fixed = segment.fixed();
   if (!segment.flush(fixed.owners_at, segment.size(), fault)) return false;
   if (!segment.flush(fixed.arrays_at, fixed.owners_at, fault)) return false;
   write_mark(segment);
@@ -72,11 +72,13 @@ bool has_pages_of_one_age(const Segment& segment, Fault& fault) {
   return sum == kept || refuse_image("flushed", fault, kept, sum);
 }
 
-void make_independent(const Segment& copy) noexcept {
+void make_independent(Segment& copy, FixedFields fixed) noexcept {
   Superblock& block = superblock_of(copy);
-  block.fixed.identity = Sealer().key();
-  block.fixed.in_file = 1;
-  block.fixed.checksum = checksum(block.fixed);
+  fixed.identity = Sealer().key();
+  fixed.in_file = 1;
+  fixed.checksum = checksum(fixed);
+  block.fixed = fixed;
+  copy.set_fixed(fixed);
   block.file = copy.file();
   block.last_writer = 0;
   block.generation.store(next_even(block.generation.load()));

@@ -23,7 +23,8 @@ namespace glassheap::shared {
 // superblock. Otherwise the fault is a bad_image.
 [[nodiscard]] bool has_pages_of_one_age(const Segment& segment, Fault& fault);
 
-// Turns the copy of a segment, made under its lock, into a segment of its own, without users.
-void make_independent(const Segment& copy) noexcept;
+// Turns the copy of a segment's bytes, made under its lock, into a segment of its own, without
+// users. `fixed` is of the original.
+void make_independent(Segment& copy, FixedFields fixed) noexcept;
 
 }  // namespace glassheap::shared

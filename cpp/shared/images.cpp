@@ -44,8 +44,8 @@ bool SharedHeap::read(const Opening& how, Image& image, Fault& fault) {
   const std::unique_ptr<Segment> segment = shared::open_published(how.location, wait, fault);
   if (segment == nullptr) return false;
   const Superblock& block = shared::superblock_of(*segment);
-  const Options options = shared::options_of(block.fixed);
-  if (!shared::has_room_for_arrays(block.fixed, options))
+  const Options options = shared::options_of(segment->fixed());
+  if (!shared::has_room_for_arrays(segment->fixed(), options))
     return shared::refuse_image("layout", fault);
   Journal journal = shared::journal_in(*segment);
   const std::unique_ptr<CoreInterface> core = shared::core_over(*segment, options, journal);
@@ -100,7 +100,7 @@ bool SharedHeap::summarize(const SegmentLocation& location, SegmentSummary& summ
   const std::unique_ptr<Segment> segment = open_original(location, fault);
   if (segment == nullptr) return false;
   const Superblock& block = shared::superblock_of(*segment);
-  summary = {.policy = shared::options_of(block.fixed).policy,
+  summary = {.policy = shared::options_of(segment->fixed()).policy,
              .bytes = segment->size(),
              .recovered = block.recovered,
              .users = living_users(block, shared::path_of(location))};

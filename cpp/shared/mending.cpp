@@ -6,7 +6,7 @@ namespace glassheap::shared {
 namespace {
 
 BlockBytes block_bytes(const Segment& segment, const Layout& layout) {
-  const FixedFields& fixed = superblock_of(segment).fixed;
+  const FixedFields& fixed = segment.fixed();
   const bool filled = fixed.redzones != 0 && fixed.zero_on_free == 0;
   const std::byte fill{filled ? std::uint8_t{GLASSHEAP_FREED} : std::uint8_t{0}};
   return {region_of(segment).subspan(options_of(fixed).unused()), layout, fixed.block_magic, fill,

@@ -67,7 +67,7 @@ void Presence::remove_deserted() {
 }
 
 int Presence::open_file_of(const Segment& segment) {
-  const FixedFields& fixed = superblock_of(segment).fixed;
+  const FixedFields& fixed = segment.fixed();
   stand_in_.clear();
   if (fixed.in_file != 0) {
     const int file = segment.is_memory() ? open_mapped_file(segment.data()) : segment.open_again();

@@ -32,8 +32,10 @@ bool wait_for_creator(const Segment& memory, Wait& wait, Fault& fault) {
   return true;
 }
 
-bool check_published(const Segment& segment, Fault& fault) {
-  if (!is_sound(segment, fault)) return false;
+bool check_published(Segment& segment, Fault& fault) {
+  const FixedFields front = front_of(segment);
+  if (!has_sound_front(front, segment.size(), fault)) return false;
+  segment.set_fixed(front);
   return is_published(superblock_of(segment)) || refuse_image("published", fault, 1);
 }
 

@@ -4,6 +4,7 @@
 #include <memory>
 #include <span>
 
+#include "shared/fixed_fields.hpp"
 #include "shared/segment_file.hpp"
 
 namespace glassheap::shared {
@@ -30,6 +31,10 @@ class Segment {
   // Copies its first bytes. Those that it does not have are zeros.
   void read_front(std::span<std::byte> front) const noexcept;
 
+  // The fixed fields, as they were written or checked.
+  [[nodiscard]] const FixedFields& fixed() const noexcept { return fixed_; }
+  void set_fixed(const FixedFields& fixed) noexcept { fixed_ = fixed; }
+
   [[nodiscard]] std::byte* data() const noexcept { return data_; }
   [[nodiscard]] Size size() const noexcept { return size_; }
   // True for memory that the caller has mapped, without a file.
@@ -50,6 +55,7 @@ class Segment {
   explicit Segment(const SegmentLocation& location);
 
   SegmentFile file_;
+  FixedFields fixed_;
   std::byte* data_;
   Size size_;
   std::shared_ptr<void> keeper_;  // of memory that the caller has mapped

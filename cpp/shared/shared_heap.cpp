@@ -41,7 +41,7 @@ SharedHeap::SharedHeap(SegmentLocation location, std::unique_ptr<HeapState> stat
                        Attachment& attachment)
     : Heap(std::move(state)),
       location_(std::move(location)),
-      identity_(attachment.block().fixed.identity),
+      identity_(attachment.segment().fixed().identity),
       attachment_(attachment) {
   location_.keeper.reset();
 }
@@ -96,6 +96,7 @@ std::unique_ptr<SharedHeap> SharedHeap::create(const Options& wanted, const Open
   if (location.data != nullptr) std::memset(segment->data(), 0, fixed.region_at);
   auto* const block = new (segment->data()) Superblock;
   shared::publish_fixed_fields(block->fixed, fixed);
+  segment->set_fixed(fixed);
   auto attachment = std::make_unique<Attachment>(std::move(segment), how.timeout);
   std::unique_ptr<CoreInterface> core = attachment->make_core(options);
   core->seed();
@@ -114,7 +115,7 @@ std::unique_ptr<SharedHeap> SharedHeap::attach(const Opening& how, const std::st
   Wait wait(how.timeout);
   std::unique_ptr<Segment> segment = open_claimed(location, wait, fault);
   if (segment == nullptr) return nullptr;
-  const FixedFields& fixed = shared::superblock_of(*segment).fixed;
+  const FixedFields& fixed = segment->fixed();
   const Options options = shared::options_of(fixed);
   if (!policy.empty() && policy != options.policy)
     return shared::refuse_image("policy", fault), nullptr;
@@ -154,13 +155,18 @@ bool SharedHeap::flush(Fault& fault) noexcept {
 // The copy is made under the lock. What takes long on a disk is done after it.
 bool SharedHeap::backup(const std::string& path, Fault& fault) {
   Size bytes = 0;
-  const auto measure = [&](HeapState&) { return (bytes = attachment_.segment().size()) != 0; };
+  FixedFields fixed;
+  const auto measure = [&](HeapState&) {
+    bytes = attachment_.segment().size();
+    fixed = attachment_.segment().fixed();
+    return true;
+  };
   if (!state().read(fault, measure)) return false;
   SegmentLocation location;
   location.path = path;
   const std::unique_ptr<Segment> copy = Segment::create(location, bytes, fault);
   if (copy == nullptr || !copy_into({copy->data(), bytes}, fault)) return false;
-  shared::make_independent(*copy);
+  shared::make_independent(*copy, fixed);
   if (!shared::flush(*copy, fault) || !copy->publish(fault)) return false;
   copy->flush_name();
   return true;

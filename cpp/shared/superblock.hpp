@@ -7,43 +7,17 @@
 //
 // Each part starts on a page. All places are offsets; all numbers are in the machine's byte order.
 // The fixed fields are written before the segment is published, and have a checksum. A process that
-// attaches checks every one, and names the first that this version would not write.
+// attaches checks every one, names the first that this version would not write, and keeps a copy
+// (fixed_fields.hpp).
 #pragma once
 
 #include <atomic>
-#include <type_traits>
 
 #include "core/core_interface.hpp"
 #include "glassheap/options.hpp"
 #include "shared/segment.hpp"
 
 namespace glassheap::shared {
-
-struct FixedFields {
-  std::uint64_t magic = 0;
-  std::uint32_t version = 0;
-  std::uint32_t machine = 0;  // byte order
-  std::uint64_t total = 0;    // bytes of the segment
-  std::uint64_t arrays_at = 0;
-  std::uint64_t owners_at = 0;
-  std::uint64_t region_at = 0;
-  std::uint64_t region_size = 0;
-  char policy[24] = {};
-  std::uint32_t block_magic = 0;
-  std::uint8_t headers = 0;
-  std::uint8_t zero_on_free = 0;
-  std::uint8_t redzones = 0;
-  std::uint8_t fit = 0;       // 0: none; otherwise the enumerator plus 1
-  std::uint8_t order = 0;     // likewise
-  std::uint8_t coalesce = 0;  // likewise
-  std::uint8_t in_file = 0;   // 1: made in a file, whose bytes its attachments lock (presence.hpp)
-  std::uint8_t unused[5] = {};  // instead of padding: the checksum covers every byte
-  Key key{};                    // of the seals
-  Key identity{};               // a random number, another one for each segment
-  std::uint64_t checksum = 0;
-};
-
-static_assert(std::has_unique_object_representations_v<FixedFields>);
 
 // The number of an attachment of a process, from 1 to most_processes; 0: not known.
 using Number = OwnerNumber;

@@ -11,6 +11,7 @@
 #include "glassheap/shared_heap.hpp"
 #include "printing.hpp"
 #include "shared/lock_word.hpp"
+#include "shared/publication.hpp"
 
 namespace glassheap::shared {
 namespace {
@@ -42,6 +43,12 @@ class SharedMemory : public ::testing::Test {
     EXPECT_TRUE(heap.check(fault_).empty());
     EXPECT_TRUE(heap.free(one, fault_)) << sentence(fault_);
     EXPECT_EQ(block().lock.owner, 0U);
+  }
+
+  [[nodiscard]] std::unique_ptr<Segment> open_segment() const {
+    Wait wait(10);
+    Fault fault;
+    return open_published(how_.location, wait, fault);
   }
 
   static constexpr Size bytes = 1 << 18;
@@ -109,7 +116,7 @@ TEST_F(SharedMemory, OneThreadAtATimeOwnsTheLock) {
   LockWord word;
   int count = 0;
   const auto work = [&](Number self) {
-    const std::unique_ptr<Segment> segment = Segment::open(how_.location, fault_);
+    const std::unique_ptr<Segment> segment = open_segment();
     Presence presence;
     Fault fault;
     ASSERT_TRUE(presence.open(*segment, fault));
@@ -131,7 +138,7 @@ TEST_F(SharedMemory, OneThreadAtATimeOwnsTheLock) {
 }
 
 TEST_F(SharedMemory, AByteIsLockedUntilItsOwnerLeaves) {
-  const std::unique_ptr<Segment> segment = Segment::open(how_.location, fault_);
+  const std::unique_ptr<Segment> segment = open_segment();
   Presence one;
   Presence two;
   ASSERT_TRUE(one.open(*segment, fault_) && two.open(*segment, fault_));

@@ -9,6 +9,7 @@
 
 #include "glassheap/shared_heap.hpp"
 #include "shared/core_in_segment.hpp"
+#include "shared/publication.hpp"
 
 namespace glassheap {
 
@@ -20,7 +21,7 @@ class StrayCalls {
         location_(location),
         known_(std::move(known)),
         handles_(std::move(handles)),
-        segment_(shared::Segment::open(location, opening_)),
+        segment_(shared::open_published(location, wait_, opening_)),
         journal_(shared::journal_in(*segment_)),
         core_(shared::core_over(*segment_, heap.options(), journal_)) {}
 
@@ -104,6 +105,7 @@ class StrayCalls {
   const std::vector<Address> known_;
   std::vector<Handle> handles_;
   Fault opening_;
+  Wait wait_{0};
   std::unique_ptr<shared::Segment> segment_;
   Journal journal_;
   std::unique_ptr<CoreInterface> core_;
