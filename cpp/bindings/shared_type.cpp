@@ -256,7 +256,6 @@ std::array shared_methods = {
     method<flush_doc, flush>(),
     method<block_at_doc, block_at>(),
     method<reap_doc, reap>(),
-    method<backup_doc, backup>(),
     method<owners_doc, owners>(),
     method<copy_into_doc, copy_into>(),
     method<receive_doc, receive>(),

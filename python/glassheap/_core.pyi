@@ -537,6 +537,9 @@ class SharedHeap(Heap):
         the ticket is 0, it has none.
         """
     @property
+    def _number(self) -> int:
+        """The number of this attachment in the segment; 0 if it has none."""
+    @property
     def _identity(self) -> tuple[int, int]:
         """A random number of the segment, as two of 64 bits."""
 

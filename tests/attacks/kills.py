@@ -176,7 +176,9 @@ def attack(kind: str, options: argparse.Namespace) -> str:
     while time.monotonic() < until:
         with target(kind, draw) as aim:
             heaps += 1
-            for _ in range(ROUNDS_A_HEAP):
+            rounds = ROUNDS_A_HEAP
+            while rounds and time.monotonic() < until:
+                rounds -= 1
                 diaries = kill_some(aim, options.processes, draw)
                 verify(aim.heap, diaries)
                 clear(aim.heap)

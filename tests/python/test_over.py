@@ -201,15 +201,17 @@ def test_a_heap_may_lie_in_a_block_of_another_and_two_of_them_may_not_overlap(
         blocks: list[Any] = [heap.view(heap.malloc(1 << 14)), heap.alloc(1 << 14)]
         if find_spec("numpy"):
             blocks.append(heap.array(1 << 11).reshape(2, -1).view("u1"))
-        for block in blocks:
-            with Heap.over(block) as inner:
-                innermost = Heap.over(inner.view(inner.malloc(1000)))
-                for part in (block, memoryview(block).cast("B")[1 << 13 :]):
-                    with pytest.raises(glassheap.RegionInUse, match="over the 16384 bytes"):
-                        Heap.over(part)
-                innermost.close()
-        del block, part
-        blocks.clear()
+        while blocks:
+            expect_one_heap_over(blocks.pop())
+
+
+def expect_one_heap_over(block: Any) -> None:
+    with Heap.over(block) as inner:
+        innermost = Heap.over(inner.view(inner.malloc(1000)))
+        for part in (block, memoryview(block).cast("B")[1 << 13 :]):
+            with pytest.raises(glassheap.RegionInUse, match="over the 16384 bytes"):
+                Heap.over(part)
+        innermost.close()
 
 
 def test_heaps_over_parts_of_a_buffer_that_do_not_overlap_are_independent() -> None:

@@ -58,8 +58,9 @@ def test_a_late_write_is_named_by_check_and_when_the_block_leaves(kind: Any, zer
         overwrite(heap, place, b"X")
         with refused(heap, glassheap.WriteAfterFree) as caught:
             heap.free(other)
-        assert caught.value.offset == place
-        assert (caught.value.expected, caught.value.found) == (0 if zeros else 0xDD, ord("X"))
+        error: Any = caught.value
+        assert error.offset == place
+        assert (error.expected, error.found) == (0 if zeros else 0xDD, ord("X"))
         (finding,) = heap.check()
         assert (finding.fault, finding.offset) == ("WriteAfterFree", place)
         assert other in heap
