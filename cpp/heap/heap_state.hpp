@@ -144,7 +144,7 @@ struct HeapState {
   bool release_by_quarantine(Offset payload, Fault& fault) noexcept;
   Block reallocate_by_quarantine(Offset old, Size size, Size align, Fault& fault) noexcept;
   bool let_go(std::size_t oldest, Fault& fault) noexcept;
-  void fill_waiting() noexcept;
+  void fill_waiting() const noexcept;
   [[nodiscard]] bool waiting_fill_holds(std::size_t index, Fault& fault) const noexcept;
 };
 

@@ -122,7 +122,7 @@ bool HeapState::let_go(std::size_t oldest, Fault& fault) noexcept {
 }
 
 // Fills the blocks that have entered, which from then on wait.
-void HeapState::fill_waiting() noexcept {
+void HeapState::fill_waiting() const noexcept {
   const std::span<const Offset> payloads = quarantine->payloads();
   for (std::size_t i = quarantine->filled(); i < payloads.size(); ++i) {
     std::byte* const first = addresses.data(payloads[i]);

@@ -52,7 +52,10 @@ bool Holders::add(Offset payload, Number process) noexcept {
 void Holders::drop(Offset payload, Number process) noexcept {
   Holder* const known = reference(payload, process);
   if (known == nullptr) return;
-  if (known->count == 1) return clear(*known);
+  if (known->count == 1) {
+    clear(*known);
+    return;
+  }
   --known->count;
   crash_point();
 }

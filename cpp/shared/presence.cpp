@@ -1,12 +1,12 @@
 #include "shared/presence.hpp"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
 #include <cerrno>
 #include <cstdio>
+#include <filesystem>
 #include <string_view>
 
 #include "shared/mapped_file.hpp"
@@ -55,15 +55,14 @@ bool is_stand_in(std::string_view name) noexcept {
 
 // Its processes were killed, and so have left without leave().
 void Presence::remove_deserted() {
-  DIR* const folder = opendir("/dev/shm");
-  if (folder == nullptr) return;
-  while (const dirent* const entry = readdir(folder)) {
-    if (!is_stand_in(entry->d_name)) continue;
+  std::error_code none;  // without the folder there is nothing to remove
+  for (const auto& entry : std::filesystem::directory_iterator("/dev/shm", none)) {
+    const std::string name = entry.path().filename();
+    if (!is_stand_in(name)) continue;
     Presence deserted;
-    deserted.stand_in_ = std::string("/") + entry->d_name;
+    deserted.stand_in_ = "/" + name;
     deserted.file_.open([&deserted] { return open_stand_in(deserted.stand_in_, 0); });
   }
-  closedir(folder);
 }
 
 int Presence::open_file_of(const Segment& segment) {
@@ -97,9 +96,8 @@ void Presence::observe(const std::string& path) {
 }
 
 void Presence::leave() noexcept {
-  if (file_.get() >= 0 && !stand_in_.empty() && try_lock(attaching)) {
-    if (!has_company() && !is_orphaned()) shm_unlink(stand_in_.c_str());
-  }
+  const bool may_be_last = file_.get() >= 0 && !stand_in_.empty() && try_lock(attaching);
+  if (may_be_last && !has_company() && !is_orphaned()) shm_unlink(stand_in_.c_str());
   file_.close();
 }
 

@@ -31,6 +31,8 @@ HELP = "kill processes inside a heap, and account for every block"
 
 SIZE = 1 << 20
 """Bytes of a heap: so few that it is full at times."""
+TIMEOUT = 60
+"""Seconds that a process waits for the lock: hundreds of them share few cores."""
 KINDS = ("memory", "file", "buffer")
 ROUNDS_A_HEAP = 10
 
@@ -66,7 +68,7 @@ class Target(NamedTuple):
 def target(kind: str, draw: random.Random) -> Iterator[Target]:
     """A new heap of a random policy and layout, in a segment of this kind."""
     policy = draw.choice(glassheap.policies()).name
-    options = {"policy": policy, "checks": draw.choice(["robust", "debug"])}
+    options = {"policy": policy, "checks": draw.choice(["robust", "debug"]), "timeout": TIMEOUT}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "heap")
         memory = mmap.mmap(-1, SIZE)
@@ -78,7 +80,7 @@ def target(kind: str, draw: random.Random) -> Iterator[Target]:
             heap = SharedHeap.create(buffer=memory, **options)
         how = {"memory": {"name": heap.name}, "file": {"path": path}, "buffer": {"buffer": memory}}
         with heap:
-            yield Target(heap, lambda: SharedHeap.attach(**how[kind]))
+            yield Target(heap, lambda: SharedHeap.attach(**how[kind], timeout=TIMEOUT))
 
 
 # --- What a process does until it is killed. ------------------------------------------------------
