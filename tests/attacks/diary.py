@@ -83,10 +83,10 @@ class Diary(ctypes.Structure):
         return self.places[: self.count] if self.kind else []
 
 
-def new_diaries(count: int) -> Sequence[Diary]:
+def new_diaries(count: int) -> list[Diary]:
     """Empty diaries in memory that forked processes share."""
     memory = mmap.mmap(-1, count * ctypes.sizeof(Diary))
-    return (Diary * count).from_buffer(memory)
+    return list((Diary * count).from_buffer(memory))
 
 
 # --- Comparing the notes with the heap. -----------------------------------------------------------

@@ -15,7 +15,7 @@ import tempfile
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from diary import BATCH, Call, Diary, new_diaries, verify
 
@@ -68,19 +68,21 @@ class Target(NamedTuple):
 def target(kind: str, draw: random.Random) -> Iterator[Target]:
     """A new heap of a random policy and layout, in a segment of this kind."""
     policy = draw.choice(glassheap.policies()).name
-    options = {"policy": policy, "checks": draw.choice(["robust", "debug"]), "timeout": TIMEOUT}
+    options: dict[str, Any] = {
+        "policy": policy,
+        "checks": draw.choice(["robust", "debug"]),
+        "timeout": TIMEOUT,
+    }
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "heap")
-        memory = mmap.mmap(-1, SIZE)
-        if kind == "memory":
-            heap = SharedHeap.create(size=SIZE, **options)
-        elif kind == "file":
-            heap = SharedHeap.create(path=path, size=SIZE, **options)
-        else:
-            heap = SharedHeap.create(buffer=memory, **options)
-        how = {"memory": {"name": heap.name}, "file": {"path": path}, "buffer": {"buffer": memory}}
-        with heap:
-            yield Target(heap, lambda: SharedHeap.attach(**how[kind], timeout=TIMEOUT))
+        places: dict[str, dict[str, Any]] = {
+            "memory": {"name": f"glassheap-attack-{os.getpid()}"},
+            "file": {"path": Path(folder, "heap")},
+            "buffer": {"buffer": mmap.mmap(-1, SIZE)},
+        }
+        place = places[kind]
+        size = None if kind == "buffer" else SIZE
+        with SharedHeap.create(size=size, **place, **options) as heap:
+            yield Target(heap, lambda: SharedHeap.attach(**place, timeout=TIMEOUT))
 
 
 # --- What a process does until it is killed. ------------------------------------------------------
