@@ -38,12 +38,18 @@ void OwnFile::close() noexcept {
   const std::lock_guard guard(mutex());
   if (file_ < 0) return;
   delist();
-  ::close(std::exchange(file_, -1));
+  close_descriptor();
+}
+
+// Not that of another file, which has got its number.
+void OwnFile::close_descriptor() noexcept {
+  const int file = std::exchange(file_, -1);
+  if (FileIdentity::of(file) == identity_) ::close(file);
 }
 
 void OwnFile::close_all_in_child() noexcept {
   for (OwnFile* file = std::exchange(head(), nullptr); file != nullptr; file = file->next_) {
-    ::close(std::exchange(file->file_, -1));
+    file->close_descriptor();
     file->lost_by_fork_ = true;
   }
 }

@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <mutex>
 
+#include "base/file_identity.hpp"
+
 namespace glassheap {
 
 class OwnFile {
@@ -26,6 +28,7 @@ class OwnFile {
     const std::lock_guard guard(mutex());
     file_ = open();
     if (file_ < 0) return errno;
+    identity_ = FileIdentity::of(file_);
     enlist();
     return 0;
   }
@@ -49,7 +52,10 @@ class OwnFile {
   void enlist() noexcept;
   void delist() noexcept;
 
+  void close_descriptor() noexcept;
+
   int file_ = -1;
+  FileIdentity identity_;
   bool lost_by_fork_ = false;
   OwnFile* next_ = nullptr;
   OwnFile* prev_ = nullptr;

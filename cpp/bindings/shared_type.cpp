@@ -252,14 +252,10 @@ py::str represent_shared_heap(SharedHeap& heap) {
 }
 
 std::array shared_methods = {
-    method<unlink_doc, unlink>(),
-    method<flush_doc, flush>(),
-    method<block_at_doc, block_at>(),
-    method<reap_doc, reap>(),
-    method<owners_doc, owners>(),
-    method<copy_into_doc, copy_into>(),
-    method<receive_doc, receive>(),
-    method<shared_repr_doc, represent_shared_heap>(),
+    method<unlink_doc, unlink>(),     method<flush_doc, flush>(),
+    method<block_at_doc, block_at>(), method<reap_doc, reap>(),
+    method<owners_doc, owners>(),     method<copy_into_doc, copy_into>(),
+    method<receive_doc, receive>(),   method<shared_repr_doc, represent_shared_heap>(),
 };
 
 // --- Properties. -------------------------------------------------------------------------------

@@ -92,7 +92,7 @@ bool Attachment::attach(CoreInterface& core, bool salvage, Wait& wait, Fault& fa
   } else {
     block_->processes[number_ - 1] = {};
     block_->last_writer = token_;
-    unlock();
+    abandon();
   }
   if (!sound && is_corruption(fault.kind)) {
     fault.field = name_of(fault.rule);
@@ -164,7 +164,7 @@ FaultKind Attachment::begin_to_join(SharedState& state) noexcept {
 FaultKind Attachment::become_numbered(const CoreInterface& core) noexcept {
   const Number number = take_number(*block_, owners_, core.map(), presence_);
   if (number == 0) {
-    unlock();
+    abandon();
     return FaultKind::too_many_processes;
   }
   seat_.rename(number);
@@ -174,11 +174,11 @@ FaultKind Attachment::become_numbered(const CoreInterface& core) noexcept {
 
 // In a child that was forked. Its parent may have died inside a call.
 FaultKind Attachment::rejoin(CoreInterface& core, SharedState& state) noexcept {
-  const FaultKind refusal = join(core, state, Joining::child);
+  FaultKind refusal = join(core, state, Joining::child);
   if (refusal != FaultKind::none || !alone_) return refusal;
-  recover_or_damage(core);
+  refusal = recover_or_damage(core);
   state = {.damaged = block_->damaged != 0, .epoch = block_->epoch};
-  return FaultKind::none;
+  return refusal;
 }
 
 // --- Recovery. ---------------------------------------------------------------------------------
@@ -195,6 +195,7 @@ bool Attachment::recover(CoreInterface& core, bool salvage, Fault& fault) {
   block_->damaged = 0;
   block_->last_writer = 0;
   block_->flushed.generation = 0;
+  death_pending_ = false;
   return true;
 }
 
@@ -209,16 +210,25 @@ bool Attachment::try_recover(CoreInterface& core, bool salvage, Fault& fault) no
 
 // The lock's last owner died inside a call, which is undone or finished. One that attaches alone
 // recovers the heap in any case, and may refuse it.
-void Attachment::recover_after_death(CoreInterface& core) noexcept {
+FaultKind Attachment::recover_after_death(CoreInterface& core) noexcept {
   ++block_->recovered;
+  death_pending_ = true;
   const bool attaches_alone = alone_ && number_ == attaching;
-  if (!attaches_alone) recover_or_damage(core);
+  return attaches_alone ? FaultKind::none : recover_or_damage(core);
 }
 
-// If the heap cannot be recovered, it is damaged for every process.
-void Attachment::recover_or_damage(CoreInterface& core) noexcept {
+// A heap that cannot be recovered is damaged for every process. Without the memory for it the call
+// is refused, and the next one recovers.
+FaultKind Attachment::recover_or_damage(CoreInterface& core) noexcept {
   Fault fault;
-  if (!try_recover(core, false, fault)) block_->damaged = 1;
+  if (try_recover(core, false, fault)) return FaultKind::none;
+  if (!is_corruption(fault.kind)) {
+    abandon();
+    return fault.kind;
+  }
+  block_->damaged = 1;
+  death_pending_ = false;
+  return FaultKind::none;
 }
 
 // --- Events. -----------------------------------------------------------------------------------
@@ -238,8 +248,10 @@ FaultKind Attachment::enter(CoreInterface& core, SharedState& state) noexcept {
   block_->generation.store(generation | 1, std::memory_order_relaxed);
   fence();
   const bool died_inside = generation % 2 == 1;  // and the lock was made anew
-  if (died_inside || result == LockResult::owner_died) [[unlikely]]
-    recover_after_death(core);
+  if (died_inside || result == LockResult::owner_died) [[unlikely]] {
+    if (const FaultKind refusal = recover_after_death(core); refusal != FaultKind::none)
+      return refusal;
+  }
   const bool sound = block_->last_writer == token_ || core.load(block_->state);
   state = {.damaged = !sound || block_->damaged != 0, .epoch = block_->epoch};
   return FaultKind::none;
@@ -259,6 +271,19 @@ void Attachment::unlock() noexcept {
   block_->generation.store(block_->generation.load(std::memory_order_relaxed) + 1,
                            std::memory_order_release);
   crash_point();
+  seat_.unlock();
+}
+
+// Leaves the heap as it was entered. What a dead process has recorded stays, and the odd sequence
+// number tells the next one.
+void Attachment::abandon() noexcept {
+  if (death_pending_) {
+    --block_->recovered;
+  } else {
+    block_->generation.store(block_->generation.load(std::memory_order_relaxed) + 1,
+                             std::memory_order_release);
+  }
+  death_pending_ = false;
   seat_.unlock();
 }
 

@@ -87,9 +87,10 @@ class Attachment final : public SharingHooks {
   [[nodiscard]] FaultKind become_numbered(const CoreInterface& core) noexcept;
   [[nodiscard]] bool recover(CoreInterface& core, bool salvage, Fault& fault);
   [[nodiscard]] bool try_recover(CoreInterface& core, bool salvage, Fault& fault) noexcept;
-  void recover_after_death(CoreInterface& core) noexcept;
-  void recover_or_damage(CoreInterface& core) noexcept;
+  [[nodiscard]] FaultKind recover_after_death(CoreInterface& core) noexcept;
+  [[nodiscard]] FaultKind recover_or_damage(CoreInterface& core) noexcept;
   void unlock() noexcept;
+  void abandon() noexcept;
 
   std::unique_ptr<Segment> segment_;
   Superblock* block_;
@@ -99,7 +100,8 @@ class Attachment final : public SharingHooks {
   double timeout_;  // seconds
   std::uint64_t token_;
   Number number_ = 0;
-  bool alone_ = false;  // no other attachment lived when this one joined
+  bool alone_ = false;          // no other attachment lived when this one joined
+  bool death_pending_ = false;  // inside a call, which is neither undone nor finished yet
   Presence presence_;
   LockSeat seat_;
 };

@@ -1,7 +1,6 @@
 #include "shared/mapped_file.hpp"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -11,6 +10,9 @@
 #include <cstdlib>
 #include <cstring>
 #include <string>
+
+#include "base/file_identity.hpp"
+#include "base/format.hpp"
 
 namespace glassheap::shared {
 namespace {
@@ -42,27 +44,46 @@ bool read_line(std::FILE* maps, Mapping& mapping) {
   return true;
 }
 
-// Anonymous memory that is shared looks like a file that was removed.
-bool has_file(const Mapping& mapping) noexcept {
-  struct stat status{};
-  return mapping.sharing == 's' && mapping.path.starts_with('/') &&
-         stat(mapping.path.c_str(), &status) == 0 && status.st_ino == mapping.inode;
-}
-
-}  // namespace
-
-int open_mapped_file(const void* at) {
-  const auto address = reinterpret_cast<std::uintptr_t>(at);
+bool find_mapping(std::uintptr_t address, Mapping& mapping) {
   std::FILE* const maps = std::fopen("/proc/self/maps", "re");
-  if (maps == nullptr) return -1;
-  Mapping mapping;
+  if (maps == nullptr) return false;
   bool found = false;
   while (!found && read_line(maps, mapping))
     found = mapping.begin <= address && address < mapping.end;
   std::fclose(maps);
-  const bool is_file = found && has_file(mapping);
-  errno = 0;
-  return is_file ? open(mapping.path.c_str(), O_RDWR | O_CLOEXEC) : -1;
+  return found;
+}
+
+// Anonymous memory that is shared looks like a file that was removed.
+bool may_have_file(const Mapping& mapping) noexcept {
+  return mapping.sharing == 's' && mapping.path.starts_with('/') &&
+         !mapping.path.starts_with("/dev/zero") && !mapping.path.starts_with("/memfd:");
+}
+
+// Opens the path, if it is the file with this inode still. Returns -1 otherwise.
+int open_if_same(const std::string& path, std::uint64_t inode) noexcept {
+  const int file = open(path.c_str(), O_RDWR | O_CLOEXEC | O_NONBLOCK);
+  if (file < 0 || FileIdentity::of(file).inode == inode) return file;
+  close(file);
+  return -1;
+}
+
+// The system's own link to the file leads to it without a name too, but not for every user.
+int open_file_of(const Mapping& mapping) {
+  const std::string link = format("/proc/self/map_files/%zx-%zx", mapping.begin, mapping.end);
+  const int file = open_if_same(link, mapping.inode);
+  return file >= 0 ? file : open_if_same(mapping.path, mapping.inode);
+}
+
+}  // namespace
+
+int open_mapped_file(const void* at, std::uint64_t inode) {
+  Mapping mapping;
+  const bool found = find_mapping(reinterpret_cast<std::uintptr_t>(at), mapping);
+  const bool may_be_file = found && may_have_file(mapping);
+  const int file = may_be_file ? open_file_of(mapping) : -1;
+  if (file < 0) errno = may_be_file && mapping.inode == inode ? ENOENT : 0;
+  return file;
 }
 
 }  // namespace glassheap::shared

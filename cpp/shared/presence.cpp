@@ -69,7 +69,9 @@ int Presence::open_file_of(const Segment& segment) {
   const FixedFields& fixed = segment.fixed();
   stand_in_.clear();
   if (fixed.in_file != 0) {
-    const int file = segment.is_memory() ? open_mapped_file(segment.data()) : segment.open_again();
+    const int file = segment.is_memory()
+                         ? open_mapped_file(segment.data(), superblock_of(segment).file)
+                         : segment.open_again();
     if (file >= 0 || errno != 0) return file;  // otherwise this is a copy in memory
   }
   stand_in_ = stand_in_name(fixed.identity);
@@ -112,9 +114,15 @@ void Presence::unlock(Number number) const noexcept {
 }
 
 // A file that cannot be asked has nobody.
-bool Presence::is_locked(Number first, Number count) const noexcept {
-  struct flock bytes = bytes_of(first, count, F_WRLCK);
+bool Presence::is_locked(Number number) const noexcept {
+  struct flock bytes = bytes_of(number, 1, F_WRLCK);
   return ask(file_.get(), F_OFD_GETLK, bytes) == 0 && bytes.l_type != F_UNLCK;
+}
+
+// Here one that cannot be asked has somebody: whoever is alone makes the lock anew.
+bool Presence::has_company() const noexcept {
+  struct flock bytes = bytes_of(1, most_processes, F_WRLCK);
+  return !observes_ && (ask(file_.get(), F_OFD_GETLK, bytes) != 0 || bytes.l_type != F_UNLCK);
 }
 
 bool Presence::is_orphaned() const noexcept {

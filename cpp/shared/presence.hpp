@@ -50,11 +50,9 @@ class Presence {
   [[nodiscard]] bool try_lock(Number number) const noexcept;
   void unlock(Number number) const noexcept;
   // True if another attachment has the byte.
-  [[nodiscard]] bool is_locked(Number number) const noexcept { return is_locked(number, 1); }
+  [[nodiscard]] bool is_locked(Number number) const noexcept;
   // True if another attachment lives. A copy has no other.
-  [[nodiscard]] bool has_company() const noexcept {
-    return !observes_ && is_locked(1, most_processes);
-  }
+  [[nodiscard]] bool has_company() const noexcept;
 
   // True in a forked child, which has no part in its parent's attachment.
   [[nodiscard]] bool is_lost_by_fork() const noexcept { return file_.is_lost_by_fork(); }
@@ -62,7 +60,6 @@ class Presence {
   [[nodiscard]] bool is_orphaned() const noexcept;
 
  private:
-  [[nodiscard]] bool is_locked(Number first, Number count) const noexcept;
   [[nodiscard]] int open_file_of(const Segment& segment);
 
   OwnFile file_;

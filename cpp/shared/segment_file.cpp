@@ -93,7 +93,7 @@ std::string path_of(const SegmentLocation& location) {
 }
 
 SegmentFile::~SegmentFile() {
-  if (descriptor_ >= 0) close(descriptor_);
+  if (descriptor_ >= 0 && FileIdentity::of(descriptor_) == identity_) close(descriptor_);
   if (!temporary_.empty()) unlink(temporary_.c_str());
 }
 
@@ -105,7 +105,7 @@ bool SegmentFile::create(const SegmentLocation& location, Size bytes, Fault& fau
   if (lstat(path_.c_str(), &status) == 0) return refuse_existing(status, fault);
   if (!open_new() && !open_temporary()) return refuse_by_system(errno, fault);
   size_ = bytes;
-  if (fstat(descriptor_, &status) == 0) inode_ = status.st_ino;
+  identity_ = FileIdentity::of(descriptor_);
   const int error = reserve_new(descriptor_, bytes);
   return error == 0 || refuse_by_system(error, fault);
 }
@@ -159,22 +159,17 @@ bool SegmentFile::open(const SegmentLocation& location, Fault& fault) {
   descriptor_ = ::open(path_.c_str(), how | (follow ? 0 : O_NOFOLLOW));
   if (descriptor_ < 0 || fstat(descriptor_, &status) != 0) return refuse_by_system(errno, fault);
   size_ = static_cast<Size>(status.st_size);
-  inode_ = status.st_ino;
+  identity_ = FileIdentity::of(descriptor_);
   return S_ISREG(status.st_mode) || refuse_type(status, fault);
 }
 
 // The program may have closed the descriptor, and opened another file under its number.
 int SegmentFile::open_again() const noexcept {
   const int file = ::open(link_of(descriptor_).c_str(), O_RDWR | O_CLOEXEC);
-  if (file < 0 || is_of(file)) return file;
+  if (file < 0 || FileIdentity::of(file) == identity_) return file;
   close(file);
   errno = EBADF;
   return -1;
-}
-
-bool SegmentFile::is_of(int descriptor) const noexcept {
-  struct stat status{};
-  return fstat(descriptor, &status) == 0 && status.st_ino == inode_;
 }
 
 bool SegmentFile::is_removed() const noexcept {

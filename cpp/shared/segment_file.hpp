@@ -8,10 +8,9 @@
 // without a name, the new file has a temporary one.
 #pragma once
 
-#include <sys/stat.h>
-
 #include <string>
 
+#include "base/file_identity.hpp"
 #include "glassheap/fault.hpp"
 #include "glassheap/options.hpp"
 
@@ -51,7 +50,7 @@ class SegmentFile {
   [[nodiscard]] bool is_removed() const noexcept;
 
   [[nodiscard]] int descriptor() const noexcept { return descriptor_; }
-  [[nodiscard]] std::uint64_t inode() const noexcept { return inode_; }
+  [[nodiscard]] std::uint64_t inode() const noexcept { return identity_.inode; }
   [[nodiscard]] Size size() const noexcept { return size_; }
 
  private:
@@ -59,10 +58,8 @@ class SegmentFile {
   [[nodiscard]] bool open_temporary();
   [[nodiscard]] bool rename_temporary(Fault& fault);
 
-  [[nodiscard]] bool is_of(int descriptor) const noexcept;
-
   int descriptor_ = -1;
-  std::uint64_t inode_ = 0;
+  FileIdentity identity_;
   Size size_ = 0;
   std::string path_;
   std::string temporary_;  // the name of a new file, if it needs one

@@ -137,6 +137,12 @@ TEST_F(SharedMemory, OneThreadAtATimeOwnsTheLock) {
   EXPECT_EQ(word.owner, 0U);
 }
 
+// Whoever believes to be alone makes the lock anew, under the others.
+TEST_F(SharedMemory, AFileThatCannotBeAskedHasSomebody) {
+  const Presence closed;
+  EXPECT_TRUE(closed.has_company());
+}
+
 TEST_F(SharedMemory, AByteIsLockedUntilItsOwnerLeaves) {
   const std::unique_ptr<Segment> segment = open_segment();
   Presence one;

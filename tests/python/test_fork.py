@@ -21,7 +21,7 @@ from glassheap import Block, SharedHeap
 from process_helpers import NEEDS_SHARED_MEMORY, fork, forked, in_fork
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 pytestmark = NEEDS_SHARED_MEMORY
@@ -215,3 +215,26 @@ def test_a_child_outlives_its_parent_and_uses_the_heap(heap: SharedHeap) -> None
     while heap.owners()[1].alive and time.monotonic() < until:
         time.sleep(0.01)
     assert not heap.owners()[1].alive, "after the end of the grandchild"
+
+
+def test_closing_an_inherited_heap_closes_no_file_of_the_program() -> None:
+    """A daemon closes all descriptors first, and a file of its own gets their numbers."""
+    with SharedHeap.create(size=1 << 16) as heap:
+
+        def close_as_a_daemon() -> bool:
+            os.closerange(3, 200)
+            files = [os.open(os.devnull, os.O_RDONLY) for _ in range(100)]
+            heap.close()
+            return all(os.fstat(file) for file in files)
+
+        assert in_own_descriptors(close_as_a_daemon)
+
+
+def in_own_descriptors(work: Callable[[], bool]) -> bool:
+    """The result of `work()` in a forked child, which may close every descriptor."""
+    child = fork()
+    if child == 0:
+        with suppress(BaseException):
+            os._exit(0 if work() else 1)
+        os._exit(2)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

@@ -12,7 +12,7 @@ import struct
 import sys
 import threading
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -299,6 +299,17 @@ def test_users_by_path_and_by_mapping_see_each_other(path: Path) -> None:
         copy[:] = image
         with SharedHeap.attach(buffer=copy) as heap:
             assert [one.alive for one in heap.owners()] == [False, False, False]
+
+
+def test_a_mapping_whose_name_is_gone_is_no_copy(path: Path) -> None:
+    """Its users are found without the name, or it is refused: the file's locks are out of reach."""
+    with SharedHeap.attach(path=path) as heap, path.open("r+b") as opened:
+        heap.malloc(1)
+        path.unlink()
+        memory = mmap.mmap(opened.fileno(), 0)
+        with suppress(FileNotFoundError), SharedHeap.attach(buffer=memory) as other:
+            assert [one.alive for one in other.owners()] == [True]
+        memory.close()
 
 
 def test_the_stand_in_of_a_killed_process_is_removed_by_the_next_heap() -> None:
