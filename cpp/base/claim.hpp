@@ -1,4 +1,4 @@
-// claim.hpp: the memory of others that the heaps of this process lie over.
+// claim.hpp: which bytes that the caller owns the heaps of this process lie over.
 //
 // Two heaps over the same bytes would hand out the same addresses. So a heap claims the bytes that
 // it borrows, until it is closed, and bytes that are claimed already are refused:
@@ -7,7 +7,7 @@
 //     a new shared heap             refuses every overlap
 //     attaching to a shared heap    joins the claims that begin at the same byte: these are
 //                                   attachments to one segment, which lock each other out
-//     a heap in a block of another  may overlap the claim of that other heap, and those around it
+//     a heap in a block of another  may overlap the claim of that heap, and the claims around it
 //
 // A process inherits the claims by fork, as it does the heaps. O(n) in the number of claims.
 #pragma once

@@ -9,9 +9,9 @@
 
 namespace glassheap {
 
-// Every lock of the process. Lock order: the list's own mutex, then any heap's lock, then that of
-// the own files. A thread never
-// opens or destroys a heap while it holds a heap's lock.
+// Every lock of the process. Lock order: the list's own mutex, then any heap's lock, then the
+// mutex of the own files (own_file.hpp). A thread never opens or destroys a heap while it holds a
+// heap's lock.
 class LockRegistry {
  public:
   static LockRegistry& instance() {

@@ -34,18 +34,18 @@ class OwnFile {
   }
   void close() noexcept;
 
-  // -1 if it is not open.
+  // The descriptor; -1 if the file is not open.
   [[nodiscard]] int get() const noexcept { return file_; }
-  // True in a child if the parent had it open.
+  // Returns true in a forked child whose parent had the file open.
   [[nodiscard]] bool is_lost_by_fork() const noexcept { return lost_by_fork_; }
 
-  // For the lock of all heaps (lock.cpp), which fork() takes before: these come last.
+  // For fork() (lock.cpp), which locks all heaps first and these files last.
   static void lock_all() noexcept { mutex().lock(); }
   static void unlock_all() noexcept { mutex().unlock(); }
   static void close_all_in_child() noexcept;
 
  private:
-  // From now on fork() calls the three above.
+  // Makes fork() call the three functions above.
   static void expect_forks() noexcept;
   static std::mutex& mutex() noexcept;
   static OwnFile*& head() noexcept;

@@ -22,7 +22,7 @@ namespace glassheap {
 
 enum class WaitMode : std::uint8_t {
   interruptible,  // the hook may end the wait
-  uninterrupted,  // it may not: the call cannot be refused
+  uninterrupted,  // the hook may not end it: the call cannot be refused
   without_hook,   // the hook is not called
 };
 
@@ -32,14 +32,14 @@ class Wait {
   using Duration = std::chrono::nanoseconds;
   static constexpr Duration longest_nap = std::chrono::milliseconds(10);
 
-  // Without end.
+  // A wait without end.
   explicit Wait(WaitMode mode) noexcept : mode_(mode) {}
-  // Ends `seconds` from now.
+  // A wait that ends `seconds` from now.
   explicit Wait(double seconds, WaitMode mode = WaitMode::interruptible) noexcept;
 
   // Naps once. Returns none if the caller is to try again; otherwise the reason to give up, which
-  // is lock_timeout or interrupted. `sleep` gets the longest duration that it may take, and returns
-  // earlier if it can tell that an attempt may succeed.
+  // is lock_timeout or interrupted. sleep(longest) returns after at most that duration, and earlier
+  // if it can tell that an attempt may succeed.
   template <typename Sleep>
   [[nodiscard]] FaultKind nap(Sleep sleep) noexcept {
     const Duration length = next_length();
@@ -59,7 +59,7 @@ class Wait {
   WaitMode mode_;
   Clock::time_point until_ = Clock::time_point::max();
   Duration length_ = std::chrono::microseconds(50);
-  const NapHook* hook_ = nullptr;  // of the nap that goes on
+  const NapHook* hook_ = nullptr;  // of the nap that has begun
   void* from_before_ = nullptr;
 };
 

@@ -42,7 +42,7 @@ class BlockObject {
     return 0;
   }
 
-  // A reference is dropped once: a second drop would be that of another holder's.
+  // A reference is dropped once: a second drop would drop one of another process.
   void free() {
     Fault fault;
     const bool again = freed_.exchange(true);

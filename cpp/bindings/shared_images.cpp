@@ -41,8 +41,8 @@ constexpr const char read_image_doc[] = R"(_read_image(buffer, original=b'')
 
 Return the contents of an image's copy, before any recovery.
 
-They are: recovered; start, end and keep of the block in flight; the pids of those that are
-attached to the original, a file's path; the payloads of live blocks.)";
+They are: number of deaths inside a call; start, end and keep of the block in flight; the pids
+of those that are attached to the original, a file's path; the payloads of live blocks.)";
 
 py::tuple read_image(py::handle buffer, py::handle original) {
   Image image;
@@ -79,7 +79,7 @@ SegmentLocation named(py::handle name) {
 constexpr const char summarize_doc[] = R"(_summarize_segment(name)
 --
 
-Return bytes, policy, recoveries and the pids of living users of a segment.
+Return bytes, policy, number of deaths inside a call, and pids of living users of a segment.
 
 name is bytes. Raises HeapError or OSError if it is no segment of a shared heap.)";
 

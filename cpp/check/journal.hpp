@@ -8,13 +8,13 @@
 //
 // An owner is written before its block is live, and cleared before its block is free.
 //
-// Such a call, a batch or a realloc that moves its block, is done as a whole or not at all. Until it
-// is certain to succeed, its blocks are marked in their owners:
+// A call of several blocks is a batch, or a realloc that moves its block. It is done as a whole or
+// not at all. Until the call is certain to succeed, its blocks are marked in their owners:
 //
-//     stage      blocks that it takes      blocks that it frees      recovery after a death
-//     none       -                         -                         -
-//     marking    in_flight                 owner | leaving           those are freed, these stay
-//     keeping    in_flight, then owner     owner | leaving, then 0   those stay, these are freed
+//     stage     blocks that it takes     blocks that it frees      recovery after a death
+//     none      -                        -                         -
+//     marking   in_flight                owner | leaving           frees the taken, keeps the rest
+//     keeping   in_flight, then owner    owner | leaving, then 0   keeps the taken, frees the rest
 #pragma once
 
 #include <span>
@@ -36,7 +36,7 @@ struct CallRecord {
   std::uint64_t claimed = 0;  // the start of the block that was taken last
 };
 
-// One process's access to these. A heap of one process has no journal.
+// One process's access to these three. A heap of one process has no journal.
 class Journal {
  public:
   Journal(IntentRecord& intent, CallRecord& call, OwnerNumber* owners) noexcept
@@ -60,13 +60,13 @@ class Journal {
 
   // --- Calls of several blocks. -----------------------------------------------------------------
 
-  // From here on blocks are taken in flight.
+  // Begins a call. From now on the owner of each block that is taken is `in_flight`.
   void begin_call() noexcept;
   // Marks a live block that the call will free. Returns false if it is marked already.
   [[nodiscard]] bool mark(Offset start) noexcept;
   void unmark(Offset start) noexcept;
-  // The call will be finished, also if this process dies. The caller must then own() each block that
-  // is in flight, and free each that is marked.
+  // Makes the call certain: recovery finishes it if this process dies. The caller must then own()
+  // each block that is in flight, and free each that is marked.
   void keep(Offset top) noexcept;
   void end_call() noexcept;
 

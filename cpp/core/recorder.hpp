@@ -16,7 +16,7 @@ class Recorder {
   [[nodiscard]] const Layout& layout() const noexcept { return layout_; }
 
   // Records the range that the next stores change, so that another process can repair it if this
-  // one dies: any range, that of a split, that of a release.
+  // one dies. The range is given, or is that of a split, or of a release.
   void begin(Block range, Size keep = 0, Size size = 0) const noexcept {
     if (journal_ != nullptr) journal_->begin(range, top(), keep, size);
   }
@@ -40,8 +40,8 @@ class Recorder {
     if (journal_ != nullptr) journal_->disown_all(map_, range);
   }
 
-  // A call of several blocks begins. It marks those that it will free, and takes others; then it is
-  // certain, and keeps those that it has taken; it ends.
+  // A call of several blocks: begin_call(); mark() for each block that it will free, while it takes
+  // others; keep() for those that it has taken, once it is certain to succeed; end_call().
   void begin_call() const noexcept {
     if (journal_ != nullptr) journal_->begin_call();
   }
@@ -57,7 +57,7 @@ class Recorder {
     if (journal_ != nullptr) journal_->end_call();
   }
   // Begins a call of a shared heap that frees these blocks, and makes it certain. Returns their
-  // number; or, if one occurs twice, the index of the second occurrence, and the call has ended.
+  // number. If a block occurs twice, ends the call, and returns the index of its second occurrence.
   [[nodiscard]] std::size_t begin_frees(std::span<const Offset> payloads) const noexcept {
     begin_call();
     std::size_t marked = 0;
@@ -70,7 +70,7 @@ class Recorder {
     end_call();
     return marked;
   }
-  // Recovery: ends the call of the process that died. Calls release(block) for each to be freed.
+  // Ends the call of a process that died. Calls release(block) for each block that it had to free.
   template <typename ReleaseBlock>
   void settle(const RecoveredBlocks& recovered, ReleaseBlock release) const noexcept {
     if (journal_ != nullptr) recovered.settle(*journal_, release);

@@ -2,7 +2,7 @@
 //
 // For the core a waiting block is live: nothing is allocated over it. For the caller it is free.
 // Its payload has the fill of free memory, so that a late write to it is found, by check() or when
-// it leaves. It leaves first in, first out, when the blocks that wait have more than `limit` bytes.
+// it leaves. The oldest block leaves first, when the blocks that wait have more than `limit` bytes.
 //
 //     free(p) -->  | newest ... oldest |  -->  the core frees the block, if its fill still holds
 //                  at most `limit` bytes
@@ -61,7 +61,7 @@ class Quarantine {
   void drop_oldest(std::size_t blocks) noexcept;
   void clear() noexcept { drop_oldest(payloads().size()); }
 
-  // The caller has `requested` bytes, with those of the blocks that wait.
+  // Notes that `requested` bytes are live in the core, which counts the blocks that wait.
   void note_peak(Size requested) noexcept {
     peak_requested = std::max(peak_requested, requested - sums_.requested);
   }

@@ -71,7 +71,8 @@ class Attachment final : public SharingHooks {
   [[nodiscard]] bool is_member() const noexcept {
     return number_ != 0 && !presence_.is_lost_by_fork();
   }
-  // A newcomer refuses a segment that was removed, and pages of various ages.
+  // A newcomer refuses a segment that was removed, and one that a power failure left with pages
+  // from before and after a flush (durability.hpp).
   enum class Joining : std::uint8_t { newcomer, mender, child };
   [[nodiscard]] FaultKind join(CoreInterface& core, SharedState& state, Joining as) noexcept;
   [[nodiscard]] FaultKind examine(SharedState& state) const noexcept;

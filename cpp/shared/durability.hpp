@@ -1,13 +1,14 @@
 // durability.hpp: what a power failure may leave on the disk, and how it is noticed.
 //
-// The system writes pages when it likes. After a power failure the file has pages of various ages.
+// The system writes each page at a time of its choice. So after a power failure some pages of the
+// file are older than others.
 // A flush writes them in this order, each part on the disk before the next one is written:
 //
 //     region, owners | block map and index | superblock, with the mark
 //
 // The mark is the sequence number at the end of the flush, and a checksum of the block map, the
 // index and the state. While an image has the sequence number of its mark, no call has changed it:
-// then the checksum must be right, or a page is of another age. After a later call the mark tells
+// then a wrong checksum tells that a page is of another age. After a later call the mark tells
 // nothing, and attaching relies on the block map, the intent record and the headers, as after a kill.
 #pragma once
 

@@ -29,8 +29,8 @@ Holder* Holders::reference(Offset payload, Number process) const noexcept {
   });
 }
 
-// The count of entries is raised first: one that is too high costs a search, one too low would hide
-// an entry.
+// The count of entries is raised first. A count that is too high costs a search; one that is too
+// low would hide an entry.
 bool Holders::enter(const Holder& holder) noexcept {
   Holder* const free = find([](const Holder& entry) { return entry.payload == 0; });
   if (free == nullptr) return false;
@@ -82,8 +82,8 @@ Ticket Holders::send(Offset payload, Number process) noexcept {
   return enter({payload + 1, ticket, process, 1}) ? ticket : 0;
 }
 
-// The process is written before the ticket is cleared: in between, the entry is the opener's
-// already, and goes with it.
+// The process is written before the ticket is cleared. In between, the entry belongs to the process
+// that opens the copy, and is dropped when that process dies.
 bool Holders::take(Offset payload, Ticket ticket, Number process) noexcept {
   if (ticket == 0 || block_.holds == 0) return false;
   Holder* const sent = find([&](const Holder& holder) {
@@ -134,7 +134,7 @@ void Holders::repair(const CoreInterface& core) noexcept {
   block_.holds = 0;
   for (Holder& holder : block_.holders) {
     LiveBlock live;
-    Fault ignored;  // any reason is a no
+    Fault ignored;  // whatever the reason, no block is live there
     const bool held = holder.payload != 0 && holder.count != 0 && holder.process != 0 &&
                       holder.process <= most_processes &&
                       core.find(holder.payload - 1, live, ignored);

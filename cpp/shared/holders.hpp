@@ -7,8 +7,8 @@
 //     payload | process     | count | ticket        a reference: of `process`, ticket 0
 //     payload | the sender  | 1     | time, number  a ticket: it goes when the sender has died
 //
-// A process can die between any two stores: no order of them leaves a living process an entry too
-// much or too few. Searches are O(most_holders), unless the table is empty.
+// A process can die between any two stores. The stores are in an order in which a living process
+// never has an entry too many or too few. A search is O(most_holders), unless the table is empty.
 #pragma once
 
 #include "shared/superblock.hpp"
@@ -21,9 +21,9 @@ class Holders {
 
   // Adds a reference of the process. Returns false if the table is full.
   [[nodiscard]] bool add(Offset payload, Number process) noexcept;
-  // Drops one of the process, if it has one.
+  // Drops a reference of the process, if it has one.
   void drop(Offset payload, Number process) noexcept;
-  // Returns true if the block has no reference but at most one, of this process.
+  // Returns true if the block has no ticket, and no reference except at most one of this process.
   [[nodiscard]] bool is_last(Offset payload, Number process) const noexcept;
   // The references and tickets of a block.
   [[nodiscard]] std::uint32_t count(Offset payload) const noexcept;
@@ -32,13 +32,13 @@ class Holders {
   [[nodiscard]] Ticket send(Offset payload, Number process) noexcept;
   // Turns the ticket into a reference of the process. Returns false if there is none.
   [[nodiscard]] bool take(Offset payload, Ticket ticket, Number process) noexcept;
-  // Returns true if the entry is a ticket that is as old as that.
+  // Returns true if the entry is a ticket that was made `seconds` ago, or earlier.
   [[nodiscard]] static bool is_older(const Holder& holder, double seconds) noexcept;
 
   void clear(Holder& holder) noexcept;
   void clear_all_of(Offset payload) noexcept;
   void clear_all() noexcept;
-  // Clears what a process that died left half written: entries without a live block.
+  // Clears what a process that died left half written, which is entries without a live block.
   void repair(const CoreInterface& core) noexcept;
 
  private:

@@ -1,18 +1,18 @@
 // lock_word.hpp: the lock of a shared heap, a word in its segment.
 //
-//     owner      the number of the one who has the lock; 0: it is free
-//     sleepers   1 if one may sleep on the owner's word (futex(2)) and is to be woken
+//     owner      the number of the attachment that has the lock; 0: it is free
+//     sleepers   1 if an attachment may sleep on the word `owner` (futex(2)) and is to be woken
 //
-// The lock is taken by one compare-and-swap and released by one store. One that finds it taken asks
-// the kernel if the owner still lives (presence.hpp), and takes over from a dead one. Otherwise it
-// sleeps for a short time, and tries again. Nothing in the word is trusted: a number that nobody has
-// is that of a dead owner.
+// The lock is taken by one compare-and-swap and released by one store. An attachment that
+// finds it taken asks the kernel if the owner still lives (presence.hpp), and takes over from a
+// dead one. Otherwise it sleeps for a short time, and tries again. Nothing in the word is trusted:
+// a number that no attachment has is that of a dead owner.
 //
-// One that takes over holds the dead number's byte meanwhile. So the number is not given to another
-// attachment, which might be the owner of just that word.
+// While an attachment takes over, it keeps the byte of the dead number locked. So no other
+// attachment gets that number, and could be the owner that the word names.
 //
-// The release is a store without a fence, at half the price of the whole lock. So it may miss one
-// that is just falling asleep, which then sleeps for its whole short time.
+// The release is a store without a fence, at half the price of the whole lock. So it may miss an
+// attachment that is just falling asleep, which then sleeps for its whole short time.
 #pragma once
 
 #include <atomic>
@@ -38,7 +38,7 @@ class LockSeat {
       end_wait();
     return LockResult::acquired;
   }
-  // Something else than the lock is in the way: the next nap is a sleep.
+  // The caller waits for something else than the lock: its next nap does not watch the word.
   void await_nothing() noexcept { awaited_.store(0, std::memory_order_relaxed); }
   // Sleeps at most that long, until the owner that was in the way may have released the lock. The
   // segment may be gone.
@@ -54,7 +54,7 @@ class LockSeat {
  private:
   [[gnu::cold, gnu::noinline]] LockResult try_again(Number self) noexcept;
   [[nodiscard]] bool take_over(std::uint32_t found, Number self) noexcept;
-  // Others may sleep still.
+  // Other attachments may still sleep, so this one's unlock() wakes them.
   void end_wait() noexcept {
     awaited_.store(0, std::memory_order_relaxed);
     word_.sleepers.store(1, std::memory_order_relaxed);

@@ -7,8 +7,8 @@
 //     number 1    number 2           number 4,095    the one that is attaching
 //
 // The kernel lets go of the lock when the process ends, however it ends. No pid counts, so this is
-// right across PID namespaces. flock(2) on the file is no matter; a lock by fcntl(2) on the whole file,
-// which goes beyond its end, makes everyone look alive.
+// right across PID namespaces. flock(2) on the file does not interfere. A lock by fcntl(2) on the
+// whole file, which goes beyond its end, makes everyone look alive.
 //
 // A heap that was made in mapped memory has no file. Its attachments use a stand-in: a file in the
 // system's shared memory, named by the segment's identity, which the last one to leave removes. How

@@ -7,7 +7,8 @@
 namespace glassheap::shared {
 namespace {
 
-// The number with the lowest place that has no name, and whose byte was free and now is locked.
+// Finds the lowest number that has no name and whose byte is free, and locks its byte. Returns 0 if
+// there is none.
 Number first_without_name(const Superblock& block, const Presence& presence) noexcept {
   for (Number number = 1; number <= most_processes; ++number) {
     if (block.processes[number - 1].pid == 0 && presence.try_lock(number)) return number;

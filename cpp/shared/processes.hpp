@@ -1,9 +1,9 @@
 // processes.hpp: the table of processes that have attached to a segment, and their numbers.
 //
-// A number is taken while its byte is locked (presence.hpp). The table has the name for it, a pid,
-// which is only shown. A number keeps its name after its process is gone, because it may
-// own blocks or references. When every number has a name, those that are gone and own nothing lose
-// theirs.
+// A number is taken while its byte is locked (presence.hpp). The table has a name for each number,
+// a pid, which is only shown. A number keeps its name after its process is gone, because it may own
+// blocks or references. When every number has a name, the names of processes that are gone and own
+// nothing are cleared.
 #pragma once
 
 #include "block/block_map.hpp"

@@ -4,7 +4,7 @@
 #include "heap/heap_state.hpp"
 #include "shared/attachment.hpp"
 
-// SharedHeap: blocks that several processes hold. The last reference that is dropped frees a block.
+// SharedHeap: references to shared blocks. The last reference that is dropped frees a block.
 
 namespace glassheap {
 

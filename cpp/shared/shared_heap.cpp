@@ -14,7 +14,7 @@
 #include "shared/publication.hpp"
 
 // SharedHeap: creating, attaching, and the segment as a whole. images.cpp reads segments without
-// attaching; references.cpp has the blocks that several processes hold.
+// attaching; references.cpp has the references to shared blocks.
 
 namespace glassheap {
 

@@ -30,16 +30,16 @@ struct Image {
 struct SegmentSummary {
   std::string policy;
   Size bytes = 0;                    // of the whole segment
-  std::uint64_t recovered = 0;       // recoveries from the death of a process
+  std::uint64_t recovered = 0;       // processes that died inside a call
   std::vector<std::uint32_t> users;  // pids of living processes that have attached
 };
 
 // A live block and its owner.
 struct OwnedBlock {
   BlockInfo block{};
-  std::uint32_t pid = 0;  // 0 if the owner is not known
-  bool alive = false;     // true if that process is still attached
-  std::uint32_t holders = 0;
+  std::uint32_t pid = 0;      // 0 if the owner is not known
+  bool alive = false;         // true if that process is still attached
+  std::uint32_t holders = 0;  // references to it, and tickets of copies
 };
 
 class SharedHeap final : public Heap {

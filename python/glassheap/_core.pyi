@@ -722,7 +722,7 @@ def _image_generation(front: bytes) -> int | None:
     """
 
 def _summarize_segment(name: bytes) -> tuple[int, str, int, list[int]]:
-    """Return bytes, policy, recoveries and the pids of living users of a segment.
+    """Return bytes, policy, number of deaths inside a call, and pids of living users of a segment.
 
     name is bytes. Raises HeapError or OSError if it is no segment of a shared heap.
     """
@@ -738,6 +738,6 @@ def _read_image(
 ) -> tuple[int, tuple[int, int, int], list[int], list[int]]:
     """Return the contents of an image's copy, before any recovery.
 
-    They are: recovered; start, end and keep of the block in flight; the pids of those that are
-    attached to the original, a file's path; the payloads of live blocks.
+    They are: number of deaths inside a call; start, end and keep of the block in flight; the pids
+    of those that are attached to the original, a file's path; the payloads of live blocks.
     """

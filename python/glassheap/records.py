@@ -75,7 +75,7 @@ class OwnedBlock(NamedTuple):
     pid: int
     """The process that allocated it; 0 if unknown."""
     alive: bool
-    """True if that process is still attached. If not, a block without holders is a leak."""
+    """True if that process is still attached. If not, a block without references is a leak."""
     holders: int
     """The number of references to it, by block.share() and by copies that were sent."""
 

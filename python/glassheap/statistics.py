@@ -45,7 +45,7 @@ class HeapStats:
     external_fragmentation: float
     """1 - largest_free / available; 0 when nothing is available."""
     recovered: int = 0
-    """Number of processes that died inside of a call, after which another one repaired the heap;
+    """Number of processes that died inside a call, after which another one recovered the heap;
     always 0 for a heap that is not shared."""
     quarantined: int = 0
     """Bytes of freed blocks that wait in the quarantine. They are neither live nor in the free

@@ -47,7 +47,7 @@ def test_the_segments_of_the_machine_are_listed_with_their_users(left: str) -> N
     assert f"{left}-other" not in listed
     text = printed("inspect")
     assert f"{left}: {listed[left].bytes:,} bytes, tlsf, " in text
-    assert f" old, used by process {os.getpid()}, recovered 0 times\n" in text
+    assert f" old, used by process {os.getpid()}, recovered after 0 deaths inside a call\n" in text
     figures = {one["name"]: one for one in json.loads(printed("inspect", "--json"))}
     assert figures[left]["policy"] == "tlsf"
 

@@ -105,7 +105,7 @@ def owners_of(heap: SharedHeap) -> list[Owner]:
 
 
 def is_leak(block: OwnedBlock) -> bool:
-    """True if the process that allocated the block is dead, and no process holds it."""
+    """True if the process that allocated the block is dead, and there is no reference to it."""
     return bool(block.pid) and not block.alive and not block.holders
 
 

@@ -42,7 +42,7 @@ class Contents(NamedTuple):
     """The contents of an image before it is made whole."""
 
     recovered: int
-    """Recoveries after the death of a process."""
+    """Number of processes that died inside a call."""
     in_flight: list[int] | None
     """The first byte and the end of the range that a call was changing, if there is one."""
     users: list[int]

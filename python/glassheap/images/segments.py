@@ -36,7 +36,7 @@ class Segment:
     age: float
     """Seconds since it was made."""
     recovered: int
-    """Recoveries after the death of a process."""
+    """Number of processes that died inside a call."""
 
     def figures(self) -> dict[str, Any]:
         """The attributes, for JSON."""
@@ -48,7 +48,7 @@ class Segment:
         users = f"process {listed(self.users, str)}" if self.users else "nobody"
         return (
             f"{shown}: {self.bytes:,} bytes, {self.policy}, {age_in_words(self.age)} old, used by "
-            f"{users}, recovered {self.recovered:,} times"
+            f"{users}, recovered after {self.recovered:,} deaths inside a call"
         )
 
 

@@ -29,7 +29,7 @@ class Verdict:
     live_blocks: int = 0
     live_bytes: int = 0
     recovered: int = 0
-    """Earlier recoveries after the death of a process."""
+    """Number of processes that died inside a call."""
     in_flight: list[int] | None = None
     """The first byte and the end of the range that a process was changing when it died."""
     users: list[int] = field(default_factory=list)
@@ -66,7 +66,7 @@ class Verdict:
         yield f"policy        {self.policy}"
         yield f"layout        {layout}, checks={self.checks!r}"
         yield f"blocks        {self.live_blocks:,} live, {self.live_bytes:,} bytes"
-        yield f"recovered     {self.recovered:,} times before"
+        yield f"recovered     after {self.recovered:,} deaths inside a call"
         if self.users:
             yield f"in use by     {listed(self.users, str)}"
 
