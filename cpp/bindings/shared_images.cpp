@@ -105,6 +105,29 @@ bool remove_unused(py::handle name) {
   return removed;
 }
 
+constexpr const char hold_unused_doc[] = R"(_hold_unused(path)
+--
+
+Keep every process from attaching to a heap's file, until the result is deleted.
+
+path is bytes. Return None if a living process has attached, or is attaching. Raises
+HeapError or OSError if it is no shared heap that can be written.)";
+
+py::object hold_unused(py::handle path) {
+  using Hold = std::shared_ptr<void>;
+  SegmentLocation location;
+  location.path = require_bytes(path, "path");
+  Fault fault;
+  auto hold = std::make_unique<Hold>();
+  {
+    const GilReleased gil_released;
+    *hold = SharedHeap::hold_unused(location, fault);
+  }
+  raise_if_refused(fault, location);
+  if (*hold == nullptr) return py::none();
+  return py::capsule(hold.release(), [](void* held) { delete static_cast<Hold*>(held); });
+}
+
 constexpr const char backup_doc[] = R"(_backup($self, path, /)
 --
 
@@ -123,6 +146,7 @@ std::array image_methods = {
     method<backup_doc, backup>(),
 };
 std::array image_functions = {
+    module_function<hold_unused_doc, hold_unused>(),
     module_function<image_generation_doc, image_generation>(),
     module_function<read_image_doc, read_image>(),
     module_function<remove_unused_doc, remove_unused>(),

@@ -84,10 +84,14 @@ std::unique_ptr<Segment> open_original(const SegmentLocation& location, Fault& f
   return nullptr;
 }
 
-// Removes the segment, unless it is used, or its name has become another segment's.
-bool remove_if_unused(const Segment& segment, const shared::Presence& presence,
-                      const SegmentLocation& location, Fault& fault) {
-  if (presence.has_company()) return false;
+// Becomes the one that is attaching. Returns false if a living process has attached, or is attaching.
+bool hold(shared::Presence& presence, const Segment& segment, Fault& fault) {
+  return presence.open(segment, fault) && presence.try_lock(shared::attaching) &&
+         !presence.is_orphaned() && !presence.has_company();
+}
+
+// Removes the segment, unless its name has become another segment's.
+bool remove_named(const Segment& segment, const SegmentLocation& location, Fault& fault) {
   Fault gone;
   const std::unique_ptr<Segment> named = Segment::open(location, gone);
   if (named == nullptr || named->file() != segment.file()) return false;
@@ -111,9 +115,16 @@ bool SharedHeap::summarize(const SegmentLocation& location, SegmentSummary& summ
 bool SharedHeap::remove_unused(const SegmentLocation& location, Fault& fault) {
   const std::unique_ptr<Segment> segment = open_original(location, fault);
   shared::Presence presence;
-  return segment != nullptr && presence.open(*segment, fault) &&
-         presence.try_lock(shared::attaching) &&
-         remove_if_unused(*segment, presence, location, fault);
+  return segment != nullptr && hold(presence, *segment, fault) &&
+         remove_named(*segment, location, fault);
+}
+
+std::shared_ptr<void> SharedHeap::hold_unused(const SegmentLocation& location, Fault& fault) {
+  Wait wait(0);
+  const std::unique_ptr<Segment> segment = shared::open_published(location, wait, fault);
+  const auto presence = std::make_shared<shared::Presence>();
+  if (segment == nullptr || !hold(*presence, *segment, fault)) return nullptr;
+  return presence;
 }
 
 }  // namespace glassheap

@@ -77,6 +77,11 @@ class SharedHeap final : public Heap {
   // Removes a segment, as unlink does, if no living process has attached to it. Returns false without
   // a fault if one has. Refuses what summarize() refuses.
   static bool remove_unused(const SegmentLocation& location, Fault& fault);
+  // Keeps every process from attaching to the segment, until the last copy of the result goes: a
+  // process that attaches meanwhile waits, as long as its timeout. Returns null without a fault if a
+  // living process has attached, or is attaching. Refused for bytes that are no heap (bad_image).
+  [[nodiscard]] static std::shared_ptr<void> hold_unused(const SegmentLocation& location,
+                                                         Fault& fault);
   // Copies the whole segment, between two calls. Refused if `bytes` is too small.
   bool copy_into(std::span<std::byte> bytes, Fault& fault) noexcept;
 

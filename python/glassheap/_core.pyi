@@ -733,6 +733,13 @@ def _remove_unused_segment(name: bytes) -> bool:
     name is bytes. Raises HeapError or OSError if it is no segment of a shared heap.
     """
 
+def _hold_unused(path: bytes) -> object | None:
+    """Keep every process from attaching to a heap's file, until the result is deleted.
+
+    path is bytes. Return None if a living process has attached, or is attaching. Raises
+    HeapError or OSError if it is no shared heap that can be written.
+    """
+
 def _read_image(
     buffer: WriteableBuffer, original: bytes = b""
 ) -> tuple[int, tuple[int, int, int], list[int], list[int]]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from glassheap.images.copying import copy_image
 from glassheap.images.errors import BrokenImageError
 from glassheap.images.reading import attach, read
-from glassheap.images.rebuilding import write_back
+from glassheap.images.rebuilding import held, write_back
 from glassheap.images.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -21,8 +21,15 @@ if TYPE_CHECKING:
 def check(file: str, timeout: float, *, rebuild: bool = False) -> Verdict:
     """Check an image, which is not changed; with `rebuild`, mend it if it is bad.
 
-    O(size). Raises ImageError if the image cannot be read, or must not be written.
+    A file that is to be mended is held from before it is copied until it is written: nobody
+    attaches in between. O(size). Raises ImageError if the image cannot be read, or must not be written.
     """
+    with held(Path(file)) if rebuild else nullcontext(False) as is_held:
+        return check_held(file, timeout, rebuild=rebuild, is_held=is_held)
+
+
+def check_held(file: str, timeout: float, *, rebuild: bool, is_held: bool) -> Verdict:
+    """Do the work of check, in a file that is held if nobody uses it and it is to be mended."""
     path = Path(file)
     memory = copy_image(path, timeout).memory
     verdict = Verdict(file, len(memory))
@@ -33,7 +40,7 @@ def check(file: str, timeout: float, *, rebuild: bool = False) -> Verdict:
             blame(verdict, error)
             verdict.mendable = False
         if rebuild and verdict.mendable:
-            write_back(verdict, path, memory)
+            write_back(verdict, path, memory, is_held=is_held)
     return verdict
 
 

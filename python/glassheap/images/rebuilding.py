@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from glassheap import _core
+from glassheap.errors import HeapError
 from glassheap.images.errors import ImageError, system_refusal
 from glassheap.images.wording import listed
 
 if TYPE_CHECKING:
     import mmap
+    from collections.abc import Iterator
 
     from glassheap.images.verdict import Verdict
 
@@ -18,17 +22,39 @@ PIECE = 1 << 24
 """Bytes that are copied at a time."""
 
 
-def write_back(verdict: Verdict, path: Path, mended: mmap.mmap) -> None:
+@contextmanager
+def held(path: Path) -> Iterator[bool]:
+    """Keep other processes from attaching to the file's heap; False if one uses it.
+
+    A process that attaches meanwhile waits, and finds the heap as it is afterwards. Bytes that are
+    no heap are not held, for nothing can be written over them. Raises ImageError if the system
+    refuses.
+    """
+    hold = None
+    try:
+        hold = _core._hold_unused(os.fsencode(path))
+    except HeapError:
+        pass
+    except OSError as error:
+        raise system_refusal("write", path, error) from None
+    try:
+        yield hold is not None
+    finally:
+        del hold
+
+
+def write_back(verdict: Verdict, path: Path, mended: mmap.mmap, *, is_held: bool) -> None:
     """Copy the file to FILE.bak, and write the mended image over it; nothing for a sound image.
 
-    Raises ImageError, having written nothing, if FILE.bak exists or a process uses the heap.
+    Raises ImageError, having written nothing, if FILE.bak exists or a process uses the heap, so
+    that it could not be held.
     """
     if not (verdict.bad or verdict.findings or verdict.in_flight):
         return
-    if verdict.users:
+    if verdict.users or not is_held:
+        users = listed(verdict.users, str) or "that has just attached or left"
         raise ImageError(
-            f"{path} is in use by process {listed(verdict.users, str)}: it is unchanged. Stop its "
-            "users first."
+            f"{path} is in use by process {users}: it is unchanged. Stop its users first."
         )
     reserve(path)
     backup = keep_original(path)
