@@ -105,6 +105,13 @@ bool remove_unused(py::handle name) {
   return removed;
 }
 
+constexpr const char remove_deserted_locks_doc[] = R"(_remove_deserted_locks()
+--
+
+Remove the lock files of heaps in buffers that no living process has attached to.)";
+
+void remove_deserted_locks() { SharedHeap::remove_deserted_locks(); }
+
 constexpr const char hold_unused_doc[] = R"(_hold_unused(path)
 --
 
@@ -137,7 +144,10 @@ void backup(SharedHeap& self, py::handle given) {
   SegmentLocation location;
   location.path = require_bytes(given, "path");
   Fault fault;
-  self.backup(location.path, fault);
+  {
+    const GilReleased gil_released;
+    self.backup(location.path, fault);
+  }
   raise_if_refused(fault, location);
 }
 
@@ -149,6 +159,7 @@ std::array image_functions = {
     module_function<hold_unused_doc, hold_unused>(),
     module_function<image_generation_doc, image_generation>(),
     module_function<read_image_doc, read_image>(),
+    module_function<remove_deserted_locks_doc, remove_deserted_locks>(),
     module_function<remove_unused_doc, remove_unused>(),
     module_function<summarize_doc, summarize>(),
 };

@@ -115,7 +115,10 @@ constexpr const char flush_doc[] = R"(flush($self)
 Wait until the disk has all bytes written to the file. No effect in shared memory.
 
 While no call follows, a power failure leaves the heap as it is now. After later calls,
-attach or glassheap fsck --rebuild makes the file whole (see docs/shared.md). O(size).
+attach or glassheap fsck --rebuild makes the file whole (see docs/shared.md).
+
+The heap's lock is held while the disk writes: other processes wait, as long as their
+timeout. O(size).
 
 Raises OSError if and only if the system refuses; LockTimeout, HeapClosed.)";
 

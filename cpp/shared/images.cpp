@@ -119,6 +119,8 @@ bool SharedHeap::remove_unused(const SegmentLocation& location, Fault& fault) {
          remove_named(*segment, location, fault);
 }
 
+void SharedHeap::remove_deserted_locks() { shared::Presence::remove_deserted(); }
+
 std::shared_ptr<void> SharedHeap::hold_unused(const SegmentLocation& location, Fault& fault) {
   Wait wait(0);
   const std::unique_ptr<Segment> segment = shared::open_published(location, wait, fault);

@@ -55,9 +55,10 @@ bool is_stand_in(std::string_view name) noexcept {
 
 // Its processes were killed, and so have left without leave().
 void Presence::remove_deserted() {
-  std::error_code none;  // without the folder there is nothing to remove
-  for (const auto& entry : std::filesystem::directory_iterator("/dev/shm", none)) {
-    const std::string name = entry.path().filename();
+  std::error_code error;  // what cannot be listed stays
+  for (std::filesystem::directory_iterator entry("/dev/shm", error), end; !error && entry != end;
+       entry.increment(error)) {
+    const std::string name = entry->path().filename();
     if (!is_stand_in(name)) continue;
     Presence deserted;
     deserted.stand_in_ = "/" + name;

@@ -1,11 +1,13 @@
 #include "glassheap/shared_heap.hpp"
 
+#include <cerrno>
 #include <cstddef>
 #include <cstring>
 #include <new>
 #include <utility>
 
 #include "base/claim.hpp"
+#include "base/zeroed_array.hpp"
 #include "heap/check_options.hpp"
 #include "heap/heap_state.hpp"
 #include "shared/attachment.hpp"
@@ -152,7 +154,24 @@ bool SharedHeap::flush(Fault& fault) noexcept {
                       [&](HeapState&) { return shared::flush(attachment_.segment(), fault); });
 }
 
-// The copy is made under the lock. What takes long on a disk is done after it.
+namespace {
+
+// Memory of this process alone, whose pages are present: a store to it waits for no disk. Null if
+// there is not that much (system_error).
+ZeroedArray<std::byte> make_present(Size bytes, Fault& fault) {
+  ZeroedArray<std::byte> memory = make_zeroed<std::byte>(bytes);
+  if (memory == nullptr) {
+    shared::refuse_by_system(ENOMEM, fault);
+  } else {
+    std::memset(memory.get(), 1, bytes);  // zeros might be left out
+  }
+  return memory;
+}
+
+}  // namespace
+
+// A store to a new file's page may wait for the disk. So only a copy from memory to memory is made
+// under the lock, and the file is written after it.
 bool SharedHeap::backup(const std::string& path, Fault& fault) {
   Size bytes = 0;
   FixedFields fixed;
@@ -165,7 +184,10 @@ bool SharedHeap::backup(const std::string& path, Fault& fault) {
   SegmentLocation location;
   location.path = path;
   const std::unique_ptr<Segment> copy = Segment::create(location, bytes, fault);
-  if (copy == nullptr || !copy_into({copy->data(), bytes}, fault)) return false;
+  if (copy == nullptr) return false;
+  const ZeroedArray<std::byte> moment = make_present(bytes, fault);
+  if (moment == nullptr || !copy_into({moment.get(), bytes}, fault)) return false;
+  std::memcpy(copy->data(), moment.get(), bytes);
   shared::make_independent(*copy, fixed);
   if (!shared::flush(*copy, fault) || !copy->publish(fault)) return false;
   copy->flush_name();

@@ -77,6 +77,9 @@ class SharedHeap final : public Heap {
   // Removes a segment, as unlink does, if no living process has attached to it. Returns false without
   // a fault if one has. Refuses what summarize() refuses.
   static bool remove_unused(const SegmentLocation& location, Fault& fault);
+  // Removes the lock files in shared memory of heaps in mapped memory that no living process has
+  // attached to.
+  static void remove_deserted_locks();
   // Keeps every process from attaching to the segment, until the last copy of the result goes: a
   // process that attaches meanwhile waits, as long as its timeout. Returns null without a fault if a
   // living process has attached, or is attaching. Refused for bytes that are no heap (bad_image).
@@ -87,10 +90,11 @@ class SharedHeap final : public Heap {
 
   // Removes the name or the file. Attached processes keep the heap.
   bool unlink(Fault& fault) const;
-  // Waits until the disk has all that was written. No effect in mapped memory.
+  // Waits until the disk has all that was written, under the lock. No effect in mapped memory.
   bool flush(Fault& fault) noexcept;
   // Writes the heap as it is between two calls to a new file, a heap of its own without users, and
-  // waits until the disk has it. Refused (system_error) if there is a file at the path, or no room.
+  // waits until the disk has it. The lock is held while the bytes are copied to memory. Refused
+  // (system_error) if there is a file at the path, no room, or no memory.
   bool backup(const std::string& path, Fault& fault);
 
   [[nodiscard]] const SegmentLocation& location() const noexcept { return location_; }

@@ -489,7 +489,10 @@ class SharedHeap(Heap):
         """Wait until the disk has all bytes written to the file. No effect in shared memory.
 
         While no call follows, a power failure leaves the heap as it is now. After later calls,
-        attach or glassheap fsck --rebuild makes the file whole (see docs/shared.md). O(size).
+        attach or glassheap fsck --rebuild makes the file whole (see docs/shared.md).
+
+        The heap's lock is held while the disk writes: other processes wait, as long as their
+        timeout. O(size).
 
         Raises OSError if and only if the system refuses; LockTimeout, HeapClosed.
         """
@@ -498,10 +501,12 @@ class SharedHeap(Heap):
 
         The file is a heap of its own, which can be attached to, and is on the disk when backup
         returns. It gets its name when it is complete. The heap's lock is held while the bytes are
-        copied. O(size).
+        copied to memory, and not while the disk writes. Until then backup takes as much memory as
+        the heap has. O(size).
 
         Raises FileExistsError if and only if there is a file already, OSError where there is no
-        room or no permission, ValueError for a path that no file can have; LockTimeout, HeapClosed.
+        room, no memory or no permission, ValueError for a path that no file can have; LockTimeout,
+        HeapClosed.
         """
     def _backup(self, path: bytes, /) -> None:
         """Write the heap to a new file; path is bytes."""
@@ -732,6 +737,9 @@ def _remove_unused_segment(name: bytes) -> bool:
 
     name is bytes. Raises HeapError or OSError if it is no segment of a shared heap.
     """
+
+def _remove_deserted_locks() -> None:
+    """Remove the lock files of heaps in buffers that no living process has attached to."""
 
 def _hold_unused(path: bytes) -> object | None:
     """Keep every process from attaching to a heap's file, until the result is deleted.

@@ -170,10 +170,12 @@ def backup(self: SharedHeap, path: "str | bytes | PathLike[str] | PathLike[bytes
 
     The file is a heap of its own, which can be attached to, and is on the disk when backup
     returns. It gets its name when it is complete. The heap's lock is held while the bytes are
-    copied. O(size).
+    copied to memory, and not while the disk writes. Until then backup takes as much memory as
+    the heap has. O(size).
 
     Raises FileExistsError if and only if there is a file already, OSError where there is no
-    room or no permission, ValueError for a path that no file can have; LockTimeout, HeapClosed.
+    room, no memory or no permission, ValueError for a path that no file can have; LockTimeout,
+    HeapClosed.
     """
     from glassheap import shared
 

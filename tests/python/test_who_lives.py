@@ -21,6 +21,7 @@ import pytest
 import glassheap
 from command_helpers import completed
 from glassheap import SharedHeap
+from glassheap.images.segments import clean
 from process_helpers import NEEDS_SHARED_MEMORY, fork, forked, in_fork, kill
 
 if TYPE_CHECKING:
@@ -312,7 +313,10 @@ def test_a_mapping_whose_name_is_gone_is_no_copy(path: Path) -> None:
         memory.close()
 
 
-def test_the_stand_in_of_a_killed_process_is_removed_by_the_next_heap() -> None:
+@pytest.mark.parametrize("cleans", [True, False])
+def test_the_stand_in_of_a_killed_process_is_removed_by_clean_and_the_next_heap(
+    cleans: bool,
+) -> None:
     with mmap.mmap(-1, 1 << 18) as memory:
         ours, theirs = os.pipe()
         child = fork()
@@ -324,6 +328,13 @@ def test_the_stand_in_of_a_killed_process_is_removed_by_the_next_heap() -> None:
         identity: tuple[int, int] = ast.literal_eval(os.read(ours, 100).decode())
         os.close(ours)
         os.close(theirs)
+        if cleans:
+            clean(names=(), dry_run=True)
+            assert stand_in(identity).exists()
+            clean(names=())
+            assert not stand_in(identity).exists()
         with SharedHeap.create(buffer=memory) as heap:
             assert stand_in(heap._identity).exists()
             assert not stand_in(identity).exists()
+            clean(names=())
+            assert stand_in(heap._identity).exists()

@@ -18,6 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Remove each segment of shared memory whose heap no living process has attached to, and "
         "print its name. Files at a path are not touched. The blocks in a removed segment are lost."
+        " Lock files that killed processes left there are removed too."
     )
     parser.add_argument(
         "names", nargs="*", metavar="NAME", help="only segments of these names (default: all)"

@@ -22,7 +22,8 @@ def check(file: str, timeout: float, *, rebuild: bool = False) -> Verdict:
     """Check an image, which is not changed; with `rebuild`, mend it if it is bad.
 
     A file that is to be mended is held from before it is copied until it is written: nobody
-    attaches in between. O(size). Raises ImageError if the image cannot be read, or must not be written.
+    attaches in between. O(size). Raises ImageError if the image cannot be read, or must not be
+    written.
     """
     with held(Path(file)) if rebuild else nullcontext(False) as is_held:
         return check_held(file, timeout, rebuild=rebuild, is_held=is_held)

@@ -68,10 +68,13 @@ def segments() -> list[Segment]:
 def clean(names: Container[str] | None = None, *, dry_run: bool = False) -> list[Segment]:
     """Remove the segments that no living process has attached to, and return those.
 
-    With `names`, only segments of these names; with `dry_run`, none is removed. A process that
+    With `names`, only segments of these names; with `dry_run`, none is removed. The lock files that
+    killed users of a heap in a buffer left in shared memory are removed too. A process that
     attaches at the same time either keeps its segment, or finds none. Raises OSError if the system
     refuses to remove one.
     """
+    if not dry_run:
+        _core._remove_deserted_locks()
     chosen = [found for found in _found() if names is None or found.name in names]
     unused = [segment for segment in chosen if not segment.users]
     return [segment for segment in unused if dry_run or _remove(segment)]
