@@ -105,6 +105,14 @@ class BlockMap {
   [[nodiscard]] Bitmap::Word free_word(std::size_t chunk) const noexcept {
     return free_.word(chunk);
   }
+  // Those of them with another block's start so many bytes higher, fewer than a chunk has. A free
+  // block of exactly that extent is one of them.
+  [[nodiscard]] Bitmap::Word free_word_before_starts(std::size_t chunk,
+                                                     Size extent) const noexcept {
+    const std::size_t shift = granule(extent);
+    const Bitmap::Word high = starts_.word(chunk + 1) << 1 << (chunk_granules - 1 - shift);
+    return free_.word(chunk) & (starts_.word(chunk) >> shift | high);
+  }
   // The block of the lowest of `bits`, which are some of these. A bit behind the region's end, which
   // another program has written, gives a block that is larger than the region.
   [[nodiscard]] Block block_of_bit(std::size_t chunk, Bitmap::Word bits) const noexcept {

@@ -97,6 +97,11 @@ class AddressList : public PolicyBase<Self> {
   using PolicyBase<Self>::bytes_;
   using PolicyBase<Self>::map_;
 
+  // The top, if it can serve the request; otherwise no block.
+  [[nodiscard]] Block top_for(const Request& request) const noexcept {
+    return this->serves(map_.top(), request) ? map_.top() : Block{};
+  }
+
   Index index_;
 
  private:

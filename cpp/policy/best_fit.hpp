@@ -12,11 +12,12 @@
 // Cost. malloc and free O(log n); a malloc with align > 16 may pass blocks that are not aligned.
 #pragma once
 
+#include "policy/address_list.hpp"
 #include "policy/size_index.hpp"
 
 namespace glassheap {
 
-class BestFit : public SizeFit<BestFit> {
+class BestFit : public AddressList<BestFit, SizeIndex> {
  public:
   static constexpr PolicyDescription description{
       .name = "best_fit",
@@ -24,16 +25,15 @@ class BestFit : public SizeFit<BestFit> {
       .cost = "malloc and free O(log n)",
       .source = "D. E. Knuth, The Art of Computer Programming, volume 1, section 2.5"};
 
-  using SizeFit::SizeFit;
+  using AddressList::AddressList;
 
   [[nodiscard]] Block find_free(const Request& request, Fault& /*fault*/) const noexcept {
     const Block top = top_for(request);
     const Size limit = top ? top.extent : nowhere;  // a block larger than the top is no better
-    Size extent = index_.smallest(request.extent);
-    for (; extent != 0 && extent <= limit; extent = index_.smallest(extent + granule_size)) {
-      if (const Block block = lowest_of_size(extent, request)) return block;
-    }
-    return top;
+    Block block = index_.first({0, request.extent});
+    while (block && block.extent <= limit && !serves(block, request))
+      block = index_.first({block.start + granule_size, block.extent});
+    return block && block.extent <= limit ? block : top;
   }
 };
 

@@ -143,11 +143,12 @@ class ChunkIndex {
       largest = std::max(largest, granules(map_.block_of_bit(chunk, bits).extent));
     return largest;
   }
+  // Among the blocks whose numbers say only that they are very large: there cannot be many.
   [[gnu::cold, nodiscard]] Size largest_by_walking() const noexcept {
     Size largest = 0;
-    for (Offset at = map_.free_from(0); at < map_.top().start;
-         at = map_.free_from(at + granule_size))
-      largest = std::max(largest, map_.block_at(at).extent);
+    constexpr Size least = Size{max_granules} * granule_size;
+    for (Block block = first(0, least); block; block = first(block.start + granule_size, least))
+      largest = std::max(largest, block.extent);
     return largest;
   }
 

@@ -1,57 +1,26 @@
-// exact_sizes.hpp: for each small size, the lowest free block of exactly that size.
+// exact_sizes.hpp: the small free blocks in order of size, and of address among equals.
 //
 // Problem. Best fit wants the smallest block that is large enough, and the lowest of equals.
 //
-// Structure. The extent of a free block of fewer than 64 granules (1 KiB) is a number from 1 to 63:
-// a bit in a word. For each pair of chunks of the region, two words of the block map (2 KiB), there
-// is one word with the extents of its free blocks, and above these words a pyramid of unions. The
-// bits of its root are the extents that exist at all; the way down along one bit leads to the
-// lowest pair that has it.
+// Structure. The extent of a free block of fewer than 64 granules (1 KiB) is a number from 1 to 63.
+// One set of bits has a place for each such number and each pair of chunks of the region, two words
+// of the block map (2 KiB). The places are in best fit's own order: all pairs for the smallest
+// extent, then all for the next. So the first member from a place upwards is both the smallest
+// extent that exists and the lowest pair that has it. The block itself is found in the map: it is
+// free, and the next start is so many granules away.
 //
-//     root      | .1..11.1 |                     some free blocks have 1, 4, 5, 7 granules
-//     sizes     | .1...... | ....11.. | ...      one word a pair of chunks
-//     map       | 0110 | 0 | ...                 two words a pair of chunks
+//     extent          1               2               3                granules
+//     sizes     | 0 1 0 0 ... | 0 0 0 0 ... | 1 0 1 0 ... | ...        one bit a pair of chunks
+//     map       | 0110 | 0 | ...                                       two words a pair of chunks
 //
 // Invariant. A bit is set if and only if a free block of that extent starts in its pair of chunks,
 // the top not counted.
-// Cost. O(log n) a call; 8 bytes a pair and 1/15 of that: 0.42 % of the region.
+// Cost. O(log64 n) a call; 8 bytes a pair and 1/63 of that: 0.40 % of the region.
 #pragma once
 
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
-
 #include "block/block_map.hpp"
-#include "policy/pyramid.hpp"
 
 namespace glassheap {
-
-// Summary: all bits of two words. Query: one bit, by its number.
-struct OrSummary {
-  using Number = std::uint64_t;
-  [[nodiscard]] static Number combine(Number a, Number b) noexcept { return a | b; }
-  [[nodiscard]] static bool depends_on(Number /*sum*/, Number /*number*/) noexcept { return true; }
-  [[nodiscard]] static Number of(const Number* group) noexcept {
-    Number all = 0;
-    for (unsigned i = 0; i < 16; ++i) all |= group[i];
-    return all;
-  }
-
-  [[nodiscard]] static unsigned matching(const Number* group, unsigned bit) noexcept {
-    unsigned bits = 0;
-#ifdef __SSE2__
-    const auto* const two = reinterpret_cast<const __m128i*>(group);
-    const __m128i shift = _mm_cvtsi32_si128(static_cast<int>(63 - bit));  // bit to sign
-    for (unsigned i = 0; i < 8; ++i) {
-      const __m128i signs = _mm_sll_epi64(_mm_load_si128(two + i), shift);
-      bits |= static_cast<unsigned>(_mm_movemask_pd(_mm_castsi128_pd(signs))) << (2 * i);
-    }
-#else
-    for (unsigned i = 0; i < 16; ++i) bits |= static_cast<unsigned>(group[i] >> bit & 1) << i;
-#endif
-    return bits;
-  }
-};
 
 class ExactSizes {
  public:
@@ -60,72 +29,70 @@ class ExactSizes {
 
   // Empty. Throws std::bad_alloc if and only if there is no memory for it.
   explicit ExactSizes(const BlockMap& map)
-      : map_(map), sizes_((map.chunks() + 1) / 2, map.arena()) {}
+      : map_(map),
+        pairs_((map.chunks() + 1) / 2),
+        words_(Bitmap::words_for(places())),
+        storage_(map.arena().take<Bitmap::Word>(words_)),
+        sizes_(storage_.get(), places()) {}
 
-  void clear() noexcept { sizes_.clear(); }
-  [[nodiscard]] Size own_memory() const noexcept { return sizes_.own_memory(); }
+  void clear() noexcept { glassheap::clear(storage_, words_); }
+  [[nodiscard]] Size own_memory() const noexcept { return words_ * sizeof(Bitmap::Word); }
 
   // A free block below the limit, not the top. The map already has the one to add, no longer the
   // one to remove.
-  [[gnu::noinline]] void add(Block block) noexcept {
-    sizes_.include(pair_of(block.start), bit(block.extent));
-  }
+  void add(Block block) noexcept { sizes_.set(place_of(block)); }
   [[gnu::noinline]] void remove(Block block) noexcept {
-    const std::size_t pair = pair_of(block.start);
-    if (!first_in(pair, 0, block.extent)) sizes_.set(pair, sizes_[pair] & ~bit(block.extent));
+    if (!lowest_in(pair_of(block.start), {0, block.extent})) sizes_.clear(place_of(block));
   }
 
-  // The smallest existing extent of at least `extent` bytes, the largest existing one, and the
-  // largest existing one below `extent`; 0 if there is none.
-  [[nodiscard]] Size smallest(Size extent) const noexcept {
-    if (extent >= limit) return 0;
-    const std::uint64_t enough = sizes_.all() & ~(bit(extent) - 1);
-    return enough == 0 ? 0 : static_cast<Size>(std::countr_zero(enough)) * granule_size;
+  // The first block, in order of size and then of address, that has more bytes than `key`, or as
+  // many and starts at or after it; no block if there is none below the limit.
+  [[nodiscard, gnu::noinline]] Block first(Block key) const noexcept {
+    if (key.start >= map_.region_size()) return {};
+    std::size_t place = place_of(key);
+    if (key.start != 0) {
+      if (const Block block = lowest_in(pair_of(key.start), key)) return block;
+      ++place;
+    }
+    place = sizes_.next(place);
+    return place < places() ? lowest_in(place % pairs_, {0, extent_of(place)}) : Block{};
   }
-  [[nodiscard]] Size largest() const noexcept { return highest(sizes_.all()); }
-  [[nodiscard]] Size largest_below(Size extent) const noexcept {
-    return extent >= limit ? largest() : highest(sizes_.all() & (bit(extent) - 1));
-  }
-
-  // The lowest free block of exactly `extent` bytes, below the limit, that starts at `from` or
-  // above; no block if there is none.
-  [[nodiscard, gnu::noinline]] Block first(Offset from, Size extent) const noexcept {
-    if (from >= map_.region_size()) return {};
-    const auto number = static_cast<unsigned>(granules(extent));
-    const std::size_t here = pair_of(from);
-    if (const Block block = first_in(here, from, extent)) return block;
-    const std::size_t next = sizes_.next(here + 1, number);
-    return next == Pyramid<OrSummary>::none ? Block{} : first_in(next, 0, extent);
+  // The extent of the largest; 0 if there is none.
+  [[nodiscard]] Size largest() const noexcept {
+    const std::size_t place = sizes_.prev(places() - 1);
+    return place < places() ? extent_of(place) : 0;
   }
 
  private:
   [[nodiscard]] static constexpr std::size_t pair_of(Offset at) noexcept {
     return BlockMap::chunk_of(at) / 2;
   }
-  [[nodiscard]] static constexpr Size granules(Size extent) noexcept {
-    return extent / granule_size;
+  [[nodiscard]] std::size_t places() const noexcept { return limit / granule_size * pairs_; }
+  [[nodiscard]] std::size_t place_of(Block block) const noexcept {
+    return block.extent / granule_size * pairs_ + pair_of(block.start);
   }
-  [[nodiscard]] static constexpr std::uint64_t bit(Size extent) noexcept {
-    return std::uint64_t{1} << granules(extent);
-  }
-
-  [[nodiscard]] static Size highest(std::uint64_t sizes) noexcept {
-    return sizes == 0 ? 0 : static_cast<Size>(63 - std::countl_zero(sizes)) * granule_size;
+  [[nodiscard]] Size extent_of(std::size_t place) const noexcept {
+    return place / pairs_ * granule_size;
   }
 
-  [[nodiscard]] Block first_in(std::size_t pair, Offset from, Size extent) const noexcept {
+  // The lowest free block of exactly the key's extent that starts in the pair, at or after the key.
+  [[nodiscard]] Block lowest_in(std::size_t pair, Block key) const noexcept {
     const std::size_t end = std::min(2 * pair + 2, map_.chunks());
     for (std::size_t chunk = 2 * pair; chunk < end; ++chunk) {
-      for (auto bits = map_.free_word(chunk); bits != 0; bits &= bits - 1) {
+      auto bits = map_.free_word_before_starts(chunk, key.extent);
+      for (; bits != 0; bits &= bits - 1) {
         const Block block = map_.block_of_bit(chunk, bits);
-        if (block.extent == extent && block.start >= from) return block;
+        if (block.extent == key.extent && block.start >= key.start) return block;
       }
     }
     return {};
   }
 
   const BlockMap& map_;
-  Pyramid<OrSummary> sizes_;
+  std::size_t pairs_;  // of chunks
+  std::size_t words_;
+  ZeroedArray<Bitmap::Word> storage_;
+  Bitmap sizes_;
 };
 
 }  // namespace glassheap

@@ -104,16 +104,6 @@ class LargeTree {
     for (Link at = root_; at != nil; at = below(at, nodes_[at].right)) found = block_of(at).extent;
     return found;
   }
-  // The largest extent below `extent`; 0 if there is none.
-  [[nodiscard, gnu::noinline]] Size largest_below(Size extent) const noexcept {
-    Size found = 0;
-    for (Link at = root_; at != nil;) {
-      const Size here = block_of(at).extent;
-      if (here < extent) found = here;
-      at = below(at, here < extent ? nodes_[at].right : nodes_[at].left);
-    }
-    return found;
-  }
 
  private:
   using Link = std::uint32_t;  // a chunk's number

@@ -8,8 +8,8 @@
 // first of sixteen children that has the property, which is found by one comparison of all sixteen.
 // The Summary type defines the numbers, their summary and the property:
 //
-//     Number                  an integer of 32 or 64 bits; 0 is neutral
-//     combine(a, b)           the summary of two: the larger one, or all bits of both
+//     Number                  an integer; 0 is neutral
+//     combine(a, b)           the summary of two, such as the larger one
 //     of(group)               the summary of sixteen
 //     depends_on(sum, number) true if `sum`, of a group, might differ without this number of it
 //     matching(group, query)  bit i is set if group[i], of sixteen, has the property; a group's

@@ -1,11 +1,10 @@
-// size_index.hpp: the free blocks by size, and by address among equals, for best and worst fit.
+// size_index.hpp: the free blocks by size, and by address among equals, for best fit.
 //
 // Small blocks are many and their sizes few: they are kept by exact size (exact_sizes.hpp). Large
 // blocks can have any size, but there cannot be many: they are kept in a tree (large_tree.hpp).
 // Both structures lie outside the region, and every answer is exact.
 #pragma once
 
-#include "policy/address_list.hpp"
 #include "policy/exact_sizes.hpp"
 #include "policy/large_tree.hpp"
 
@@ -49,27 +48,16 @@ class SizeIndex {
     add(now);
   }
 
-  // The smallest existing extent of at least `extent` bytes; the largest existing one; and the
-  // largest below `extent`, which is some block's. 0 if there is none.
-  [[nodiscard]] Size smallest(Size extent) const noexcept {
-    const Size small = small_.smallest(extent);
-    return small != 0 ? small : large_.first({0, extent}).extent;
-  }
   [[nodiscard]] Size largest() const noexcept {
     const Size large = large_.largest();
     return large != 0 ? large : small_.largest();
   }
-  [[nodiscard]] Size largest_below(Size extent) const noexcept {
-    const Size large = is_small(extent) ? 0 : large_.largest_below(extent);
-    return large != 0 ? large : small_.largest_below(extent);
-  }
 
-  // The lowest block of exactly `extent` bytes that starts at `from` or above; no block if there is
-  // none.
-  [[nodiscard]] Block first(Offset from, Size extent) const noexcept {
-    if (is_small(extent)) return small_.first(from, extent);
-    const Block block = large_.first({from, extent});
-    return block.extent == extent ? block : Block{};
+  // The first block, in order of size and then of address, that has more bytes than `key`, or as
+  // many and starts at or after it; no block if there is none.
+  [[nodiscard]] Block first(Block key) const noexcept {
+    const Block small = is_small(key.extent) ? small_.first(key) : Block{};
+    return small ? small : large_.first(key);
   }
 
  private:
@@ -79,27 +67,6 @@ class SizeIndex {
 
   ExactSizes small_;
   LargeTree large_;
-};
-
-// The search by size, for best fit and worst fit.
-template <typename Self>
-class SizeFit : public AddressList<Self, SizeIndex> {
- public:
-  using AddressList<Self, SizeIndex>::AddressList;
-
- protected:
-  // The lowest block of exactly `extent` bytes that can serve the request; no block if there is
-  // none. Only a request with an alignment may find a block large enough that cannot serve it.
-  [[nodiscard]] Block lowest_of_size(Size extent, const Request& request) const noexcept {
-    Block block = this->index_.first(0, extent);
-    while (block && !this->serves(block, request))
-      block = this->index_.first(block.start + granule_size, extent);
-    return block;
-  }
-  // The top, if it can serve the request; otherwise no block.
-  [[nodiscard]] Block top_for(const Request& request) const noexcept {
-    return this->serves(this->map_.top(), request) ? this->map_.top() : Block{};
-  }
 };
 
 }  // namespace glassheap

@@ -5,19 +5,23 @@
 // are soon gone. It fragments far more than the other fits do, and how much depends on the size of
 // the region.
 //
-// Structure. The list in address order, for the reader of the region (address_list.hpp), and an
-// index by size (size_index.hpp). The top, most often the largest block of all, is compared with
-// the block from the index.
+// Structure. The list in address order, for the reader of the region (address_list.hpp), and the
+// index of first fit (chunk_index.hpp): its highest number is the extent of the largest block, and
+// the first block with so many bytes is the lowest of the largest. The top, most often the largest
+// block of all, is compared with that block.
 //
-// Invariant. The index has every free block but the top, under its size.
+// The largest block may have no room for an aligned payload. Then a walk goes upwards through the
+// blocks that are larger than the best one so far.
+//
+// Invariant. The index has the extent of every free block but the top.
 // Cost. malloc and free O(log n); a malloc with align > 16 may pass blocks that are not aligned.
 #pragma once
 
-#include "policy/size_index.hpp"
+#include "policy/chunk_index.hpp"
 
 namespace glassheap {
 
-class WorstFit : public SizeFit<WorstFit> {
+class WorstFit : public AddressList<WorstFit, ChunkIndex> {
  public:
   static constexpr PolicyDescription description{
       .name = "worst_fit",
@@ -25,16 +29,30 @@ class WorstFit : public SizeFit<WorstFit> {
       .cost = "malloc and free O(log n)",
       .source = "R. and A. Arpaci-Dusseau, Operating Systems: Three Easy Pieces, chapter 17"};
 
-  using SizeFit::SizeFit;
+  using AddressList::AddressList;
 
   [[nodiscard]] Block find_free(const Request& request, Fault& /*fault*/) const noexcept {
     const Block top = top_for(request);
-    const Size limit = top ? top.extent : request.extent;  // a smaller block is no better
-    Size extent = index_.largest();
-    for (; extent != 0 && extent >= limit; extent = index_.largest_below(extent)) {
-      if (const Block block = lowest_of_size(extent, request)) return block;
+    const Size least = std::max(request.extent, top.extent);  // a smaller block is no better
+    const Size most = index_.largest();
+    if (most < least) return top;
+    const Block block = index_.first(0, most);
+    return serves(block, request) ? block : largest_aligned(request, least, top);
+  }
+
+ private:
+  // The largest block of at least `least` bytes that can serve the request, and the lowest of
+  // equals; `otherwise` if there is none.
+  [[gnu::cold, gnu::noinline, nodiscard]] Block largest_aligned(const Request& request, Size least,
+                                                                Block otherwise) const noexcept {
+    Block found = otherwise;
+    for (Block block = index_.first(0, least); block;
+         block = index_.first(block.start + granule_size, least)) {
+      if (!serves(block, request)) continue;
+      found = block;
+      least = block.extent + granule_size;
     }
-    return top;
+    return found;
   }
 };
 
