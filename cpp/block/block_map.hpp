@@ -82,6 +82,14 @@ class BlockMap {
     return left < at && free_at(left) ? Block{left, at - left} : Block{};
   }
 
+  // Returns true if `block` is a free block. Its extent is a power of two that divides its start,
+  // and no free block there is larger. If it is no block of the region, the answer is no.
+  [[nodiscard]] bool is_free(Block block) const noexcept {
+    if (block.start == top_) return block == top();
+    return block.end() <= region_size_ && free_.test(granule(block.start)) &&
+           starts_.is_alone(granule(block.start), granule(block.extent));
+  }
+
   // The start of the nearest free block below `at`, or at or above `from`; `nowhere` if none.
   [[nodiscard]] Offset free_before(Offset at) const noexcept {
     if (at > top_) return top_;
@@ -199,6 +207,38 @@ class BlockMap {
     unmark_free(block);
     mark_free(whole);
   }
+  // The free block `from`, a buddy, is halved down to a live one of `extent` bytes. That is at its
+  // start; the upper halves are free.
+  void halve(Block from, Size extent) noexcept {
+    const std::size_t first = granule(from.start);
+    Size below = from.extent;  // the part of it that is not the top afterwards
+    ++live_;
+    if (from.start == top_) {
+      below /= 2;
+      top_ = from.start + below;
+      free_.set(first);
+    } else {
+      --free_below_top_;
+    }
+    free_below_top_ += doublings(extent, below);
+    starts_.split(first, granule(extent), granule(from.extent));
+    free_.split(first, granule(extent), granule(below));
+    free_.clear(first);
+  }
+  // A live block, a buddy, and all free ones on its way up to `whole` become that free block.
+  void merge(Block block, Block whole) noexcept {
+    const std::size_t first = granule(whole.start);
+    --live_;
+    free_below_top_ -= doublings(block.extent, whole.extent);
+    starts_.merge(first, granule(block.start), granule(whole.extent));
+    free_.set(first);
+    free_.merge(first, granule(block.start), granule(whole.extent));
+    ++free_below_top_;
+    if (whole.end() != region_size_) return;
+    if (top_ == region_size_) --free_below_top_;  // else one of the merged blocks was the top
+    free_.clear(first);
+    top_ = whole.start;
+  }
   void clear() noexcept;
 
   // Rebuilds the map from a list of blocks: visit(put) calls put(block, free) for each, in address
@@ -264,6 +304,10 @@ class BlockMap {
   // Larger than any offset if `granule` is Bitmap::none.
   [[nodiscard]] static constexpr Offset offset_of(std::size_t granule) noexcept {
     return granule * granule_size;
+  }
+
+  [[nodiscard]] static Size doublings(Size low, Size high) noexcept {
+    return static_cast<Size>(std::bit_width(high)) - static_cast<Size>(std::bit_width(low));
   }
 
   // The start of the block behind the one at `start`, or the end of the region.

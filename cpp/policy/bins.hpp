@@ -33,26 +33,27 @@ namespace glassheap {
   return below + (granules >> (doubling - 4) & 15);
 }
 
-// The set of bins that have a block. They are few enough for one summary of all words, which is
-// updated without a branch.
-class BinMap {
+// The set of bins, below 64 * words, that have a block. They are few enough for one summary of all
+// words, which is updated without a branch.
+template <std::size_t words>
+class BinSet {
  public:
   static constexpr std::size_t none = Bitmap::none;
 
   void set(std::size_t bin) noexcept {
     // A bin is below 64 * words, whatever the extent. NOLINTNEXTLINE(clang-analyzer-*)
-    words_[bin / 64] |= std::uint64_t{1} << (bin % 64);
-    summary_ |= 1U << (bin / 64);
+    words_[word_of(bin)] |= std::uint64_t{1} << (bin % 64);
+    summary_ |= 1U << word_of(bin);
   }
   void clear(std::size_t bin) noexcept {
-    const std::uint64_t left = words_[bin / 64] &= ~(std::uint64_t{1} << (bin % 64));
-    summary_ &= ~((left == 0 ? 1U : 0U) << (bin / 64));
+    const std::uint64_t left = words_[word_of(bin)] &= ~(std::uint64_t{1} << (bin % 64));
+    summary_ &= ~((left == 0 ? 1U : 0U) << word_of(bin));
   }
   // The lowest member from `bin` upwards, which is below 64 * words; or none.
   [[nodiscard, gnu::always_inline]] std::size_t next(std::size_t bin) const noexcept {
-    const std::uint64_t here = words_[bin / 64] >> (bin % 64);
+    const std::uint64_t here = words_[word_of(bin)] >> (bin % 64);
     if (here != 0) return bin + static_cast<std::size_t>(std::countr_zero(here));
-    const std::uint32_t above = summary_ & ~1U << (bin / 64);
+    const std::uint32_t above = summary_ & ~1U << word_of(bin);
     if (above == 0) return none;
     const auto word = static_cast<std::size_t>(std::countr_zero(above));
     return word * 64 + static_cast<std::size_t>(std::countr_zero(words_[word]));
@@ -78,15 +79,21 @@ class BinMap {
   }
 
  private:
-  static constexpr std::size_t words = 9;  // 63 exact bins and 16 for each of 27 doublings
+  // Not a division where there is one word.
+  [[nodiscard]] static constexpr std::size_t word_of(std::size_t bin) noexcept {
+    return words == 1 ? 0 : bin / 64;
+  }
+
   std::uint64_t words_[words] = {};
   std::uint32_t summary_ = 0;
 };
 
-template <Top top>
+using BinMap = BinSet<9>;  // 63 exact bins and 16 for each of 27 doublings
+
+template <Top top, typename Map = BinMap>
 class Bins {
  public:
-  static constexpr std::size_t none = BinMap::none;
+  static constexpr std::size_t none = Map::none;
 
   // `count` empty bins. Throws std::bad_alloc if and only if there is no memory for them.
   // `same` returns true if two free blocks are in the same bin.
@@ -104,6 +111,7 @@ class Bins {
     return nonempty_.next(bin);
   }
   [[nodiscard]] std::size_t last() const noexcept { return nonempty_.last(); }
+  [[nodiscard]] Offset first(std::size_t bin) const noexcept { return ends_[bin].first(); }
   [[nodiscard]] Block front(std::size_t bin) const noexcept {
     return links_.block_at(ends_[bin].first());
   }
@@ -157,10 +165,10 @@ class Bins {
   Links<top> links_;
   std::size_t count_;
   ZeroedArray<ListEnds> ends_;
-  BinMap nonempty_;
+  Map nonempty_;
 };
 
-template <typename Self, Top top>
+template <typename Self, Top top, typename Map = BinMap>
 class BinnedPolicy : public PolicyBase<Self> {
  public:
   BinnedPolicy(BlockBytes& bytes, const BlockMap& map)
@@ -243,10 +251,10 @@ class BinnedPolicy : public PolicyBase<Self> {
     return {};
   }
 
-  static constexpr std::size_t none = Bins<top>::none;
+  static constexpr std::size_t none = Bins<top, Map>::none;
   static constexpr std::size_t unlimited = none;
 
-  Bins<top> bins_;
+  Bins<top, Map> bins_;
 };
 
 }  // namespace glassheap

@@ -19,6 +19,8 @@
 //
 // Invariant. A free block is a power of two in size and starts at a multiple of its size; no two
 // buddies are free. Each is in the bin of its order, at the place that its node gives.
+// So the orders from that of a request up to the order that serves it have no free block, and the
+// first block of its bin is free to be halved: nothing is searched.
 // Cost. malloc and free O(log n) in the size of the region. Rounding wastes up to half of a block.
 #pragma once
 
@@ -26,7 +28,7 @@
 
 namespace glassheap {
 
-class Buddy : public BinnedPolicy<Buddy, Top::listed> {
+class Buddy : public BinnedPolicy<Buddy, Top::listed, BinSet<1>> {
  public:
   static constexpr PolicyDescription description{
       .name = "buddy",
@@ -42,10 +44,24 @@ class Buddy : public BinnedPolicy<Buddy, Top::listed> {
 
   using BinnedPolicy::BinnedPolicy;
 
+  // Any block of a high enough order serves a request without an alignment. Its extent follows from
+  // its bin; the map must agree, for another program may have overwritten the bins of a shared heap.
   [[nodiscard]] Block find_free(const Request& request, Fault& fault) const noexcept {
     if (request.extent > map_.region_size()) return {};
-    const std::size_t limit = request.align == granule_size ? 1 : unlimited;
-    return smallest_from(bin_of(request.extent), request, limit, fault);
+    const std::size_t bin = bins_.next(bin_of(request.extent));
+    if (bin == none) return {};
+    const Block first{bins_.first(bin), granule_size << bin};
+    const bool any = request.align == granule_size;
+    if (any && map_.is_free(first)) return first;
+    return smallest_from(bin, request, any ? 1 : unlimited, fault);
+  }
+
+  // True if a block of each order from that of `low` up to, and without, that of `high` may be
+  // inserted.
+  [[nodiscard]] bool vet_inserts(Size low, Size high, Fault& fault) const noexcept {
+    std::size_t bin = bin_of(low);
+    while (bin < bin_of(high) && bins_.vet_push(bin, fault)) ++bin;
+    return bin >= bin_of(high);
   }
 };
 

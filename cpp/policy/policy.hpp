@@ -21,6 +21,8 @@
 //     vet_insert(block)      true if `block` may be inserted: every node that will link to it is
 //                            sound
 //     vet_any_insert()       the same, for a block of any size in place of one that may be inserted
+//     vet_inserts(low, high) the same, for a block of each power of two from `low` up to, and
+//                            without, `high`: only policies that coalesce buddies have it
 //     vet_list_neighbours(b) true if another block may be inserted once `b`, vetted, has been
 //                            erased: the nodes beside it in the list are sound
 //     vet_replace(old, now)  vet(old) and vet_insert(now) at once

@@ -3,6 +3,12 @@
 //
 //     buddy of the block at `start` = start xor extent
 //
+// A split halves the block down to the request, and a release merges a block with all free buddies
+// on its way up, each as one step: the block map changes word by word (BlockMap::halve and merge),
+// and no block in between is written.
+//
+//     | taken | 1 |   2   |       4       |     taken from 8; its release merges it with 1, 2 and 4
+//
 // Any other range becomes free in pieces of that kind: the rest of a split, a region whose size is
 // not a power of two, a live block that starts, for its alignment, where no block of its size may:
 //
@@ -34,16 +40,24 @@ class BuddySpace : public Space<P> {
   }
 
   [[nodiscard]] bool vet(const Split& split, Fault& fault) const noexcept {
-    return policy_.vet(split.from, fault) && vet_pieces(split.gap, fault) &&
-           vet_pieces(split.rest, fault);
+    if (!policy_.vet(split.from, fault)) return false;
+    return split.gap ? vet_pieces(split.gap, fault) && vet_pieces(split.rest, fault)
+                     : policy_.vet_inserts(split.taken.extent, split.from.extent, fault);
   }
   void apply(const Split& split) noexcept {
-    map_.make_live(split.from);
-    policy_.erase(split.from);
-    if (split.gap) map_.add_live(split.taken);
-    for_pieces(split.gap, [this](Block piece) { insert(piece); });
-    if (split.rest) map_.add_live(split.rest);
-    for_pieces(split.rest, [this](Block piece) { insert(piece); });
+    const auto& [from, gap, taken, rest] = split;
+    if (gap) {
+      apply_gap(split);
+      return;
+    }
+    if (rest) {
+      map_.halve(from, taken.extent);
+    } else {
+      map_.make_live(from);
+    }
+    policy_.erase(from);
+    for (Size extent = taken.extent; 2 * extent <= from.extent; extent *= 2)
+      policy_.insert({from.start + extent, extent});
   }
   template <typename Visit>
   static void visit_pieces(Block span, Visit visit) {
@@ -70,37 +84,39 @@ class BuddySpace : public Space<P> {
     const Block rest = this->without_front(right, more);
     map_.drop_free(right);
     policy_.erase(right);
-    if (rest) map_.add_live(rest);
-    for_pieces(rest, [this](Block piece) { insert(piece); });
+    add_pieces(rest);
     bytes_.scrub(right.start);
   }
   [[nodiscard]] static constexpr bool may_stand(Offset start, Size extent) noexcept {
     return start % extent == 0;
   }
 
+  // A block to be freed, and the one that it becomes together with the free buddies on the way up.
   struct Release {
-    Block block;
+    Block block, whole;  // no whole: halving cannot yield the block, and it is freed in pieces
   };
   // The range that the release may change.
   [[nodiscard]] Block changed_range(const Release& release) const noexcept {
     return this->with_free_around(release.block);
   }
-  [[nodiscard]] Release plan_release(Block block) const noexcept { return {block}; }
+  [[nodiscard]] Release plan_release(Block block) const noexcept {
+    return {block, block == first_piece(block) ? whole_of(block) : Block{}};
+  }
 
-  // A block that halving cannot yield is released in pieces. All free blocks within its enclosing
-  // block are vetted: which of them a piece coalesces with depends on the other pieces.
   [[nodiscard]] bool vet(const Release& release, Fault& fault) const noexcept {
-    Block whole = enclosing(release.block);
-    if (!vet_within(whole, fault)) return false;
-    for (Block buddy = free_buddy(whole); buddy; buddy = free_buddy(whole)) {
-      if (!policy_.vet(buddy, fault)) return false;
-      whole = merged(whole, buddy);
+    const auto& [block, whole] = release;
+    if (!whole) return vet_in_pieces(block, fault);
+    for (Size extent = block.extent; extent < whole.extent; extent *= 2) {
+      if (!policy_.vet(buddy_at(block.start, extent), fault)) return false;
     }
-    return release.block == first_piece(release.block) ? policy_.vet_insert(whole, fault)
-                                                       : vet_up_to(whole.extent, fault);
+    return policy_.vet_insert(whole, fault);
   }
   void apply(const Release& release) noexcept {
-    for_pieces(release.block, [this](Block piece) { coalesce(piece); });
+    if (release.whole) {
+      coalesce(release.block, release.whole);
+    } else {
+      for_pieces(release.block, [this](Block piece) { coalesce(piece, whole_of(piece)); });
+    }
   }
   // Blocks that are freed together may form a block that none of them would alone, and so coalesce
   // with any free block.
@@ -136,30 +152,44 @@ class BuddySpace : public Space<P> {
     map_.make_free(piece);
     policy_.insert(piece);
   }
-  [[gnu::noinline]] void coalesce(Block whole) noexcept {
-    map_.make_free(whole);
-    for (Block buddy = free_buddy(whole); buddy; buddy = free_buddy(whole)) {
-      policy_.erase(buddy);
-      const auto& [left, right] = std::minmax(whole, buddy, starts_before);
-      const Block now = merged(left, right);
-      map_.drop_free(right);
-      map_.extend_free(left, now);
-      this->retire(right);
-      whole = now;
+  // Adds the pieces of a span behind a block that ends there, in which no block starts.
+  void add_pieces(Block span) noexcept {
+    visit_pieces(span, [this](Block piece) {
+      map_.add_free(piece);
+      policy_.insert(piece);
+    });
+  }
+
+  // The buddy of the block of this extent that contains `at`.
+  [[nodiscard]] static Block buddy_at(Offset at, Size extent) noexcept {
+    return {(at & ~(extent - 1)) ^ extent, extent};
+  }
+  // What a piece that becomes free coalesces to.
+  [[nodiscard]] Block whole_of(Block piece) const noexcept {
+    Size extent = piece.extent;
+    while (map_.is_free(buddy_at(piece.start, extent))) extent *= 2;
+    return {piece.start & ~(extent - 1), extent};
+  }
+  // The block, which is live, coalesces with the buddies on the way up to `whole`.
+  void coalesce(Block block, Block whole) noexcept {
+    if (block == whole) {
+      map_.make_free(whole);
+    } else {
+      map_.merge(block, whole);
+    }
+    for (Size extent = block.extent; extent < whole.extent; extent *= 2) {
+      policy_.erase(buddy_at(block.start, extent));
+      this->retire({(block.start & ~(extent - 1)) | extent, extent});  // the right one of the two
     }
     policy_.insert(whole);
   }
-
-  [[nodiscard]] static bool starts_before(const Block& a, const Block& b) noexcept {
-    return a.start < b.start;
-  }
-  [[nodiscard]] static Block merged(Block a, Block b) noexcept {
-    return {std::min(a.start, b.start), a.extent + b.extent};
-  }
-  [[nodiscard]] Block free_buddy(Block block) const noexcept {
-    const Block buddy{block.start ^ block.extent, block.extent};
-    if (buddy.end() > map_.region_size() || !map_.free_at(buddy.start)) return {};
-    return map_.block_at(buddy.start) == buddy ? buddy : Block{};
+  // By value and out of line, as in space.hpp.
+  [[gnu::noinline]] void apply_gap(Split split) noexcept {
+    map_.make_live(split.from);
+    policy_.erase(split.from);
+    map_.add_live(split.taken);
+    for_pieces(split.gap, [this](Block piece) { insert(piece); });
+    add_pieces(split.rest);
   }
 
   [[nodiscard]] bool vet_pieces(Block span, Fault& fault) const noexcept {
@@ -174,12 +204,17 @@ class BuddySpace : public Space<P> {
     }
     return true;
   }
-  [[nodiscard]] bool vet_up_to(Size extent, Fault& fault) const noexcept {
-    for (extent = std::min(extent, std::bit_floor(map_.region_size())); extent >= granule_size;
-         extent /= 2) {
-      if (!policy_.vet_insert({0, extent}, fault)) return false;
+  // All free blocks within the enclosing block are vetted: which of them a piece coalesces with
+  // depends on the other pieces.
+  [[nodiscard]] bool vet_in_pieces(Block block, Fault& fault) const noexcept {
+    const Block least = enclosing(block);
+    if (!vet_within(least, fault)) return false;
+    const Size extent = whole_of(least).extent;
+    for (Size below = least.extent; below < extent; below *= 2) {
+      if (!policy_.vet(buddy_at(least.start, below), fault)) return false;
     }
-    return true;
+    return policy_.vet_inserts(granule_size,
+                               2 * std::min(extent, std::bit_floor(map_.region_size())), fault);
   }
 };
 
