@@ -121,15 +121,25 @@ class BlockMap {
     const Bitmap::Word high = starts_.word(chunk + 1) << 1 << (chunk_granules - 1 - shift);
     return free_.word(chunk) & (starts_.word(chunk) >> shift | high);
   }
+  // Those of them at `from` or above, in the chunk of `from`.
+  [[nodiscard]] Bitmap::Word free_word_from(Offset from) const noexcept {
+    return free_.word(chunk_of(from)) & ~Bitmap::Word{0} << granule(from) % chunk_granules;
+  }
+  // A bit for each granule of a chunk at which a block starts.
+  [[nodiscard]] Bitmap::Word starts_word(std::size_t chunk) const noexcept {
+    return starts_.word(chunk);
+  }
   // The block of the lowest of `bits`, which are some of these. A bit behind the region's end, which
   // another program has written, gives a block that is larger than the region.
   [[nodiscard]] Block block_of_bit(std::size_t chunk, Bitmap::Word bits) const noexcept {
-    return block_at(
-        offset_of(chunk * chunk_granules + static_cast<std::size_t>(std::countr_zero(bits))));
+    return block_at(offset_of_bit(chunk, bits));
   }
-  // `block`, or no block if that is larger than the region.
+  [[nodiscard]] static Offset offset_of_bit(std::size_t chunk, Bitmap::Word bits) noexcept {
+    return offset_of(chunk * chunk_granules + static_cast<std::size_t>(std::countr_zero(bits)));
+  }
+  // `block`, or no block if that is not in the region.
   [[nodiscard]] Block confined(Block block) const noexcept {
-    return block.extent <= region_size_ ? block : Block{};
+    return block.end() <= region_size_ && block.extent <= region_size_ ? block : Block{};
   }
   // The block of the highest of these.
   [[nodiscard]] Block last_free_in(std::size_t chunk) const noexcept {

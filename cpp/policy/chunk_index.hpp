@@ -7,13 +7,17 @@
 // Structure. The region in chunks of 64 granules (1 KiB), one word of the block map each. For each
 // chunk the index keeps the extent of the largest free block that starts in it, and above these
 // numbers a pyramid of maxima. A search goes down to the lowest chunk that can serve the request;
-// there it tests a few bits of the map.
+// there it measures the free blocks by the chunk's two words of the map. Only the last block of a
+// chunk can reach out of it.
 //
-//     maxima    | 0 3 9 1 0 .. | 0 40 0 0 2 .. | ...         one number a chunk of 1 KiB
-//     map       | 0110 | ...                                 one word a chunk
+//     maxima    | 0 3 9 1 0 .. | 0 40 0 0 2 .. | ...         one number a chunk
+//     free      | 0010 0001 .. | ...                         one word a chunk
+//     starts    | 1011 0101 .. | ...                         one word a chunk
+//                     ^--^ the distance to the next start is the extent: 3 granules
 //
 // Invariant. A number is the largest extent, in granules, of the free blocks that start in its
-// chunk, without the top; an extent above 2^31 - 1 granules counts as that.
+// chunk, without the top; an extent above 2^31 - 1 granules counts as that. So a number changes, and
+// those above it, only when the largest extent of its chunk does.
 // Cost. O(log n) a call; 4 bytes a chunk and 1/15 of that: 0.42 % of the region.
 #pragma once
 
@@ -86,69 +90,106 @@ class ChunkIndex {
   void add(Block block) noexcept {
     maxima_.include(BlockMap::chunk_of(block.start), granules(block.extent));
   }
-  [[gnu::noinline]] void remove(Block block) noexcept {
+  void remove(Block block) noexcept {
     const std::size_t chunk = BlockMap::chunk_of(block.start);
-    if (granules(block.extent) == maxima_[chunk]) maxima_.set(chunk, largest_in(chunk));
+    if (granules(block.extent) == maxima_[chunk]) lower(chunk);
   }
-
   void replace(Block old, Block now) noexcept {
     const bool same = BlockMap::chunk_of(old.start) == BlockMap::chunk_of(now.start);
     if (!same || now.extent < old.extent) remove(old);
-    add(now);
+    if (!same || now.extent > old.extent) add(now);
   }
 
-  // The lowest free block other than the top that starts at `from` or above and has at least
-  // `extent` bytes; no block if there is none.
-  [[nodiscard, gnu::noinline]] Block first(Offset from, Size extent) const noexcept {
-    if (from == 0) return first_from_chunk(maxima_.first(granules(extent)), extent);
+  // The lowest free block other than the top that has at least `extent` bytes; no block if there is
+  // none.
+  [[nodiscard, gnu::noinline]] Block first(Size extent) const noexcept {
+    const std::size_t chunk = maxima_.first(granules(extent));
+    if (chunk >= maxima_.count()) return {};
+    const Block block = first_of(chunk, map_.free_word(chunk), extent);
+    return block ? block : first_behind(chunk, extent);
+  }
+  // The same among those that start at `from` or above, a granule.
+  [[nodiscard, gnu::noinline]] Block first_from(Offset from, Size extent) const noexcept {
     if (from >= map_.region_size()) return {};
-    const std::size_t here = BlockMap::chunk_of(from);
-    if (const Block block = first_in(here, from, extent)) return block;
-    return first_from_chunk(maxima_.next(here + 1, granules(extent)), extent);
+    const std::size_t chunk = BlockMap::chunk_of(from);
+    const Block block = first_of(chunk, map_.free_word_from(from), extent);
+    return block ? block : first_behind(chunk, extent);
   }
 
   // The extent of the largest free block other than the top; 0 if there is none.
   [[nodiscard]] Size largest() const noexcept {
     const Number most = maxima_.all();
-    if (most == max_granules) return largest_by_walking();
-    return std::min(static_cast<Size>(most) * granule_size, map_.region_size());
+    if (most == max_granules) return largest_of_large();
+    return std::min(static_cast<Size>(std::max(most, Number{0})) * granule_size,
+                    map_.region_size());
   }
 
  private:
   using Number = MaxSummary::Number;
+  using Word = Bitmap::Word;
   static constexpr Number max_granules = std::numeric_limits<Number>::max();
 
   [[nodiscard]] static constexpr Number granules(Size extent) noexcept {
     return static_cast<Number>(std::min(extent / granule_size, Size{max_granules}));
   }
 
-  // The lowest from `chunk` upwards; `chunk` is large enough according to its number, or none.
-  [[nodiscard]] Block first_from_chunk(std::size_t chunk, Size extent) const noexcept {
-    for (; chunk < maxima_.count(); chunk = maxima_.next(chunk + 1, granules(extent))) {
-      if (const Block block = first_in(chunk, 0, extent)) return block;
+  // The lowest in the chunks above `chunk`.
+  [[nodiscard, gnu::noinline]] Block first_behind(std::size_t chunk, Size extent) const noexcept {
+    const Number least = granules(extent);
+    for (;;) {
+      chunk = maxima_.next(chunk + 1, least);
+      if (chunk >= maxima_.count()) return {};
+      if (const Block block = first_of(chunk, map_.free_word(chunk), extent)) return block;
+    }
+  }
+  // The lowest of the free blocks `bits` of a chunk.
+  [[nodiscard]] Block first_of(std::size_t chunk, Word bits, Size extent) const noexcept {
+    const Word starts = map_.starts_word(chunk);
+    for (; bits != 0; bits &= bits - 1) {
+      if (reaches_out(starts, bits)) return large_enough(map_.block_of_bit(chunk, bits), extent);
+      const Size here = granules_between(starts, bits) * granule_size;
+      if (here >= extent) return map_.confined({map_.offset_of_bit(chunk, bits), here});
     }
     return {};
   }
-  // The lowest that starts in `chunk`, at `from` or above.
-  [[nodiscard]] Block first_in(std::size_t chunk, Offset from, Size extent) const noexcept {
-    for (auto bits = map_.free_word(chunk); bits != 0; bits &= bits - 1) {
-      const Block block = map_.block_of_bit(chunk, bits);
-      if (block.extent >= extent && block.start >= from) return map_.confined(block);
-    }
-    return {};
+  [[nodiscard]] Block large_enough(Block block, Size extent) const noexcept {
+    return block.extent >= extent ? map_.confined(block) : Block{};
+  }
+
+  // The block of the lowest of `bits`: whether the next start is in another chunk; or else, how far
+  // off that is.
+  [[nodiscard]] static Word behind(Word starts, Word bits) noexcept {
+    return starts & ~(bits ^ (bits - 1));
+  }
+  [[nodiscard]] static bool reaches_out(Word starts, Word bits) noexcept {
+    return behind(starts, bits) == 0;
+  }
+  [[nodiscard]] static Size granules_between(Word starts, Word bits) noexcept {
+    return static_cast<Size>(std::countr_zero(behind(starts, bits)) - std::countr_zero(bits));
+  }
+
+  // Sets the number of a chunk whose largest block is gone, or smaller.
+  [[gnu::noinline]] void lower(std::size_t chunk) noexcept {
+    maxima_.set(chunk, largest_in(chunk));
   }
   [[nodiscard]] Number largest_in(std::size_t chunk) const noexcept {
-    Number largest = 0;
-    for (auto bits = map_.free_word(chunk); bits != 0; bits &= bits - 1)
-      largest = std::max(largest, granules(map_.block_of_bit(chunk, bits).extent));
-    return largest;
-  }
-  // Among the blocks whose numbers say only that they are very large: there cannot be many.
-  [[gnu::cold, nodiscard]] Size largest_by_walking() const noexcept {
+    const Word starts = map_.starts_word(chunk);
     Size largest = 0;
-    constexpr Size least = Size{max_granules} * granule_size;
-    for (Block block = first(0, least); block; block = first(block.start + granule_size, least))
-      largest = std::max(largest, block.extent);
+    for (Word bits = map_.free_word(chunk); bits != 0; bits &= bits - 1) {
+      if (reaches_out(starts, bits))
+        return std::max(granules(largest * granule_size),
+                        granules(map_.block_of_bit(chunk, bits).extent));
+      largest = std::max(largest, granules_between(starts, bits));
+    }
+    return granules(largest * granule_size);
+  }
+  // The largest of the blocks that the numbers do not tell apart: each is the last of its chunk.
+  [[gnu::cold, nodiscard]] Size largest_of_large() const noexcept {
+    Size largest = 0;
+    for (std::size_t chunk = maxima_.first(max_granules); chunk < maxima_.count();
+         chunk = maxima_.next(chunk + 1, max_granules)) {
+      if (map_.free_word(chunk) != 0) largest = std::max(largest, map_.last_free_in(chunk).extent);
+    }
     return largest;
   }
 
@@ -166,9 +207,11 @@ class AddressFit : public AddressList<Self, ChunkIndex> {
   // The lowest free block from `from` upwards that can serve the request; no block if there is
   // none. A block may be large enough and still have no room for the aligned payload.
   [[nodiscard]] Block lowest(Offset from, const Request& request) const noexcept {
-    while (const Block block = this->index_.first(from, request.extent)) {
+    Block block = from == 0 ? this->index_.first(request.extent)
+                            : this->index_.first_from(from, request.extent);
+    while (block) {
       if (this->serves(block, request)) return block;
-      from = block.start + granule_size;
+      block = this->index_.first_from(block.start + granule_size, request.extent);
     }
     return this->serves(this->map_.top(), request) ? this->map_.top() : Block{};
   }

@@ -76,6 +76,7 @@ class Pyramid {
   // Sets number i to `value`, which adds nothing to it: combine(old, value) is old. Updates the
   // summaries above it likewise.
   void set(std::size_t i, Number value) noexcept {
+    if (levels_[0][i] == value) return;
     for (std::size_t level = 0; level < depth_; ++level) {
       const Number before = std::exchange(levels_[level][i], value);
       crash_point();

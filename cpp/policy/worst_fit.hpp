@@ -36,7 +36,7 @@ class WorstFit : public AddressList<WorstFit, ChunkIndex> {
     const Size least = std::max(request.extent, top.extent);  // a smaller block is no better
     const Size most = index_.largest();
     if (most < least) return top;
-    const Block block = index_.first(0, most);
+    const Block block = index_.first(most);
     return serves(block, request) ? block : largest_aligned(request, least, top);
   }
 
@@ -46,8 +46,8 @@ class WorstFit : public AddressList<WorstFit, ChunkIndex> {
   [[gnu::cold, gnu::noinline, nodiscard]] Block largest_aligned(const Request& request, Size least,
                                                                 Block otherwise) const noexcept {
     Block found = otherwise;
-    for (Block block = index_.first(0, least); block;
-         block = index_.first(block.start + granule_size, least)) {
+    for (Block block = index_.first(least); block;
+         block = index_.first_from(block.start + granule_size, least)) {
       if (!serves(block, request)) continue;
       found = block;
       least = block.extent + granule_size;
