@@ -34,7 +34,7 @@ Holder* Holders::reference(Offset payload, Number process) const noexcept {
 bool Holders::enter(const Holder& holder) noexcept {
   Holder* const free = find([](const Holder& entry) { return entry.payload == 0; });
   if (free == nullptr) return false;
-  ++block_.holds;
+  ++block_.used_holders;
   crash_point();
   *free = holder;
   crash_point();
@@ -61,7 +61,7 @@ void Holders::drop(Offset payload, Number process) noexcept {
 }
 
 bool Holders::is_last(Offset payload, Number process) const noexcept {
-  if (block_.holds == 0) return true;
+  if (block_.used_holders == 0) return true;
   return std::ranges::none_of(block_.holders, [&](const Holder& holder) {
     return holder.payload == payload + 1 &&
            (holder.process != process || holder.ticket != 0 || holder.count != 1);
@@ -70,7 +70,7 @@ bool Holders::is_last(Offset payload, Number process) const noexcept {
 
 std::uint32_t Holders::count(Offset payload) const noexcept {
   std::uint32_t count = 0;
-  if (block_.holds == 0) return 0;
+  if (block_.used_holders == 0) return 0;
   for (const Holder& holder : block_.holders)
     count += holder.payload == payload + 1 ? holder.count : 0;
   return count;
@@ -85,7 +85,7 @@ Ticket Holders::send(Offset payload, Number process) noexcept {
 // The process is written before the ticket is cleared. In between, the entry belongs to the process
 // that opens the copy, and is dropped when that process dies.
 bool Holders::take(Offset payload, Ticket ticket, Number process) noexcept {
-  if (ticket == 0 || block_.holds == 0) return false;
+  if (ticket == 0 || block_.used_holders == 0) return false;
   Holder* const sent = find([&](const Holder& holder) {
     return holder.payload == payload + 1 && holder.ticket == ticket;
   });
@@ -113,25 +113,25 @@ bool Holders::is_older(const Holder& holder, double seconds) noexcept {
 void Holders::clear(Holder& holder) noexcept {
   holder = {};
   crash_point();
-  --block_.holds;
+  --block_.used_holders;
   crash_point();
 }
 
 void Holders::clear_all_of(Offset payload) noexcept {
-  if (block_.holds == 0) return;
+  if (block_.used_holders == 0) return;
   for (Holder& holder : block_.holders) {
     if (holder.payload == payload + 1) clear(holder);
   }
 }
 
 void Holders::clear_all() noexcept {
-  if (block_.holds == 0) return;
+  if (block_.used_holders == 0) return;
   for (Holder& holder : block_.holders) holder = {};
-  block_.holds = 0;
+  block_.used_holders = 0;
 }
 
 void Holders::repair(const CoreInterface& core) noexcept {
-  block_.holds = 0;
+  block_.used_holders = 0;
   for (Holder& holder : block_.holders) {
     LiveBlock live;
     Fault ignored;  // whatever the reason, no block is live there
@@ -139,7 +139,7 @@ void Holders::repair(const CoreInterface& core) noexcept {
                       holder.process <= most_processes &&
                       core.find(holder.payload - 1, live, ignored);
     if (held) {
-      ++block_.holds;
+      ++block_.used_holders;
     } else {
       holder = {};
     }

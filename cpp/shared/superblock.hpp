@@ -59,7 +59,7 @@ struct Superblock {
   std::atomic<std::uint32_t> published{0};  // the last store of a creation
   std::uint32_t damaged = 0;
   std::uint64_t epoch = 0;                   // resets
-  std::uint64_t holds = 0;                   // entries in use among the holders
+  std::uint64_t used_holders = 0;            // entries in use of `holders`
   std::uint64_t tickets = 0;                 // that were ever made
   std::uint64_t recovered = 0;               // processes that died inside a call
   std::uint64_t last_writer = 0;             // the token of the attachment that stored the state

@@ -3,8 +3,8 @@
     python docs/examples/consumers.py
 
 A message is written once, and never copied. The producer shares its block, sends it, and drops it.
-The last holder frees the block: that is the consumer, at the end of its work on the message. If a
-consumer dies while it holds a message, reap() frees the block.
+The last reference that is dropped frees the block: that is the consumer's, at the end of its work
+on the message. If a consumer dies while it has a message, reap() frees the block.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def consume(messages: Queue[Block | None], results: Queue[tuple[int, int]]) -> N
     """Add up messages until the queue sends None."""
     count = total = 0
     while (block := messages.get()) is not None:
-        with block, memoryview(block) as message:  # its end releases the hold
+        with block, memoryview(block) as message:  # its end drops the reference
             total += message[0]
             count += 1
     results.put((count, total))
@@ -40,7 +40,7 @@ def produce(heap: SharedHeap, messages: Queue[Block | None]) -> None:
         block = heap.alloc(SIZE).share()
         with memoryview(block) as message:
             message[:] = bytes([number % 100]) * SIZE
-        messages.put(block)  # the queue sends it later, and holds it until then
+        messages.put(block)  # the queue sends it later, and needs it until then
 
 
 def main() -> None:

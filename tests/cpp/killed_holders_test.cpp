@@ -8,8 +8,8 @@
 namespace glassheap {
 namespace {
 
-// A process is killed while it takes a reference, sends, receives or drops one: the other holder
-// keeps its own, and no block is left without a holder. When the dead processes are reaped, nothing
+// A process is killed while it takes a reference, sends, receives or drops one: the other process
+// keeps its own, and no block is left without a reference. When the dead processes are reaped, nothing
 // is left of the child.
 enum class Last { drop_only, drop, send, receive, receive_again, reap };  // the child's last call
 
@@ -82,7 +82,7 @@ TEST_P(KilledHolder, LeavesAConsistentTable) {
   bool freed = false;
   EXPECT_TRUE(heap_->drop_ref(handle_, freed, fault_));
   EXPECT_TRUE(freed);
-  EXPECT_EQ(std::bit_cast<shared::Superblock*>(bytes_.data())->holds, 0U);
+  EXPECT_EQ(std::bit_cast<shared::Superblock*>(bytes_.data())->used_holders, 0U);
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-"""Blocks of a SharedHeap: sending them to another process, their holders and their owners."""
+"""Blocks of a SharedHeap: sending them to another process, references to them, and their owners."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_the_last_holder_frees_the_block(heap: SharedHeap) -> None:
 
 
 def test_a_reference_is_dropped_once(heap: SharedHeap) -> None:
-    """A second free of a Block is refused: the reference that is left is another holder's."""
+    """A second free of a Block is refused: the reference that is left is another process's."""
     block = heap.alloc(10).share()
     copy = pickle.loads(pickle.dumps(block))
     block.free()
@@ -117,7 +117,7 @@ def test_a_block_freed_by_its_address_is_stale_for_its_holder(heap: SharedHeap) 
 
 
 def test_each_opening_of_one_pickle_is_a_holder_of_its_own(heap: SharedHeap) -> None:
-    """The second one does not take the sender's hold."""
+    """The second one does not take the sender's reference."""
     block = heap.alloc(10).share()
     sent = pickle.dumps(block)
     copies = [pickle.loads(sent) for _ in range(3)]
@@ -212,7 +212,7 @@ def test_reap_releases_the_blocks_of_a_killed_process(heap: SharedHeap) -> None:
     with forked(hold_until_killed, pickle.dumps(block), theirs) as child:
         assert os.read(ours, 1)[0] == block.address
         block.free()
-        assert heap.reap() == 0, "a live process holds the block"
+        assert heap.reap() == 0, "a live process has a reference"
         assert len(heap) == 1
         kill(child)
     with heap.view(block.address):
@@ -227,7 +227,7 @@ def test_owners_lists_the_process_of_each_block(heap: SharedHeap) -> None:
 
 
 def test_a_reset_removes_every_holder(heap: SharedHeap) -> None:
-    """A new block at the address of a shared one has no holders."""
+    """A new block at the address of a shared one has no references."""
     heap.alloc(10).share()
     old = heap.alloc(10).share()
     heap.reset()
@@ -248,7 +248,7 @@ def hold_and_die(heap: SharedHeap, address: int) -> None:
 def test_the_number_of_a_dead_process_is_not_reused_while_it_holds_a_block(
     heap: SharedHeap,
 ) -> None:
-    """Blocks of dead processes have their holders until they are reaped."""
+    """References of dead processes stay until they are reaped."""
     address = heap.malloc(10)
     for _ in range(260):
         with forked(hold_and_die, heap, address) as child:
