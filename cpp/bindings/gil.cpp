@@ -2,6 +2,10 @@
 
 #include "gil.hpp"
 
+#include <atomic>
+#include <chrono>
+#include <thread>
+
 #include "glassheap/waiting.hpp"
 
 namespace glassheap::bindings {
@@ -18,21 +22,50 @@ bool handle_signals() noexcept {
 }
 
 // The state of the thread if it had the GIL; otherwise null.
-void* before_nap() { return has_gil() ? PyEval_SaveThread() : nullptr; }
+void* before_nap() { return has_gil() ? release_gil() : nullptr; }
 
 bool after_nap(void* from_before, bool may_end) {
   const bool had_gil = from_before != nullptr;
   auto* const own = had_gil ? static_cast<PyThreadState*>(from_before) : released_thread;
   if (own == nullptr || (!had_gil && !may_end)) return true;
-  take_or_sleep([own] { PyEval_RestoreThread(own); });
+  take_gil_back(own);
   const bool goes_on = !may_end || handle_signals();
-  if (!had_gil) PyEval_SaveThread();
+  if (!had_gil) static_cast<void>(release_gil());
   return goes_on;
 }
 
 constexpr NapHook python_hook{before_nap, after_nap};
 
+// Threads that wait for the GIL in take_gil_back().
+std::atomic<int> threads_coming_back{0};
+
+// They look every 5 ms if Python ends. Others may wait for longer, without the GIL.
+void wait_for_threads(PyObject* /*capsule*/) noexcept {
+  constexpr int longest_ms = 200;
+  for (int ms = 0; ms < longest_ms && threads_coming_back.load() != 0 && Py_IsInitialized() == 0;
+       ++ms)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+}
+
 }  // namespace
+
+void take_gil_back(PyThreadState* thread) noexcept {
+  if (Py_IsInitialized() == 0 && !ends_python) sleep_for_ever();
+  ++threads_coming_back;
+  try {
+    PyEval_RestoreThread(thread);
+    --threads_coming_back;
+  } catch (...) {
+    --threads_coming_back;
+    sleep_for_ever();
+  }
+}
+
+void wait_at_the_end(py::module_& module) {
+  PyObject* const end = PyCapsule_New(&threads_coming_back, nullptr, wait_for_threads);
+  if (end == nullptr) throw py::error_already_set();
+  module.attr("_end") = py::reinterpret_steal<py::object>(end);
+}
 
 void install_nap_hook() noexcept { set_nap_hook(&python_hook); }
 

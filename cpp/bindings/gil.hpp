@@ -27,17 +27,25 @@ void take_or_sleep(Take take) noexcept {
   }
 }
 
+// True in the thread that ends Python: it alone has the GIL by then, and comes back.
+inline thread_local constinit bool ends_python = false;
+
+// Lets the GIL go. Returns the state of the thread.
+inline PyThreadState* release_gil() noexcept {
+  ends_python = Py_IsInitialized() == 0;
+  return PyEval_SaveThread();
+}
+// Takes it back.
+void take_gil_back(PyThreadState* thread) noexcept;
+
 // The state of this thread while a GilReleased lives: waits take the GIL with it for a moment.
 inline thread_local constinit PyThreadState* released_thread = nullptr;
 
 // Lets the GIL go for as long as it lives.
 class GilReleased {
  public:
-  GilReleased() noexcept : outer_(std::exchange(released_thread, PyEval_SaveThread())) {}
-  ~GilReleased() {
-    PyThreadState* const own = std::exchange(released_thread, outer_);
-    take_or_sleep([own] { PyEval_RestoreThread(own); });
-  }
+  GilReleased() noexcept : outer_(std::exchange(released_thread, release_gil())) {}
+  ~GilReleased() { take_gil_back(std::exchange(released_thread, outer_)); }
   GilReleased(const GilReleased&) = delete;
   GilReleased& operator=(const GilReleased&) = delete;
 
@@ -58,6 +66,10 @@ class GilHeld {
  private:
   PyGILState_STATE before_{};
 };
+
+// Python's own waiting for the GIL reads memory that is gone once Python has ended. When the module
+// goes, this waits until the threads that wait for the GIL have seen that it ends.
+void wait_at_the_end(py::module_& module);
 
 // --- Waits inside a heap. ------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
   module.doc() = "The compiled part of glassheap.";
   module.attr("__version__") = GLASSHEAP_VERSION;
   install_nap_hook();
+  wait_at_the_end(module);
   add_registry(module);
   add_heap(module);
   add_policies(module);

@@ -15,6 +15,17 @@ BlockMap::BlockMap(Size region_size, ArrayArena arena)
   if (arena_.is_shared()) tombstones_ = arena_.take<Bitmap::Word>(words_);
 }
 
+Block BlockMap::block_around(Offset at) const noexcept {
+  const Offset start = offset_of(starts_.prev(granule(at)));
+  return block_at(start < region_size_ ? start : 0);
+}
+
+Offset BlockMap::used() const noexcept {
+  Offset end = top_;
+  for (Block last = free_ending_at(end); last; last = free_ending_at(end)) end = last.start;
+  return end;
+}
+
 Size BlockMap::largest_free() const noexcept {
   Size largest = 0;
   for (Offset at = free_from(0); at != nowhere; at = free_from(at + granule_size))

@@ -64,10 +64,7 @@ class BlockMap {
     return {start, next_start(start) - start};
   }
   // The block that contains the byte at `at`, which is in the region.
-  [[nodiscard]] Block block_around(Offset at) const noexcept {
-    const Offset start = offset_of(starts_.prev(granule(at)));
-    return block_at(start < region_size_ ? start : 0);
-  }
+  [[nodiscard]] Block block_around(Offset at) const noexcept;
   // The free block that ends where the region ends; no block if the last one is live.
   [[nodiscard]] Block top() const noexcept { return {top_, region_size_ - top_}; }
 
@@ -147,12 +144,7 @@ class BlockMap {
   }
 
   // The end of the highest live block; 0 if there is none.
-  [[nodiscard]] Offset used() const noexcept {
-    Offset end = top_;
-    for (Block last = free_ending_at(end); last; last = free_ending_at(end)) end = last.start;
-    return end;
-  }
-
+  [[nodiscard]] Offset used() const noexcept;
   // The extent of the largest free block, 0 if there is none; O(n) in the free blocks.
   [[nodiscard, gnu::cold]] Size largest_free() const noexcept;
 

@@ -130,10 +130,10 @@ TEST(ChunkIndexOfTheLargestRegion, DistinguishesExtentsBeyondItsNumbers) {
     index.add(block);
   }
   EXPECT_EQ(index.largest(), half);
-  EXPECT_EQ(index.first(0, half), low);
-  EXPECT_EQ(index.first(16, half - 64), high);
-  EXPECT_FALSE(index.first(16, half - 48));
-  EXPECT_FALSE(index.first(0, half + 16));
+  EXPECT_EQ(index.first(half), low);
+  EXPECT_EQ(index.first_from(16, half - 64), high);
+  EXPECT_FALSE(index.first_from(16, half - 48));
+  EXPECT_FALSE(index.first(half + 16));
 }
 
 }  // namespace
