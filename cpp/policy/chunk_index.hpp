@@ -148,7 +148,7 @@ class ChunkIndex {
     for (; bits != 0; bits &= bits - 1) {
       if (reaches_out(starts, bits)) return large_enough(map_.block_of_bit(chunk, bits), extent);
       const Size here = granules_between(starts, bits) * granule_size;
-      if (here >= extent) return map_.confined({map_.offset_of_bit(chunk, bits), here});
+      if (here >= extent) return map_.confined({BlockMap::offset_of_bit(chunk, bits), here});
     }
     return {};
   }
