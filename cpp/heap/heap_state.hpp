@@ -45,8 +45,8 @@ struct HeapState {
   [[nodiscard]] bool find(Address payload, LiveBlock& live, Fault& fault) noexcept;
   [[nodiscard]] bool find(const Handle& handle, LiveBlock& live, Fault& fault) noexcept;
 
-  // Allocates and resizes as the core does. What waits in the quarantine is released if the core
-  // has no room without it.
+  // Allocates and resizes as the core does. If the core has no room, the blocks in the quarantine are
+  // released, and it tries again.
   Block allocate(Size size, Size align, Fault& fault) noexcept {
     const Block block = core->allocate(size, align, fault);
     if (block || quarantine == nullptr) [[likely]]

@@ -84,7 +84,8 @@ bool Attachment::attach(CoreInterface& core, bool salvage, Wait& wait, Fault& fa
   const Joining as = salvage ? Joining::mender : Joining::newcomer;
   fault.kind = in_time(wait, [&] { return join(core, state, as); });
   fault.system_error = state.system_error;
-  if (fault.kind == FaultKind::bad_image) return has_pages_of_one_age(*segment_, fault);
+  if (fault.kind == FaultKind::bad_image)
+    static_cast<void>(has_pages_of_one_age(*segment_, fault));  // completes the fault
   if (fault) return false;
   const bool sound = !alone_ || try_recover(core, salvage, fault);
   if (sound) {
@@ -274,8 +275,8 @@ void Attachment::unlock() noexcept {
   seat_.unlock();
 }
 
-// Leaves the heap as it was entered. What a dead process has recorded stays, and the odd sequence
-// number tells the next one.
+// Leaves without a change. The record of a dead process stays, and the sequence number stays odd, so
+// that the next process recovers.
 void Attachment::abandon() noexcept {
   if (death_pending_) {
     --block_->recovered;

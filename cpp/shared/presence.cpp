@@ -120,7 +120,7 @@ bool Presence::is_locked(Number number) const noexcept {
   return ask(file_.get(), F_OFD_GETLK, bytes) == 0 && bytes.l_type != F_UNLCK;
 }
 
-// Here one that cannot be asked has somebody: whoever is alone makes the lock anew.
+// If the file cannot be asked, the answer is yes: an attachment that is alone makes the lock anew.
 bool Presence::has_company() const noexcept {
   struct flock bytes = bytes_of(1, most_processes, F_WRLCK);
   return !observes_ && (ask(file_.get(), F_OFD_GETLK, bytes) != 0 || bytes.l_type != F_UNLCK);

@@ -2,8 +2,8 @@
 //
 //     fixed fields, magic last -> lock, core -> published = 1 -> the file gets its name
 //
-// So whoever finds a file finds a whole heap, or something else, which is refused at once. Memory
-// that the caller has mapped is visible from the start: a process that attaches waits for its heap.
+// So a file under its name is a whole heap, or something else, which is refused at once. Memory that
+// the caller has mapped is visible from the start: a process that attaches waits for its heap.
 #pragma once
 
 #include "base/waiting.hpp"

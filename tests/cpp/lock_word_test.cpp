@@ -1,4 +1,4 @@
-// The lock of a shared heap, and who lives: whatever is in the lock's word, and whoever dies.
+// The lock of a shared heap with any number in its word, and the locks that tell who lives.
 
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -137,7 +137,7 @@ TEST_F(SharedMemory, OneThreadAtATimeOwnsTheLock) {
   EXPECT_EQ(word.owner, 0U);
 }
 
-// Whoever believes to be alone makes the lock anew, under the others.
+// An attachment that takes itself to be alone makes the lock anew, under the others.
 TEST_F(SharedMemory, AFileThatCannotBeAskedHasSomebody) {
   const Presence closed;
   EXPECT_TRUE(closed.has_company());

@@ -96,7 +96,7 @@ class StrayCalls {
   void attach(Fault& fault) {
     SharedHeap::Opening how;
     how.location = location_;
-    how.timeout = 0.001;  // nobody else has the lock, and a heap whose mark is gone is waited for
+    how.timeout = 0.001;  // the lock is free; without the mark `published`, attach waits
     if (below(8) == 0) static_cast<void>(SharedHeap::attach(how, "", fault));
   }
 
