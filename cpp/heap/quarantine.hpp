@@ -7,7 +7,7 @@
 //     free(p) -->  | newest ... oldest |  -->  the core frees the block, if its fill still holds
 //                  at most `limit` bytes
 //
-// This file has the list of these blocks. HeapState::retire (quarantine.cpp) decides what enters
+// This file has the list of these blocks. HeapState (quarantine.cpp) decides what enters
 // and leaves it. A block is filled last: until then it can be taken back, unchanged.
 // Cost: O(1) for contains(); a bit for each granule, and 24 bytes for each block that waits.
 #pragma once
