@@ -84,8 +84,10 @@ bool Attachment::attach(CoreInterface& core, bool salvage, Wait& wait, Fault& fa
   const Joining as = salvage ? Joining::mender : Joining::newcomer;
   fault.kind = in_time(wait, [&] { return join(core, state, as); });
   fault.system_error = state.system_error;
-  if (fault.kind == FaultKind::bad_image)
+  if (fault.kind == FaultKind::bad_image) {
     static_cast<void>(has_pages_of_one_age(*segment_, fault));  // completes the fault
+    return false;
+  }
   if (fault) return false;
   const bool sound = !alone_ || try_recover(core, salvage, fault);
   if (sound) {
