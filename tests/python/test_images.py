@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-pytestmark = NEEDS_FORK
+pytestmark = [NEEDS_FORK, pytest.mark.any_interpreter]
 
 LAYOUTS = [(policy.name, headers) for policy in glassheap.policies() for headers in (True, False)]
 FIXED = 136

@@ -17,7 +17,7 @@ import pytest
 from glassheap import OutOfMemory, SharedHeap
 from process_helpers import NEEDS_SHARED_MEMORY, forked, kill
 
-pytestmark = NEEDS_SHARED_MEMORY
+pytestmark = [*NEEDS_SHARED_MEMORY, pytest.mark.any_interpreter]
 
 SIZES = [40] * 2_000
 ROUNDS = 12

@@ -18,6 +18,8 @@ import glassheap
 from glassheap.model import ModelHeap
 from lockstep import CLASSIC, SEQUENTIAL, Lockstep
 
+pytestmark = pytest.mark.any_interpreter
+
 
 def test_the_classic_example_of_a_page() -> None:
     """A size is rounded up to 16, as a real heap's is."""

@@ -19,6 +19,8 @@ from source_tree import SOURCE_TREE, code_blocks
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.any_interpreter
+
 COMPILERS = {".cpp": ("c++", "-std=c++20"), ".c": ("cc", "-std=c99")}
 OPTIONS = {".cpp": (), ".c": ("--static",)}
 

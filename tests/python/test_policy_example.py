@@ -19,6 +19,8 @@ from source_tree import SOURCE_TREE, code_blocks
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.any_interpreter
+
 PAGE = SOURCE_TREE / "docs" / "policies.md"
 LIBRARY = paths.include_dir().parent / "lib" / "libglassheap.a"
 CXX = shutil.which("c++")

@@ -21,6 +21,7 @@ SOURCE = SOURCE_TREE / "cpp" / "tools" / "record_malloc.c"
 CC = shutil.which("cc")
 
 pytestmark = [
+    pytest.mark.any_interpreter,
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="LD_PRELOAD is Linux's"),
     pytest.mark.skipif(CC is None, reason="no C compiler (cc) is installed"),
     pytest.mark.skipif(not SOURCE.exists(), reason=f"the source tree is not here: {SOURCE}"),

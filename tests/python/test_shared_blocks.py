@@ -245,6 +245,7 @@ def hold_and_die(heap: SharedHeap, address: int) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+@pytest.mark.any_interpreter
 def test_the_number_of_a_dead_process_is_not_reused_while_it_holds_a_block(
     heap: SharedHeap,
 ) -> None:

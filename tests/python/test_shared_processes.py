@@ -63,6 +63,7 @@ def test_processes_can_use_one_heap_at_the_same_time(processes: int, operations:
         assert (heap.check(), len(heap), heap.stats().recovered) == ([], 0, 0)
 
 
+@pytest.mark.any_interpreter
 @pytest.mark.parametrize("policy", [policy.name for policy in glassheap.policies()])
 def test_other_processes_continue_after_kills(policy: str) -> None:
     draw = random.Random(policy)

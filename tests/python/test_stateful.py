@@ -31,6 +31,8 @@ from oracle import Refusal, assert_refused
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.any_interpreter
+
 BOUNDED = settings(
     max_examples=7,
     stateful_step_count=40,

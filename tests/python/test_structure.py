@@ -20,6 +20,8 @@ from source_tree import CPP, SOURCE_TREE, Sources, cpp_functions, function_lengt
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+pytestmark = pytest.mark.any_interpreter
+
 # --- Imports among the Python modules. ------------------------------------------------------------
 
 EXTENSION = "glassheap._core"

@@ -27,7 +27,7 @@ from process_helpers import NEEDS_SHARED_MEMORY, fork, forked, in_fork, kill
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = NEEDS_SHARED_MEMORY
+pytestmark = [*NEEDS_SHARED_MEMORY, pytest.mark.any_interpreter]
 
 ATTACHING = (1 << 62) + 4096
 """The byte that the one who is attaching has locked (cpp/shared/presence.hpp)."""
