@@ -23,7 +23,7 @@
 
 namespace glassheap {
 
-// The number of stores until this process is killed; 0: it is not killed.
+// The number of stores until this process is killed; 0: it is not killed. (crash_point.cpp)
 extern std::uint64_t stores_left;
 
 // The size of a segment with a few pages of blocks.

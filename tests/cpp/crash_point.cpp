@@ -1,9 +1,13 @@
-// The crash point of the library that these tests are linked with.
+// The crash point of the library that the tests of killed processes are linked with.
 
-#include "crash_injection.hpp"
+#include <signal.h>
+#include <unistd.h>
+
+#include "base/config.hpp"
 
 namespace glassheap {
 
+extern std::uint64_t stores_left;
 std::uint64_t stores_left = 0;
 
 void crash_point() noexcept {

@@ -3,6 +3,7 @@
 // has the owner that it should have.
 
 #include "crash_injection.hpp"
+#include "limits.hpp"
 #include "printing.hpp"
 
 namespace glassheap {
@@ -264,14 +265,14 @@ INSTANTIATE_TEST_SUITE_P(Policies, KilledProcess, ::testing::ValuesIn(killed_var
                          [](const auto& variant) { return variant.param.name; });
 
 TEST_P(KilledProcess, HasDoneItsCallAsAWholeOrNotAtAll) {
-  for_each_store(1, 1, [](Trials& trials, std::uint64_t store) -> std::uint64_t {
+  for_each_store(scaled(1, 5), 1, [](Trials& trials, std::uint64_t store) -> std::uint64_t {
     return trials.dies_at(store, store % 4 == 0) ? 1 : 0;
   });
 }
 
 // The process that recovers the heap is killed too.
 TEST_P(KilledProcess, LosesNoMoreWhenRecoveryIsKilledToo) {
-  for_each_store(3, 2, [](Trials& trials, std::uint64_t store) -> std::uint64_t {
+  for_each_store(scaled(3, 11), 2, [](Trials& trials, std::uint64_t store) -> std::uint64_t {
     EXPECT_TRUE(trials.dies_at(6, false));
     return trials.dies_in_recovery(store) ? 2 : 1;
   });
