@@ -165,9 +165,8 @@ constexpr const char largest_free_doc[] = R"(largest_free($self)
 Return the largest size that malloc can serve, in bytes; 0 also if there is none.
 
 O(1) in first_fit and next_fit, O(log n) in best_fit and worst_fit; O(n) in the blocks of
-the highest bin that has any in segregated_fit, quick_fit, tlsf and buddy, and in all free
-blocks in sequential_fit. In quick_fit a larger request may be served too, by free blocks that
-touch and are joined for it.
+the highest bin that has any in segregated_fit, tlsf and buddy, and in all free blocks in
+sequential_fit.
 
 Raises HeapClosed.)";
 

@@ -17,8 +17,8 @@
 #include "core/core_interface.hpp"
 #include "core/undo_log.hpp"
 #include "space/buddies.hpp"
-#include "space/deferred.hpp"
 #include "space/list_pass.hpp"
+#include "space/neighbours.hpp"
 
 namespace glassheap {
 
@@ -26,10 +26,6 @@ namespace glassheap {
 template <Policy P, Coalescing coalescing>
 struct SpaceFor {
   using Type = NeighbourSpace<P>;
-};
-template <Policy P>
-struct SpaceFor<P, Coalescing::deferred> {
-  using Type = DeferredSpace<P>;
 };
 template <Policy P>
 struct SpaceFor<P, Coalescing::buddies> {
@@ -109,7 +105,7 @@ class HeapCore final : public CoreInterface {
     try {
       for (; refused < sizes.size(); ++refused) {
         Split split;
-        if (!plan(sizes[refused], granule_size, split, fault, &undo_log)) break;
+        if (!plan(sizes[refused], granule_size, split, fault)) break;
         undo_log.note(refused, split);
         payloads[refused] = payload_of(take(split, sizes[refused]));
       }
@@ -227,43 +223,23 @@ class HeapCore final : public CoreInterface {
     return bytes_.layout.payload_of(block.start);
   }
 
-  // The free block for a request. With deferred coalescing, a request that would be refused makes a
-  // pass first, if that serves it. A pass is vetted as a whole before it begins.
-  [[nodiscard]] Block find_free(Size size, Size align, Fault& fault,
-                                BatchUndoLog* undo_log) noexcept(!FreeSpace::defers) {
+  [[nodiscard]] Block find_free(Size size, Size align, Fault& fault) noexcept {
     Block block;
-    if (size <= largest_region) {
-      const Request request{extent_for(size), align};
-      block = space_.policy().find_free(request, fault);
-      if constexpr (FreeSpace::defers) {
-        if (!block && !fault && join_for(request, fault, undo_log))
-          block = space_.policy().find_free(request, fault);
-      }
-    }
+    if (size <= largest_region) block = space_.policy().find_free({extent_for(size), align}, fault);
     if (!block && !fault) refuse(size, align, fault);
     return block;
   }
-  [[nodiscard, gnu::cold, gnu::noinline]] bool join_for(const Request& request, Fault& fault,
-                                                        BatchUndoLog* undo_log) {
-    if (!space_.join_would_serve(request) || !space_.vet_join(fault)) return false;
-    if (watches() && !vet_fill(fault)) return false;
-    if (undo_log != nullptr) undo_log->note_join();
-    join();
-    return true;
-  }
 
   // Plans the split that serves a request. Returns true if every node that it uses is sound.
-  [[nodiscard]] bool plan_inline(Size size, Size align, Split& split, Fault& fault,
-                                 BatchUndoLog* undo_log = nullptr) noexcept(!FreeSpace::defers) {
-    const Block from = find_free(size, align, fault, undo_log);
+  [[nodiscard]] bool plan_inline(Size size, Size align, Split& split, Fault& fault) noexcept {
+    const Block from = find_free(size, align, fault);
     if (!from) return false;
     split = plan_split(bytes_, from, {extent_for(size), align});
     return (!checking || space_.vet(split, fault)) && (!watches() || vet_fill(split, fault));
   }
-  [[nodiscard, gnu::noinline]] bool plan(
-      Size size, Size align, Split& split, Fault& fault,
-      BatchUndoLog* undo_log = nullptr) noexcept(!FreeSpace::defers) {
-    return plan_inline(size, align, split, fault, undo_log);
+  [[nodiscard, gnu::noinline]] bool plan(Size size, Size align, Split& split,
+                                         Fault& fault) noexcept {
+    return plan_inline(size, align, split, fault);
   }
 
   // Returns true if free memory and the bytes behind payloads are watched (redzone.hpp).
@@ -272,14 +248,6 @@ class HeapCore final : public CoreInterface {
   // Returns true if the bytes that the split hands out or writes over still hold their fill.
   [[nodiscard]] bool vet_fill(const Split& split, Fault& fault) const noexcept {
     return redzone::fill_holds(bytes_, split.from, split.taken.end(), split.rest, fault);
-  }
-  // The same for all free memory, before free blocks are joined: their rest is handed out next.
-  [[nodiscard]] bool vet_fill(Fault& fault) const noexcept {
-    bool holds = true;
-    space_.policy().list([&](Block block) {
-      holds = holds && redzone::fill_holds(bytes_, block, block.end(), {}, fault);
-    });
-    return holds;
   }
 
   // Returns true if `block` may be freed: a live block, or the end of one, which the map does not
@@ -311,7 +279,7 @@ class HeapCore final : public CoreInterface {
         return false;
     }
     refused = 0;
-    return payloads.size() < 2 || space_.vet_batch(payloads.size(), fault);
+    return payloads.size() < 2 || space_.vet_batch(fault);
   }
 
   // Adds up the sizes in the headers, so it is called only if all headers are sound.
@@ -353,16 +321,9 @@ class HeapCore final : public CoreInterface {
     recorder_.begin(space_, release, block);
     wipe(block);
     space_.apply(release);
-    if constexpr (FreeSpace::defers) {
-      if (release.joins) join();
-    }
   }
   [[gnu::noinline]] void coalesce(Block block) noexcept {
     coalesce_inline(block, space_.plan_release(block));
-  }
-
-  void join() noexcept {
-    space_.join([this](Block run) { recorder_.begin(run); });
   }
 
   void wipe(Block block) noexcept {

@@ -8,14 +8,11 @@
 //     | from .................................................................... |
 //     | block of payloads[first] | block of payloads[first + 1] | ... | rest .... |
 //
-// A pass that joins free blocks (space/deferred.hpp) is an entry too: the list of before it.
-//
 // Headers and nodes are written over bytes inside the free block. Most of these bytes are zero
 // already; only the others are saved.
 #pragma once
 
 #include <cstring>
-#include <limits>
 #include <ranges>
 #include <span>
 #include <vector>
@@ -34,10 +31,8 @@ namespace glassheap {
 // Fronts of blocks, as they were: sixteen bytes each, and their offsets.
 class SavedHeaders {
  public:
-  void save(Offset at, const header_t& front);  // throws std::bad_alloc if there is no memory
-  [[nodiscard]] std::size_t count() const noexcept { return saved_.size(); }
-  // Puts all but the first `keep` back, and forgets them; in reverse order: the first comes last.
-  void put_back(BlockBytes& bytes, std::size_t keep) noexcept;
+  void save(Offset at, const header_t& front);      // throws std::bad_alloc if there is no memory
+  void put_back(BlockBytes& bytes) const noexcept;  // in reverse order: the first saved comes last
 
  private:
   struct Saved {
@@ -58,57 +53,37 @@ class UndoLog {
   // still works.
   void note(std::size_t index, const Split& split) {
     if (runs_.empty() || split.from != rest_)
-      runs_.push_back({index, split.from, space_.mark(), bytes_.save(split.from.start), {}, 0});
+      runs_.push_back({index, split.from, space_.mark(), bytes_.save(split.from.start)});
     Space::visit_pieces(split.rest, [this](Block piece) { note_front(piece.start); });
     rest_ = split.rest;
-  }
-  // The same for a pass that joins free blocks.
-  void note_join() {
-    Run run;
-    run.saved = saved_.count();
-    run.list.reserve(map_.free_blocks());
-    space_.policy().list([&run](Block block) { run.list.push_back(block); });
-    runs_.push_back(std::move(run));
-    rest_ = {};
   }
 
   // Takes back the blocks that the batch has allocated: `payloads`, in the order of allocation.
   // Records each range of the region before it changes it, and the end of the call.
   [[gnu::cold]] void undo(std::span<const Offset> payloads, const Recorder& recorder) noexcept {
     for (const Run& run : std::views::reverse(runs_)) {
-      if constexpr (Space::defers) {
-        if (!run.list.empty()) unjoin(run, recorder);
-      }
       if (run.first >= payloads.size()) continue;  // noted, but not split
       recorder.begin(run.from);
       recorder.disown(payloads.subspan(run.first));
       undo(run, payloads.subspan(run.first));
       payloads = payloads.first(run.first);
     }
-    saved_.put_back(bytes_, 0);
+    saved_.put_back(bytes_);
     recorder.end_call();
   }
 
  private:
   struct Run {
-    std::size_t first = std::numeric_limits<std::size_t>::max();  // index of its first block
+    std::size_t first = 0;  // index of its first block in the batch
     Block from;
     [[no_unique_address]] Mark mark{};
-    header_t front{};         // of `from`
-    std::vector<Block> list;  // of a pass: the free blocks before it
-    std::size_t saved = 0;    // of a pass: the number of fronts that were saved before it
+    header_t front{};  // of `from`
   };
 
   void note_front(Offset at) {
     const header_t front = bytes_.save(at);
     const header_t none{};
     if (std::memcmp(&front, &none, sizeof front) != 0) saved_.save(at, front);
-  }
-
-  // What was saved after the pass is put back first: the pass itself wrote there.
-  void unjoin(const Run& pass, const Recorder& recorder) noexcept {
-    saved_.put_back(bytes_, pass.saved);
-    space_.unjoin(pass.list, [&recorder](Block whole) { recorder.begin(whole); });
   }
 
   // Merges the blocks of the run into one, and returns it to the free block it was split from.

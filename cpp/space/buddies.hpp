@@ -120,7 +120,7 @@ class BuddySpace : public Space<P> {
   }
   // Blocks that are freed together may form a block that none of them would alone, and so coalesce
   // with any free block.
-  [[nodiscard]] bool vet_batch(Size /*blocks*/, Fault& fault) const noexcept {
+  [[nodiscard]] bool vet_batch(Fault& fault) const noexcept {
     return vet_within({0, map_.region_size()}, fault);
   }
 

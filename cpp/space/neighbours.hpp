@@ -62,11 +62,10 @@ class NeighbourSpace : public Space<P> {
   // True if no two free blocks ever touch.
   [[nodiscard]] static bool coalesces_all() noexcept { return true; }
 
- protected:
+ private:
   using Space<P>::map_;
   using Space<P>::policy_;
 
- private:
   // The free block that `whole` replaces; no block if no free block touches the middle.
   [[nodiscard]] static Block replaced(const Release& release) noexcept {
     return release.left ? release.left : release.right;

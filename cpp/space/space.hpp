@@ -10,8 +10,8 @@
 // Each step of apply updates the block map first. Then it tells the policy, which may query the
 // map, and still finds the nodes of blocks that were merged. Last it erases the fronts of those.
 //
-// This file has what all heaps share. Free blocks coalesce in one of four ways, a file each:
-// neighbours.hpp, deferred.hpp, buddies.hpp, list_pass.hpp.
+// This file has what all heaps share. Free blocks coalesce in one of three ways, a file each:
+// neighbours.hpp, buddies.hpp, list_pass.hpp.
 #pragma once
 
 #include "policy/policy.hpp"
@@ -45,9 +45,6 @@ class Space {
   template <typename... Settings>
   Space(BlockBytes& bytes, BlockMap& map, const Settings&... settings)
       : bytes_(bytes), map_(map), policy_(bytes, map, settings...) {}
-
-  // True if free blocks that touch wait for a pass that joins them (deferred.hpp).
-  static constexpr bool defers = false;
 
   [[nodiscard]] const P& policy() const noexcept { return policy_; }
 
@@ -95,7 +92,7 @@ class Space {
 
   // True if blocks, each of which may be released, may be released together: together they may
   // coalesce into a block of another size than any of them would alone.
-  [[nodiscard]] bool vet_batch(Size /*blocks*/, Fault& fault) const noexcept {
+  [[nodiscard]] bool vet_batch(Fault& fault) const noexcept {
     return policy_.vet_any_insert(fault);
   }
 

@@ -204,10 +204,9 @@ def take_all_at_once(prepared: PreparedHeap) -> Iterator[Callable[[], object]]:
 
 
 def give_all_back(prepared: PreparedHeap) -> Iterator[Callable[[], object]]:
-    """Every free block is merged with, or linked to; by quick fit for a request of nearly all."""
+    """Every free block is merged with, or linked to."""
     for address in [*prepared.heap]:
         yield partial(prepared.heap.free, address)
-    yield partial(prepared.heap.malloc, prepared.heap.size - 64)
 
 
 def assert_damaged(heap: glassheap.Heap) -> None:

@@ -182,13 +182,13 @@ def assert_block(heap: glassheap.Heap, info: glassheap.BlockInfo) -> None:
 def may_be_adjacent(
     heap: glassheap.Heap, left: glassheap.BlockInfo, right: glassheap.BlockInfo
 ) -> bool:
-    """True if both neighbours may be free: buddies merge in pairs, others seldom or later."""
+    """True if both neighbours may be free: buddies merge in pairs, unsorted lists seldom."""
     if heap.policy == "buddy":
         return (
             left.extent != right.extent
             or (left.start - first_block_address(heap)) & left.extent != 0
         )
-    return heap.policy in {"sequential_fit", "quick_fit"}
+    return heap.policy == "sequential_fit"
 
 
 def assert_covers_region(heap: glassheap.Heap, walk: list[glassheap.BlockInfo]) -> None:
