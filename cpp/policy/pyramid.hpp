@@ -1,28 +1,24 @@
-// pyramid.hpp: a row of numbers, and above it summaries of groups of them, of groups of groups, and
-// so on. Drawn for groups of 16:
+// pyramid.hpp: a row of numbers, and above it summaries of 16 numbers, of 16 * 16, and so on.
 //
-//     level 2   | s                       |     one number for 256 of the row
-//     level 1   | s             s ...     |     one number for a group of 16
+//     level 2   | s                       |     one number a group of 256
+//     level 1   | s             s ...     |     one number a group of 16
 //     level 0   | n n n ... n   n n n ... |     the row
 //
 // A search for the first number with some property goes down from the top: at each level to the
-// first child that has the property, which is found by one comparison of a whole group. The Summary
-// type (maxima.hpp) defines the numbers, their summary and the property:
+// first of sixteen children that has the property, which is found by one comparison of all sixteen.
+// The Summary type defines the numbers, their summary and the property:
 //
 //     Number                  an integer; 0 is neutral
-//     fan_out                 the numbers of a group: one cache line, and at most 64
 //     combine(a, b)           the summary of two, such as the larger one
-//     of(group)               the summary of a group
+//     of(group)               the summary of sixteen
 //     depends_on(sum, number) true if `sum`, of a group, might differ without this number of it
-//     matching(group, query)  bit i is set if group[i] has the property; a group's summary has it if
-//                             and only if one of the group has
-//     Bits                    an unsigned integer with a bit for each of a group
+//     matching(group, query)  bit i is set if group[i], of sixteen, has the property; a group's
+//                             summary has it if and only if one of the group has
 //
-// Invariant. Each number above the row is the summary of the group below it. Where other programs
+// Invariant. Each number above the row is the summary of the sixteen below it. Where other programs
 // can overwrite them, a search still reads numbers of the pyramid alone; it may find none, or a
 // number that does not match.
-// Cost, for groups of f. A search O(log n to the base f); an update mostly O(1), at most as much as a
-// search; 1 / (f - 1) more memory than the row.
+// Cost. A search O(log16 n); an update mostly O(1), at most O(log16 n); 1/15 more than the row.
 #pragma once
 
 #include <algorithm>
@@ -42,8 +38,7 @@ class Pyramid {
  public:
   using Number = typename Summary::Number;
   static constexpr std::size_t none = std::numeric_limits<std::size_t>::max();
-  using Bits = typename Summary::Bits;
-  static constexpr std::size_t fan_out = Summary::fan_out;
+  static constexpr std::size_t fan_out = 16;
 
   // A row of `count` zeros, at least one. Throws std::bad_alloc if and only if there is no memory.
   explicit Pyramid(std::size_t count, ArrayArena&& arena = {}) : Pyramid(count, arena) {}
@@ -102,7 +97,7 @@ class Pyramid {
   [[nodiscard]] std::size_t next(std::size_t i, Query query) const noexcept {
     for (std::size_t level = 0; level < depth_ && i < widths_[level]; ++level) {
       const std::size_t group = i / fan_out;
-      const Bits hits = matching(level, group, query) >> (i % fan_out) << (i % fan_out);
+      const unsigned hits = matching(level, group, query) >> (i % fan_out) << (i % fan_out);
       if (hits != 0) {
         const std::size_t hit = group * fan_out + lowest(hits);
         return level == 0 ? hit : descend(level - 1, hit, query);
@@ -115,11 +110,12 @@ class Pyramid {
  private:
   static constexpr std::size_t max_levels = 8;  // for 2^32 numbers
 
-  [[nodiscard]] static std::size_t lowest(Bits bits) noexcept {
+  [[nodiscard]] static std::size_t lowest(unsigned bits) noexcept {
     return static_cast<std::size_t>(std::countr_zero(bits));
   }
   template <typename Query>
-  [[nodiscard]] Bits matching(std::size_t level, std::size_t group, Query query) const noexcept {
+  [[nodiscard]] unsigned matching(std::size_t level, std::size_t group,
+                                  Query query) const noexcept {
     return Summary::matching(levels_[level] + group * fan_out, query);
   }
   [[nodiscard]] Number summary(std::size_t level, std::size_t group) const noexcept {
@@ -129,7 +125,7 @@ class Pyramid {
   [[nodiscard]] std::size_t descend(std::size_t level, std::size_t group,
                                     Query query) const noexcept {
     for (; group * fan_out < widths_[level]; --level) {
-      const Bits hits = matching(level, group, query);
+      const unsigned hits = matching(level, group, query);
       if (hits == 0) return none;
       group = group * fan_out + lowest(hits);
       if (level == 0) return group;

@@ -69,12 +69,12 @@ TEST(FootprintOfTheBlockMap, IsReturnedByClear) {
 
 TEST(FootprintOfAPyramid, IsReturnedByClear) {
   constexpr std::size_t count = std::size_t{8} << 20;
-  Pyramid<WordMaxima> maxima(count);
+  Pyramid<MaxSummary> maxima(count);
   const auto fill = [&] {
     for (std::size_t i = 0; i < count; i += 1024) maxima.include(i, 1);
   };
   expect_returned(fill, [&] { maxima.clear(); });
-  EXPECT_EQ(maxima.first(1), Pyramid<WordMaxima>::none);
+  EXPECT_EQ(maxima.first(1), Pyramid<MaxSummary>::none);
 }
 
 }  // namespace

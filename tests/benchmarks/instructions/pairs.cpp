@@ -3,14 +3,11 @@
 //     glassheap-pairs POLICY lifo N    N times: malloc(64), and free of that block
 //     glassheap-pairs POLICY churn N   1,000 live blocks of 16 to 512 bytes; N times: free of a
 //                                      random one, and malloc of a new one
-//     glassheap-pairs POLICY churn N LIVE    the same with so many live blocks
-//     glassheap-pairs POLICY tail N LIVE     the same with sizes from a log-normal distribution
 //     glassheap-pairs                  prints the compiler, the build type and the processor
 //
 // The workloads are those of the placement benchmark. Everything but the pairs is the same for
 // every N: the difference between the instructions of two runs is that of the pairs alone.
 
-#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <stdexcept>
@@ -24,25 +21,19 @@ namespace {
 using namespace bench;
 
 void play(const Workload& workload, std::string_view policy, std::uint64_t pairs) {
-  GlassheapHeap heap(options_for(policy), std::max(workload.region, Size{1} << 20));
+  GlassheapHeap heap(options_for(policy), 1 << 20);
   Player<GlassheapHeap> player(workload);
   if (!player.fill(heap) || !player.play(heap, workload.step * pairs))
     throw std::runtime_error("The region is too small.");
 }
 
-// The workload of the words behind the policy.
-Workload draw(int count, char** words) {
-  if (words[2] == std::string_view("lifo")) return make_lifo();
-  const std::uint32_t live = count > 4 ? static_cast<std::uint32_t>(std::atoi(words[4])) : 1000;
-  const bool has_tail = words[2] == std::string_view("tail");
-  return draw_churn(live, has_tail ? Sizes::log_normal : Sizes::uniform);
-}
-
 }  // namespace
 
 int main(int count, char** words) try {
-  if (count < 4) return std::puts(BENCH_BUILD) < 0 ? 1 : 0;
-  play(draw(count, words), words[1], std::strtoull(words[3], nullptr, 10));
+  if (count != 4) return std::puts(BENCH_BUILD) < 0 ? 1 : 0;
+  const bool is_lifo = words[2] == std::string_view("lifo");
+  const Workload workload = is_lifo ? make_lifo() : draw_churn(1000, Sizes::uniform);
+  play(workload, words[1], std::strtoull(words[3], nullptr, 10));
 } catch (const std::exception& error) {
   std::fprintf(stderr, "glassheap-pairs: %s\n", error.what());
   return 1;
