@@ -1,7 +1,5 @@
 #include "base/bitmap.hpp"
 
-#include <algorithm>
-
 namespace glassheap {
 namespace {
 
@@ -47,18 +45,6 @@ void Bitmap::propagate_clear(std::size_t summary) noexcept {
     Word& above = levels_[level][i / word_bits];
     above &= ~bit(i);
     if (above != 0) return;
-  }
-}
-
-void Bitmap::rebuild_summaries() noexcept {
-  std::fill_n(levels_[0] - padding_before, padding_before, Word{0});
-  std::fill_n(levels_[0] + widths_[0], padding_after, Word{0});
-  for (std::size_t level = 1; level < depth_; ++level) {
-    std::fill_n(levels_[level], widths_[level], Word{0});
-    for (std::size_t i = 0; i < widths_[level - 1]; ++i) {
-      if (levels_[level - 1][i] != 0) levels_[level][i / word_bits] |= bit(i);
-    }
-    crash_point();
   }
 }
 

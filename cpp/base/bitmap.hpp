@@ -17,7 +17,6 @@
 // Cost: set, clear, next, prev O(log64 n); test O(1); 1/63 more memory than the bits alone.
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstddef>
@@ -48,8 +47,6 @@ class Bitmap {
   Bitmap(Word* words, std::size_t bits) noexcept;
 
   [[nodiscard]] bool test(std::size_t i) const noexcept { return test(levels_[0], i); }
-  // The members 64 * i to 64 * i + 63 as bits, the lowest member in the lowest bit.
-  [[nodiscard]] Word word(std::size_t i) const noexcept { return levels_[0][i]; }
 
   // Adds i.
   void set(std::size_t i) noexcept {
@@ -72,17 +69,8 @@ class Bitmap {
       propagate_clear(word / word_bits);
   }
 
-  // Replaces 64 members, in one store, and in none if they stay the same. The summaries are stale
-  // until rebuild_summaries(), which reads level 0 alone.
-  void assign(std::size_t word, Word members) noexcept {
-    if (levels_[0][word] == members) return;
-    levels_[0][word] = members;
-    crash_point();
-  }
-  void rebuild_summaries() noexcept;
-
   // The lowest member from i upwards, or none. i is at most the number of places.
-  [[nodiscard, gnu::always_inline]] std::size_t next(std::size_t i) const noexcept {
+  [[nodiscard]] std::size_t next(std::size_t i) const noexcept {
     const Word* const word = levels_[0] + i / word_bits;
     const std::size_t shift = i % word_bits;
     const Word from_here = word[0] >> shift | word[1] << 1 << (word_bits - 1 - shift);
@@ -97,64 +85,11 @@ class Bitmap {
                            : prev_below_word(i / word_bits);
   }
 
-  // For buddies, whose extents are powers of two, and divide their starts. `places`, too, is a power
-  // of two that divides i, a member.
-  //
-  //     i  at                    places
-  //     1  .  .  .  .  .  .  .              alone among 8
-  //     1  1  1  .  1  .  .  .              split(i, 1, 8)
-  //     1  1  1  .  1  .  .  .              merge(i, at, 8) reverses it, from any `at` that is one
-  //
-  // Each word is written once, not once a member.
-
-  // Returns true if i is the only member among the `places` from i on.
-  [[nodiscard]] bool is_alone(std::size_t i, std::size_t places) const noexcept {
-    std::size_t level = 0;
-    for (; places > word_bits; ++level, i /= word_bits, places /= word_bits) {
-      if (levels_[level][i / word_bits] != 1) return false;
-    }
-    return (levels_[level][i / word_bits] >> i % word_bits & lowest_bits(places)) == 1;
-  }
-  // Adds i + low, i + 2 * low, i + 4 * low and so on, below i + places. i is alone among these.
-  void split(std::size_t i, std::size_t low, std::size_t places) noexcept {
-    for (std::size_t level = 0;; ++level, i /= word_bits, places /= word_bits) {
-      Word* const words = levels_[level] + i / word_bits;
-      const Word near = powers_of_two & lowest_bits(std::min(places, word_bits));
-      if (low < word_bits) words[0] |= (near >> low << low) << i % word_bits;
-      crash_point();
-      if (places <= word_bits) return;
-      low = std::max(low, word_bits) / word_bits;
-      for (std::size_t word = low; 2 * word <= places / word_bits; word *= 2) words[word] = 1;
-      crash_point();
-    }
-  }
-  // Removes all but i of the `places` from i on. Beside i these are `at` and some of the buddies of
-  // the blocks around `at`.
-  void merge(std::size_t i, std::size_t at, std::size_t places) noexcept {
-    std::size_t level = 0;
-    for (; places > word_bits; ++level, i /= word_bits, at /= word_bits, places /= word_bits) {
-      Word* const words = levels_[level];
-      for (std::size_t size = 1; size < places / word_bits; size *= 2)
-        words[(at / word_bits & ~(size - 1)) ^ size] = 0;
-      words[at / word_bits] = 0;
-      words[i / word_bits] = 1;
-      crash_point();
-    }
-    levels_[level][i / word_bits] &= ~((lowest_bits(places) - 1) << i % word_bits);
-    crash_point();
-  }
-
  private:
   static constexpr std::size_t word_bits = 64;
   static constexpr std::size_t max_levels = 6;
 
   [[nodiscard]] static constexpr Word bit(std::size_t i) noexcept { return Word{1} << (i % 64); }
-  // 2, 4, 8, 16 and 32, and 1, as members.
-  static constexpr Word powers_of_two = 0x1'0001'0116;
-  // `count` ones, from 1 to 64.
-  [[nodiscard]] static constexpr Word lowest_bits(std::size_t count) noexcept {
-    return ~Word{0} >> (word_bits - count);
-  }
   [[nodiscard]] static constexpr std::size_t lowest(Word word) noexcept {
     return static_cast<std::size_t>(std::countr_zero(word));
   }

@@ -8,15 +8,14 @@ BlockMap::BlockMap(Size region_size, ArrayArena arena)
     : arena_(arena),
       top_(region_size),
       region_size_(region_size),
-      words_(Bitmap::words_for(granule(region_size))),
-      storage_(arena_.take<Bitmap::Word>(2 * words_)),
-      starts_(storage_.get(), granule(region_size)),
-      free_(storage_.get() + words_, granule(region_size)) {
-  if (arena_.is_shared()) tombstones_ = arena_.take<Bitmap::Word>(words_);
+      count_(MapRows::rows_for(granule(region_size))),
+      storage_(arena_.take<MapRows::Row>(count_)),
+      rows_(storage_.get(), granule(region_size)) {
+  if (arena_.is_shared()) tombstones_ = arena_.take<Bitmap::Word>(count_);
 }
 
 Block BlockMap::block_around(Offset at) const noexcept {
-  const Offset start = offset_of(starts_.prev(granule(at)));
+  const Offset start = offset_of(rows_.start_below(granule(at) + 1));
   return block_at(start < region_size_ ? start : 0);
 }
 
@@ -35,30 +34,30 @@ Size BlockMap::largest_free() const noexcept {
 
 bool BlockMap::confine_state() noexcept {
   const Size granules = region_size_ / granule_size;
-  const bool possible = top_ <= region_size_ && top_ % granule_size == 0 && live_ <= granules &&
-                        free_below_top_ <= granules;
+  const bool possible =
+      top_ <= region_size_ && top_ % granule_size == 0 && live_ <= blocks_ && blocks_ <= granules;
   const bool none_behind =
       possible &&
-      (top_ == region_size_ || (starts_.test(granule(top_)) && next_start(top_) == region_size_));
+      (top_ == region_size_ || (rows_.is_start(granule(top_)) && next_start(top_) == region_size_));
   if (none_behind) return true;
   top_ = region_size_;
-  live_ = free_below_top_ = 0;
+  live_ = blocks_ = 0;
   return false;
 }
 
 void BlockMap::clear() noexcept {
-  glassheap::clear(storage_, 2 * words_);
+  glassheap::clear(storage_, count_);
   top_ = region_size_;
-  live_ = free_below_top_ = 0;
+  live_ = blocks_ = 0;
   if (arena_.is_shared()) {
-    glassheap::clear(tombstones_, words_);
+    glassheap::clear(tombstones_, count_);
   } else {
     tombstones_.reset();
   }
 }
 
 void BlockMap::set_tombstone(Offset start) noexcept {
-  if (tombstones_ == nullptr) tombstones_ = make_zeroed<Bitmap::Word>(words_);
+  if (tombstones_ == nullptr) tombstones_ = make_zeroed<Bitmap::Word>(count_);
   if (tombstones_ != nullptr) Bitmap::set(tombstones_.get(), granule(start));
 }
 

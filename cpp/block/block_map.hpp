@@ -4,10 +4,10 @@
 // the map is the authority. A pointer is a block's only if a block starts there according to the
 // map; a size in a header, or a link in a node, is trusted only if it agrees with the map.
 //
-// Structure: two bits per granule, "a block starts here" and "that block is free", each a Bitmap.
-// The start of the top, the free block that ends where the region ends, is kept apart from the
-// bits: allocations are cut from it, and merged back into it, more often than any other block, and
-// it is found without reading a bit.
+// Structure: two bits per granule, "a block starts here" and "that block is free", side by side in
+// rows of 64 granules (map_rows.hpp). The start of the top, the free block that ends where the
+// region ends, is kept apart from the bits: allocations are cut from it, and merged back into it,
+// more often than any other block, and it is found without reading a bit.
 //
 //     | live | free | live | live | top ..................... |
 //     1      1      1      1      1 = top_                    region_size     starts
@@ -15,8 +15,8 @@
 //
 // Invariants: a block starts at the first granule of the region; a block extends to the next start,
 // or to the end of the region; free is a subset of starts, without the top. top_ is the region's
-// size if the last block is live. Cost: O(log64 n) a call unless noted; 1/64 of the region's size,
-// and 1/63 of that for the summaries.
+// size if the last block is live. Cost: O(1) for blocks of up to 64 granules, otherwise O(log64 n)
+// a call, unless noted; 1/64 of the region's size, and 1/63 of that for the summaries.
 //
 // Shared memory holds the bits of a shared heap, and another program may write there. Whatever the
 // bits are, a block that a query returns lies in the region, and a search goes in its direction.
@@ -26,6 +26,7 @@
 
 #include "base/bitmap.hpp"
 #include "base/zeroed_array.hpp"
+#include "block/map_rows.hpp"
 #include "glassheap/types.hpp"
 
 namespace glassheap {
@@ -43,7 +44,7 @@ class BlockMap {
   void visit_state(Visit visit) noexcept {
     visit(top_);
     visit(live_);
-    visit(free_below_top_);
+    visit(blocks_);
   }
   // Returns true if these numbers are possible, and the top is where no other block starts. Wrong
   // ones become those of a map with no block.
@@ -52,10 +53,10 @@ class BlockMap {
   // --- Queries. Every argument is the offset of a granule in the region. -------------------------
 
   [[nodiscard]] bool free_at(Offset at) const noexcept {
-    return at == top_ || free_.test(granule(at));
+    return at == top_ || rows_.is_free(granule(at));
   }
   [[nodiscard]] bool live_at(Offset at) const noexcept {
-    return starts_.test(granule(at)) && !free_at(at);
+    return rows_.is_start_only(granule(at)) && at != top_;
   }
 
   // The block that starts at `start`, which must be the start of one.
@@ -71,35 +72,37 @@ class BlockMap {
   // The free block that starts, or ends, exactly at `at`; no block if there is none.
   [[nodiscard]] Block free_starting_at(Offset at) const noexcept {
     if (at == top_) return top();
-    return free_.test(granule(at)) ? block_at(at) : Block{};
+    return rows_.is_free(granule(at)) ? block_at(at) : Block{};
   }
   [[nodiscard]] Block free_ending_at(Offset at) const noexcept {
-    if (at == 0) return {};
-    const Offset left = offset_of(starts_.prev(granule(at) - 1));
-    return left < at && free_at(left) ? Block{left, at - left} : Block{};
+    if (at - 1 >= region_size_ - 1) [[unlikely]]  // one compare for both ends
+      return at == 0 ? Block{} : top();
+    const Offset left = offset_of(rows_.free_ending_at(granule(at)));
+    return left < at ? Block{left, at - left} : Block{};
   }
 
-  // Returns true if `block` is a free block. Its extent is a power of two that divides its start,
-  // and no free block there is larger. If it is no block of the region, the answer is no.
+  // Returns true if `block` is a free block. If it is no block of the region, the answer is no.
   [[nodiscard]] bool is_free(Block block) const noexcept {
     if (block.start == top_) return block == top();
-    return block.end() <= region_size_ && free_.test(granule(block.start)) &&
-           starts_.is_alone(granule(block.start), granule(block.extent));
+    return block.end() <= region_size_ && rows_.is_free(granule(block.start)) &&
+           next_start(block.start) == block.end();
   }
 
   // The start of the nearest free block below `at`, or at or above `from`; `nowhere` if none.
   [[nodiscard]] Offset free_before(Offset at) const noexcept {
     if (at > top_) return top_;
-    const Offset before = at == 0 ? nowhere : offset_of(free_.prev(granule(at) - 1));
+    const Offset before = offset_of(rows_.free_below(granule(at)));
     return before < at ? before : nowhere;
   }
   [[nodiscard]] Offset free_from(Offset from) const noexcept {
-    const Offset next = from < top_ ? offset_of(free_.next(granule(from))) : nowhere;
+    if (from >= top_) return from == top_ && top_ != region_size_ ? top_ : nowhere;
+    if (rows_.is_free(granule(from))) return from;
+    const Offset next = offset_of(rows_.free_above(granule(from)));
     if (next < top_) return next;
-    return from <= top_ && top_ != region_size_ ? top_ : nowhere;
+    return top_ != region_size_ ? top_ : nowhere;
   }
 
-  // The region in chunks of 64 granules, one word of the map each; for indexes by chunk.
+  // The region in chunks of 64 granules, one row of the map each; for indexes by chunk.
   [[nodiscard]] static constexpr std::size_t chunk_of(Offset at) noexcept {
     return granule(at) / chunk_granules;
   }
@@ -108,23 +111,23 @@ class BlockMap {
   }
   // A bit for each granule of a chunk at which a free block other than the top starts.
   [[nodiscard]] Bitmap::Word free_word(std::size_t chunk) const noexcept {
-    return free_.word(chunk);
+    return rows_[chunk].free;
   }
   // Those of them with another block's start so many bytes higher, fewer than a chunk has. A free
   // block of exactly that extent is one of them.
   [[nodiscard]] Bitmap::Word free_word_before_starts(std::size_t chunk,
                                                      Size extent) const noexcept {
     const std::size_t shift = granule(extent);
-    const Bitmap::Word high = starts_.word(chunk + 1) << 1 << (chunk_granules - 1 - shift);
-    return free_.word(chunk) & (starts_.word(chunk) >> shift | high);
+    const Bitmap::Word high = rows_[chunk + 1].starts << 1 << (chunk_granules - 1 - shift);
+    return rows_[chunk].free & (rows_[chunk].starts >> shift | high);
   }
   // Those of them at `from` or above, in the chunk of `from`.
   [[nodiscard]] Bitmap::Word free_word_from(Offset from) const noexcept {
-    return free_.word(chunk_of(from)) & ~Bitmap::Word{0} << granule(from) % chunk_granules;
+    return rows_[chunk_of(from)].free & ~Bitmap::Word{0} << granule(from) % chunk_granules;
   }
   // A bit for each granule of a chunk at which a block starts.
   [[nodiscard]] Bitmap::Word starts_word(std::size_t chunk) const noexcept {
-    return starts_.word(chunk);
+    return rows_[chunk].starts;
   }
   // The block of the lowest of `bits`, which are some of these. A bit behind the region's end, which
   // another program has written, gives a block that is larger than the region.
@@ -149,13 +152,14 @@ class BlockMap {
   [[nodiscard, gnu::cold]] Size largest_free() const noexcept;
 
   [[nodiscard]] Size own_memory() const noexcept {
-    return (tombstones_ == nullptr ? 2 : 3) * words_ * sizeof(Bitmap::Word);
+    return count_ * sizeof(MapRows::Row) +
+           (tombstones_ == nullptr ? 0 : count_ * sizeof(Bitmap::Word));
   }
   // Calls visit(offset) for each block start in these chunks, the lowest first.
   template <typename Visit>
   void for_each_start(std::size_t first_chunk, std::size_t last_chunk, Visit visit) const {
     for (std::size_t chunk = first_chunk; chunk <= last_chunk; ++chunk) {
-      for (Bitmap::Word bits = starts_.word(chunk); bits != 0; bits &= bits - 1) {
+      for (Bitmap::Word bits = starts_word(chunk); bits != 0; bits &= bits - 1) {
         const auto bit = static_cast<std::size_t>(std::countr_zero(bits));
         const Offset at = offset_of(chunk * chunk_granules + bit);
         if (at < region_size_) visit(at);  // a stray write may set bits behind the region
@@ -163,12 +167,12 @@ class BlockMap {
     }
   }
   // True if the bit says so: the top has none.
-  [[nodiscard]] bool has_free_bit(Offset at) const noexcept { return free_.test(granule(at)); }
+  [[nodiscard]] bool has_free_bit(Offset at) const noexcept { return rows_.is_free(granule(at)); }
   [[nodiscard]] Size region_size() const noexcept { return region_size_; }
   // Counts, never more than the blocks that fit, so that a list may be made for as many.
   [[nodiscard]] Size live_blocks() const noexcept { return std::min(live_, most_blocks()); }
   [[nodiscard]] Size free_blocks() const noexcept {
-    return std::min(free_below_top_ + (top_ == region_size_ ? 0 : 1), most_blocks());
+    return std::min(blocks_ - live_, most_blocks());
   }
   [[nodiscard]] Size blocks() const noexcept { return live_blocks() + free_blocks(); }
   [[nodiscard]] Size most_blocks() const noexcept { return region_size_ / granule_size; }
@@ -188,19 +192,19 @@ class BlockMap {
   // Adds a block that is split off the end of the one before it.
   void add_live(Block block) noexcept {
     ++live_;
-    starts_.set(granule(block.start));
+    add_start(block);
   }
   void add_free(Block block) noexcept {
-    starts_.set(granule(block.start));
+    add_start(block);
     mark_free(block);
   }
   // Removes a block that merges into the one before it.
   void drop_live(Block block) noexcept {
     --live_;
-    starts_.clear(granule(block.start));
+    drop_start(block);
   }
   void drop_free(Block block) noexcept {
-    starts_.clear(granule(block.start));
+    drop_start(block);
     unmark_free(block);
   }
   // The free block `block` has been extended to `whole`, over the block after it.
@@ -215,30 +219,26 @@ class BlockMap {
     const std::size_t first = granule(from.start);
     Size below = from.extent;  // the part of it that is not the top afterwards
     ++live_;
+    blocks_ += doublings(extent, from.extent);
     if (from.start == top_) {
       below /= 2;
       top_ = from.start + below;
-      free_.set(first);
-    } else {
-      --free_below_top_;
+      rows_.add_free(first);
     }
-    free_below_top_ += doublings(extent, below);
-    starts_.split(first, granule(extent), granule(from.extent));
-    free_.split(first, granule(extent), granule(below));
-    free_.clear(first);
+    rows_.split_start(first, granule(extent), granule(from.extent));
+    rows_.split_free(first, granule(extent), granule(below));
+    rows_.remove_free(first);
   }
   // A live block, a buddy, and all free ones on its way up to `whole` become that free block.
   void merge(Block block, Block whole) noexcept {
     const std::size_t first = granule(whole.start);
     --live_;
-    free_below_top_ -= doublings(block.extent, whole.extent);
-    starts_.merge(first, granule(block.start), granule(whole.extent));
-    free_.set(first);
-    free_.merge(first, granule(block.start), granule(whole.extent));
-    ++free_below_top_;
+    blocks_ -= doublings(block.extent, whole.extent);
+    rows_.merge_start(first, granule(block.start), granule(whole.extent));
+    rows_.add_free(first);
+    rows_.merge_free(first, granule(block.start), granule(whole.extent));
     if (whole.end() != region_size_) return;
-    if (top_ == region_size_) --free_below_top_;  // else one of the merged blocks was the top
-    free_.clear(first);
+    rows_.remove_free(first);
     top_ = whole.start;
   }
   void clear() noexcept;
@@ -251,8 +251,7 @@ class BlockMap {
     Rebuilder rebuilder{*this};
     visit([&rebuilder](Block block, bool free) { rebuilder.put(block, free); });
     rebuilder.write_up_to(chunks());
-    starts_.rebuild_summaries();
-    free_.rebuild_summaries();
+    rows_.rebuild_summaries();
   }
 
   // Tombstones. The address of a block without payload is the start of the next block. Once it is
@@ -266,44 +265,40 @@ class BlockMap {
   }
 
  private:
-  static constexpr std::size_t chunk_granules = 64;
+  static constexpr std::size_t chunk_granules = MapRows::row_granules;
 
-  // Collects and writes the two words of each chunk in turn.
+  // Collects and writes the row of each chunk in turn.
   struct Rebuilder {
     explicit Rebuilder(BlockMap& target) noexcept : map(target) {
       map.top_ = map.region_size_;
-      map.live_ = map.free_below_top_ = 0;
+      map.live_ = map.blocks_ = 0;
     }
     void put(Block block, bool is_free) noexcept {
       write_up_to(chunk_of(block.start));
       const Bitmap::Word bit = Bitmap::Word{1} << granule(block.start) % chunk_granules;
-      starts |= bit;
+      row.starts |= bit;
+      ++map.blocks_;
       if (!is_free) {
         ++map.live_;
       } else if (block.end() == map.region_size_) {
         map.top_ = block.start;
       } else {
-        free |= bit;
-        ++map.free_below_top_;
+        row.free |= bit;
       }
     }
     void write_up_to(std::size_t next) noexcept {
-      for (; chunk < next; ++chunk, starts = free = 0) {
-        map.starts_.assign(chunk, starts);
-        map.free_.assign(chunk, free);
-      }
+      for (; chunk < next; ++chunk, row = {}) map.rows_.assign(chunk, row);
     }
 
     BlockMap& map;
     std::size_t chunk = 0;
-    Bitmap::Word starts = 0;
-    Bitmap::Word free = 0;
+    MapRows::Row row;
   };
 
   [[nodiscard]] static constexpr std::size_t granule(Offset at) noexcept {
     return static_cast<std::size_t>(at / granule_size);
   }
-  // Larger than any offset if `granule` is Bitmap::none.
+  // Larger than any offset if `granule` is MapRows::none.
   [[nodiscard]] static constexpr Offset offset_of(std::size_t granule) noexcept {
     return granule * granule_size;
   }
@@ -314,36 +309,41 @@ class BlockMap {
 
   // The start of the block behind the one at `start`, or the end of the region.
   [[nodiscard, gnu::always_inline]] Offset next_start(Offset start) const noexcept {
-    return std::min(offset_of(starts_.next(granule(start) + 1)), region_size_);
+    return std::min(offset_of(rows_.start_above(granule(start))), region_size_);
   }
 
+  void add_start(Block block) noexcept {
+    ++blocks_;
+    rows_.add_start(granule(block.start));
+  }
+  void drop_start(Block block) noexcept {
+    --blocks_;
+    rows_.remove_start(granule(block.start));
+  }
   void mark_free(Block block) noexcept {
     if (block.end() == region_size_) {
       top_ = block.start;
     } else {
-      free_.set(granule(block.start));
-      ++free_below_top_;
+      rows_.add_free(granule(block.start));
     }
   }
   void unmark_free(Block block) noexcept {
     if (block.start == top_) {
       top_ = region_size_;
     } else {
-      free_.clear(granule(block.start));
-      --free_below_top_;
+      rows_.remove_free(granule(block.start));
     }
   }
 
   mutable ArrayArena arena_;
   Offset top_;
   Size region_size_;
-  std::size_t words_;  // of each bitmap
-  ZeroedArray<Bitmap::Word> storage_;
-  Bitmap starts_;
-  Bitmap free_;
+  std::size_t count_;  // of rows, and of words for the tombstones
+  ZeroedArray<MapRows::Row> storage_;
+  MapRows rows_;
   ZeroedArray<Bitmap::Word> tombstones_;  // null until the first tombstone
-  Size live_ = 0;
-  Size free_below_top_ = 0;
+  Size live_ = 0;                         // blocks
+  Size blocks_ = 0;                       // free ones included, and the top
 };
 
 }  // namespace glassheap

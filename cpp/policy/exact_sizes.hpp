@@ -3,7 +3,7 @@
 // Problem. Best fit wants the smallest block that is large enough, and the lowest of equals.
 //
 // Structure. The extent of a free block of fewer than 64 granules (1 KiB) is a number from 1 to 63.
-// One set of bits has a place for each such number and each pair of chunks of the region, two words
+// One set of bits has a place for each such number and each pair of chunks of the region, two rows
 // of the block map (2 KiB). The places are in best fit's own order: all pairs for the smallest
 // extent, then all for the next. So the first member from a place upwards is both the smallest
 // extent that exists and the lowest pair that has it. The block itself is found in the map: it is
@@ -11,7 +11,7 @@
 //
 //     extent          1               2               3                granules
 //     sizes     | 0 1 0 0 ... | 0 0 0 0 ... | 1 0 1 0 ... | ...        one bit a pair of chunks
-//     map       | 0110 | 0 | ...                                       two words a pair of chunks
+//     map       | 0110 | 0 | ...                                       two rows a pair of chunks
 //
 // Invariant. A bit is set if and only if a free block of that extent starts in its pair of chunks,
 // the top not counted.

@@ -106,43 +106,6 @@ TEST(Bitmap, CrossesManyLevelsBothWays) {
   }
 }
 
-// A block of `places` granules at i is halved down to `low`, and merges again from the block at `at`.
-void expect_halving_and_merging(std::size_t i, std::size_t low, std::size_t places,
-                                std::size_t at) {
-  const std::size_t bits = std::size_t{1} << 14;
-  std::vector<Bitmap::Word> words(Bitmap::words_for(bits));
-  std::vector<Bitmap::Word> expected(words);
-  Bitmap bitmap(words.data(), bits);
-  Bitmap one_by_one(expected.data(), bits);
-  bitmap.set(i);
-  one_by_one.set(i);
-  const std::vector<Bitmap::Word> whole = words;
-  ASSERT_TRUE(bitmap.is_alone(i, places));
-  bitmap.split(i, low, places);
-  for (std::size_t size = low; size < places; size *= 2) one_by_one.set(i + size);
-  ASSERT_EQ(words, expected);
-  ASSERT_EQ(bitmap.is_alone(i, places), low == places);
-  bitmap.merge(i, i, places);
-  ASSERT_EQ(words, whole);
-  for (std::size_t size = low; size < places; size *= 2) bitmap.set((at & ~(size - 1)) ^ size);
-  bitmap.set(at);
-  bitmap.merge(i, at, places);
-  ASSERT_EQ(words, whole);
-}
-
-// Whole words are written at each level: the summaries must come out as if each bit had been.
-TEST(Bitmap, HalvesAndMergesBuddiesAsIfOneByOne) {
-  std::mt19937 random(5);
-  for (std::size_t places = 1; places <= 1 << 14; places *= 2) {
-    for (std::size_t low = 1; low <= places; low *= 2) {
-      for (const std::size_t i : {std::size_t{0}, (std::size_t{1} << 14) - places}) {
-        const std::size_t at = i + random() % (places / low) * low;
-        ASSERT_NO_FATAL_FAILURE(expect_halving_and_merging(i, low, places, at)) << i << ' ' << low;
-      }
-    }
-  }
-}
-
 // Another program may write to the words of a shared heap. A search then ends, reads no other words
 // (AddressSanitizer sees that), and finds a place in its direction, at most in the padding.
 TEST(Bitmap, SearchesInItsDirectionWhateverTheWordsAre) {
