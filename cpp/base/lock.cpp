@@ -4,12 +4,32 @@
 
 #include <mutex>
 #include <thread>
+#include <unordered_map>
 
 #include "base/own_file.hpp"
 
-namespace glassheap {
+#if __has_include(<sys/single_threaded.h>)
+#include <sys/single_threaded.h>
+#endif
 
-// Every lock of the process. Lock order: the list's own mutex, then any heap's lock, then the
+namespace glassheap {
+namespace {
+
+constexpr char no_threads_meet = 1;
+
+// A flag that is not 0 while no two threads can meet at a lock.
+const char* uncontended_flag(bool multithreaded) noexcept {
+#if __has_include(<sys/single_threaded.h>)
+  return multithreaded ? &__libc_single_threaded : &no_threads_meet;
+#else
+  constexpr static char threads_may_meet = 0;
+  return multithreaded ? &threads_may_meet : &no_threads_meet;
+#endif
+}
+
+}  // namespace
+
+// Every lock of the process. Lock order: the registry's own mutex, then any heap's lock, then the
 // mutex of the own files (own_file.hpp). A thread never opens or destroys a heap while it holds a
 // heap's lock.
 class LockRegistry {
@@ -21,15 +41,12 @@ class LockRegistry {
 
   void add(Lock& lock) {
     const std::lock_guard guard(mutex_);
-    lock.next_ = head_;
-    if (head_ != nullptr) head_->prev_ = &lock;
-    head_ = &lock;
+    locked_for_fork_.emplace(&lock, false);
   }
 
-  void remove(const Lock& lock) {
+  void remove(Lock& lock) {
     const std::lock_guard guard(mutex_);
-    (lock.prev_ != nullptr ? lock.prev_->next_ : head_) = lock.next_;
-    if (lock.next_ != nullptr) lock.next_->prev_ = lock.prev_;
+    locked_for_fork_.erase(&lock);
   }
 
  private:
@@ -37,17 +54,17 @@ class LockRegistry {
 
   // A signal handler may fork while its thread is inside a heap: lock() refuses for that
   // heap, and its lock stays held. No hook is called: a thread that runs meanwhile might wait for
-  // the list, as this thread would for it.
+  // the registry, as this thread would for it.
   static void lock_all() {
     instance().mutex_.lock();
-    for (Lock* lock = instance().head_; lock != nullptr; lock = lock->next_)
-      lock->locked_for_fork_ = lock->lock(WaitMode::without_hook) == FaultKind::none;
+    for (auto& [lock, locked] : instance().locked_for_fork_)
+      locked = lock->lock(WaitMode::without_hook) == FaultKind::none;
     OwnFile::lock_all();
   }
   static void unlock_all() {
     OwnFile::unlock_all();
-    for (Lock* lock = instance().head_; lock != nullptr; lock = lock->next_) {
-      if (lock->locked_for_fork_) lock->unlock();
+    for (const auto& [lock, locked] : instance().locked_for_fork_) {
+      if (locked) lock->unlock();
     }
     instance().mutex_.unlock();
   }
@@ -61,14 +78,14 @@ class LockRegistry {
   friend unsigned fork_count() noexcept;
   std::atomic<unsigned> fork_count_{0};
   std::mutex mutex_;
-  Lock* head_ = nullptr;
+  std::unordered_map<Lock*, bool> locked_for_fork_;  // every lock; true if the fork has locked it
 };
 
 unsigned fork_count() noexcept {
   return LockRegistry::instance().fork_count_.load(std::memory_order_relaxed);
 }
 
-Lock::Lock(bool multithreaded) : multithreaded_(multithreaded) {
+Lock::Lock(bool multithreaded) : uncontended_(uncontended_flag(multithreaded)) {
   LockRegistry::instance().add(*this);
 }
 Lock::~Lock() { LockRegistry::instance().remove(*this); }
@@ -85,6 +102,7 @@ bool Lock::is_soon_free() const noexcept {
 }
 
 FaultKind Lock::wait_and_lock(Thread self, WaitMode mode) noexcept {
+  if (owner_.load(std::memory_order_relaxed) == self) return FaultKind::heap_busy;
   Wait wait(mode);
   Thread found = no_thread;
   while (!owner_.compare_exchange_weak(found, self, std::memory_order_acquire)) {

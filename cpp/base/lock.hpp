@@ -4,13 +4,16 @@
 // times, then yields, and then naps (waiting.hpp): a check of a large heap takes long. Unlocking is
 // a plain store: half the price of a mutex, which has to check for sleeping waiters. Where the C
 // library reports that the process has one thread, no other thread can come between a load and a
-// store, and locking is two plain instructions too (1.1 ns for lock and unlock, instead of 6.6).
+// store, and locking is a plain load and store too (1.1 ns for lock and unlock, instead of 6.6).
 //
 // The lock records its owner. A signal handler may interrupt a thread inside a heap and call the
 // same heap; it would wait for its own thread for ever, so it is refused instead.
 //
+//     owner_        0 while unlocked, else a number of the thread inside
+//     uncontended_  -> __libc_single_threaded, or a constant
+//
 // After fork() the child has one thread; if another thread was inside a heap, no thread of the
-// child would ever unlock that heap. So all locks are in one list: fork() acquires them all before
+// child would ever unlock that heap. So all locks are registered: fork() acquires them all before
 // it forks and releases them on both sides afterwards. The child's copy of each heap is consistent
 // and unlocked.
 #pragma once
@@ -20,16 +23,13 @@
 
 #include "base/waiting.hpp"
 
-#if __has_include(<sys/single_threaded.h>)
-#include <sys/single_threaded.h>
-#endif
-
 namespace glassheap {
 
 class Lock {
  public:
   // `multithreaded`: more than one thread may use the heap. Without it, locking only detects a
   // second entry by the same thread.
+  // Throws std::bad_alloc.
   explicit Lock(bool multithreaded);
   ~Lock();
   Lock(const Lock&) = delete;
@@ -39,15 +39,7 @@ class Lock {
   // wait for it was ended.
   [[nodiscard]] FaultKind lock(WaitMode mode = WaitMode::interruptible) noexcept {
     const Thread self = this_thread();
-    if (owner_.load(std::memory_order_relaxed) == self) [[unlikely]]
-      return FaultKind::heap_busy;
-    Thread found = no_thread;
-    if (is_uncontended() && owner_.load(std::memory_order_relaxed) == no_thread) {
-      owner_.store(self, std::memory_order_relaxed);
-    } else if (!owner_.compare_exchange_strong(found, self, std::memory_order_acquire)) {
-      return wait_and_lock(self, mode);
-    }
-    return FaultKind::none;
+    return try_lock(self) ? FaultKind::none : wait_and_lock(self, mode);
   }
   void unlock() noexcept { owner_.store(no_thread, std::memory_order_release); }
 
@@ -65,22 +57,21 @@ class Lock {
     return reinterpret_cast<Thread>(&here);
 #endif
   }
-  [[nodiscard]] bool is_uncontended() const noexcept {
-#if __has_include(<sys/single_threaded.h>)
-    return !multithreaded_ || __libc_single_threaded != 0;
-#else
-    return !multithreaded_;
-#endif
+  // One attempt. It fails if any thread holds the lock, the calling one included.
+  [[nodiscard]] bool try_lock(Thread self) noexcept {
+    Thread found = no_thread;
+    if (*uncontended_ == 0) [[unlikely]]
+      return owner_.compare_exchange_strong(found, self, std::memory_order_acquire);
+    if (owner_.load(std::memory_order_relaxed) != no_thread) [[unlikely]]
+      return false;
+    owner_.store(self, std::memory_order_relaxed);
+    return true;
   }
-
   [[gnu::noinline]] FaultKind wait_and_lock(Thread self, WaitMode mode) noexcept;
   [[nodiscard]] bool is_soon_free() const noexcept;
 
   std::atomic<Thread> owner_{no_thread};
-  bool multithreaded_;
-  bool locked_for_fork_ = false;
-  Lock* next_ = nullptr;  // in the list of all locks
-  Lock* prev_ = nullptr;
+  const char* uncontended_;  // not 0 while no two threads can meet here
 };
 
 // The number of forks that led to this process: one more in a child than in its parent.
