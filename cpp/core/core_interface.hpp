@@ -1,7 +1,7 @@
 // core_interface.hpp: CoreInterface, the interface between the facade (Heap) and the core of a
 // heap, which HeapCore<P> implements for each placement policy P. An operation costs one virtual
 // call, so that a policy can be chosen by name at run time; calls inside HeapCore<P> are direct.
-// Places are offsets into the region, and nothing here takes a lock.
+// Places are offsets into the region. Nothing here takes a lock, but the pair of front_calls().
 #pragma once
 
 #include <array>
@@ -39,6 +39,8 @@ struct Sharing {
 struct CoreState {
   std::array<std::byte, 512> bytes{};
 };
+
+struct FrontCalls;  // front_line.hpp
 
 class CoreInterface {
  public:
@@ -86,6 +88,10 @@ class CoreInterface {
   // Frees each of these blocks. `refused` is the index of the payload that `fault` is about.
   virtual bool release_many(std::span<const Offset> payloads, std::size_t& refused,
                             Fault& fault) noexcept = 0;
+
+  // The malloc and free of a heap over this core that need the lock and nothing else; null if a
+  // call also has to fill memory, or to record its change.
+  [[nodiscard]] virtual const FrontCalls* front_calls() const noexcept = 0;
 
   // Finds the live block with this payload. Returns false unless it is live with a sound header.
   [[nodiscard]] virtual bool find(Offset payload, LiveBlock& live, Fault& fault) const noexcept = 0;

@@ -15,6 +15,7 @@
 
 #include "check/recovery.hpp"
 #include "core/core_interface.hpp"
+#include "core/plain_calls.hpp"
 #include "core/undo_log.hpp"
 #include "space/buddies.hpp"
 #include "space/list_pass.hpp"
@@ -83,6 +84,23 @@ class HeapCore final : public CoreInterface {
     counters_.subtract(freed.size, freed.block);
     coalesce_inline(freed.block, release);
     return true;
+  }
+
+  // As allocate and release, for PlainCalls. A refused call changes nothing at all: the careful
+  // call that follows it counts the failure.
+  Block try_allocate(Size size) noexcept {
+    Fault ignored;
+    const Block block = allocate(size, granule_size, ignored);
+    if (ignored.kind == FaultKind::out_of_memory) [[unlikely]]
+      --counters_.failures;
+    return block;
+  }
+  bool try_release(Offset payload) noexcept {
+    Fault ignored;
+    return release(payload, ignored);
+  }
+  [[nodiscard]] const FrontCalls* front_calls() const noexcept override {
+    return wipes_ || recorder_.is_shared() ? nullptr : &PlainCalls<HeapCore>::calls;
   }
 
   Block reallocate(Offset payload, Size size, Size align, Fault& fault) noexcept override {

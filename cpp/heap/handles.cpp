@@ -48,7 +48,7 @@ namespace {
 
 bool pin_block(HeapState& heap, const LiveBlock& live, Heap::Pinned& pinned) {
   const Offset payload = heap.addresses.payload_of(live.block);
-  heap.pins.add(payload);
+  heap.pin(payload);
   pinned = {payload, heap.addresses.data(payload), live.size};
   return true;
 }
@@ -84,7 +84,7 @@ void Heap::unpin(Offset payload) noexcept {
   if (payload == whole_region) {
     state_->pins.drop_region();
   } else {
-    state_->pins.drop(payload);
+    state_->unpin(payload);
   }
 }
 
@@ -109,7 +109,7 @@ bool Heap::free_pinned(Address payload, Fault& fault) noexcept {
     const ScopedAccess access(*state_);
     fault.kind = access.refusal();
     if (!fault) {
-      state_->pins.drop(offset);
+      state_->unpin(offset);
       if (state_->shared.damaged) fault.kind = FaultKind::heap_damaged;
       return !fault && state_->release(offset, fault);
     }

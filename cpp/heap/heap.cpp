@@ -84,7 +84,7 @@ bool Heap::reset(Fault& fault) noexcept {
     if (heap.quarantine != nullptr) heap.quarantine->clear();
     heap.region.write_sentinel();
     if (heap.hooks != nullptr) heap.hooks->on_reset();
-    heap.shared.damaged = false;
+    heap.mark_sound();
     ++heap.shared.epoch;
     return true;
   });
@@ -103,6 +103,7 @@ bool Heap::close(Fault& fault) noexcept {
     fault = {.kind = FaultKind::pinned, .address = pinned};
     return false;
   }
+  state_->inside = nullptr;
   state_->core.reset();
   state_->quarantine.reset();
   closed = std::move(state_->region);
@@ -124,10 +125,9 @@ const Options& Heap::options() const noexcept { return state_->options; }
 // --- Blocks by address. ------------------------------------------------------------------------
 
 Address Heap::malloc(Size size, Size align, Fault& fault) noexcept {
-  return state_->write(fault, [&](HeapState& heap) -> Address {
-    if (!heap.addresses.check_align(align, fault)) return 0;
-    return heap.hand_out(heap.allocate(size, align, fault), 0, fault);
-  });
+  if (align != granule_size) [[unlikely]]
+    return state_->malloc(size, align, fault);
+  return state_->calls.malloc(*state_, size, fault);
 }
 
 Address Heap::calloc(Size count, Size size, Fault& fault) noexcept {
@@ -155,9 +155,7 @@ Address Heap::realloc(Address payload, Size size, Size align, Fault& fault) noex
 }
 
 bool Heap::free(Address payload, Fault& fault) noexcept {
-  return state_->write(fault, [&](HeapState& heap) {
-    return payload == 0 || heap.release(heap.addresses.offset_of(payload), fault);
-  });
+  return state_->calls.free(*state_, payload, fault);
 }
 
 Size Heap::usable_size(Address payload, Fault& fault) noexcept {

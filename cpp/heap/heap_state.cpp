@@ -1,18 +1,46 @@
 #include "heap/heap_state.hpp"
 
 namespace glassheap {
+namespace {
+
+Address malloc_carefully(FrontLine& front, Size size, Fault& fault) noexcept {
+  return static_cast<HeapState&>(front).malloc(size, granule_size, fault);
+}
+
+bool free_carefully(FrontLine& front, Address payload, Fault& fault) noexcept {
+  return static_cast<HeapState&>(front).free(payload, fault);
+}
+
+constexpr FrontCalls careful_calls{.malloc = malloc_carefully, .free = free_carefully};
+
+}  // namespace
 
 HeapState::HeapState(const Options& wanted, Region bytes, std::unique_ptr<CoreInterface> made,
                      std::unique_ptr<SharingHooks> events)
-    : lock(wanted.threads),
+    : FrontLine(wanted.threads, made->front_calls(), careful_calls),
       options(wanted),
       region(std::move(bytes)),
       addresses(options, region),
       core(std::move(made)),
       hooks(std::move(events)) {
+  origin = addresses.address_of(0);
+  mark_sound();
   if (options.quarantine == 0) return;
   const std::byte fill{options.zero_on_free ? std::uint8_t{0} : std::uint8_t{GLASSHEAP_FREED}};
   quarantine = std::make_unique<Quarantine>(options.quarantine, region.size(), fill);
+}
+
+Address HeapState::malloc(Size size, Size align, Fault& fault) noexcept {
+  return write(fault, [&](HeapState& heap) -> Address {
+    if (!heap.addresses.check_align(align, fault)) return 0;
+    return heap.hand_out(heap.allocate(size, align, fault), 0, fault);
+  });
+}
+
+bool HeapState::free(Address payload, Fault& fault) noexcept {
+  return write(fault, [&](HeapState& heap) {
+    return payload == 0 || heap.release(heap.addresses.offset_of(payload), fault);
+  });
 }
 
 bool HeapState::lookup(Offset payload, LiveBlock& live, Fault& fault) const noexcept {
@@ -50,7 +78,7 @@ bool HeapState::refuse(Fault& fault, Address payload) noexcept {
   fault.address = payload;
   fault.owner = addresses.address_of(fault.owner);
   fault.offset += addresses.unused();
-  if (is_corruption(fault.kind)) shared.damaged = true;
+  if (is_corruption(fault.kind)) mark_damaged();
   if (fault.kind == FaultKind::out_of_memory) {
     fault.shortage.available = core->available();
     fault.shortage.largest = on_offer(core->largest());

@@ -1,6 +1,6 @@
 // heap_state.hpp: all that stands behind a Heap, and the one way in.
 //
-//     Heap::malloc      address of a payload          the public calls, a file each group
+//     Heap::calloc      address of a payload          the public calls, a file each group
 //        |              |                             (heap.cpp, handles.cpp, reports.cpp)
 //     HeapState::write  lock, closed? damaged?        this file
 //        |
@@ -8,13 +8,17 @@
 //
 // read() and write() take the lock, refuse the call where the heap is closed (write: or damaged),
 // and then run it. All other members are for code that read() or write() runs.
+//
+// Most calls of Heap::malloc and Heap::free do not come this way, but through the front line
+// (core/front_line.hpp). HeapState keeps that right: `inside` follows the damage, closing and reset,
+// `pinned` the pins.
 #pragma once
 
 #include <type_traits>
 
-#include "base/lock.hpp"
 #include "base/region.hpp"
 #include "core/core_interface.hpp"
+#include "core/front_line.hpp"
 #include "glassheap/heap.hpp"
 #include "heap/addressing.hpp"
 #include "heap/pins.hpp"
@@ -23,7 +27,7 @@
 
 namespace glassheap {
 
-struct HeapState {
+struct HeapState : FrontLine {
   HeapState(const Options& wanted, Region bytes, std::unique_ptr<CoreInterface> made,
             std::unique_ptr<SharingHooks> events);
 
@@ -33,6 +37,28 @@ struct HeapState {
   template <typename Call>
   std::invoke_result_t<Call, HeapState&> write(Fault& fault, Call call);
 
+  // Heap::malloc and Heap::free, for every heap and every alignment.
+  Address malloc(Size size, Size align, Fault& fault) noexcept;
+  bool free(Address payload, Fault& fault) noexcept;
+
+  void mark_damaged() noexcept {
+    shared.damaged = true;
+    inside = nullptr;
+  }
+  void mark_sound() noexcept {
+    shared.damaged = false;
+    inside = has_plain_calls() ? core.get() : nullptr;
+  }
+
+  // Throws std::bad_alloc, and changes nothing, if there is no memory for another pin.
+  void pin(Offset payload) {
+    pins.add(payload);
+    pinned = pins.blocks();
+  }
+  void unpin(Offset payload) noexcept {
+    pins.drop(payload);
+    pinned = pins.blocks();
+  }
   [[nodiscard]] bool check_unpinned(Offset payload, Fault& fault) const noexcept {
     if (!pins.contains(payload)) [[likely]]
       return true;
@@ -105,7 +131,8 @@ struct HeapState {
     fault.kind = refusal;
     if (refusal == FaultKind::system_error) fault.system_error = shared.system_error;
   }
-  // Enters the heap, for ScopedAccess. Returns none, or the reason why it may not be entered.
+  // Enters the heap, for ScopedAccess: `lock` is held from here to leave(). Returns none, or the
+  // reason why it may not be entered.
   [[nodiscard]] FaultKind enter() noexcept {
     if (const FaultKind refusal = lock.lock(); refusal != FaultKind::none) [[unlikely]]
       return refusal;
@@ -118,7 +145,6 @@ struct HeapState {
     lock.unlock();
   }
 
-  Lock lock;  // held from enter() to leave()
   Options options;
   Region region;
   Addressing addresses;

@@ -16,6 +16,7 @@ class Pins {
   [[nodiscard]] bool contains(Offset payload) const noexcept {
     return !by_payload_.empty() && by_payload_.contains(payload);
   }
+  [[nodiscard]] std::size_t blocks() const noexcept { return by_payload_.size(); }
   [[nodiscard]] bool any_block() const noexcept { return !by_payload_.empty(); }
   [[nodiscard]] bool any() const noexcept { return any_block() || region_ != 0; }
   // A pinned block's payload, of which there is one.

@@ -84,7 +84,7 @@ Findings Heap::check(Fault& fault) {
     std::vector<BrokenRule> rules = heap.core->inspect();
     heap.inspect_waiting(rules);
     check_sentinel(heap.region, rules);
-    if (!rules.empty()) heap.shared.damaged = true;
+    if (!rules.empty()) heap.mark_damaged();
     Findings found;
     found.reserve(rules.size());
     for (const BrokenRule& rule : rules) found.push_back(as_finding(heap, rule));

@@ -1,0 +1,50 @@
+// front_line.hpp: FrontLine, what malloc and free read of a heap before they are inside its core.
+//
+// Heap::malloc and Heap::free are a call through a pointer in the front line. It leads to one of two
+// pairs of functions:
+//
+//     plain     PlainCalls<Core> (plain_calls.hpp): lock, inside the core, unlock. Knows the policy,
+//               and computes one answer, "done". A call that is not done goes to the careful pair.
+//     careful   HeapState: looks at everything again, does the call or refuses it, writes the Fault.
+//
+// So the plain pair tests no flag of the heap: `inside` is null where the core may not be entered,
+// and a heap whose calls have more to do than the core's work (a shared heap, zero_on_free, debug
+// checks) has the careful pair in both places. A heap is on the plain way when it is opened or
+// reset, off it when it is closed or found damaged.
+#pragma once
+
+#include "base/lock.hpp"
+#include "core/core_interface.hpp"
+
+namespace glassheap {
+
+struct FrontLine;
+
+// A malloc, of alignment 16, and a free. They return 0 and false if refused, as Heap's do.
+struct FrontCalls {
+  Address (*malloc)(FrontLine& front, Size size, Fault& fault) noexcept;
+  bool (*free)(FrontLine& front, Address payload, Fault& fault) noexcept;
+};
+
+//      0          16       24       32       40               56        64
+//      | lock     | inside | origin | pinned | calls          | careful |     one cache line
+//      | owner, . |   |    |        |        | malloc, free   |         |
+//                     +--> HeapCore<P>, or null
+struct alignas(64) FrontLine {
+  // `plain` is null if the heap has no plain calls.
+  FrontLine(bool multithreaded, const FrontCalls* plain, const FrontCalls& careful_calls)
+      : lock(multithreaded),
+        calls(plain == nullptr ? careful_calls : *plain),
+        careful(&careful_calls) {}
+
+  [[nodiscard]] bool has_plain_calls() const noexcept { return calls.malloc != careful->malloc; }
+
+  Lock lock;
+  CoreInterface* inside = nullptr;  // null: closed, damaged, or without plain calls
+  Address origin = 0;               // of the core's offset 0, as the caller counts
+  Size pinned = 0;                  // a count of blocks
+  const FrontCalls calls;
+  const FrontCalls* const careful;
+};
+
+}  // namespace glassheap
