@@ -3,7 +3,7 @@
 // Heap::malloc and Heap::free are a call through a pointer in the front line. It leads to one of two
 // pairs of functions:
 //
-//     plain     PlainCalls<Core, shape> (plain_calls.hpp): lock, inside the core, unlock. Knows the policy,
+//     plain     PlainCalls<Core> (plain_calls.hpp): lock, inside the core, unlock. Knows the policy,
 //               and computes one answer, "done". A call that is not done goes to the careful pair.
 //     careful   HeapState: looks at everything again, does the call or refuses it, writes the Fault.
 //
