@@ -95,6 +95,10 @@ std::string unwanted_option(const Described& fault) {
     return "the option 'quarantine' is taken by a heap of one process with checks='debug' alone. "
            "Leave it out, or ask for these checks.";
   }
+  if (option == "thread_cache") {
+    return "the option 'thread_cache' is taken by a heap of one process without zero_on_free and "
+           "with checks='robust' alone. Leave it out, or open such a heap.";
+  }
   return format(
       "the option '%s' is taken by the policy 'sequential_fit' alone. Leave it out, or ask for "
       "that policy.",

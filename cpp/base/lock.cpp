@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 
+#include <array>
 #include <mutex>
 #include <thread>
 #include <unordered_map>
@@ -30,7 +31,7 @@ const char* uncontended_flag(bool multithreaded) noexcept {
 }  // namespace
 
 // Every lock of the process. Lock order: the registry's own mutex, then any heap's lock, then the
-// mutex of the own files (own_file.hpp). A thread never opens or destroys a heap while it holds a
+// inner locks of that heap, then the mutex of the own files (own_file.hpp). A thread never opens or destroys a heap while it holds a
 // heap's lock.
 class LockRegistry {
  public:
@@ -39,14 +40,14 @@ class LockRegistry {
     return *registry;
   }
 
-  void add(Lock& lock) {
+  void add(Lock& lock, LockRank rank) {
     const std::lock_guard guard(mutex_);
-    locked_for_fork_.emplace(&lock, false);
+    locks_[static_cast<std::size_t>(rank)].emplace(&lock, false);
   }
 
   void remove(Lock& lock) {
     const std::lock_guard guard(mutex_);
-    locked_for_fork_.erase(&lock);
+    for (Locks& locks : locks_) locks.erase(&lock);
   }
 
  private:
@@ -57,14 +58,17 @@ class LockRegistry {
   // the registry, as this thread would for it.
   static void lock_all() {
     instance().mutex_.lock();
-    for (auto& [lock, locked] : instance().locked_for_fork_)
-      locked = lock->lock(WaitMode::without_hook) == FaultKind::none;
+    for (Locks& locks : instance().locks_) {
+      for (auto& [lock, locked] : locks)
+        locked = lock->lock(WaitMode::without_hook) == FaultKind::none;
+    }
     OwnFile::lock_all();
   }
   static void unlock_all() {
     OwnFile::unlock_all();
-    for (const auto& [lock, locked] : instance().locked_for_fork_) {
-      if (locked) lock->unlock();
+    for (const Locks& locks : instance().locks_) {
+      for (const auto& [lock, locked] : locks)
+        if (locked) lock->unlock();
     }
     instance().mutex_.unlock();
   }
@@ -78,15 +82,16 @@ class LockRegistry {
   friend unsigned fork_count() noexcept;
   std::atomic<unsigned> fork_count_{0};
   std::mutex mutex_;
-  std::unordered_map<Lock*, bool> locked_for_fork_;  // every lock; true if the fork has locked it
+  using Locks = std::unordered_map<Lock*, bool>;  // true: the fork in progress has locked it
+  std::array<Locks, 2> locks_;                    // by rank
 };
 
 unsigned fork_count() noexcept {
   return LockRegistry::instance().fork_count_.load(std::memory_order_relaxed);
 }
 
-Lock::Lock(bool multithreaded) : uncontended_(uncontended_flag(multithreaded)) {
-  LockRegistry::instance().add(*this);
+Lock::Lock(bool multithreaded, LockRank rank) : uncontended_(uncontended_flag(multithreaded)) {
+  LockRegistry::instance().add(*this, rank);
 }
 Lock::~Lock() { LockRegistry::instance().remove(*this); }
 

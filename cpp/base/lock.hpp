@@ -25,12 +25,18 @@
 
 namespace glassheap {
 
+// A thread that holds an inner lock waits for no other one; one that holds an outer lock may wait
+// for inner ones. fork() locks in this order.
+enum class LockRank : std::uint8_t { outer, inner };
+
 class Lock {
  public:
+  using Thread = std::uintptr_t;
+
   // `multithreaded`: more than one thread may use the heap. Without it, locking only detects a
   // second entry by the same thread.
   // Throws std::bad_alloc.
-  explicit Lock(bool multithreaded);
+  explicit Lock(bool multithreaded, LockRank rank = LockRank::outer);
   ~Lock();
   Lock(const Lock&) = delete;
   Lock& operator=(const Lock&) = delete;
@@ -41,12 +47,9 @@ class Lock {
     const Thread self = this_thread();
     return try_lock(self) ? FaultKind::none : wait_and_lock(self, mode);
   }
+  // One attempt. It fails if any thread holds the lock, the calling one included.
+  [[nodiscard]] bool try_lock() noexcept { return try_lock(this_thread()); }
   void unlock() noexcept { owner_.store(no_thread, std::memory_order_release); }
-
- private:
-  friend class LockRegistry;
-  using Thread = std::uintptr_t;
-  static constexpr Thread no_thread = 0;
 
   // A number that no other running thread has.
   [[nodiscard]] static Thread this_thread() noexcept {
@@ -57,7 +60,11 @@ class Lock {
     return reinterpret_cast<Thread>(&here);
 #endif
   }
-  // One attempt. It fails if any thread holds the lock, the calling one included.
+
+ private:
+  friend class LockRegistry;
+  static constexpr Thread no_thread = 0;
+
   [[nodiscard]] bool try_lock(Thread self) noexcept {
     Thread found = no_thread;
     if (*uncontended_ == 0) [[unlikely]]

@@ -158,6 +158,7 @@ constexpr std::array table = {
     Option{"magic", "0xDEADBEEF", true, read_magic},
     Option{"zero_on_free", "False", true, read_flag<&Options::zero_on_free>},
     Option{"threads", "True", false, read_flag<&Options::threads>},
+    Option{"thread_cache", "False", false, read_flag<&Options::thread_cache>},
     Option{"base", "None", false, read_base},
     Option{"huge_pages", "False", false, read_flag<&Options::huge_pages>},
     Option{"quarantine", "0", false, read_quarantine},

@@ -69,6 +69,11 @@ class Checker {
   // The same, out of line, for cold callers.
   [[nodiscard]] bool find(Offset payload, LiveBlock& found, Fault& fault) const noexcept;
 
+  // Returns true if `header` is that of the live block `block`. Reads neither map nor region.
+  [[nodiscard]] bool is_sound(Block block, const header_t& header) const noexcept {
+    return header.magic == bytes_.magic() && bytes_.layout.fills(header.size, block.extent) &&
+           header.seal == bytes_.seal(block.start, header);
+  }
   // Returns true if the header of the live block `block` and its redzone are sound.
   [[nodiscard]] bool sound(Block block, Fault& fault) const noexcept;
 
@@ -87,10 +92,6 @@ class Checker {
  private:
   [[nodiscard]] Size on_offer(Block block) const noexcept {
     return bytes_.layout.on_offer(block.extent);
-  }
-  [[nodiscard]] bool is_sound(Block block, const header_t& header) const noexcept {
-    return header.magic == bytes_.magic() && bytes_.layout.fills(header.size, block.extent) &&
-           header.seal == bytes_.seal(block.start, header);
   }
   // In a build without checks.
   bool believe(Offset start, LiveBlock& live) const noexcept {

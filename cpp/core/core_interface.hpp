@@ -92,6 +92,9 @@ class CoreInterface {
   // The malloc and free of a heap over this core that need the lock and nothing else; null if a
   // call also has to fill memory, or to record its change.
   [[nodiscard]] virtual const FrontCalls* front_calls() const noexcept = 0;
+  // Counts so many frees and mallocs of the same blocks, for which the core was not called, and by
+  // how many bytes the mallocs asked for more than those before; this may wrap.
+  virtual void count_cached(std::uint64_t pairs, Size requested) noexcept = 0;
 
   // Finds the live block with this payload. Returns false unless it is live with a sound header.
   [[nodiscard]] virtual bool find(Offset payload, LiveBlock& live, Fault& fault) const noexcept = 0;
@@ -111,6 +114,7 @@ class CoreInterface {
   [[nodiscard]] virtual const Layout& layout() const noexcept = 0;
   // Bytes used outside the region.
   [[nodiscard]] virtual Size own_memory() const noexcept = 0;
+  [[nodiscard]] virtual BlockBytes& bytes() noexcept = 0;
   [[nodiscard]] virtual const BlockMap& map() const noexcept = 0;
   [[nodiscard]] virtual const Counters& counters() const noexcept = 0;
 

@@ -28,6 +28,13 @@ struct Counters {
     peak_requested = std::max(peak_requested, requested);
     peak_used = std::max(peak_used, block.end());
   }
+  // Adds frees of blocks, and mallocs that took the same blocks. `more` is by how much these asked
+  // for more bytes, and may wrap.
+  void add_pairs(std::uint64_t pairs, Size more) noexcept {
+    mallocs += pairs;
+    frees += pairs;
+    requested += more;
+  }
   // Returns true if the sums are possible in a region of `size` bytes. Lowers those that are not.
   [[nodiscard]] bool confine(Size size) noexcept {
     const bool possible =

@@ -17,25 +17,9 @@
 #include "core/core_interface.hpp"
 #include "core/plain_calls.hpp"
 #include "core/undo_log.hpp"
-#include "space/buddies.hpp"
-#include "space/list_pass.hpp"
-#include "space/neighbours.hpp"
+#include "space/space_for.hpp"
 
 namespace glassheap {
-
-// The space that coalesces free blocks in the way that the policy asks for.
-template <Policy P, Coalescing coalescing>
-struct SpaceFor {
-  using Type = NeighbourSpace<P>;
-};
-template <Policy P>
-struct SpaceFor<P, Coalescing::buddies> {
-  using Type = BuddySpace<P>;
-};
-template <Policy P>
-struct SpaceFor<P, Coalescing::list_pass> {
-  using Type = ListPassSpace<P>;
-};
 
 template <Policy P>
 class HeapCore final : public CoreInterface {
@@ -101,6 +85,12 @@ class HeapCore final : public CoreInterface {
   }
   [[nodiscard]] const FrontCalls* front_calls() const noexcept override {
     return wipes_ || recorder_.is_shared() ? nullptr : &PlainCalls<HeapCore>::calls;
+  }
+
+  // The serials of these mallocs are taken: each block had the one behind its own.
+  void count_cached(std::uint64_t pairs, Size requested) noexcept override {
+    counters_.add_pairs(pairs, requested);
+    serial_ = static_cast<std::uint16_t>(serial_ + pairs);
   }
 
   Block reallocate(Offset payload, Size size, Size align, Fault& fault) noexcept override {
@@ -195,6 +185,7 @@ class HeapCore final : public CoreInterface {
     return bytes_.size() - counters_.taken - map_.free_blocks() * (layout.front + layout.back);
   }
   [[nodiscard]] const Layout& layout() const noexcept override { return bytes_.layout; }
+  [[nodiscard]] BlockBytes& bytes() noexcept override { return bytes_; }
   [[nodiscard]] const BlockMap& map() const noexcept override { return map_; }
   [[nodiscard]] const Counters& counters() const noexcept override { return counters_; }
 

@@ -9,6 +9,8 @@ namespace {
 // are taken by sequential_fit alone.
 const char* unwanted_option(const Options& options) noexcept {
   if (options.quarantine != 0 && options.checks != Checks::debug) return "quarantine";
+  if (options.thread_cache && (options.zero_on_free || options.checks == Checks::debug))
+    return "thread_cache";
   if (takes_sequence(options.policy)) return nullptr;
   if (options.fit) return "fit";
   if (options.order) return "order";
@@ -36,6 +38,7 @@ bool check_options(const Options& options, Fault& fault) noexcept {
 
 bool check_sharing(const Options& options, Fault& fault) noexcept {
   if (options.quarantine != 0) fault = {.kind = FaultKind::unwanted_option, .field = "quarantine"};
+  if (options.thread_cache) fault = {.kind = FaultKind::unwanted_option, .field = "thread_cache"};
   return !fault && check_borrowing(options, fault);
 }
 

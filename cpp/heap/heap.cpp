@@ -80,7 +80,7 @@ bool Heap::reset(Fault& fault) noexcept {
       fault = {.kind = FaultKind::pinned, .address = heap.addresses.address_of(heap.pins.first())};
       return false;
     }
-    heap.core->reset();
+    if (!heap.reset_core(fault)) return false;
     if (heap.quarantine != nullptr) heap.quarantine->clear();
     heap.region.write_sentinel();
     if (heap.hooks != nullptr) heap.hooks->on_reset();
@@ -103,6 +103,7 @@ bool Heap::close(Fault& fault) noexcept {
     fault = {.kind = FaultKind::pinned, .address = pinned};
     return false;
   }
+  if (!state_->shut_caches(fault)) return false;
   state_->inside = nullptr;
   state_->core.reset();
   state_->quarantine.reset();

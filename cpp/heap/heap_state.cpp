@@ -13,17 +13,35 @@ bool free_carefully(FrontLine& front, Address payload, Fault& fault) noexcept {
 
 constexpr FrontCalls careful_calls{.malloc = malloc_carefully, .free = free_carefully};
 
+// With a cache for each thread: what the cache does not serve goes to the careful calls. A block
+// that is too large for it does not take that way, nor does its malloc.
+Address malloc_cached(FrontLine& front, Size size, Fault& fault) noexcept {
+  auto& heap = static_cast<HeapState&>(front);
+  if (size > ThreadCaches::largest) return heap.caches->uncached().malloc(front, size, fault);
+  const Offset payload = heap.caches->take(size);
+  return payload != nowhere ? front.origin + payload : malloc_carefully(front, size, fault);
+}
+
+bool free_cached(FrontLine& front, Address payload, Fault& fault) noexcept {
+  return static_cast<HeapState&>(front).caches->keep(payload - front.origin) ||
+         free_carefully(front, payload, fault);
+}
+
+constexpr FrontCalls cached_calls{.malloc = malloc_cached, .free = free_cached};
+
 }  // namespace
 
 HeapState::HeapState(const Options& wanted, Region bytes, std::unique_ptr<CoreInterface> made,
                      std::unique_ptr<SharingHooks> events)
-    : FrontLine(wanted.threads, made->front_calls(), careful_calls),
+    : FrontLine(wanted.threads, wanted.thread_cache ? &cached_calls : made->front_calls(),
+                careful_calls),
       options(wanted),
       region(std::move(bytes)),
       addresses(options, region),
       core(std::move(made)),
       hooks(std::move(events)) {
   origin = addresses.address_of(0);
+  if (options.thread_cache) caches = std::make_unique<ThreadCaches>(*core, options.threads);
   mark_sound();
   if (options.quarantine == 0) return;
   const std::byte fill{options.zero_on_free ? std::uint8_t{0} : std::uint8_t{GLASSHEAP_FREED}};
@@ -33,6 +51,7 @@ HeapState::HeapState(const Options& wanted, Region bytes, std::unique_ptr<CoreIn
 Address HeapState::malloc(Size size, Size align, Fault& fault) noexcept {
   return write(fault, [&](HeapState& heap) -> Address {
     if (!heap.addresses.check_align(align, fault)) return 0;
+    if (caches != nullptr && caches->is_suspect() && !heap.empty_caches(fault)) return 0;
     return heap.hand_out(heap.allocate(size, align, fault), 0, fault);
   });
 }
@@ -45,7 +64,7 @@ bool HeapState::free(Address payload, Fault& fault) noexcept {
 
 bool HeapState::lookup(Offset payload, LiveBlock& live, Fault& fault) const noexcept {
   if (quarantine == nullptr || !quarantine->contains(payload)) [[likely]]
-    return core->find(payload, live, fault);
+    return withdraw(payload, fault) && core->find(payload, live, fault);
   fault = {.kind = FaultKind::double_free};
   return false;
 }
@@ -69,11 +88,51 @@ Address HeapState::hand_over(Offset old, Block block, Fault& fault) noexcept {
   return hand_out(block, addresses.address_of(old), fault);
 }
 
+bool HeapState::is_free_for_caller(Offset payload) const noexcept {
+  return (quarantine != nullptr && quarantine->contains(payload)) ||
+         (caches != nullptr && caches->is_cached(payload));
+}
+
+// What was overwritten in the caches is free after a reset.
+bool HeapState::reset_core(Fault& fault) noexcept {
+  const EmptyCaches empty(*this);
+  if (!empty) return blame(FaultKind::heap_busy, fault), false;
+  core->reset();
+  if (caches != nullptr) caches->withdraw_all();
+  return true;
+}
+
+bool HeapState::shut_caches(Fault& fault) noexcept {
+  const EmptyCaches empty(*this);
+  if (!empty) return blame(FaultKind::heap_busy, fault), false;
+  if (caches != nullptr) caches->shut();
+  return true;
+}
+
+bool HeapState::empty_caches(Fault& fault) noexcept {
+  const EmptyCaches empty(*this);
+  fault = empty.damage();
+  if (!empty) blame(FaultKind::heap_busy, fault);
+  return !fault;
+}
+
+EmptyCaches::EmptyCaches(HeapState& heap) noexcept
+    : caches_(heap.core == nullptr ? nullptr : heap.caches.get()),
+      locked_(caches_ == nullptr || caches_->lock_slots()) {
+  if (caches_ == nullptr || !locked_) return;
+  Offset refused = 0;
+  damage_ = caches_->drain(refused);
+  if (damage_) heap.refuse(damage_, heap.addresses.address_of(refused));
+}
+
+EmptyCaches::~EmptyCaches() {
+  if (caches_ != nullptr && locked_) caches_->unlock_slots();
+}
+
 bool HeapState::refuse(Fault& fault, Address payload) noexcept {
   if (fault.kind == FaultKind::foreign_pointer && addresses.is_inside_unused(payload))
     fault.kind = FaultKind::misaligned_pointer;
-  if (fault.kind == FaultKind::interior_pointer && quarantine != nullptr &&
-      quarantine->contains(fault.owner))
+  if (fault.kind == FaultKind::interior_pointer && is_free_for_caller(fault.owner))
     fault.kind = FaultKind::double_free;
   fault.address = payload;
   fault.owner = addresses.address_of(fault.owner);
@@ -85,6 +144,20 @@ bool HeapState::refuse(Fault& fault, Address payload) noexcept {
     fault.shortage.free_blocks = core->map().free_blocks();
   }
   return false;
+}
+
+bool HeapState::may_try_again(Fault& fault) noexcept {
+  if (fault.kind != FaultKind::out_of_memory) return false;
+  if (quarantine != nullptr) return empty_quarantine(fault);
+  if (caches == nullptr) return false;
+  Fault found;
+  if (!empty_caches(found)) {
+    if (found.kind != FaultKind::heap_busy) fault = found;
+    return false;
+  }
+  fault = {};
+  ++caches->failures;
+  return true;
 }
 
 FaultKind HeapState::enter_late(FaultKind refusal) noexcept {

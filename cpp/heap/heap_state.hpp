@@ -24,6 +24,7 @@
 #include "heap/pins.hpp"
 #include "heap/quarantine.hpp"
 #include "heap/sharing_hooks.hpp"
+#include "heap/thread_caches.hpp"
 
 namespace glassheap {
 
@@ -36,6 +37,9 @@ struct HeapState : FrontLine {
   std::invoke_result_t<Call, HeapState&> read(Fault& fault, Call call);
   template <typename Call>
   std::invoke_result_t<Call, HeapState&> write(Fault& fault, Call call);
+  // The same as read(), for a call about all blocks: no thread has one in its cache meanwhile.
+  template <typename Call>
+  std::invoke_result_t<Call, HeapState&> read_all(Fault& fault, Call call);
 
   // Heap::malloc and Heap::free, for every heap and every alignment.
   Address malloc(Size size, Size align, Fault& fault) noexcept;
@@ -44,10 +48,12 @@ struct HeapState : FrontLine {
   void mark_damaged() noexcept {
     shared.damaged = true;
     inside = nullptr;
+    if (caches != nullptr) caches->shut();
   }
   void mark_sound() noexcept {
     shared.damaged = false;
     inside = has_plain_calls() ? core.get() : nullptr;
+    if (caches != nullptr) caches->open();
   }
 
   // Throws std::bad_alloc, and changes nothing, if there is no memory for another pin.
@@ -59,32 +65,50 @@ struct HeapState : FrontLine {
     pins.drop(payload);
     pinned = pins.blocks();
   }
+  // Makes the block with this payload, if there is one, no thread's to keep. Returns false, with a
+  // fault, if a thread keeps it: for the caller it is free.
+  [[nodiscard]] bool withdraw(Offset payload, Fault& fault) const noexcept {
+    if (caches == nullptr || caches->withdraw(payload)) [[likely]]
+      return true;
+    fault = {.kind = FaultKind::double_free};
+    return false;
+  }
+  // Gives the blocks in the threads' caches to the core. Returns false if it cannot now
+  // (heap_busy), or if one was overwritten: then the heap is damaged, and no block is left there.
+  [[nodiscard]] bool empty_caches(Fault& fault) noexcept;
+  // Resets the core; keeps threads out of the caches. Return false, and change nothing, if that
+  // cannot be done now (heap_busy).
+  [[nodiscard]] bool reset_core(Fault& fault) noexcept;
+  [[nodiscard]] bool shut_caches(Fault& fault) noexcept;
   [[nodiscard]] bool check_unpinned(Offset payload, Fault& fault) const noexcept {
     if (!pins.contains(payload)) [[likely]]
       return true;
     fault.kind = FaultKind::pinned;
     return false;
   }
-  // Finds the live block with this payload, which does not wait in the quarantine.
+  // Finds the live block with this payload, which neither waits in the quarantine nor is cached.
   [[nodiscard]] bool lookup(Offset payload, LiveBlock& live, Fault& fault) const noexcept;
   // Finds the live block with this payload, or with this handle; otherwise `fault` is complete.
   [[nodiscard]] bool find(Address payload, LiveBlock& live, Fault& fault) noexcept;
   [[nodiscard]] bool find(const Handle& handle, LiveBlock& live, Fault& fault) noexcept;
 
-  // Allocates and resizes as the core does. If the core has no room, the blocks in the quarantine are
-  // released, and it tries again.
+  // Allocates and resizes as the core does. If the core has no room, the blocks in the quarantine
+  // and in the caches are released, and it tries again.
   Block allocate(Size size, Size align, Fault& fault) noexcept {
     const Block block = core->allocate(size, align, fault);
-    if (block || quarantine == nullptr) [[likely]]
+    if (block) [[likely]]
       return block;
     return may_try_again(fault) ? core->allocate(size, align, fault) : block;
   }
   Block reallocate(Offset old, Size size, Size align, Fault& fault) noexcept {
-    if (quarantine == nullptr) [[likely]]
-      return core->reallocate(old, size, align, fault);
-    return reallocate_by_quarantine(old, size, align, fault);
+    if (quarantine != nullptr) [[unlikely]]
+      return reallocate_by_quarantine(old, size, align, fault);
+    if (!withdraw(old, fault)) return {};
+    const Block block = core->reallocate(old, size, align, fault);
+    return block || !may_try_again(fault) ? block : core->reallocate(old, size, align, fault);
   }
-  // Empties the quarantine. Returns true if a request that met this shortage may now be served.
+  // Empties the quarantine and the caches. Returns true if a request that met this shortage may now
+  // be served.
   [[gnu::cold]] bool may_try_again(Fault& fault) noexcept;
   // Releases blocks that are not pinned, or lets them wait: all, or none.
   bool release_many(std::span<const Offset> payloads, std::size_t& refused, Fault& fault) noexcept;
@@ -98,6 +122,7 @@ struct HeapState : FrontLine {
       return refuse(fault, payload), 0;
     if (quarantine != nullptr) [[unlikely]]
       quarantine->note_peak(core->counters().requested);
+    if (caches != nullptr && !pins.contains(addresses.payload_of(block))) caches->enlist(block);
     return addresses.payload_address(block);
   }
   // The same for the block that the one at `old` has become.
@@ -106,7 +131,8 @@ struct HeapState : FrontLine {
   bool release(Offset payload, Fault& fault) noexcept {
     if (quarantine != nullptr) [[unlikely]]
       return release_by_quarantine(payload, fault);
-    if (!check_unpinned(payload, fault) || !core->release(payload, fault)) [[unlikely]]
+    if (!check_unpinned(payload, fault) || !withdraw(payload, fault) ||
+        !core->release(payload, fault)) [[unlikely]]
       return refuse(fault, addresses.address_of(payload));
     if (hooks != nullptr) [[unlikely]]
       hooks->on_free(payload);
@@ -153,6 +179,7 @@ struct HeapState : FrontLine {
   SharedState shared;
   Pins pins;
   std::unique_ptr<Quarantine> quarantine;  // null if freed blocks do not wait
+  std::unique_ptr<ThreadCaches> caches;    // null without Options::thread_cache
 
  private:
   // One attempt, with the lock.
@@ -167,6 +194,9 @@ struct HeapState : FrontLine {
   // the lock if it does not return none.
   [[gnu::cold, gnu::noinline]] FaultKind enter_late(FaultKind refusal) noexcept;
 
+  // Returns true if this block, live for the core, is free for the caller.
+  [[nodiscard]] bool is_free_for_caller(Offset payload) const noexcept;
+  bool empty_quarantine(Fault& fault) noexcept;
   bool release_by_quarantine(Offset payload, Fault& fault) noexcept;
   Block reallocate_by_quarantine(Offset old, Size size, Size align, Fault& fault) noexcept;
   bool let_go(std::size_t oldest, Fault& fault) noexcept;
@@ -207,6 +237,36 @@ std::invoke_result_t<Call, HeapState&> HeapState::write(Fault& fault, Call call)
       return call(heap);
     fault.kind = FaultKind::heap_damaged;
     return {};
+  });
+}
+
+// Keeps every thread's cache empty, for as long as it lives: the core has the blocks. False if that
+// cannot be done now, in a signal handler that has interrupted a call on a cache. A heap without
+// caches, or closed, has nothing to empty.
+class EmptyCaches {
+ public:
+  explicit EmptyCaches(HeapState& heap) noexcept;
+  ~EmptyCaches();
+  EmptyCaches(const EmptyCaches&) = delete;
+  EmptyCaches& operator=(const EmptyCaches&) = delete;
+
+  [[nodiscard]] explicit operator bool() const noexcept { return locked_; }
+  // The first overwritten block that was in a cache: the heap is damaged then.
+  [[nodiscard]] const Fault& damage() const noexcept { return damage_; }
+
+ private:
+  ThreadCaches* const caches_;
+  const bool locked_;
+  Fault damage_;
+};
+
+template <typename Call>
+std::invoke_result_t<Call, HeapState&> HeapState::read_all(Fault& fault, Call call) {
+  return read(fault, [&fault, &call](HeapState& heap) -> std::invoke_result_t<Call, HeapState&> {
+    const EmptyCaches empty(heap);  // or damaged: then the call shows what it can
+    if (empty) [[likely]]
+      return call(heap);
+    return heap.blame(FaultKind::heap_busy, fault), std::invoke_result_t<Call, HeapState&>{};
   });
 }
 

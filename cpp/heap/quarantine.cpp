@@ -138,7 +138,9 @@ bool HeapState::release_many(std::span<const Offset> payloads, std::size_t& refu
   LiveBlock live;
   for (refused = 0; refused < payloads.size(); ++refused) {
     const Offset payload = payloads[refused];
-    if (!check_unpinned(payload, fault) || (quarantine && !lookup(payload, live, fault))) break;
+    if (!check_unpinned(payload, fault) || !withdraw(payload, fault) ||
+        (quarantine && !lookup(payload, live, fault)))
+      break;
     if (waits) quarantine->push(payload, live);
   }
   if (!fault && !waits) return core->release_many(payloads, refused, fault);
@@ -154,9 +156,8 @@ bool HeapState::release_by_quarantine(Offset payload, Fault& fault) noexcept {
          refuse(fault, addresses.address_of(payload));
 }
 
-bool HeapState::may_try_again(Fault& fault) noexcept {
-  if (quarantine == nullptr || fault.kind != FaultKind::out_of_memory || quarantine->filled() == 0)
-    return false;
+bool HeapState::empty_quarantine(Fault& fault) noexcept {
+  if (quarantine->filled() == 0) return false;
   Fault damage;
   if (!let_go(quarantine->filled(), damage)) {
     fault = damage;

@@ -19,7 +19,7 @@ bool Heap::contains(Address payload, Fault& fault) noexcept {
 }
 
 std::vector<FreeBlock> Heap::free_list(Fault& fault) {
-  return state_->read(fault, [&](HeapState& heap) {
+  return state_->read_all(fault, [&](HeapState& heap) {
     std::vector<FreeBlock> list;
     list.reserve(heap.core->map().free_blocks());
     for (const Block block : heap.core->free_list())
@@ -38,7 +38,7 @@ std::string Heap::free_list_line(Fault& fault) {
 }
 
 std::vector<BlockInfo> Heap::walk(Fault& fault) {
-  return state_->read(fault, [&](HeapState& heap) {
+  return state_->read_all(fault, [&](HeapState& heap) {
     std::vector<BlockInfo> infos;
     infos.reserve(heap.core->map().blocks());
     for (const BlockView& view : heap.core->walk()) infos.push_back(heap.info(view));
@@ -80,7 +80,7 @@ std::string sentence(const Finding& finding) {
 }  // namespace
 
 Findings Heap::check(Fault& fault) {
-  Findings findings = state_->read(fault, [](HeapState& heap) {
+  Findings findings = state_->read_all(fault, [](HeapState& heap) {
     std::vector<BrokenRule> rules = heap.core->inspect();
     heap.inspect_waiting(rules);
     check_sentinel(heap.region, rules);
@@ -113,7 +113,7 @@ void discount(const Quarantine& quarantine, Stats& stats) noexcept {
 }  // namespace
 
 Stats Heap::stats(Fault& fault) {
-  return state_->read(fault, [&](HeapState& heap) -> Stats {
+  return state_->read_all(fault, [&](HeapState& heap) -> Stats {
     const BlockMap& map = heap.core->map();
     const Counters& counters = heap.core->counters();
     const Addressing& addresses = heap.addresses;
@@ -133,20 +133,22 @@ Stats Heap::stats(Fault& fault) {
                 .failures = counters.failures,
                 .recovered = heap.hooks == nullptr ? 0 : heap.hooks->recovered()};
     if (heap.quarantine != nullptr) discount(*heap.quarantine, stats);
+    if (heap.caches != nullptr) stats.failures -= heap.caches->failures;
     return stats;
   });
 }
 
 Size Heap::available_memory(Fault& fault) noexcept {
-  return state_->read(fault, [&](HeapState& heap) { return heap.core->available(); });
+  return state_->read_all(fault, [&](HeapState& heap) { return heap.core->available(); });
 }
 
 Size Heap::largest_free(Fault& fault) noexcept {
-  return state_->read(fault, [&](HeapState& heap) { return heap.on_offer(heap.core->largest()); });
+  return state_->read_all(fault,
+                          [&](HeapState& heap) { return heap.on_offer(heap.core->largest()); });
 }
 
 Size Heap::live_blocks(Fault& fault) noexcept {
-  return state_->read(fault, [&](HeapState& heap) {
+  return state_->read_all(fault, [&](HeapState& heap) {
     const Size waiting = heap.quarantine == nullptr ? 0 : heap.quarantine->sums().blocks;
     return heap.core->map().live_blocks() - waiting;
   });
@@ -155,7 +157,8 @@ Size Heap::live_blocks(Fault& fault) noexcept {
 Size Heap::own_memory(Fault& fault) noexcept {
   return state_->read(fault, [&](HeapState& heap) {
     const Size waiting = heap.quarantine == nullptr ? 0 : heap.quarantine->own_memory();
-    return sizeof *this + sizeof heap + heap.core->own_memory() + waiting;
+    const Size cached = heap.caches == nullptr ? 0 : heap.caches->own_memory();
+    return sizeof *this + sizeof heap + heap.core->own_memory() + waiting + cached;
   });
 }
 

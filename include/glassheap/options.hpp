@@ -31,6 +31,11 @@ struct Options {
   bool zero_on_free = false;
   // True if more than one thread may call at a time. Otherwise calls do not lock.
   bool threads = true;
+  // True to let each thread keep small blocks that it frees, and take them again without the lock:
+  // faster where threads use one heap. Which block a malloc gets then depends on the threads, and
+  // the peaks count kept blocks as live. Not with zero_on_free or Checks::debug, and not for a
+  // shared heap.
+  bool thread_cache = false;
   // The address of the region's first byte, as the caller counts: a multiple of 16; by default the
   // real one. With base 0 and no headers the first granule stays unused, so that no payload has the
   // address 0.

@@ -105,6 +105,9 @@ const std::vector<Golden> golden = {
      "the option 'quarantine' is taken by a heap of one process with checks='debug' alone. Leave "
      "it "
      "out, or ask for these checks."},
+    {{.kind = FaultKind::unwanted_option, .field = "thread_cache"},
+     "the option 'thread_cache' is taken by a heap of one process without zero_on_free and with "
+     "checks='robust' alone. Leave it out, or open such a heap."},
     // The pointer.
     {at(FaultKind::foreign_pointer, 0xABC),
      "0xabc is outside the heap's region. Pass an address that this heap returned."},

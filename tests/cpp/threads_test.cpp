@@ -44,22 +44,26 @@ class Worker {
 
  private:
   struct Held {
-    Handle handle;
+    Handle handle;  // or its address alone
     Size size;
+    bool by_handle;
   };
 
   void allocate() {
     Fault fault;
-    Held held{{}, random_() % 300};
-    if (!heap_->acquire(held.size, Size{16} << random_() % 3, held.handle, fault)) return;
+    Held held{{}, random_() % 300, random_() % 2 == 0};
+    const Size align = Size{16} << random_() % 3;
+    if (!held.by_handle) held.handle.address = heap_->malloc(held.size, align, fault);
+    if (held.by_handle && !heap_->acquire(held.size, align, held.handle, fault)) return;
+    if (held.handle.address == 0) return;
     for (Size i = 0; i < held.size; ++i) heap_.at(held.handle.address)[i] = mark(i);
     held_.push_back(held);
   }
   void release(std::size_t k) {
     Fault fault;
-    const auto& [handle, size] = held_[k];
+    const auto& [handle, size, by_handle] = held_[k];
     for (Size i = 0; i < size; ++i) intact_ &= heap_.at(handle.address)[i] == mark(i);
-    intact_ &= heap_->release(handle, fault);
+    intact_ &= by_handle ? heap_->release(handle, fault) : heap_->free(handle.address, fault);
     held_.erase(held_.begin() + static_cast<std::ptrdiff_t>(k));
   }
   [[nodiscard]] std::byte mark(Size i) const { return static_cast<std::byte>(id_ * 37 + i); }
@@ -88,6 +92,7 @@ class Threads : public EveryPolicy {
   Fault fault_;
 };
 GLASSHEAP_FOR_EVERY(Threads, [](const Options& options) { return !options.order; });
+INSTANTIATE_TEST_SUITE_P(Cached, Threads, ::testing::ValuesIn(cached_variants()), by_name);
 
 // While they all work, one thread inspects: it sees a state between two calls, and a sound one.
 TEST_P(Threads, KeepTheirOwnBytesAndSeeAConsistentHeapAtAnyTime) {

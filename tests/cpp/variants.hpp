@@ -153,6 +153,18 @@ inline void add(std::vector<Variant>& list, Variant variant) {
   return all;
 }
 
+// Every policy with a cache for each thread.
+[[nodiscard]] inline std::vector<Variant> cached_variants() {
+  std::vector<Variant> all;
+  for (const std::string_view name : policy_names())
+    variants_of::add(all, variants_of::policy(name));
+  for (Variant& variant : all) {
+    variant.name += "_cached";
+    variant.options.thread_cache = true;
+  }
+  return all;
+}
+
 // sequential_fit with all of its settings.
 [[nodiscard]] inline std::vector<Variant> sequential_fit_variants() {
   using enum Order;

@@ -115,7 +115,8 @@ def in_a_mapping(**options: Any) -> None:
             assert memory[:] == bytes(1 << 18)
 
 
-SHARED = [name for name in OPTIONS if name not in ("threads", "base", "huge_pages", "quarantine")]
+OF_ONE_PROCESS = ("threads", "thread_cache", "base", "huge_pages", "quarantine")
+SHARED = [name for name in OPTIONS if name not in OF_ONE_PROCESS]
 OPENERS: list[tuple[Callable[..., object], list[str]]] = [(Heap, OPTIONS), (over_a_buffer, OPTIONS)]
 """Ways to open a heap, and their options."""
 if SHM.is_dir():
