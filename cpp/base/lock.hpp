@@ -1,10 +1,11 @@
 // lock.hpp: the lock of one heap.
 //
-// A critical section mostly takes nanoseconds; so a thread that finds the lock held spins a few
-// times, then yields, and then naps (waiting.hpp): a check of a large heap takes long. Unlocking is
-// a plain store: half the price of a mutex, which has to check for sleeping waiters. Where the C
-// library reports that the process has one thread, no other thread can come between a load and a
-// store, and locking is a plain load and store too (1.1 ns for lock and unlock, instead of 6.6).
+// A critical section mostly takes nanoseconds; so a thread that finds the lock held looks again a
+// few times, at growing distances, then yields, and then naps (waiting.hpp): a check of a large heap
+// takes long. Unlocking is a plain store: half the price of a mutex, which has to check for sleeping
+// waiters. Where the C library reports that the process has one thread, no other thread can come
+// between a load and a store, and locking is a plain load and store too (1.1 ns for lock and unlock,
+// instead of 6.6).
 //
 // The lock records its owner. A signal handler may interrupt a thread inside a heap and call the
 // same heap; it would wait for its own thread for ever, so it is refused instead.
