@@ -4,13 +4,13 @@
 // Places are offsets into the region. Nothing here takes a lock, but the pair of front_calls().
 #pragma once
 
-#include <array>
 #include <span>
 #include <vector>
 
 #include "block/walk.hpp"
 #include "check/checker.hpp"
 #include "check/journal.hpp"
+#include "core/core_state.hpp"
 #include "core/counters.hpp"
 
 namespace glassheap {
@@ -30,14 +30,10 @@ struct CoreSettings {
 
 // The parts of a shared heap that all its processes have in common. Empty for any other heap.
 struct Sharing {
-  ArrayArena arena;            // storage of the block map and the policy
-  const Key* key = nullptr;    // key of the seal
-  Journal* journal = nullptr;  // record of the change in progress
-};
-
-// The state that a core keeps outside its arrays, as bytes.
-struct CoreState {
-  std::array<std::byte, 512> bytes{};
+  ArrayArena arena;              // storage of the block map and the policy
+  const Key* key = nullptr;      // key of the seal
+  Journal* journal = nullptr;    // record of the change in progress
+  Counters* counters = nullptr;  // the sums of all processes
 };
 
 struct FrontCalls;  // front_line.hpp
@@ -51,14 +47,11 @@ class CoreInterface {
 
   // Initialises the heap as one free block. A new core is first seeded or loaded.
   virtual void seed() noexcept = 0;
-  // Lists the state fields for load and store. Call it once, before either; the addresses of the
-  // fields do not change afterwards. Throws std::bad_alloc.
-  void index_state();
   // Takes over the state that an earlier core stored, over the arrays which that core left. Returns
   // false if no core can have stored it: then the heap is damaged, and the state is harmless.
-  bool load(const CoreState& state) noexcept;
+  virtual bool load(const CoreState& state) noexcept = 0;
   // Copies out the state, for later cores over the same arrays.
-  void store(CoreState& state) noexcept;
+  virtual void store(CoreState& state) noexcept = 0;
   // Rebuilds the whole state from the block starts and free bits in the block map, and from the
   // intent that was pending when a process died. Returns false, and sets `fault`, if these are
   // inconsistent; the heap must then be refused. Throws std::bad_alloc, having changed nothing, if
@@ -116,22 +109,8 @@ class CoreInterface {
   [[nodiscard]] virtual Size own_memory() const noexcept = 0;
   [[nodiscard]] virtual BlockBytes& bytes() noexcept = 0;
   [[nodiscard]] virtual const BlockMap& map() const noexcept = 0;
-  [[nodiscard]] virtual const Counters& counters() const noexcept = 0;
-
- protected:
-  // A variable that load and store copy.
-  struct StateField {
-    void* at;
-    std::size_t size;
-  };
-  using StateFields = std::array<StateField, 12>;
-  // Fills `list` with the state fields, and returns how many there are.
-  virtual std::size_t state_fields(StateFields& list) noexcept = 0;
-  // Returns true if the fields are possible. Wrong ones become harmless.
-  virtual bool confine_state() noexcept = 0;
-
- private:
-  std::vector<StateField> state_words_;  // the state fields, split into pieces of at most a word
+  // The counters, with sums that are possible in the region.
+  [[nodiscard]] virtual Counters counters() const noexcept = 0;
 };
 
 }  // namespace glassheap

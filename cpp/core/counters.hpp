@@ -1,7 +1,8 @@
 // counters.hpp: Counters, the running sums of a heap. Every call updates them, so that statistics
-// are free to read. `requested` is live(t) of the literature: the bytes requested and not yet
-// freed. `peak_used` is the high-water mark of used(t): the bytes from the start of the region to
-// the end of its highest live block. Peak utilisation is peak_requested / peak_used.
+// are free to read. Those of a shared heap lie in its segment. `requested` is live(t) of the
+// literature: the bytes requested and not yet freed. `peak_used` is the high-water mark of used(t):
+// the bytes from the start of the region to the end of its highest live block. Peak utilisation is
+// peak_requested / peak_used.
 #pragma once
 
 #include <algorithm>
@@ -35,13 +36,15 @@ struct Counters {
     frees += pairs;
     requested += more;
   }
-  // Returns true if the sums are possible in a region of `size` bytes. Lowers those that are not.
-  [[nodiscard]] bool confine(Size size) noexcept {
-    const bool possible =
-        requested <= taken && taken <= size && peak_requested <= size && peak_used <= size;
-    for (Size* const sum : {&requested, &peak_requested, &taken, &peak_used})
-      *sum = std::min(*sum, size);
-    return possible;
+  // A copy in which no sum is larger than a region of `size` bytes allows. Counters in a segment may
+  // be anything after a stray write.
+  [[nodiscard]] Counters confined(Size size) const noexcept {
+    Counters sums = *this;
+    sums.taken = std::min(sums.taken, size);
+    sums.requested = std::min(sums.requested, sums.taken);
+    sums.peak_requested = std::min(sums.peak_requested, size);
+    sums.peak_used = std::min(sums.peak_used, size);
+    return sums;
   }
   void subtract(Size size, Block block) noexcept {
     requested -= size;

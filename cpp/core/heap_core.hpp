@@ -13,6 +13,8 @@
 // own gnu::cold or gnu::noinline.
 #pragma once
 
+#include <functional>
+
 #include "check/recovery.hpp"
 #include "core/core_interface.hpp"
 #include "core/plain_calls.hpp"
@@ -32,6 +34,7 @@ class HeapCore final : public CoreInterface {
         map_(region.size(), sharing.arena),
         checker_(bytes_, map_),
         space_(bytes_, map_, of_policy...),
+        counters_(sharing.counters == nullptr ? own_counters_ : *sharing.counters),
         zero_on_free_(settings.zero_on_free),
         wipes_(settings.zero_on_free || settings.redzones),
         recorder_(sharing.journal, map_, bytes_.layout) {}
@@ -41,6 +44,12 @@ class HeapCore final : public CoreInterface {
     map_.clear();
     space_.seed();
   }
+  bool load(const CoreState& state) noexcept override {
+    visit_state(StateReader(state));
+    const bool possible_map = map_.confine_state();  // each is confined, whatever the others are
+    return space_.confine_state() && possible_map;
+  }
+  void store(CoreState& state) noexcept override { visit_state(StateWriter(state)); }
   [[gnu::cold]] bool rebuild(const Intent& in_flight, Fault& fault) override {
     return rebuild(read_recovered_blocks(map_, in_flight), fault);
   }
@@ -182,12 +191,15 @@ class HeapCore final : public CoreInterface {
   [[nodiscard]] Size available() const noexcept override {
     const Layout& layout = bytes_.layout;
     if (layout.front + layout.back > granule_size) return available_bytes(bytes_, map_);
-    return bytes_.size() - counters_.taken - map_.free_blocks() * (layout.front + layout.back);
+    const Size kept = counters().taken + map_.free_blocks() * (layout.front + layout.back);
+    return bytes_.size() - std::min(kept, bytes_.size());
   }
   [[nodiscard]] const Layout& layout() const noexcept override { return bytes_.layout; }
   [[nodiscard]] BlockBytes& bytes() noexcept override { return bytes_; }
   [[nodiscard]] const BlockMap& map() const noexcept override { return map_; }
-  [[nodiscard]] const Counters& counters() const noexcept override { return counters_; }
+  [[nodiscard]] Counters counters() const noexcept override {
+    return counters_.confined(bytes_.size());
+  }
 
  private:
   // Inlining gains nothing where a call walks a list.
@@ -210,19 +222,14 @@ class HeapCore final : public CoreInterface {
             .shared = sharing.journal != nullptr};
   }
 
-  std::size_t state_fields(StateFields& list) noexcept override {
-    std::size_t count = 0;
-    const auto add = [&](auto& number) { list[count++] = {&number, sizeof number}; };
-    map_.visit_state(add);
-    space_.visit_state(add);
-    add(counters_);
-    add(serial_);
-    return count;
-  }
-  bool confine_state() noexcept override {
-    const bool possible_map = map_.confine_state();  // each is confined, whatever the others are
-    const bool possible_space = space_.confine_state();
-    return counters_.confine(bytes_.size()) && possible_map && possible_space;
+  // Calls visit(field) for each field of the state.
+  template <typename Visit>
+  [[gnu::always_inline]] void visit_state(Visit visit) noexcept {
+    constexpr std::size_t words_of_map_and_serial = 4;
+    static_assert(sizeof space_ + words_of_map_and_serial * 8 <= sizeof(CoreState));
+    map_.visit_state(std::ref(visit));
+    space_.visit_state(std::ref(visit));
+    visit(serial_);
   }
 
   // --- Left of the bar: these only read. --------------------------------------------------------
@@ -431,7 +438,8 @@ class HeapCore final : public CoreInterface {
   BlockMap map_;
   Checker checker_;
   FreeSpace space_;
-  Counters counters_;
+  Counters own_counters_;
+  Counters& counters_;  // these; or those in the segment, where a stray write may hit them
   std::uint16_t serial_ = 0;
   bool zero_on_free_;
   bool wipes_;  // fills freed blocks: zero_on_free_, or watches()

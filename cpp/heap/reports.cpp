@@ -115,7 +115,7 @@ void discount(const Quarantine& quarantine, Stats& stats) noexcept {
 Stats Heap::stats(Fault& fault) {
   return state_->read_all(fault, [&](HeapState& heap) -> Stats {
     const BlockMap& map = heap.core->map();
-    const Counters& counters = heap.core->counters();
+    const Counters counters = heap.core->counters();
     const Addressing& addresses = heap.addresses;
     Stats stats{.size = addresses.size(),
                 .live_blocks = map.live_blocks(),

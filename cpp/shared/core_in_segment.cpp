@@ -10,7 +10,7 @@ namespace {
 
 // Bytes of the arrays that a core with these options keeps, which a core without memory can tell.
 Size array_bytes(const Options& options) {
-  const Sharing sharing{ArrayArena::to_measure(), nullptr, nullptr};
+  const Sharing sharing{ArrayArena::to_measure()};
   const Size size = round_up(options.size, granule_size) - options.unused();
   return make_core({static_cast<std::byte*>(nullptr), size}, options, sharing)->arena_bytes();
 }
@@ -54,11 +54,11 @@ std::unique_ptr<CoreInterface> core_over(const Segment& segment, const Options& 
                                          Journal& journal) {
   const FixedFields& fixed = segment.fixed();
   const std::span arrays(segment.data() + fixed.arrays_at, fixed.owners_at - fixed.arrays_at);
-  const Sharing sharing{ArrayArena(arrays), &fixed.key, &journal};
-  std::unique_ptr<CoreInterface> core =
-      make_core(region_of(segment).subspan(options.unused()), options, sharing);
-  core->index_state();
-  return core;
+  const Sharing sharing{.arena = ArrayArena(arrays),
+                        .key = &fixed.key,
+                        .journal = &journal,
+                        .counters = &superblock_of(segment).counters};
+  return make_core(region_of(segment).subspan(options.unused()), options, sharing);
 }
 
 }  // namespace glassheap::shared

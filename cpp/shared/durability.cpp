@@ -31,7 +31,7 @@ std::uint64_t sum_of(const Segment& segment) noexcept {
   WordSum sum;
   for (const std::uint64_t word : {fixed.checksum, block.epoch, std::uint64_t{block.damaged}})
     sum.add(word);
-  sum.add(block.state.bytes.data(), block.state.bytes.size());
+  for (const std::uint64_t word : block.state.words) sum.add(word);
   sum.add(segment.data() + fixed.arrays_at, fixed.owners_at - fixed.arrays_at);
   return sum.value();
 }

@@ -69,6 +69,7 @@ struct Superblock {
   alignas(64) IntentRecord intent;
   CallRecord call;
   CoreState state;
+  Counters counters;
   Process processes[most_processes];
   Holder holders[most_holders];
   std::uint64_t file = 0;  // the inode of the segment's file, which a copy does not have; or 0

@@ -209,13 +209,28 @@ TEST_P(StrayWrites, DuringCallsHarmNoProcess) { attack(true); }
 TEST_P(StrayWrites, ToTheStateMakeTheHeapDamaged) {
   for (const std::uint64_t top : {Offset{8}, heap_->size() + 16, nowhere, ~Offset{0}}) {
     std::ranges::copy(image_, bytes_.data());
-    std::memcpy(superblock().state.bytes.data(), &top, sizeof top);
+    superblock().state.words.front() = top;
     fault_ = {};
     EXPECT_EQ(heap_->malloc(1, granule_size, fault_), 0U);
     EXPECT_EQ(fault_.kind, FaultKind::heap_damaged);
     fault_ = {};
     EXPECT_TRUE(heap_->reset(fault_));
     EXPECT_NE(heap_->malloc(1, granule_size, fault_), 0U);
+  }
+}
+
+// They lie in the segment, so a sum may be anything; what is reported fits into the region.
+TEST_P(StrayWrites, ToTheCountersAreHarmless) {
+  for (const Size sum : {Size{0}, heap_->size() + 1, ~Size{0}}) {
+    std::ranges::copy(image_, bytes_.data());
+    Counters& counters = superblock().counters;
+    counters.requested = counters.taken = counters.peak_requested = counters.peak_used = sum;
+    const Stats stats = heap_->stats(fault_);
+    EXPECT_LE(stats.requested + stats.overhead, heap_->size());
+    EXPECT_LE(stats.available, heap_->size());
+    EXPECT_LE(stats.peak_requested, heap_->size());
+    EXPECT_LE(stats.peak_used, heap_->size());
+    EXPECT_NE(heap_->malloc(1, granule_size, fault_), 0U) << sentence(fault_);
   }
 }
 
