@@ -21,7 +21,7 @@ QUIET = 10
 """The percentage of the processors that others may use while a page is measured."""
 
 PACKAGES = (
-    *("libbenchmark-dev", "libboost-container-dev", "libtbb-dev"),
+    *("libbenchmark-dev", "libboost-dev", "libtbb-dev"),
     *("libmimalloc2.0", "libjemalloc2", "libtcmalloc-minimal4"),
 )
 """Google Benchmark and the peers, in Debian."""

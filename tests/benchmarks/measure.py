@@ -39,7 +39,7 @@ def main() -> None:
     add = parser.add_argument
     add("page", choices=page.PAGES, help="what to measure")
     add("--quick", action="store_true", help="try everything once, and print the page instead")
-    add("--traces", type=Path, action="append", default=[], help="a folder of traces (placement)")
+    add("--traces", type=Path, action="append", default=[], help="a trace, or a folder (placement)")
     add("--wheel", type=Path, help="the wheel to weigh (calls)")
     options = parser.parse_args()
     results = page.RESULTS / options.page
@@ -49,6 +49,7 @@ def main() -> None:
     (results / "facts.json").write_text(json.dumps(facts))
     if options.quick:
         print(*page.texts(options.page).values(), sep="\n\n")
+        page.draw(options.page, results)
     else:
         page.write(options.page)
 

@@ -1,4 +1,4 @@
-"""Writes the results of measure.py into the pages of docs/, between marks, and their summary.
+"""Writes the results of measure.py into the pages of docs/, between marks; summary and plots too.
 
     python tests/benchmarks/page.py calls     from the results that are kept in .build/results
 
@@ -11,11 +11,12 @@ import sys
 from typing import TYPE_CHECKING
 
 from machine import BUILD, ROOT
-from pages import placement, python, safety
+from pages import placement, plots, python, safety
 from tables import Page, Results, table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 RESULTS = BUILD / "results"
 SUMMARY = "performance.md"
@@ -39,8 +40,16 @@ def texts(name: str) -> dict[str, str]:
     return {file: "\n\n".join(sections)} | found
 
 
+def draw(name: str, folder: Path) -> None:
+    """Draw the plots of a page."""
+    if name == "placement":
+        for file, image in plots.draw(Results(RESULTS / name)).items():
+            (folder / file).write_text(image, "utf-8")
+
+
 def write(name: str) -> None:
-    """Write the texts into their files."""
+    """Write the texts and plots into their files."""
+    draw(name, ROOT / "docs")
     for file, text in texts(name).items():
         path = ROOT / "docs" / file
         head, begin, rest = path.read_text("utf-8").partition(f"<!-- {name}: begin -->\n")

@@ -1,17 +1,21 @@
-"""Runs glassheap-bench: each workload in a process of its own, and in another one for each malloc.
+"""Runs glassheap-bench: each workload in a process of its own, pinned to one processor.
 
 Google Benchmark interleaves the repetitions of all heaps in random order. A malloc that is
-preloaded takes the place of libc's.
+preloaded takes the place of libc's, in another process; so do the policies without checks, which
+are another build. These processes take turns.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import memory
+import peers
+from instructions import compare
 from machine import BUILD, HERE, PRELOADED, ROOT, output, preloads
 
 from glassheap import traces
@@ -23,11 +27,14 @@ if TYPE_CHECKING:
 
 SHIPPED = ROOT / "python/glassheap/data"
 FORMATS = re.compile(r"\.(rep|script|trace)(\.gz)?$")
-REPETITIONS, SECONDS = 5, 0.06
+TURNS, REPETITIONS, SECONDS = 3, 3, 0.03
+BARE = "(segregated_fit|first_fit)/no checks"
+"""The policies that are also measured without checks."""
 
 
 def build(preset: str = "bench", *options: str) -> Path:
     """Build the benchmarks, and return the folder of the programs."""
+    peers.fetch()
     folder = BUILD / preset
     cmake = ["cmake", "--preset", "bench", "-S", str(ROOT), "-B", str(folder), *options]
     subprocess.run(cmake, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
@@ -53,19 +60,33 @@ def run(program: Path, names: str, out: Path, quick: bool, malloc: str = "libc m
         sys.exit(done.stderr)
 
 
-def measure(results: Path, folders: list[Path], quick: bool) -> dict[str, float]:
-    """Measure the time of every workload on every heap; returns the memory that the heaps need."""
-    program = build() / "glassheap-bench"
-    found = read_traces([SHIPPED, *folders])
+def measure(results: Path, given: list[Path], quick: bool) -> dict[str, float]:
+    """Measure the time of every workload on every heap; returns instructions and memory."""
+    folders = build(), build("bench-unchecked", "-DGLASSHEAP_CHECKS=none")
+    instructions = compare.measure_all(str(folders[0] / "glassheap-pairs"))[1]
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    program, bare = (folder / "glassheap-bench" for folder in folders)
+    found = read_traces([SHIPPED, *given])
     for name, trace in found.items():
         write_trace(trace, results / f"{name}.trace")
+    for number, load in enumerate(loads(found, quick)):
+        for turn in range(1 if quick else TURNS):
+            out = f"{number:02}.{turn}"
+            run(program, f"^{load}/", results / f"{out}.0.json", quick)
+            run(bare, f"^{load}/{BARE}", results / f"{out}.1.json", quick)
+            for name in preloads():
+                run(program, f"^{load}/{name}$", results / f"{out}.{name}.json", quick, name)
+    run(program, "^size:", results / "sizes.json", quick)
+    names = ((*reversed(name.split(", ")), figure) for name, figure in instructions.items())
+    counted = {f"instructions:{load}/{heap}": figure for load, heap, figure in names}
+    return counted | memory.measure()
+
+
+def loads(found: dict[str, Trace], quick: bool) -> list[str]:
+    """The names of the workloads."""
     lives = (100, 1000) if quick else (100, 1000, 10_000, 100_000)
     churns = [f"churn:{sizes}:{live}" for sizes in ("uniform", "log-normal") for live in lives]
-    for number, load in enumerate([*(f"trace:{name}" for name in found), *churns, "lifo"]):
-        run(program, f"^{load}/", results / f"{number:02}.0.json", quick)
-        for name in preloads():
-            run(program, f"^{load}/{name}$", results / f"{number:02}.{name}.json", quick, name)
-    return memory.measure(found)
+    return [*(f"trace:{name}" for name in found), *churns, "lifo"]
 
 
 def measure_checks(results: Path, quick: bool) -> None:
@@ -79,9 +100,9 @@ def measure_checks(results: Path, quick: bool) -> None:
 # --- Traces. --------------------------------------------------------------------------------------
 
 
-def read_traces(folders: list[Path]) -> dict[str, Trace]:
-    """Those directly in the folders, by name."""
-    files = [file for folder in folders for file in sorted(folder.iterdir())]
+def read_traces(given: list[Path]) -> dict[str, Trace]:
+    """The files, and those directly in the folders, by name."""
+    files = [file for it in given for file in (sorted(it.iterdir()) if it.is_dir() else [it])]
     chosen = [file for file in files if FORMATS.search(file.name)]
     return {file.name.partition(".")[0]: traces.read(file) for file in chosen}
 

@@ -61,6 +61,11 @@ class Results:
     def add_run(self, name: str, run: dict[str, Any]) -> None:
         """Add a repetition, or the reason why there is none."""
         reason, _, bound = run.get("error_message", "").partition(" ")
+        if "used" in run:
+            row = name.removeprefix("size:").partition("/iterations:")[0]
+            self.values[f"used:{row}"] = [run["used"]]
+            self.values[f"used_region:{row}"] = [run["used_region"]]
+            return
         if not reason:
             self.values[name].append(run["cpu_time"] / run["steps"])
             reason = f"region × {run['region']:.0f}" if run["region"] > 1 else ""
@@ -145,14 +150,15 @@ def head(it: Results, bars: list[Row]) -> str:
     return "\n".join([*machine, "", section("The bars", table(columns, bars))])
 
 
-def bar(what: str, target: str, figure: float) -> Row:
+def bar(what: str, target: str, figure: float, where: str = "") -> Row:
     """The row of a bar, whose target is such as "at most 60 ns"."""
     side, limit, unit = TARGET.fullmatch(target).groups()  # type: ignore[union-attr]
     if isnan(figure):
         return [what, target, "not measured", "-"]
     over = figure - float(limit.replace(",", ""))
     reached = over <= 0 if side == "at most" else over >= 0
-    return [what, target, number(figure) + unit, "reached" if reached else "NOT REACHED"]
+    verdict = "reached" if reached else "NOT REACHED"
+    return [what, target, f"{number(figure)}{unit}{where and f' ({where})'}", verdict]
 
 
 def brief(it: Results, what: str, unit: str, own: str, *others: str) -> Row:

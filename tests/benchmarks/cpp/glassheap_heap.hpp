@@ -36,6 +36,7 @@ class GlassheapHeap {
   void release(void* block, glassheap::Size /*size*/) {
     if (!heap_->free(std::bit_cast<glassheap::Address>(block), fault_)) give_up();
   }
+  [[nodiscard]] glassheap::Size own_memory() { return heap_->own_memory(fault_); }
 
  private:
   [[noreturn]] void give_up() const { throw std::runtime_error(sentence(fault_)); }

@@ -1,13 +1,10 @@
-// peers.hpp: other allocators as heaps under test.
-//
-// Each is made for a region of so many bytes, and throws if that is too small for the heap itself.
+// peers.hpp: more allocators as heaps under test: libraries that the machine has installed.
 #pragma once
 
 #define TBB_PREVIEW_MEMORY_POOL 1
 #include <tbb/memory_pool.h>
 
 #include <bit>
-#include <boost/container/detail/dlmalloc.hpp>
 #include <boost/interprocess/mem_algo/rbtree_best_fit.hpp>
 #include <boost/interprocess/mem_algo/simple_seq_fit.hpp>
 #include <boost/interprocess/sync/mutex_family.hpp>
@@ -15,14 +12,9 @@
 #include <memory_resource>
 #include <new>
 
-#include "base/region.hpp"
-#include "workloads.hpp"
+#include "region_peers.hpp"
 
 namespace bench {
-
-[[nodiscard]] inline glassheap::Region map_region(Size size) {
-  return glassheap::Region::map(size, glassheap::granule_size, 0);
-}
 
 // The malloc of this process: that of the C library, or of a library in LD_PRELOAD.
 //
@@ -94,34 +86,6 @@ class InterprocessHeap {
 using Unlocked = boost::interprocess::null_mutex_family;
 using TreeBestFit = InterprocessHeap<boost::interprocess::rbtree_best_fit<Unlocked>>;
 using SequentialFit = InterprocessHeap<boost::interprocess::simple_seq_fit<Unlocked>>;
-
-// Doug Lea's malloc 2.8.6, from Boost.Container.
-//
-// Best fit from exact bins below 256 bytes and from tries above, a designated victim, one lock. It
-// takes its memory from the system. Trimming is turned off, so that it does not return pages and
-// request them again during a measurement, which a heap over a region never does. It has no
-// realloc, but grows a block in place if possible; here a block that cannot grow is moved.
-class Dlmalloc {
- public:
-  static constexpr bool has_region = false;
-  explicit Dlmalloc(Size /*region*/) {
-    boost::container::dlmalloc_mallopt(trim_threshold, never);
-    boost::container::dlmalloc_mallopt(mmap_threshold, never);
-  }
-
-  static void* allocate(Size size) { return boost::container::dlmalloc_malloc(size); }
-  static bool grow(void* block, Size wanted) {
-    std::size_t received = 0;
-    return wanted <= boost::container::dlmalloc_size(block) ||
-           boost::container::dlmalloc_grow(block, wanted, wanted, &received) != 0;
-  }
-  static void release(void* block, Size /*size*/) { boost::container::dlmalloc_free(block); }
-
- private:
-  static constexpr int trim_threshold = -1;  // M_TRIM_THRESHOLD of dlmalloc's own header
-  static constexpr int mmap_threshold = -3;  // M_MMAP_THRESHOLD
-  static constexpr int never = -1;
-};
 
 // oneTBB's scalable allocator, over the region.
 //

@@ -24,21 +24,37 @@ Size extent(Size size) {
   return glassheap::granule_size + glassheap::round_up(size, glassheap::granule_size);
 }
 
-// The workload with the number of its blocks, and a region of twice the peak of what they take in a
-// heap with headers, plus 64 KiB.
+// A total that changes with the sizes of blocks, and its peak.
+class Total {
+ public:
+  void change(Size& block, Size now) {
+    total_ += now - std::exchange(block, now);
+    peak_ = std::max(peak_, total_);
+  }
+  [[nodiscard]] Size peak() const { return peak_; }
+
+ private:
+  Size total_ = 0, peak_ = 0;
+};
+
+// The workload with the number of its blocks, its peaks, and a region of twice the peak of what the
+// blocks take in a heap with headers, plus 64 KiB.
 Workload measured(Workload workload) {
-  std::vector<Size> taken;
-  Size total = 0, peak = 0;
+  struct Block {
+    Size taken = 0, requested = 0;
+  };
+  std::vector<Block> blocks;
+  Total taken, requested;
   for (const auto* operations : {&workload.fill, &workload.loop}) {
     for (const auto& [action, block, size] : *operations) {
-      if (block >= taken.size()) taken.resize(block + 1);
-      const Size now = action == Action::release ? 0 : extent(size);
-      total += now - std::exchange(taken[block], now);
-      peak = std::max(peak, total);
+      if (block >= blocks.size()) blocks.resize(block + 1);
+      taken.change(blocks[block].taken, action == Action::release ? 0 : extent(size));
+      requested.change(blocks[block].requested, size);
     }
   }
-  workload.blocks = taken.size();
-  workload.region = 2 * peak + 65536;
+  workload.blocks = blocks.size();
+  workload.region = 2 * taken.peak() + 65536;
+  workload.payload = requested.peak();
   return workload;
 }
 

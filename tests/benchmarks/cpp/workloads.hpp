@@ -8,7 +8,7 @@
 // keeps the blocks in an array of pointers and sizes (a few heaps need the size to free), and writes
 // one byte into each new block, as a program would write something.
 //
-// A heap under test has the two calls of the concept, and may have `reallocate` or `grow`. A null
+// A heap under test has the two calls of the concept, and may have `reallocate`. A null
 // pointer is a refusal, and the workload then stops. The calls are not virtual: the loop is compiled
 // for each heap, so that no heap pays for an interface that another one needs.
 #pragma once
@@ -49,6 +49,7 @@ struct Workload {
   std::size_t warmup = 0;            // operations after which a heap is in its steady state
   std::size_t blocks = 1;            // the number of different blocks
   Size region = 0;                   // the usual size of the region
+  Size payload = 0;                  // the most bytes that are in use at once, as requested
 };
 
 // Reads a file that placement.py has written, an operation a line: `a` or `r`, block, size; or `f`,
@@ -119,13 +120,11 @@ class Player {
     return true;
   }
 
-  // In a heap without `reallocate` the block is moved, unless the heap grows it in place.
+  // In a heap without `reallocate` the block is moved.
   static void* resize(H& heap, const Held& held, Size size) {
     if constexpr (requires { heap.reallocate(held.at, size); }) {
       return heap.reallocate(held.at, size);
     } else {
-      if constexpr (requires { heap.grow(held.at, size); })
-        if (heap.grow(held.at, size)) return held.at;
       void* const moved = heap.allocate(size);
       if (moved == nullptr) return nullptr;
       std::memcpy(moved, held.at, std::min(held.size, size));
