@@ -34,12 +34,17 @@ BARE = "(segregated_fit|first_fit)/no checks"
 
 def build(preset: str = "bench", *options: str) -> Path:
     """Build the benchmarks, and return the folder of the programs."""
-    peers.fetch()
     folder = BUILD / preset
     cmake = ["cmake", "--preset", "bench", "-S", str(ROOT), "-B", str(folder), *options]
     subprocess.run(cmake, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     subprocess.run(["cmake", "--build", folder], check=True, stdout=subprocess.DEVNULL)
     return folder / HERE.relative_to(ROOT)
+
+
+def build_both() -> tuple[Path, Path]:
+    """Build the benchmarks with checks and without, and all peers."""
+    peers.fetch()
+    return build(), build("bench-unchecked", "-DGLASSHEAP_CHECKS=none")
 
 
 def run(program: Path, names: str, out: Path, quick: bool, malloc: str = "libc malloc") -> None:
@@ -62,7 +67,7 @@ def run(program: Path, names: str, out: Path, quick: bool, malloc: str = "libc m
 
 def measure(results: Path, given: list[Path], quick: bool) -> dict[str, float]:
     """Measure the time of every workload on every heap; returns instructions and memory."""
-    folders = build(), build("bench-unchecked", "-DGLASSHEAP_CHECKS=none")
+    folders = build_both()
     instructions = compare.measure_all(str(folders[0] / "glassheap-pairs"))[1]
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     program, bare = (folder / "glassheap-bench" for folder in folders)
@@ -91,7 +96,7 @@ def loads(found: dict[str, Trace], quick: bool) -> list[str]:
 
 def measure_checks(results: Path, quick: bool) -> None:
     """Measure the levels of checks, those of two builds in turns."""
-    folders = build(), build("bench-unchecked", "-DGLASSHEAP_CHECKS=none")
+    folders = build_both()
     for turn in range(1 if quick else 3):
         for number, folder in enumerate(folders):
             run(folder / "glassheap-bench", "^checks", results / f"{turn}.{number}.json", quick)
