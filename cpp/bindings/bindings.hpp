@@ -8,6 +8,7 @@
 //     raise.hpp          a Fault becomes an exception
 //     gil.hpp            letting the GIL go, and taking it back
 //     arguments.hpp      Python's integers in 64 bits, and other arguments
+//     small_ints.hpp     ints of at most 60 bits, read where they are
 //     option_table.hpp   the options of a heap, a row each
 //     buffers.hpp        a caller's buffer as a region
 //     heap_type.cpp      Heap: construction, properties, reset and close

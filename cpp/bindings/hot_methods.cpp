@@ -1,8 +1,8 @@
 // hot_methods.cpp: Heap: malloc, free and the other calls that a program makes a million times.
 //
 // They are methods as in functions.hpp, but without a try block or a temporary Python object, and
-// with a short way for arguments that are passed by position: a call costs as much as one of a type
-// that is written by hand in C.
+// with a short way for arguments that are passed by position and are small ints: a call costs as
+// much as one of a type that is written by hand in C.
 //
 // The GIL stays held: releasing it would cost more than the call. Arguments are converted to
 // numbers before the heap is called, because an __index__ may run any code, also on the heap.
@@ -10,27 +10,38 @@
 #include "arguments.hpp"
 #include "functions.hpp"
 #include "raise.hpp"
+#include "small_ints.hpp"
 
 namespace glassheap::bindings {
 namespace {
 
 // --- The way of a call. ------------------------------------------------------------------------
 
+[[gnu::cold, gnu::noinline]] PyObject* refuse_unopened(PyObject* self) {
+  set_never_opened(self);
+  return nullptr;
+}
+
+// Any arguments that the signature allows.
+template <const auto& doc, auto function>
+[[gnu::noinline]] PyObject* call_sorted(PyObject* self, Heap& heap, const Passed& passed) {
+  Arguments<doc> arguments{};
+  const Signature& signature = signature_of<doc>;
+  if (!sort_arguments(signature, signature.name.data(), passed, arguments.data())) return nullptr;
+  return function(self, heap, arguments);
+}
+
+// Most calls by far pass exactly the required arguments, by position.
 template <const auto& doc, auto function>
 PyObject* call_hot(PyObject* self, Values values, Py_ssize_t positional, PyObject* names) {
   Heap* const heap = value_in<Heap>(self);
-  if (heap == nullptr) {
-    set_never_opened(self);
-    return nullptr;
-  }
+  if (heap == nullptr) [[unlikely]]
+    return refuse_unopened(self);
+  constexpr std::size_t required = signature_of<doc>.required;
+  if (names != nullptr || positional != Py_ssize_t{required})
+    return call_sorted<doc, function>(self, *heap, {values, positional, names});
   Arguments<doc> arguments{};
-  // Most calls by far pass exactly the required arguments, by position.
-  constexpr const Signature& signature = signature_of<doc>;
-  if (names == nullptr && positional == static_cast<Py_ssize_t>(signature.required))
-    std::copy(values, values + positional, arguments.begin());
-  else if (!sort_arguments(signature, signature.name.data(), {values, positional, names},
-                           arguments.data()))
-    return nullptr;
+  std::copy_n(values, required, arguments.begin());
   return function(self, *heap, arguments);
 }
 
@@ -46,11 +57,31 @@ struct CallArguments {
   PyObject* pointer;
 };
 
-PyObject* address_or_error(PyObject* heap, Address address, const Fault& fault,
-                           const CallArguments& given) {
-  if (address != 0) return PyLong_FromUnsignedLongLong(address);
+[[gnu::cold, gnu::noinline]] PyObject* refuse(PyObject* heap, const Fault& fault,
+                                              const CallArguments& given) {
   PyObject* const other = fault.kind == FaultKind::invalid_alignment ? given.align : given.pointer;
   return set_error(fault, fault.kind == FaultKind::out_of_memory ? given.size : other, heap);
+}
+
+PyObject* address_or_error(PyObject* heap, Address address, const Fault& fault,
+                           const CallArguments& given) {
+  if (address == 0) [[unlikely]]
+    return refuse(heap, fault, given);
+  return PyLong_FromUnsignedLongLong(address);
+}
+
+// The same as the functions of arguments.hpp, with a short way for small ints.
+bool read_hot_size(PyObject* object, const char* name, std::uint64_t& size) {
+  if (read_small_int(object, size)) [[likely]]
+    return true;
+  BoundedInt bounded;
+  if (!read_size(object, name, bounded)) return false;
+  size = bounded.value;
+  return true;
+}
+
+bool read_hot_address(PyObject* object, std::uint64_t& address) {
+  return read_small_int(object, address) || read_address(object, address);
 }
 
 bool read_optional_align(PyObject* object, std::uint64_t& align) {
@@ -80,12 +111,12 @@ HeapClosed.)";
 
 PyObject* heap_malloc(PyObject* self, Heap& heap, const Arguments<malloc_doc>& arguments) {
   const auto [given_size, given_align] = arguments;
-  BoundedInt size;
+  std::uint64_t size = 0;
   std::uint64_t align = 0;
-  if (!read_size(given_size, "size", size) || !read_optional_align(given_align, align))
+  if (!read_hot_size(given_size, "size", size) || !read_optional_align(given_align, align))
     return nullptr;
   Fault fault;
-  const Address address = heap.malloc(size.value, align, fault);
+  const Address address = heap.malloc(size, align, fault);
   return address_or_error(self, address, fault, {given_size, given_align, nullptr});
 }
 
@@ -108,12 +139,12 @@ py::object product(const Arguments<calloc_doc>& arguments) {
 }
 
 PyObject* heap_calloc(PyObject* self, Heap& heap, const Arguments<calloc_doc>& arguments) {
-  BoundedInt count;
-  BoundedInt size;
-  if (!read_size(arguments[0], "count", count) || !read_size(arguments[1], "size", size))
+  std::uint64_t count = 0;
+  std::uint64_t size = 0;
+  if (!read_hot_size(arguments[0], "count", count) || !read_hot_size(arguments[1], "size", size))
     return nullptr;
   Fault fault;
-  const Address address = heap.calloc(count.value, size.value, fault);
+  const Address address = heap.calloc(count, size, fault);
   if (address != 0) return PyLong_FromUnsignedLongLong(address);
   const auto total = fault.kind == FaultKind::out_of_memory ? product(arguments) : py::object();
   return PyErr_Occurred() == nullptr ? set_error(fault, total.ptr(), self) : nullptr;
@@ -138,13 +169,13 @@ HeapClosed, as malloc does.)";
 PyObject* heap_realloc(PyObject* self, Heap& heap, const Arguments<realloc_doc>& arguments) {
   const auto [given_address, given_size, given_align] = arguments;
   std::uint64_t address = 0;
-  BoundedInt size;
+  std::uint64_t size = 0;
   std::uint64_t align = 0;
-  if (!read_address(given_address, address) || !read_size(given_size, "size", size) ||
+  if (!read_hot_address(given_address, address) || !read_hot_size(given_size, "size", size) ||
       !read_optional_align(given_align, align))
     return nullptr;
   Fault fault;
-  const Address now = heap.realloc(address, size.value, align, fault);
+  const Address now = heap.realloc(address, size, align, fault);
   return address_or_error(self, now, fault, {given_size, given_align, given_address});
 }
 
@@ -168,7 +199,7 @@ raises, nothing has changed.)";
 PyObject* heap_free(PyObject* self, Heap& heap, const Arguments<free_doc>& arguments) {
   std::uint64_t address = 0;
   if (is_given_block(arguments[0])) return free_block(self, arguments[0]);
-  if (!read_address(arguments[0], address)) return nullptr;
+  if (!read_hot_address(arguments[0], address)) return nullptr;
   Fault fault;
   if (!heap.free(address, fault)) return set_error(fault, arguments[0]);
   Py_RETURN_NONE;
@@ -186,7 +217,7 @@ Raises what free raises for a bad address or a damaged header; HeapClosed.)";
 PyObject* heap_usable_size(PyObject* /*self*/, Heap& heap,
                            const Arguments<usable_size_doc>& arguments) {
   std::uint64_t address = 0;
-  if (!read_address(arguments[0], address)) return nullptr;
+  if (!read_hot_address(arguments[0], address)) return nullptr;
   Fault fault;
   const Size usable = heap.usable_size(address, fault);
   return fault ? set_error(fault, arguments[0]) : PyLong_FromUnsignedLongLong(usable);
@@ -208,7 +239,7 @@ Raises what free raises for a bad address or a damaged header; HeapClosed.)";
 PyObject* heap_view(PyObject* self, Heap& /*heap*/, const Arguments<view_doc>& arguments) {
   std::uint64_t address = 0;
   if (is_given_block(arguments[0])) return view_block(self, arguments[0]);
-  if (!read_address(arguments[0], address)) return nullptr;
+  if (!read_hot_address(arguments[0], address)) return nullptr;
   return make_view(py::reinterpret_borrow<py::object>(self), address,
                    py::reinterpret_borrow<py::object>(arguments[0]));
 }
@@ -226,13 +257,13 @@ Raises what malloc raises.)";
 
 PyObject* heap_alloc(PyObject* self, Heap& heap, const Arguments<alloc_doc>& arguments) {
   const auto [given_size, given_align] = arguments;
-  BoundedInt size;
+  std::uint64_t size = 0;
   std::uint64_t align = 0;
-  if (!read_size(given_size, "size", size) || !read_optional_align(given_align, align))
+  if (!read_hot_size(given_size, "size", size) || !read_optional_align(given_align, align))
     return nullptr;
   Fault fault;
   Handle handle;
-  if (!heap.acquire(size.value, align, handle, fault))
+  if (!heap.acquire(size, align, handle, fault))
     return address_or_error(self, 0, fault, {given_size, given_align, nullptr});
   return make_block(py::reinterpret_borrow<py::object>(self), handle);
 }
