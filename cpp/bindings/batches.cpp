@@ -12,14 +12,15 @@
 #include "functions.hpp"
 #include "gil.hpp"
 #include "raise.hpp"
+#include "small_ints.hpp"
 
 namespace glassheap::bindings {
 namespace {
 
 using Numbers = std::vector<std::uint64_t>;
-using Reader = bool (*)(PyObject*, std::uint64_t&);
-
 bool read_one_size(PyObject* object, std::uint64_t& value) {
+  if (read_small_int(object, value)) [[likely]]
+    return true;
   BoundedInt size;
   if (!read_size(object, "each size", size)) return false;
   value = size.value;
@@ -27,7 +28,7 @@ bool read_one_size(PyObject* object, std::uint64_t& value) {
 }
 
 bool read_one_address(PyObject* object, std::uint64_t& value) {
-  return read_address(object, value);
+  return read_small_int(object, value) || read_address(object, value);
 }
 
 py::tuple items_of(py::handle source) {
@@ -40,7 +41,8 @@ PyObject* item(const py::tuple& items, std::size_t i) {
   return PyTuple_GET_ITEM(items.ptr(), static_cast<Py_ssize_t>(i));
 }
 
-Numbers from_items(const py::tuple& items, Reader read) {
+template <auto read>
+Numbers from_items(const py::tuple& items) {
   Numbers numbers(items.size());
   for (std::size_t i = 0; i < numbers.size(); ++i) {
     if (!read(item(items, i), numbers[i])) throw py::error_already_set();
@@ -72,7 +74,8 @@ struct Batch {
 
 // A buffer of another format is read as a sequence, or through a memoryview if it is none: both
 // know all formats, and refuse anything but a list of numbers.
-Batch read_batch(py::handle source, Reader read) {
+template <auto read>
+Batch read_batch(py::handle source) {
   const bool buffer = PyObject_CheckBuffer(source.ptr()) != 0;
   if (buffer) {
     const py::buffer_info info = py::reinterpret_borrow<py::buffer>(source).request();
@@ -82,7 +85,7 @@ Batch read_batch(py::handle source, Reader read) {
   const py::tuple items = view
                               ? items_of(py::memoryview(py::reinterpret_borrow<py::buffer>(source)))
                               : items_of(source);
-  return {from_items(items, read), items};
+  return {from_items<read>(items), items};
 }
 
 // array('Q', [0]), made once. Importing array takes longer than importing this module, so it waits
@@ -115,7 +118,7 @@ Raises what malloc raises.)";
 
 py::object malloc_many(py::handle self, py::handle sizes) {
   Heap& heap = require_value<Heap>(self.ptr());
-  const Batch batch = read_batch(sizes, read_one_size);
+  const Batch batch = read_batch<read_one_size>(sizes);
   const std::size_t count = batch.numbers.size();
   py::object addresses = one_zero() * py::int_(count);  // one allocation, filled in place
   const py::buffer_info out = py::reinterpret_borrow<py::buffer>(addresses).request(true);
@@ -140,7 +143,7 @@ as that many calls of free. The GIL is released.
 Raises what free raises.)";
 
 void free_many(Heap& heap, py::handle addresses) {
-  const Batch batch = read_batch(addresses, read_one_address);
+  const Batch batch = read_batch<read_one_address>(addresses);
   Numbers payloads = batch.numbers;
   Fault fault;
   {

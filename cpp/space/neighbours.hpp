@@ -59,6 +59,12 @@ class NeighbourSpace : public Space<P> {
     if (right) this->retire(right);
   }
 
+  // The live block `block` becomes a part of the live block in front of it, which is freed next.
+  void join(Block block) noexcept {
+    map_.drop_live(block);
+    this->retire(block);
+  }
+
   // True if no two free blocks ever touch.
   [[nodiscard]] static bool coalesces_all() noexcept { return true; }
 

@@ -6,6 +6,7 @@
 #include <random>
 
 #include "every_policy.hpp"
+#include "glassheap/layout.h"
 #include "limits.hpp"
 
 namespace glassheap {
@@ -77,6 +78,105 @@ TEST_P(RefusedBatch, IsLikeNoCallAndAServedOneLikeSingleCalls) {
     heap.inspect();
   }
   EXPECT_GT(refused, 20);
+}
+
+// The region's bytes without the seals, which have another key in each heap.
+[[nodiscard]] std::vector<std::byte> unsealed(const CheckedHeap& heap) {
+  const HeapView view = heap.view();
+  std::vector<std::byte> bytes(view.bytes.begin(), view.bytes.end());
+  for (const BlockInfo& block : view.blocks) {
+    if (!block.live || !has_headers(heap->options())) continue;
+    const std::size_t seal = block.start - heap->base() + offsetof(header_t, seal);
+    std::fill_n(bytes.begin() + static_cast<std::ptrdiff_t>(seal), sizeof header_t::seal,
+                std::byte{0});
+  }
+  return bytes;
+}
+
+void expect_same(const CheckedHeap& heap, const CheckedHeap& control) {
+  const HeapView view = heap.view();
+  const HeapView other = control.view();
+  EXPECT_EQ(view.blocks, other.blocks);
+  EXPECT_EQ(view.free_list, other.free_list);
+  EXPECT_EQ(unsealed(heap), unsealed(control));
+  EXPECT_EQ(view.stats.peak_requested, other.stats.peak_requested);
+  EXPECT_EQ(view.stats.peak_used, other.stats.peak_used);
+  EXPECT_EQ(view.stats.requested, other.stats.requested);
+  EXPECT_EQ(view.stats.available, other.stats.available);
+  EXPECT_EQ(view.stats.mallocs, other.stats.mallocs);
+  EXPECT_EQ(view.stats.frees, other.stats.frees);
+}
+
+[[nodiscard]] Size largest_free(const CheckedHeap& heap) { return heap.view().stats.largest_free; }
+
+// Where one free block is left, a batch is cut off it in one go: up to the last granule, also of
+// bytes that were used before, and with the bytes that single calls leave.
+TEST_P(Batch, FromASingleFreeBlockIsLikeSingleCalls) {
+  for (const Size last : {Size{0}, Size{1}, Size{4096}}) {
+    CheckedHeap heap(based(options(2048), 16));
+    CheckedHeap control(based(options(2048), 16));
+    for (CheckedHeap* const each : {&heap, &control}) {
+      const Address whole = each->malloc(1500);
+      if (whole == 0) continue;
+      std::memset(each->at(whole), 0xAB, 1500);
+      each->free(whole);
+      each->malloc(100);
+    }
+    std::vector<Size> sizes{0, 1, 100, 0, 255, 64, 0};
+    sizes.push_back(last == 4096 ? last : largest_free(heap) / 4 + last);
+    const std::vector<Address> addresses = heap.malloc_many(sizes);
+    EXPECT_EQ(addresses.empty(), last == 4096);
+    for (std::size_t i = 0; i < addresses.size(); ++i)
+      EXPECT_EQ(control.malloc(sizes[i]), addresses[i]);
+    expect_same(heap, control);
+    heap.inspect();
+  }
+}
+
+// Blocks that touch are freed together: in any order of the batch, beside free blocks or not, with
+// empty ones among them.
+TEST_P(Batch, OfAnyBlocksIsFreedAsBySingleCalls) {
+  for (unsigned seed = 0; seed < static_cast<unsigned>(scaled(60, 10)); ++seed) {
+    std::mt19937 random(seed);
+    const std::vector<Size> sizes{40, 0, 0, 100, 16, 17, 0, 8, 33, 0, 64, 1, 0, 0, 90, 5};
+    CheckedHeap heap(based(options(), 16));
+    CheckedHeap control(based(options(), 16));
+    std::vector<Address> payloads = heap.malloc_many(sizes);
+    ASSERT_EQ(control.malloc_many(sizes), payloads);
+    std::ranges::shuffle(payloads, random);
+    const std::size_t most = random() % (payloads.size() + 1);
+    for (std::size_t alone = random() % 3; alone != 0; --alone, payloads.pop_back()) {
+      heap.free(payloads.back());
+      control.free(payloads.back());
+    }
+    payloads.resize(std::min(most, payloads.size()));
+    if (seed % 3 != 0) std::ranges::sort(payloads);
+    heap.free_many(payloads);
+    for (const Address payload : payloads) control.free(payload);
+    expect_same(heap, control);
+    heap.inspect();
+  }
+}
+
+// More blocks than a comparison sort is used for, in random order.
+TEST_P(LargeBatch, InRandomOrderIsFreed) {
+  const CheckedHeap heap(options(Size{1} << 20));
+  const auto fresh = heap.view().free_list;
+  std::vector<Size> sizes(4000);
+  for (std::size_t i = 0; i < sizes.size(); ++i) sizes[i] = i % 100;
+  std::vector<Address> payloads(sizes.size());
+  Fault fault;
+  ASSERT_TRUE(heap->malloc_many(sizes, payloads, fault)) << sentence(fault);
+  std::ranges::shuffle(payloads, std::mt19937(1));
+  std::vector<Address> twice = payloads;
+  twice.back() = twice.front();
+  EXPECT_FALSE(heap->free_many(twice, fault));
+  EXPECT_EQ(fault.kind, FaultKind::double_free);
+  EXPECT_EQ(fault.index, twice.size() - 1);
+  fault = {};
+  EXPECT_TRUE(heap->free_many(payloads, fault)) << sentence(fault);
+  EXPECT_EQ(heap.view().free_list, fresh);
+  EXPECT_TRUE(heap->check(fault).empty());
 }
 
 // With one wrong address, of any kind and at any position in the batch, no block is freed.
