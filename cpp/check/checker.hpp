@@ -57,12 +57,15 @@ class Checker {
       return false;
     }
     const Block block = map_.block_at(start);
+    live.block = block;  // field by field: GCC copies a whole LiveBlock through the stack
     if (!bytes_.layout.has_headers()) {
-      live = {block, on_offer(block), 0};
+      live.size = on_offer(block);
+      live.serial = 0;
       return redzone_holds(live, fault);
     }
     const header_t header = bytes_.header(start);
-    live = {block, header.size, header.serial};
+    live.size = header.size;
+    live.serial = header.serial;
     return (is_sound(block, header) || explain(start, fault)) && redzone_holds(live, fault);
   }
 

@@ -24,6 +24,7 @@
 
 #include <bit>
 #include <new>
+#include <optional>
 #include <vector>
 
 #include "base/radix_sort.hpp"
@@ -143,11 +144,11 @@ class RunRelease {
   }
 
   [[nodiscard]] bool release_sorted(std::span<const Offset> payloads) noexcept {
-    Sums sums;
-    if (!all_sound(payloads, sums)) return false;
+    const std::optional<Sums> sums = add_up_sound(payloads);
+    if (!sums) return false;
     for (std::size_t i = 0; i < payloads.size();) i = release_run(payloads, i);
-    parts_.counters.requested -= sums.requested;
-    parts_.counters.taken -= sums.taken;
+    parts_.counters.requested -= sums->requested;
+    parts_.counters.taken -= sums->taken;
     parts_.counters.frees += payloads.size();
     return true;
   }
@@ -157,29 +158,39 @@ class RunRelease {
     Size taken = 0;
   };
 
-  // Returns true if every block is sound and occurs once, and each run may be freed.
-  [[nodiscard]] bool all_sound(std::span<const Offset> payloads, Sums& sums) const noexcept {
+  // The sums of the blocks; none unless each is sound and occurs once, and each run may be freed.
+  // Flattened, so that no LiveBlock is stored.
+  [[nodiscard, gnu::flatten]] std::optional<Sums> add_up_sound(
+      std::span<const Offset> payloads) const noexcept {
     Fault ignored;
+    Sums sums;
     Block run;
     LiveBlock live;
     for (const Offset payload : payloads) {
-      if (!parts_.checker.find_inline(payload, live, ignored)) return false;
-      if (run && live.block.start < run.end()) return false;  // the same block again
+      if (!parts_.checker.find_inline(payload, live, ignored)) return std::nullopt;
+      const Block block = live.block;
       sums.requested += live.size;
-      sums.taken += live.block.extent;
-      const bool touches = run && live.block.start == run.end();
-      if (!touches && !may_free(run)) return false;
-      run = touches ? Block{run.start, run.extent + live.block.extent} : live.block;
+      sums.taken += block.extent;
+      if (run && block.start == run.end()) {
+        run.extent += block.extent;
+        continue;
+      }
+      const bool repeats = run && block.start < run.end();
+      if (repeats || !may_free(run)) return std::nullopt;
+      run = block;
     }
-    return may_free(run) && (payloads.size() < 2 || parts_.space.vet_batch(ignored));
+    if (!may_free(run) || (payloads.size() > 1 && !parts_.space.vet_batch(ignored)))
+      return std::nullopt;
+    return sums;
   }
-  [[nodiscard]] bool may_free(Block run) const noexcept {
+  [[nodiscard, gnu::noinline]] bool may_free(Block run) const noexcept {
     Fault ignored;
     return !checking || !run || parts_.space.vet(parts_.space.plan_release(run), ignored);
   }
 
   // Frees the run that begins with payloads[first]. Returns the index of the next one.
-  std::size_t release_run(std::span<const Offset> payloads, std::size_t first) noexcept {
+  [[gnu::noinline]] std::size_t release_run(std::span<const Offset> payloads,
+                                            std::size_t first) noexcept {
     Block run = block_of(payloads[first]);
     std::size_t next = first + 1;
     for (; next < payloads.size(); ++next) {
