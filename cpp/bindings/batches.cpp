@@ -143,14 +143,15 @@ as that many calls of free. The GIL is released.
 Raises what free raises.)";
 
 void free_many(Heap& heap, py::handle addresses) {
-  const Batch batch = read_batch<read_one_address>(addresses);
-  Numbers payloads = batch.numbers;
+  Batch batch = read_batch<read_one_address>(addresses);
+  // The call overwrites the numbers. They are needed afterwards only to find the object to blame.
+  const Numbers kept = batch.items.empty() ? Numbers() : batch.numbers;
   Fault fault;
   {
     const GilReleased gil_released;
-    heap.free_many(payloads, fault);
+    heap.free_many(batch.numbers, fault);
   }
-  raise_if(fault, batch.given(place_of_nonzero(batch.numbers, fault.index)));
+  raise_if(fault, batch.given(place_of_nonzero(kept, fault.index)));
 }
 
 std::array batch_methods = {
