@@ -13,6 +13,8 @@
 #pragma once
 
 #include <atomic>
+#include <memory>
+#include <optional>
 #include <vector>
 
 #include "bindings.hpp"
@@ -96,15 +98,27 @@ bool may_be_in_cycle(const Value& value) {
 
 // --- Making and deleting. ------------------------------------------------------------------------
 
+// An instance without a value, or null. One that refers to objects is not tracked by the collector
+// yet: tp_alloc would track it, and most are never tracked.
+template <typename Value>
+PyObject* allocate_instance() {
+  PyTypeObject* const type = python_type<Value>;
+  if constexpr (!RefersToObjects<Value>) return type->tp_alloc(type, 0);
+  auto* const instance = PyObject_GC_New(Instance<Stored<Value>>, type);
+  if (instance == nullptr) return nullptr;
+  instance->weakrefs = nullptr;
+  std::construct_at(&instance->value, nullptr);
+  return reinterpret_cast<PyObject*>(instance);
+}
+
 // A new reference. Throws if there is no memory.
 template <typename Value>
 PyObject* make_instance(std::unique_ptr<Value> value) {
-  PyTypeObject* const type = python_type<Value>;
-  PyObject* const self = type->tp_alloc(type, 0);
+  PyObject* const self = allocate_instance<Value>();
   if (self == nullptr) throw py::error_already_set();
   set_value(self, std::move(value));
-  if constexpr (RefersToObjects<Value>) {  // the collector then need not look at it
-    if (!may_be_in_cycle(*value_in<Value>(self))) PyObject_GC_UnTrack(self);
+  if constexpr (RefersToObjects<Value>) {
+    if (may_be_in_cycle(*value_in<Value>(self))) PyObject_GC_Track(self);
   }
   return self;
 }
@@ -116,7 +130,8 @@ void deallocate(PyObject* self) {
   auto* const instance = reinterpret_cast<Instance<Value>*>(self);
   if (instance->weakrefs != nullptr) PyObject_ClearWeakRefs(self);
   {
-    const py::error_scope keep;
+    std::optional<py::error_scope> keep;
+    if (PyErr_Occurred() != nullptr) keep.emplace();
     delete instance->value.load(std::memory_order_relaxed);
   }
   PyTypeObject* const type = Py_TYPE(self);
