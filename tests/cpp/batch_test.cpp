@@ -5,6 +5,7 @@
 
 #include <random>
 
+#include "base/radix_sort.hpp"
 #include "every_policy.hpp"
 #include "glassheap/layout.h"
 #include "limits.hpp"
@@ -107,30 +108,55 @@ void expect_same(const CheckedHeap& heap, const CheckedHeap& control) {
   EXPECT_EQ(view.stats.frees, other.stats.frees);
 }
 
-[[nodiscard]] Size largest_free(const CheckedHeap& heap) { return heap.view().stats.largest_free; }
-
-// Where one free block is left, a batch is cut off it in one go: up to the last granule, also of
-// bytes that were used before, and with the bytes that single calls leave.
-TEST_P(Batch, FromASingleFreeBlockIsLikeSingleCalls) {
-  for (const Size last : {Size{0}, Size{1}, Size{4096}}) {
-    CheckedHeap heap(based(options(2048), 16));
-    CheckedHeap control(based(options(2048), 16));
-    for (CheckedHeap* const each : {&heap, &control}) {
-      const Address whole = each->malloc(1500);
-      if (whole == 0) continue;
-      std::memset(each->at(whole), 0xAB, 1500);
-      each->free(whole);
-      each->malloc(100);
-    }
-    std::vector<Size> sizes{0, 1, 100, 0, 255, 64, 0};
-    sizes.push_back(last == 4096 ? last : largest_free(heap) / 4 + last);
-    const std::vector<Address> addresses = heap.malloc_many(sizes);
-    EXPECT_EQ(addresses.empty(), last == 4096);
-    for (std::size_t i = 0; i < addresses.size(); ++i)
-      EXPECT_EQ(control.malloc(sizes[i]), addresses[i]);
-    expect_same(heap, control);
-    heap.inspect();
+// A batch that is allocated in one heap, and its requests one by one in another one.
+struct Lockstep {
+  explicit Lockstep(const Options& options) : heap(options), control(options) {
+    for (CheckedHeap* const each : {&heap, &control}) litter(*each);
   }
+  // Returns true if the batch was served, and as the control heap serves single calls.
+  bool malloc_many(const std::vector<Size>& sizes) {
+    addresses = heap.malloc_many(sizes);
+    std::vector<Address> singles;
+    for (const Size size : sizes) singles.push_back(control.malloc(size));
+    if (std::ranges::count(singles, Address{0}) != 0) singles.clear();
+    EXPECT_EQ(addresses, singles);
+    return !addresses.empty();
+  }
+  // Leaves one free block, with bytes that are not zero.
+  static void litter(CheckedHeap& heap) {
+    const Address payload = heap.malloc(900);
+    std::memset(heap.at(payload), 0xAB, 900);
+    heap.free(payload);
+    heap.malloc(100);
+  }
+
+  CheckedHeap heap;
+  CheckedHeap control;
+  std::vector<Address> addresses;
+};
+
+// Where one free block is left, a batch is cut off it in one go: up to the last granule, and with
+// the bytes that single calls leave.
+TEST_P(Batch, FromASingleFreeBlockIsLikeSingleCalls) {
+  for (const Size beyond : {Size{0}, Size{1}, Size{5000}}) {
+    Lockstep both(based(options(2048), 16));
+    std::vector<Size> sizes{0, 1, 100, 0, 255, 64, 0};
+    Size room = both.heap.view().stats.largest_free;
+    for (const Size size : sizes) room -= std::min(room, extent(size));
+    sizes.push_back(room + beyond);
+    if (!both.malloc_many(sizes)) continue;
+    expect_same(both.heap, both.control);
+    both.heap.inspect();
+  }
+}
+
+// The same with room left, where next fit goes on behind the batch.
+TEST_P(Batch, FromASingleFreeBlockLeavesTheRestToLaterCalls) {
+  Lockstep both(based(options(), 16));
+  ASSERT_TRUE(both.malloc_many({40, 0, 100, 64}));
+  for (CheckedHeap* const each : {&both.heap, &both.control}) each->free(both.addresses[2]);
+  EXPECT_EQ(both.heap.malloc(10), both.control.malloc(10));
+  expect_same(both.heap, both.control);
 }
 
 // Blocks that touch are freed together: in any order of the batch, beside free blocks or not, with
@@ -207,6 +233,33 @@ TEST_P(Batch, ThatMeetsDamageFreesNothing) {
   EXPECT_EQ(heap.fault().kind, FaultKind::bad_magic);
   EXPECT_EQ(heap.fault().offset, good[3] - 16 - heap->base());
   EXPECT_EQ(heap.fault().index, 3U);
+}
+
+// The same for the node of a free block that a batch would merge.
+TEST_P(Batch, BesideADamagedNodeFreesNothing) {
+  CheckedHeap heap(options());
+  const std::vector<Address> good = heap.malloc_many({10, 20, 30, 40});
+  heap.free(good[1]);
+  heap.write_number(good[1] - front(), Size{0x123456789});
+  heap.free_many({good[2], good[0]});
+  EXPECT_TRUE(heap.fault());
+  EXPECT_EQ(heap.view().stats.live_blocks, 3U);
+}
+
+TEST(RadixSort, SortsAsAComparisonSortDoes) {
+  std::mt19937_64 random(1);
+  for (const unsigned bits : {4U, 5U, 12U, 13U, 36U}) {
+    for (const std::size_t count : {0, 1, 255, 256, 5000}) {
+      std::vector<std::uint64_t> numbers(count);
+      for (std::uint64_t& number : numbers)
+        number = random() % (std::uint64_t{1} << bits) & ~std::uint64_t{15};
+      std::vector<std::uint64_t> sorted = numbers;
+      std::ranges::sort(sorted);
+      std::vector<std::uint64_t> scratch(count);
+      const auto result = RadixSort::sort(numbers, scratch, 4, bits);
+      EXPECT_TRUE(std::ranges::equal(result, sorted)) << count << " of " << bits << " bits";
+    }
+  }
 }
 
 TEST_P(LargeBatch, OfAMillionBlocksIsAllocatedAndFreed) {
