@@ -30,6 +30,7 @@
 #include "base/radix_sort.hpp"
 #include "check/checker.hpp"
 #include "core/counters.hpp"
+#include "core/recorder.hpp"
 #include "policy/address_list.hpp"
 #include "space/neighbours.hpp"
 
@@ -44,6 +45,8 @@ struct BatchParts {
   FreeSpace& space;
   Counters& counters;
   std::uint16_t& serial;
+  const Recorder& recorder;
+  bool wipes;  // fills freed blocks
 };
 
 // --- Carving. ------------------------------------------------------------------------------------
@@ -208,5 +211,24 @@ class RunRelease {
 
   BatchParts<NeighbourSpace<P>> parts_;
 };
+
+// --- The short ways, where a heap has them: they change nothing if they return false. ------------
+
+template <Policy P, typename FreeSpace>
+[[nodiscard]] bool carve(const BatchParts<FreeSpace>& parts, std::span<const Size> sizes,
+                         std::span<Offset> payloads) noexcept {
+  if constexpr (P::coalescing != Coalescing::neighbours) return false;
+  if (parts.recorder.is_shared() || parts.bytes.layout.has_redzones()) return false;
+  Carving<FreeSpace> carving(parts);
+  return carving.may_begin() && carving.carve(sizes, payloads);
+}
+
+template <Policy P, typename FreeSpace>
+[[nodiscard]] bool release_runs(const BatchParts<FreeSpace>& parts,
+                                std::span<const Offset> payloads) noexcept {
+  if constexpr (KeepsAddressOrder<P>)
+    return !parts.recorder.is_shared() && !parts.wipes && RunRelease<P>(parts).release(payloads);
+  return false;
+}
 
 }  // namespace glassheap

@@ -116,7 +116,7 @@ class HeapCore final : public CoreInterface {
 
   bool allocate_many(std::span<const Size> sizes, std::span<Offset> payloads, std::size_t& refused,
                      Fault& fault) override {
-    if (carve(sizes, payloads)) return true;
+    if (carve<P>(batch_parts(), sizes, payloads)) return true;
     const State before{counters_, serial_};
     BatchUndoLog undo_log(bytes_, map_, space_);
     recorder_.begin_call();
@@ -144,7 +144,7 @@ class HeapCore final : public CoreInterface {
 
   bool release_many(std::span<const Offset> payloads, std::size_t& refused,
                     Fault& fault) noexcept override {
-    if (release_runs(payloads)) return true;
+    if (release_runs<P>(batch_parts(), payloads)) return true;
     if (!all_sound(payloads, refused, fault) ||
         !all_distinct(map_, recorder_, payloads, refused, fault))
       return false;
@@ -428,21 +428,8 @@ class HeapCore final : public CoreInterface {
     counters_.taken = sums.taken;
   }
 
-  // --- Batches: the short ways, which change nothing if they return false. -----------------------
-
   [[nodiscard]] BatchParts<FreeSpace> batch_parts() noexcept {
-    return {bytes_, map_, checker_, space_, counters_, serial_};
-  }
-  [[nodiscard]] bool carve(std::span<const Size> sizes, std::span<Offset> payloads) noexcept {
-    if constexpr (P::coalescing != Coalescing::neighbours) return false;
-    if (recorder_.is_shared() || watches()) return false;
-    Carving<FreeSpace> carving(batch_parts());
-    return carving.may_begin() && carving.carve(sizes, payloads);
-  }
-  [[nodiscard]] bool release_runs(std::span<const Offset> payloads) noexcept {
-    if constexpr (KeepsAddressOrder<P>)
-      return !recorder_.is_shared() && !wipes_ && RunRelease<P>(batch_parts()).release(payloads);
-    return false;
+    return {bytes_, map_, checker_, space_, counters_, serial_, recorder_, wipes_};
   }
 
   [[gnu::cold]] void undo(BatchUndoLog& undo_log, std::span<const Offset> payloads,
