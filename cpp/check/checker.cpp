@@ -92,6 +92,13 @@ void Checker::inspect(Faults& faults, bool none_touch) const {
   }
 }
 
+void Checker::inspect_sums(Size requested, Size taken, Faults& faults) const {
+  const LiveSums sums = live_sums(bytes_, map_);
+  if (sums.requested != requested || sums.taken != taken)
+    faults.push_back(
+        broken(FaultKind::header_corrupted, Rule::counters, 0, requested, sums.requested));
+}
+
 // A block overruns its own redzone, or the front of the block behind it. No block is in front of
 // the first one.
 BlockView Checker::culprit_of(const Fault& fault) const noexcept {

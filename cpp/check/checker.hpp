@@ -88,6 +88,9 @@ class Checker {
   // that touch. The policy inspects nodes and lists.
   void inspect(Faults& faults, bool none_touch) const;
 
+  // Adds a fault if these are not the sums over the live blocks, whose headers must all be sound.
+  void inspect_sums(Size requested, Size taken, Faults& faults) const;
+
   // The faults by place, each rule once per place: an overwritten node is found by each of its
   // neighbours.
   [[nodiscard]] std::vector<BrokenRule> with_culprits(Faults faults) const;

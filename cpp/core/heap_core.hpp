@@ -174,7 +174,7 @@ class HeapCore final : public CoreInterface {
     Faults faults;
     checker_.inspect(faults, space_.coalesces_all());
     space_.policy().inspect(faults);
-    if (faults.empty()) inspect_counters(faults);
+    if (faults.empty()) checker_.inspect_sums(counters_.requested, counters_.taken, faults);
     return checker_.with_culprits(std::move(faults));
   }
 
@@ -299,16 +299,6 @@ class HeapCore final : public CoreInterface {
     }
     refused = 0;
     return payloads.size() < 2 || space_.vet_batch(fault);
-  }
-
-  // Adds up the sizes in the headers, so it is called only if all headers are sound.
-  void inspect_counters(Faults& faults) const {
-    const auto [requested, taken] = live_sums(bytes_, map_);
-    if (requested == counters_.requested && taken == counters_.taken) return;
-    faults.push_back({.kind = FaultKind::header_corrupted,
-                      .rule = Rule::counters,
-                      .expected = counters_.requested,
-                      .found = requested});
   }
 
   // --- Right of the bar: these write, and cannot fail. ------------------------------------------
