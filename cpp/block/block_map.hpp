@@ -81,11 +81,12 @@ class BlockMap {
     return left < at ? Block{left, at - left} : Block{};
   }
 
-  // Returns true if `block` is a free block. If it is no block of the region, the answer is no.
+  // Returns true if `block` is a free block. Its extent is a power of two that divides its start,
+  // and no free block there is larger. If it is no block of the region, the answer is no.
   [[nodiscard]] bool is_free(Block block) const noexcept {
     if (block.start == top_) return block == top();
     return block.end() <= region_size_ && rows_.is_free(granule(block.start)) &&
-           next_start(block.start) == block.end();
+           rows_.is_alone(granule(block.start), granule(block.extent));
   }
 
   // The start of the nearest free block below `at`, or at or above `from`; `nowhere` if none.
@@ -95,11 +96,10 @@ class BlockMap {
     return before < at ? before : nowhere;
   }
   [[nodiscard]] Offset free_from(Offset from) const noexcept {
-    if (from >= top_) return from == top_ && top_ != region_size_ ? top_ : nowhere;
-    if (rows_.is_free(granule(from))) return from;
-    const Offset next = offset_of(rows_.free_above(granule(from)));
+    if (from < top_ && rows_.is_free(granule(from))) return from;
+    const Offset next = from < top_ ? offset_of(rows_.free_above(granule(from))) : nowhere;
     if (next < top_) return next;
-    return top_ != region_size_ ? top_ : nowhere;
+    return from <= top_ && top_ != region_size_ ? top_ : nowhere;
   }
 
   // The region in chunks of 64 granules, one row of the map each; for indexes by chunk.
@@ -152,8 +152,7 @@ class BlockMap {
   [[nodiscard, gnu::cold]] Size largest_free() const noexcept;
 
   [[nodiscard]] Size own_memory() const noexcept {
-    return count_ * sizeof(MapRows::Row) +
-           (tombstones_ == nullptr ? 0 : count_ * sizeof(Bitmap::Word));
+    return (tombstones_ == nullptr ? 2 : 3) * count_ * sizeof(Bitmap::Word);
   }
   // Calls visit(offset) for each block start in these chunks, the lowest first.
   template <typename Visit>
@@ -192,20 +191,32 @@ class BlockMap {
   // Adds a block that is split off the end of the one before it.
   void add_live(Block block) noexcept {
     ++live_;
-    add_start(block);
+    ++blocks_;
+    rows_.add_live(granule(block.start));
   }
   void add_free(Block block) noexcept {
-    add_start(block);
-    mark_free(block);
+    ++blocks_;
+    if (block.end() == region_size_) {
+      rows_.add_live(granule(block.start));  // the top has no free bit
+      top_ = block.start;
+    } else {
+      rows_.add_free(granule(block.start));
+    }
   }
   // Removes a block that merges into the one before it.
   void drop_live(Block block) noexcept {
     --live_;
-    drop_start(block);
+    --blocks_;
+    rows_.remove_live(granule(block.start));
   }
   void drop_free(Block block) noexcept {
-    drop_start(block);
-    unmark_free(block);
+    --blocks_;
+    if (block.start == top_) {
+      rows_.remove_live(granule(block.start));
+      top_ = region_size_;
+    } else {
+      rows_.remove_free(granule(block.start));
+    }
   }
   // The free block `block` has been extended to `whole`, over the block after it.
   void extend_free(Block block, Block whole) noexcept {
@@ -217,28 +228,25 @@ class BlockMap {
   // start; the upper halves are free.
   void halve(Block from, Size extent) noexcept {
     const std::size_t first = granule(from.start);
-    Size below = from.extent;  // the part of it that is not the top afterwards
     ++live_;
     blocks_ += doublings(extent, from.extent);
-    if (from.start == top_) {
-      below /= 2;
-      top_ = from.start + below;
-      rows_.add_free(first);
-    }
-    rows_.split_start(first, granule(extent), granule(from.extent));
-    rows_.split_free(first, granule(extent), granule(below));
-    rows_.remove_free(first);
+    const bool was_top = from.start == top_;
+    if (was_top) rows_.make_free(first);
+    rows_.split(first, granule(extent), granule(from.extent));
+    rows_.make_live(first);
+    if (!was_top) return;
+    top_ = from.start + from.extent / 2;
+    rows_.make_live(granule(top_));
   }
   // A live block, a buddy, and all free ones on its way up to `whole` become that free block.
   void merge(Block block, Block whole) noexcept {
     const std::size_t first = granule(whole.start);
     --live_;
     blocks_ -= doublings(block.extent, whole.extent);
-    rows_.merge_start(first, granule(block.start), granule(whole.extent));
-    rows_.add_free(first);
-    rows_.merge_free(first, granule(block.start), granule(whole.extent));
+    rows_.make_free(first);
+    rows_.merge(first, granule(block.start), granule(whole.extent));
     if (whole.end() != region_size_) return;
-    rows_.remove_free(first);
+    rows_.make_live(first);
     top_ = whole.start;
   }
   void clear() noexcept;
@@ -312,33 +320,25 @@ class BlockMap {
     return std::min(offset_of(rows_.start_above(granule(start))), region_size_);
   }
 
-  void add_start(Block block) noexcept {
-    ++blocks_;
-    rows_.add_start(granule(block.start));
-  }
-  void drop_start(Block block) noexcept {
-    --blocks_;
-    rows_.remove_start(granule(block.start));
-  }
   void mark_free(Block block) noexcept {
     if (block.end() == region_size_) {
       top_ = block.start;
     } else {
-      rows_.add_free(granule(block.start));
+      rows_.make_free(granule(block.start));
     }
   }
   void unmark_free(Block block) noexcept {
     if (block.start == top_) {
       top_ = region_size_;
     } else {
-      rows_.remove_free(granule(block.start));
+      rows_.make_live(granule(block.start));
     }
   }
 
   mutable ArrayArena arena_;
   Offset top_;
   Size region_size_;
-  std::size_t count_;  // of rows, and of words for the tombstones
+  std::size_t count_;  // of rows, each of two words, and of the tombstones' words
   ZeroedArray<MapRows::Row> storage_;
   MapRows rows_;
   ZeroedArray<Bitmap::Word> tombstones_;  // null until the first tombstone

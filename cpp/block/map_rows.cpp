@@ -8,11 +8,6 @@ constexpr std::size_t rows_of_level(std::size_t bits) noexcept { return (bits + 
 // 2, 4, 8, 16 and 32, and 1, as members.
 constexpr MapRows::Word powers_of_two = 0x1'0001'0116;
 
-// `count` ones, from 1 to 64.
-constexpr MapRows::Word lowest_bits(std::size_t count) noexcept {
-  return ~MapRows::Word{0} >> (64 - count);
-}
-
 }  // namespace
 
 std::size_t MapRows::rows_for(std::size_t granules) noexcept {
@@ -124,44 +119,39 @@ std::size_t MapRows::far_free_ending_at(std::size_t i) const noexcept {
   return start != none && is_free(start) ? start : none;
 }
 
-void MapRows::split_start(std::size_t i, std::size_t low, std::size_t granules) noexcept {
-  split(i, low, granules, &Row::starts);
-}
-void MapRows::split_free(std::size_t i, std::size_t low, std::size_t granules) noexcept {
-  split(i, low, granules, &Row::free);
-}
-void MapRows::merge_start(std::size_t i, std::size_t at, std::size_t granules) noexcept {
-  merge(i, at, granules, &Row::starts);
-}
-void MapRows::merge_free(std::size_t i, std::size_t at, std::size_t granules) noexcept {
-  merge(i, at, granules, &Row::free);
-}
-
 // The rows behind the first are empty, so each gets one bit, and its summary likewise.
-void MapRows::split(std::size_t i, std::size_t low, std::size_t granules, Column column) noexcept {
+void MapRows::split(std::size_t i, std::size_t low, std::size_t granules) noexcept {
   for (std::size_t level = 0;; ++level, i /= 64, granules /= 64) {
     Row* const rows = levels_[level] + i / 64;
     const Word near = powers_of_two & lowest_bits(std::min<std::size_t>(granules, 64));
-    if (low < 64) rows[0].*column |= (near >> low << low) << i % 64;
-    crash_point();
+    if (low < 64) {
+      rows[0].starts |= (near >> low << low) << i % 64;
+      crash_point();
+      rows[0].free |= (near >> low << low) << i % 64;
+      crash_point();
+    }
     if (granules <= 64) return;
     low = std::max<std::size_t>(low, 64) / 64;
-    for (std::size_t row = low; 2 * row <= granules / 64; row *= 2) rows[row].*column = 1;
+    for (std::size_t row = low; 2 * row <= granules / 64; row *= 2) rows[row] = {1, 1};
     crash_point();
   }
 }
 
-void MapRows::merge(std::size_t i, std::size_t at, std::size_t granules, Column column) noexcept {
+void MapRows::merge(std::size_t i, std::size_t at, std::size_t granules) noexcept {
   std::size_t level = 0;
   for (; granules > 64; ++level, i /= 64, at /= 64, granules /= 64) {
     Row* const rows = levels_[level];
     for (std::size_t size = 1; size < granules / 64; size *= 2)
-      rows[(at / 64 & ~(size - 1)) ^ size].*column = 0;
-    rows[at / 64].*column = 0;
-    rows[i / 64].*column = 1;
+      rows[(at / 64 & ~(size - 1)) ^ size] = {};
+    rows[at / 64] = {};
+    rows[i / 64] = {1, 1};
     crash_point();
   }
-  levels_[level][i / 64].*column &= ~((lowest_bits(granules) - 1) << i % 64);
+  Row& row = levels_[level][i / 64];
+  const Word others = (lowest_bits(granules) - 1) << i % 64;
+  row.starts &= ~others;
+  crash_point();
+  row.free &= ~others;
   crash_point();
 }
 

@@ -18,7 +18,10 @@
 // The summaries are lazy. Invariant: a word that is not zero has its bit in the level above. The
 // reverse need not hold: removing a member touches no summary, and a search that finds a word of
 // zeros behind its bit removes the bit and goes on. So each addition costs later searches one step
-// at most, and an update costs the same however full the rows are.
+// at most.
+//
+// Few rows ever lose their last start, so a start tests whether it is the first of its row. Whether
+// it is the first free bit cannot be foreseen, and is not branched on: its summary is written anyway.
 //
 // Another process may write anything into memory that it shares. A search then still reads these
 // rows alone, ends, and goes in its direction; but it may miss members, or find one in the padding.
@@ -90,10 +93,21 @@ class MapRows {
 
   // --- Updates. ----------------------------------------------------------------------------------
 
-  void add_start(std::size_t i) noexcept { add<&Row::starts>(i); }
-  void add_free(std::size_t i) noexcept { add<&Row::free>(i); }
-  void remove_start(std::size_t i) noexcept { remove<&Row::starts>(i); }
-  void remove_free(std::size_t i) noexcept { remove<&Row::free>(i); }
+  // The block at i is live, or free.
+  void add_live(std::size_t i) noexcept { set_start(row_of(i), i); }
+  void add_free(std::size_t i) noexcept {
+    Row& row = row_of(i);
+    set_start(row, i);
+    set_free(row, i);
+  }
+  void remove_live(std::size_t i) noexcept { clear(row_of(i).starts, i); }
+  void remove_free(std::size_t i) noexcept {
+    Row& row = row_of(i);
+    clear(row.starts, i);
+    clear(row.free, i);
+  }
+  void make_free(std::size_t i) noexcept { set_free(row_of(i), i); }
+  void make_live(std::size_t i) noexcept { clear(row_of(i).free, i); }
 
   // Replaces the words of a row, each in one store, and in none if it stays the same. The summaries
   // are stale until rebuild_summaries(), which reads level 0 alone.
@@ -101,22 +115,32 @@ class MapRows {
   void rebuild_summaries() noexcept;
 
   // For buddies, whose extents are powers of two, and divide their starts. `granules`, too, is a
-  // power of two that divides i, where a block starts, alone among these granules.
+  // power of two that divides i, where a block starts.
   //
   //     i  at                    granules
   //     1  .  .  .  .  .  .  .              alone among 8
   //     1  1  1  .  1  .  .  .              split(i, 1, 8)
   //     1  1  1  .  1  .  .  .              merge(i, at, 8) reverses it, from any `at` that is one
   //
-  // Each word is written once, not once a block.
+  // Both words of a row change alike, once a row and not once a block.
 
-  // Adds i + low, i + 2 * low, i + 4 * low and so on, below i + granules.
-  void split_start(std::size_t i, std::size_t low, std::size_t granules) noexcept;
-  void split_free(std::size_t i, std::size_t low, std::size_t granules) noexcept;
-  // Removes all but i of the granules from i on. Beside i these are `at` and some of the buddies of
-  // the blocks around `at`.
-  void merge_start(std::size_t i, std::size_t at, std::size_t granules) noexcept;
-  void merge_free(std::size_t i, std::size_t at, std::size_t granules) noexcept;
+  // Returns true if i is the only start among the granules from i on. If the summaries are stale,
+  // the next start itself is looked for.
+  [[nodiscard]] bool is_alone(std::size_t i, std::size_t granules) const noexcept {
+    std::size_t level = 0;
+    std::size_t at = i;
+    std::size_t places = granules;
+    for (; places > 64 && levels_[level][at / 64].starts == 1; at /= 64, places /= 64) ++level;
+    const Word here = levels_[level][at / 64].starts >> at % 64;
+    if (places <= 64 && (here & lowest_bits(places)) == 1) return true;
+    return level != 0 && start_above(i) >= i + granules;
+  }
+  // Adds free blocks at i + low, i + 2 * low, i + 4 * low and so on, below i + granules. i is alone
+  // among these, and its free bit is set.
+  void split(std::size_t i, std::size_t low, std::size_t granules) noexcept;
+  // Removes all blocks but i from the granules from i on. Beside i, whose free bit is set, these are
+  // `at` and some of the buddies of the blocks around `at`.
+  void merge(std::size_t i, std::size_t at, std::size_t granules) noexcept;
 
  private:
   using Column = Word Row::*;
@@ -125,6 +149,10 @@ class MapRows {
   static constexpr std::size_t padding_after = 2;
 
   [[nodiscard]] static constexpr Word bit(std::size_t i) noexcept { return Word{1} << (i % 64); }
+  // `count` ones, from 1 to 64.
+  [[nodiscard]] static constexpr Word lowest_bits(std::size_t count) noexcept {
+    return ~Word{0} >> (64 - count);
+  }
   [[nodiscard]] static constexpr bool has(Word word, std::size_t i) noexcept {
     return (word >> (i % 64) & 1) != 0;
   }
@@ -156,18 +184,24 @@ class MapRows {
     return near != 0 ? i - distance_below(near) : prev_below_row(i / row_granules, column);
   }
 
-  // The summary first: no member may lack its bit.
-  template <Column column>
-  void add(std::size_t i) noexcept {
-    Row& row = row_of(i);
-    if (row.*column == 0) [[unlikely]]
-      summarize(i / row_granules, column);
-    row.*column |= bit(i);
+  // The summary first: no bit may lack its own.
+  void set_start(Row& row, std::size_t i) noexcept {
+    if (row.starts == 0) [[unlikely]]
+      summarize(i / row_granules, &Row::starts);
+    row.starts |= bit(i);
     crash_point();
   }
-  template <Column column>
-  void remove(std::size_t i) noexcept {
-    row_of(i).*column &= ~bit(i);
+  void set_free(Row& row, std::size_t i) noexcept {
+    Row& above = levels_[1][i / row_granules / 64];
+    if (above.free == 0) [[unlikely]]
+      summarize(i / row_granules, &Row::free);
+    above.free |= bit(i / row_granules);
+    crash_point();
+    row.free |= bit(i);
+    crash_point();
+  }
+  static void clear(Word& word, std::size_t i) noexcept {
+    word &= ~bit(i);
     crash_point();
   }
 
@@ -179,8 +213,6 @@ class MapRows {
   [[nodiscard, gnu::noinline]] std::size_t prev_below_row(std::size_t row,
                                                           Column column) const noexcept;
   [[nodiscard, gnu::noinline]] std::size_t far_free_ending_at(std::size_t i) const noexcept;
-  void split(std::size_t i, std::size_t low, std::size_t granules, Column column) noexcept;
-  void merge(std::size_t i, std::size_t at, std::size_t granules, Column column) noexcept;
 
   std::array<Row*, max_levels> levels_{};
   std::array<std::size_t, max_levels> widths_{};  // rows of each level, without padding

@@ -39,19 +39,25 @@ class CheckedRows {
     memory_.back() = canary;
   }
 
-  // From no start to a live one, to a free one, and to no start again.
+  // From no block to a live one, to a free one, and to none again; at odd places the other way round.
   void step(std::size_t i) {
-    if (!starts_.contains(i)) {
-      starts_.insert(i);
-      rows_.add_start(i);
-    } else if (!free_.contains(i)) {
-      free_.insert(i);
-      rows_.add_free(i);
+    const bool odd = i % 2 == 1;
+    const bool add = starts_.insert(i).second;
+    const bool to_free = add ? odd : !odd && !free_.contains(i);
+    if (add) {
+      odd ? rows_.add_free(i) : rows_.add_live(i);
+    } else if (to_free) {
+      rows_.make_free(i);
+    } else if (odd && free_.contains(i)) {
+      rows_.make_live(i);
     } else {
+      odd ? rows_.remove_live(i) : rows_.remove_free(i);
       starts_.erase(i);
+    }
+    if (to_free) {
+      free_.insert(i);
+    } else {
       free_.erase(i);
-      rows_.remove_free(i);
-      rows_.remove_start(i);
     }
   }
   void step_all() {
@@ -138,8 +144,8 @@ TEST(MapRows, RemoveStaleBitsOfTheSummariesOnTheWay) {
   for (const bool upwards : {true, false}) {
     std::vector<Row> memory(MapRows::rows_for(granules));
     MapRows rows(memory.data(), granules);
-    for (std::size_t i = 0; i < granules; i += 64) rows.add_free(i);
-    for (std::size_t i = 0; i < granules; i += 64) rows.remove_free(i);
+    for (std::size_t i = 0; i < granules; i += 64) rows.make_free(i);
+    for (std::size_t i = 0; i < granules; i += 64) rows.make_live(i);
     EXPECT_EQ(upwards ? rows.free_above(0) : rows.free_below(granules), MapRows::none);
     const auto set = std::ranges::count_if(memory, [](const Row& row) { return row != Row{}; });
     EXPECT_LE(set, 3) << "the row of the first place, and the summaries above it";
@@ -154,25 +160,19 @@ void expect_halving_and_merging(std::size_t i, std::size_t low, std::size_t gran
   std::vector<Row> expected(memory);
   MapRows rows(memory.data(), all);
   MapRows one_by_one(expected.data(), all);
-  for (MapRows* const each : {&rows, &one_by_one}) {
-    each->add_start(i);
-    each->add_free(i);
-  }
+  rows.add_free(i);
+  one_by_one.add_free(i);
   const std::vector<Row> whole = memory;
-  rows.split_start(i, low, granules);
-  rows.split_free(i, low, granules);
-  for (std::size_t size = low; size < granules; size *= 2) {
-    one_by_one.add_start(i + size);
-    one_by_one.add_free(i + size);
-  }
+  ASSERT_TRUE(rows.is_alone(i, granules));
+  rows.split(i, low, granules);
+  for (std::size_t size = low; size < granules; size *= 2) one_by_one.add_free(i + size);
   ASSERT_EQ(memory, expected);
-  rows.merge_start(i, i, granules);
-  rows.merge_free(i, i, granules);
+  ASSERT_EQ(rows.is_alone(i, granules), low == granules);
+  rows.merge(i, i, granules);
   ASSERT_EQ(memory, whole);
-  for (std::size_t size = low; size < granules; size *= 2)
-    rows.add_start((at & ~(size - 1)) ^ size);
-  rows.add_start(at);
-  rows.merge_start(i, at, granules);
+  for (std::size_t size = low; size < granules; size *= 2) rows.add_free((at & ~(size - 1)) ^ size);
+  rows.add_free(at);
+  rows.merge(i, at, granules);
   ASSERT_EQ(memory, whole);
 }
 
@@ -187,6 +187,21 @@ TEST(MapRows, HalveAndMergeBuddiesAsIfOneByOne) {
             << i << ' ' << low;
       }
     }
+  }
+}
+
+// Blocks that were removed one by one leave stale summaries: a block is alone again all the same.
+TEST(MapRows, TellThatABlockIsAloneByStaleSummaries) {
+  constexpr std::size_t granules = 1 << 14;
+  for (std::size_t other = 1; other < granules; other += 1 + other / 3) {
+    std::vector<Row> memory(MapRows::rows_for(granules));
+    MapRows rows(memory.data(), granules);
+    rows.add_free(0);
+    rows.add_live(other);
+    EXPECT_FALSE(rows.is_alone(0, granules)) << other;
+    EXPECT_TRUE(rows.is_alone(0, std::bit_floor(other))) << other;
+    rows.remove_live(other);
+    EXPECT_TRUE(rows.is_alone(0, granules)) << other;
   }
 }
 
@@ -224,11 +239,11 @@ TEST(MapRows, ServeTheLargestRegion) {
   const Region memory = Region::map(count * sizeof(Row), granule_size, 0);
   if (!memory) GTEST_SKIP() << "This system does not provide so much address space.";
   MapRows rows(reinterpret_cast<Row*>(memory.data()), granules);
-  rows.add_start(0);
-  rows.add_start(granules - 1);
+  rows.add_live(0);
+  rows.add_live(granules - 1);
   EXPECT_EQ(rows.start_above(1), granules - 1);
   EXPECT_EQ(rows.start_below(granules - 1), 0U);
-  rows.remove_start(0);
+  rows.remove_live(0);
   EXPECT_EQ(rows.start_below(granules - 1), MapRows::none);
 }
 
