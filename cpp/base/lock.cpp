@@ -32,8 +32,8 @@ const char* uncontended_flag(bool multithreaded) noexcept {
 }  // namespace
 
 // Every lock of the process. Lock order: the registry's own mutex, then any heap's lock, then the
-// inner locks of that heap, then the mutex of the own files (own_file.hpp). A thread never opens or destroys a heap while it holds a
-// heap's lock.
+// inner locks of that heap, then the mutex of the own files (own_file.hpp). A thread never opens or
+// destroys a heap while it holds a heap's lock.
 class LockRegistry {
  public:
   static LockRegistry& instance() {

@@ -1,10 +1,12 @@
 // front_line.hpp: FrontLine, what malloc and free read of a heap before they are inside its core.
 //
-// Heap::malloc and Heap::free are a call through a pointer in the front line. It leads to one of two
-// pairs of functions:
+// Heap::malloc and Heap::free are a call through a pointer in the front line. It leads to one of
+// three pairs of functions:
 //
 //     plain     PlainCalls<Core> (plain_calls.hpp): lock, inside the core, unlock. Knows the policy,
 //               and computes one answer, "done". A call that is not done goes to the careful pair.
+//     cached    ThreadCaches (heap/thread_caches.hpp), in a heap with thread_cache: takes and keeps
+//               small blocks without the lock. A call that it does not serve goes to the careful pair.
 //     careful   HeapState: looks at everything again, does the call or refuses it, writes the Fault.
 //
 // So the plain pair tests no flag of the heap: `inside` is null where the core may not be entered,
@@ -31,10 +33,10 @@ struct FrontCalls {
 //      | owner, . |   |    |        |        | malloc, free   |         |
 //                     +--> HeapCore<P>, or null
 struct alignas(64) FrontLine {
-  // `plain` is null if the heap has no plain calls.
-  FrontLine(bool multithreaded, const FrontCalls* plain, const FrontCalls& careful_calls)
+  // `fast` is the plain or the cached pair; null if the heap has neither.
+  FrontLine(bool multithreaded, const FrontCalls* fast, const FrontCalls& careful_calls)
       : lock(multithreaded),
-        calls(plain == nullptr ? careful_calls : *plain),
+        calls(fast == nullptr ? careful_calls : *fast),
         careful(&careful_calls) {}
 
   [[nodiscard]] bool has_plain_calls() const noexcept { return calls.malloc != careful->malloc; }

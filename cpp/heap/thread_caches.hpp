@@ -95,8 +95,8 @@ class ThreadCaches {
   static constexpr std::size_t most_slots = 16;
   using Thread = std::uintptr_t;
 
-  // What a slot's calls have changed. Written by the holder of the slot's lock alone, before the
-  // byte of the block: whoever gets the block can read them.
+  // What a slot's calls have changed. The holder of the slot's lock alone writes these, and before
+  // the byte of the block. So a thread that has withdrawn the block reads sums that include it.
   struct Sums {
     std::atomic<std::uint64_t> pairs = 0;  // frees of a block, and mallocs that took it
     std::atomic<Size> requested = 0;       // by how much these mallocs asked for more; wraps
