@@ -31,10 +31,7 @@ void take_or_sleep(Take take) noexcept {
 inline thread_local constinit bool ends_python = false;
 
 // Lets the GIL go. Returns the state of the thread.
-inline PyThreadState* release_gil() noexcept {
-  ends_python = Py_IsInitialized() == 0;
-  return PyEval_SaveThread();
-}
+PyThreadState* release_gil() noexcept;
 // Takes it back.
 void take_gil_back(PyThreadState* thread) noexcept;
 
@@ -68,7 +65,8 @@ class GilHeld {
 };
 
 // Python's own waiting for the GIL reads memory that is gone once Python has ended. When the module
-// goes, this waits until the threads that wait for the GIL have seen that it ends.
+// goes, this waits until the threads that wait for the GIL have seen that it ends, those that wait
+// in Python's own code included.
 void wait_at_the_end(py::module_& module);
 
 // --- Waits inside a heap. ------------------------------------------------------------------------
