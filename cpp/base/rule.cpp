@@ -23,7 +23,7 @@ constexpr std::array rows = {
     RuleRow{Rule::seal, "seal", front},
     RuleRow{Rule::node_size, "node size", front},
     RuleRow{Rule::next, "next", front},
-    RuleRow{Rule::prev, "prev", front},
+    RuleRow{Rule::record, "record", front},
     RuleRow{Rule::head, "head", other},
     RuleRow{Rule::listed, "listed", other},
     RuleRow{Rule::neighbours, "neighbours", other},

@@ -49,7 +49,7 @@ struct Layout {
   [[nodiscard]] constexpr bool has_redzones() const noexcept { return back != 0; }
   [[nodiscard]] constexpr bool keeps_sizes() const noexcept { return front + back != 0; }
   [[nodiscard]] constexpr Size on_offer(Size extent) const noexcept {
-    return extent < front + back ? 0 : extent - front - back;
+    return extent - std::min(extent, front + back);
   }
 
   // The extent of a block with `size` bytes of payload; `size` is at most largest_region. A block
@@ -64,7 +64,19 @@ struct Layout {
   [[nodiscard]] constexpr bool fills(Size size, Size extent) const noexcept {
     return size <= largest_region && extent == extent_for(size);
   }
+  // The same for most blocks of a heap without redzones: a false may still be true.
+  [[nodiscard]] static constexpr bool plainly_fills(Size size, Size extent, Size front) noexcept {
+    return extent - front - size < granule_size;
+  }
 };
+
+// What a function knows of a heap when it is compiled. The functions that nearly all calls take are
+// compiled for each of the two plain shapes: live blocks with a header, or bare ones; no redzones,
+// nothing wiped, no other process. All other functions are compiled once, for any heap.
+enum class Shape : std::uint8_t { any, headers, bare };
+[[nodiscard]] constexpr Size front_of(Shape shape) noexcept {
+  return shape == Shape::headers ? sizeof(header_t) : 0;
+}
 
 // The largest block at the start of `span`, and within it, that repeated halving of the region can
 // yield: a power of two that starts at a multiple of itself.
@@ -99,11 +111,13 @@ class Sealer {
 
   [[nodiscard]] const Key& key() const noexcept { return key_; }
 
+  // The first product spreads the size to the bits above it, the second one spreads all of that to
+  // the topmost bits, which are the seal.
   [[nodiscard]] std::uint16_t seal(Offset start, const header_t& header) const noexcept {
     if constexpr (!checking) return 0;
-    std::uint64_t mixed = (header.size ^ key_[0]) * 0x9E3779B97F4A7C15U;  // 2^64 / golden ratio
-    mixed ^= (std::uint64_t{header.magic} << 16 | header.serial) ^ (mixed >> 32);
-    mixed = (mixed ^ (start / granule_size) << 32 ^ key_[1]) * 0xD6E8FEB86659FD93U;
+    const auto others = std::uint64_t{header.serial} << 48 | std::uint64_t{header.magic} << 16;
+    const std::uint64_t size = (header.size ^ key_[0]) * 0x9E3779B97F4A7C15U;  // 2^64 / golden ratio
+    const std::uint64_t mixed = ((size + start) ^ others ^ key_[1]) * 0xD6E8FEB86659FD93U;
     return static_cast<std::uint16_t>(mixed >> 48);
   }
   // The same in 64 bits, over a payload's size and its block's end.
@@ -127,6 +141,7 @@ class BlockBytes {
         size_(region.size()),
         magic_(magic),
         fill_(fill),
+        fill_word_(std::to_integer<std::uint64_t>(fill) * 0x0101010101010101U),
         sealer_(key != nullptr ? Sealer(*key) : Sealer()) {}
 
   const Layout layout;
@@ -142,8 +157,9 @@ class BlockBytes {
 
   // Writes the front of a block that becomes live. Without headers it is part of the payload, and
   // the node is erased from it.
-  void write_header(Offset start, Size size, std::uint16_t serial) noexcept {
-    if (!layout.has_headers()) {
+  template <Shape shape>
+  void write_header_as(Offset start, Size size, std::uint16_t serial) noexcept {
+    if (shape == Shape::bare || (shape == Shape::any && !layout.has_headers())) {
       scrub(start);
       return;
     }
@@ -151,22 +167,26 @@ class BlockBytes {
     header.seal = sealer_.seal(start, header);
     write(start, header);
   }
-  // Writes the front of a free block: the size on offer, and two links as its policy defines them.
-  void write_node(Block free, Offset next, Offset prev) noexcept {
-    write(free.start, node_t{layout.on_offer(free.extent), link_to(next), link_to(prev)});
+  void write_header(Offset start, Size size, std::uint16_t serial) noexcept {
+    write_header_as<Shape::any>(start, size, serial);
   }
-  void set_next(Offset node, Offset next) noexcept {
-    write(node + offsetof(node_t, next), link_to(next));
+  // Writes the front of a free block: the size on offer, the link to the next free block of its
+  // list, and the number of its record.
+  void write_node(Block free, std::uint32_t next, std::uint32_t record) noexcept {
+    write(free.start, node_t{layout.on_offer(free.extent), next, record});
   }
-  void set_prev(Offset node, Offset prev) noexcept {
-    write(node + offsetof(node_t, prev), link_to(prev));
+  void set_size(Block free) noexcept { write(free.start, layout.on_offer(free.extent)); }
+  // Changes the link of a node from `old` to `now`. A link that a program has overwritten stays so:
+  // the node is unsound, and whoever takes its block says so.
+  void replace_next(Offset node, std::uint32_t old, std::uint32_t now) noexcept {
+    const Offset next = node + offsetof(node_t, next);
+    if (read<std::uint32_t>(next) == old) [[likely]]
+      write(next, now);
   }
 
   // Erases the front of a block that no longer exists: no later payload shows it.
   void scrub(Offset start) noexcept {
-    std::array<std::byte, granule_size> granule{};
-    granule.fill(fill_);
-    write(start, granule);
+    write(start, std::array{fill_word_, fill_word_});
   }
   // Fills memory with the byte of free memory: 0, or 0xDD in a heap with redzones unless it has
   // zero_on_free. The bytes must not be poisoned.
@@ -227,6 +247,7 @@ class BlockBytes {
   Size size_;
   std::uint32_t magic_;
   std::byte fill_;
+  std::uint64_t fill_word_;  // eight times that byte
   Sealer sealer_;
 };
 

@@ -218,6 +218,24 @@ class BlockMap {
       rows_.remove_free(granule(block.start));
     }
   }
+  // The first `extent` bytes of the top become live.
+  void cut_top(Size extent) noexcept {
+    ++live_;
+    top_ += extent;
+    if (top_ != region_size_) add_start(top());
+  }
+  // The live block in front of the top becomes part of it.
+  void add_to_top(Block block) noexcept {
+    --live_;
+    drop_start(top());
+    top_ = block.start;
+  }
+  // The free block in front of the top becomes part of it.
+  void add_free_to_top(Block block) noexcept {
+    rows_.remove_free(granule(block.start));
+    drop_start(top());
+    top_ = block.start;
+  }
   // The free block `block` has been extended to `whole`, over the block after it.
   void extend_free(Block block, Block whole) noexcept {
     if (whole.end() != region_size_) return;

@@ -69,13 +69,12 @@ bool Checker::fill_holds(Block free, Fault& fault) const noexcept {
          redzone::fill_holds(bytes_, free.start + granule_size, free.end(), fault);
 }
 
-bool Checker::node(Offset start, Offset next, Offset prev, Fault& fault) const noexcept {
+void Checker::explain_node(Block free, Offset next, Fault& fault) const noexcept {
   constexpr auto kind = FaultKind::free_list_corrupted;
-  const node_t node = bytes_.node(start);
-  const Size offer = on_offer(map_.block_at(start));
-  return holds(Rule::node_size, kind, start, offer, node.size, fault) &&
-         holds(Rule::next, kind, start, link_to(next), node.next, fault) &&
-         holds(Rule::prev, kind, start, link_to(prev), node.prev, fault);
+  const node_t node = bytes_.node(free.start);
+  if (holds(Rule::node_size, kind, free.start, on_offer(free), node.size, fault) &&
+      holds(Rule::next, kind, free.start, link_to(next), node.next, fault))
+    fault = broken(kind, Rule::record, free.start, GLASSHEAP_NIL, node.record);
 }
 
 void Checker::inspect(Faults& faults, bool none_touch) const {

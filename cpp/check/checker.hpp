@@ -69,6 +69,25 @@ class Checker {
     return (is_sound(block, header) || explain(start, fault)) && redzone_holds(live, fault);
   }
 
+  // The same for a heap of a known shape, without a Fault: find() tells what is wrong.
+  template <Shape shape>
+  [[nodiscard]] bool find_as(Offset payload, LiveBlock& live) const noexcept {
+    const Offset start = payload - front_of(shape);
+    if constexpr (!checking) return believe(start, live);
+    // Rotated, an offset that is no multiple of a granule lies outside too.
+    if (std::rotr(start, granule_bits) >= bytes_.size() / granule_size || !map_.live_at(start))
+      return false;
+    live.block = map_.block_at(start);
+    live.size = live.block.extent;
+    if constexpr (shape == Shape::bare) return true;
+    const header_t header = bytes_.header(start);
+    live.size = header.size;
+    const bool fills = Layout::plainly_fills(header.size, live.block.extent, front_of(shape)) ||
+                       bytes_.layout.fills(header.size, live.block.extent);
+    return header.magic == bytes_.magic() && fills &&
+           header.seal == bytes_.seal(live.block.start, header);
+  }
+
   // The same, out of line, for cold callers.
   [[nodiscard]] bool find(Offset payload, LiveBlock& found, Fault& fault) const noexcept;
 
@@ -80,9 +99,9 @@ class Checker {
   // Returns true if the header of the live block `block` and its redzone are sound.
   [[nodiscard]] bool sound(Block block, Fault& fault) const noexcept;
 
-  // Returns true if the node of the free block at `start` has the size that the map implies, and
-  // the links `next` and `prev`, which the policy knows.
-  [[nodiscard]] bool node(Offset start, Offset next, Offset prev, Fault& fault) const noexcept;
+  // Finds the wrong field of the unsound node of a free block that has no record, and whose next
+  // one is `next`.
+  void explain_node(Block free, Offset next, Fault& fault) const noexcept;
 
   // Adds every rule that a live block breaks, or free memory, or, if `none_touch`, two free blocks
   // that touch. The policy inspects nodes and lists.
@@ -96,6 +115,8 @@ class Checker {
   [[nodiscard]] std::vector<BrokenRule> with_culprits(Faults faults) const;
 
  private:
+  static constexpr int granule_bits = std::countr_zero(granule_size);
+
   [[nodiscard]] Size on_offer(Block block) const noexcept {
     return bytes_.layout.on_offer(block.extent);
   }

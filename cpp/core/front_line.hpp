@@ -3,7 +3,7 @@
 // Heap::malloc and Heap::free are a call through a pointer in the front line. It leads to one of
 // three pairs of functions:
 //
-//     plain     PlainCalls<Core> (plain_calls.hpp): lock, inside the core, unlock. Knows the policy,
+//     plain     PlainCalls<Core, shape> (plain_calls.hpp): lock, inside the core, unlock. Knows the policy,
 //               and computes one answer, "done". A call that is not done goes to the careful pair.
 //     cached    ThreadCaches (heap/thread_caches.hpp), in a heap with thread_cache: takes and keeps
 //               small blocks without the lock. A call that it does not serve goes to the careful pair.

@@ -7,10 +7,8 @@
 // Left of the bar everything is computed and checked, and nothing is written. Right of the bar
 // nothing can fail. A refused call therefore leaves the region and the block map as they were.
 //
-// allocate and release are flattened (gnu::flatten): the functions that they call are inlined into
-// them, which saves a fifth of the time of a malloc and a free. A policy that walks a list gains
-// nothing from this, and uses the out-of-line functions. Rare paths are kept out of line by their
-// own gnu::cold or gnu::noinline.
+// malloc and free of nearly all heaps are compiled apart, for a known shape (plain_calls.hpp). All
+// other calls are the functions of CoreInterface, for a heap of any shape.
 #pragma once
 
 #include <functional>
@@ -59,42 +57,47 @@ class HeapCore final : public CoreInterface {
   }
   [[nodiscard]] std::size_t arena_bytes() const noexcept override { return map_.arena().taken(); }
 
-  [[gnu::flatten]] Block allocate(Size size, Size align, Fault& fault) noexcept override {
-    Split split;
-    if (walks ? !plan(size, align, split, fault) : !plan_inline(size, align, split, fault))
-      return {};
+  Block allocate(Size size, Size align, Fault& fault) noexcept override {
+    Plan plan;
+    if (!make_plan(size, align, plan, fault)) return {};
     ++counters_.mallocs;
-    return walks ? take(split, size) : take_inline(split, size);
+    return take<Shape::any>(plan, size);
+  }
+  bool release(Offset payload, Fault& fault) noexcept override {
+    LiveBlock freed;
+    if (!checker_.find(payload, freed, fault)) return false;
+    if (give_back<Shape::any>(freed)) {
+      ++counters_.frees;
+      return true;
+    }
+    static_cast<void>(space_.may_release(freed.block, fault));
+    return false;
   }
 
-  [[gnu::flatten]] bool release(Offset payload, Fault& fault) noexcept override {
+  // The same for PlainCalls and a heap of a known shape. A call that these refuse changes nothing,
+  // not even a counter; allocate() and release() then tell why.
+  template <Shape shape>
+  Block try_allocate(Size size) noexcept {
+    Plan plan;
+    const Size extent = extent_as<shape>(std::min(size, largest_region));
+    const Block from = space_.policy().find_free({extent, granule_size});
+    if (!from || size > largest_region || !space_.vet(from, plan.place)) return {};
+    plan.split = plan_split(bytes_, from, {extent, granule_size});
+    ++counters_.mallocs;
+    return take<shape>(plan, size);
+  }
+  template <Shape shape>
+  bool try_release(Offset payload) noexcept {
     LiveBlock freed;
-    if (walks ? !checker_.find(payload, freed, fault)
-              : !checker_.find_inline(payload, freed, fault))
-      return false;
-    const Release release = space_.plan_release(freed.block);
-    if (checking && !space_.vet(release, fault)) return false;
+    if (!checker_.find_as<shape>(payload, freed) || !give_back<shape>(freed)) return false;
     ++counters_.frees;
-    counters_.subtract(freed.size, freed.block);
-    coalesce_inline(freed.block, release);
     return true;
   }
 
-  // As allocate and release, for PlainCalls. A refused call changes nothing at all: the careful
-  // call that follows it counts the failure.
-  Block try_allocate(Size size) noexcept {
-    Fault ignored;
-    const Block block = allocate(size, granule_size, ignored);
-    if (ignored.kind == FaultKind::out_of_memory) [[unlikely]]
-      --counters_.failures;
-    return block;
-  }
-  bool try_release(Offset payload) noexcept {
-    Fault ignored;
-    return release(payload, ignored);
-  }
   [[nodiscard]] const FrontCalls* front_calls() const noexcept override {
-    return wipes_ || recorder_.is_shared() ? nullptr : &PlainCalls<HeapCore>::calls;
+    if (wipes_ || recorder_.is_shared()) return nullptr;
+    return bytes_.layout.has_headers() ? &PlainCalls<HeapCore, Shape::headers>::calls
+                                       : &PlainCalls<HeapCore, Shape::bare>::calls;
   }
 
   // The serials of these mallocs are taken: each block had the one behind its own.
@@ -123,10 +126,10 @@ class HeapCore final : public CoreInterface {
     refused = 0;
     try {
       for (; refused < sizes.size(); ++refused) {
-        Split split;
-        if (!plan(sizes[refused], granule_size, split, fault)) break;
-        undo_log.note(refused, split);
-        payloads[refused] = payload_of(take(split, sizes[refused]));
+        Plan plan;
+        if (!make_plan(sizes[refused], granule_size, plan, fault)) break;
+        undo_log.note(refused, plan.split);
+        payloads[refused] = payload_of(take<Shape::any>(plan, sizes[refused]));
       }
     } catch (const std::bad_alloc&) {
       undo(undo_log, payloads.first(refused), before);
@@ -150,9 +153,7 @@ class HeapCore final : public CoreInterface {
       return false;
     LiveBlock freed;
     for (const Offset payload : payloads) {
-      if (!checker_.find(payload, freed, fault)) continue;
-      give_back(freed);
-      ++counters_.frees;
+      if (checker_.find(payload, freed, fault) && give_back<Shape::any>(freed)) ++counters_.frees;
     }
     recorder_.end_call();
     return true;
@@ -205,13 +206,14 @@ class HeapCore final : public CoreInterface {
   }
 
  private:
-  // Inlining gains nothing where a call walks a list.
-  static constexpr bool walks = P::coalescing == Coalescing::list_pass;
-
   using FreeSpace = typename SpaceFor<P, P::coalescing>::Type;
-  using Release = typename FreeSpace::Release;
   using BatchUndoLog = UndoLog<FreeSpace, typename P::Mark>;
 
+  // A split, and the place of the free block in the policy's structure.
+  struct Plan {
+    Split split;
+    typename FreeSpace::Place place;
+  };
   struct State {
     Counters counters;
     std::uint16_t serial = 0;
@@ -238,27 +240,25 @@ class HeapCore final : public CoreInterface {
   // --- Left of the bar: these only read. --------------------------------------------------------
 
   [[nodiscard]] Size extent_for(Size size) const noexcept { return bytes_.layout.extent_for(size); }
+  // The same where the shape is known.
+  template <Shape shape>
+  [[nodiscard]] static constexpr Size extent_as(Size size) noexcept {
+    return Layout{.front = front_of(shape),
+                  .powers_of_two = P::coalescing == Coalescing::buddies}
+        .extent_for(size);
+  }
   [[nodiscard]] Offset payload_of(Block block) const noexcept {
     return bytes_.layout.payload_of(block.start);
   }
 
-  [[nodiscard]] Block find_free(Size size, Size align, Fault& fault) noexcept {
-    Block block;
-    if (size <= largest_region) block = space_.policy().find_free({extent_for(size), align}, fault);
-    if (!block && !fault) refuse(size, align, fault);
-    return block;
-  }
-
-  // Plans the split that serves a request. Returns true if every node that it uses is sound.
-  [[nodiscard]] bool plan_inline(Size size, Size align, Split& split, Fault& fault) noexcept {
-    const Block from = find_free(size, align, fault);
-    if (!from) return false;
-    split = plan_split(bytes_, from, {extent_for(size), align});
-    return (!checking || space_.vet(split, fault)) && (!watches() || vet_fill(split, fault));
-  }
-  [[nodiscard, gnu::noinline]] bool plan(Size size, Size align, Split& split,
-                                         Fault& fault) noexcept {
-    return plan_inline(size, align, split, fault);
+  // Plans the split that serves a request. Returns true if the node of its free block is sound.
+  [[nodiscard]] bool make_plan(Size size, Size align, Plan& plan, Fault& fault) noexcept {
+    const Request request{extent_for(std::min(size, largest_region)), align};
+    const Block from = size <= largest_region ? space_.policy().find_free(request) : Block{};
+    if (!from) return refuse(size, align, fault), false;
+    plan.split = plan_split(bytes_, from, request);
+    if (!space_.vet(from, plan.place)) return space_.check(from, fault);
+    return !watches() || vet_fill(plan.split, fault);
   }
 
   // Returns true if free memory and the bytes behind payloads are watched (redzone.hpp).
@@ -267,12 +267,6 @@ class HeapCore final : public CoreInterface {
   // Returns true if the bytes that the split hands out or writes over still hold their fill.
   [[nodiscard]] bool vet_fill(const Split& split, Fault& fault) const noexcept {
     return redzone::fill_holds(bytes_, split.from, split.taken.end(), split.rest, fault);
-  }
-
-  // Returns true if `block` may be freed: a live block, or the end of one, which the map does not
-  // know yet.
-  [[nodiscard, gnu::noinline]] bool vet_release(Block block, Fault& fault) const noexcept {
-    return space_.vet(space_.plan_release(block), fault);
   }
 
   [[gnu::cold, gnu::noinline]] void refuse(Size size, Size align, Fault& fault) noexcept {
@@ -294,45 +288,51 @@ class HeapCore final : public CoreInterface {
                                Fault& fault) const noexcept {
     LiveBlock live;
     for (refused = 0; refused < payloads.size(); ++refused) {
-      if (!checker_.find(payloads[refused], live, fault) || !vet_release(live.block, fault))
+      if (!checker_.find(payloads[refused], live, fault) || !space_.may_release(live.block, fault))
         return false;
     }
     refused = 0;
-    return payloads.size() < 2 || space_.vet_batch(fault);
+    return payloads.size() < 2 || space_.may_release_many(fault);
   }
 
   // --- Right of the bar: these write, and cannot fail. ------------------------------------------
 
-  Block take_inline(const Split& split, Size size) noexcept {
-    recorder_.begin(split);
-    space_.apply(split);
+  template <Shape shape>
+  Block take(const Plan& plan, Size size) noexcept {
+    const Split& split = plan.split;
+    if constexpr (shape == Shape::any) recorder_.begin(split);
+    space_.apply(split, plan.place);
     space_.on_allocate(split.taken);
-    bytes_.write_header(split.taken.start, size, ++serial_);
-    if (watches()) redzone::raise(bytes_, split.taken, size);
-    counters_.add(counted(size, split.taken), split.taken);
+    bytes_.write_header_as<shape>(split.taken.start, size, ++serial_);
+    if (shape == Shape::any && watches()) redzone::raise(bytes_, split.taken, size);
+    counters_.add(counted<shape>(size, split.taken), split.taken);
     return split.taken;
-  }
-  [[gnu::noinline]] Block take(const Split& split, Size size) noexcept {
-    return take_inline(split, size);
   }
 
   // The bytes that a live block adds to Counters::requested: the requested size; the extent if the
   // layout stores no sizes.
+  template <Shape shape>
   [[nodiscard]] Size counted(Size size, Block block) const noexcept {
-    return bytes_.layout.keeps_sizes() ? size : block.extent;
+    if constexpr (shape == Shape::headers) return size;
+    return shape == Shape::any && bytes_.layout.keeps_sizes() ? size : block.extent;
   }
 
-  void give_back(const LiveBlock& freed) noexcept {
-    counters_.subtract(freed.size, freed.block);
-    coalesce(freed.block);
+  // Frees a live block. Returns false if the node of a block that it merges with is unsound.
+  template <Shape shape>
+  bool give_back(const LiveBlock& freed) noexcept {
+    return space_.release(freed.block, [&](Block range) {
+      counters_.subtract(freed.size, freed.block);
+      if constexpr (shape != Shape::any) return;
+      recorder_.begin_release(range, freed.block);
+      wipe(freed.block);
+    });
   }
-  void coalesce_inline(Block block, const Release& release) noexcept {
-    recorder_.begin(space_, release, block);
-    wipe(block);
-    space_.apply(release);
-  }
-  [[gnu::noinline]] void coalesce(Block block) noexcept {
-    coalesce_inline(block, space_.plan_release(block));
+  // The same for a block that is not counted, or no longer. The nodes around it are sound.
+  void coalesce(Block block) noexcept {
+    static_cast<void>(space_.release(block, [&](Block range) {
+      recorder_.begin_release(range, block);
+      wipe(block);
+    }));
   }
 
   void wipe(Block block) noexcept {
@@ -354,13 +354,13 @@ class HeapCore final : public CoreInterface {
     if (bytes_.layout.has_headers()) bytes_.write_header(now.start, size, live.serial);
     if (watches()) redzone::move(bytes_, live.block, now, size);
     counters_.subtract(live.size, live.block);
-    counters_.add(counted(size, now), now);
+    counters_.add(counted<Shape::any>(size, now), now);
   }
 
   // Splits off the end of the block as a block of its own, and frees that.
   Block shrink(const LiveBlock& live, Block now, Size size, Fault& fault) noexcept {
     const Block tail{now.end(), live.block.end() - now.end()};
-    if (!vet_release(tail, fault)) return {};
+    if (!space_.may_release(tail, fault)) return {};
     recorder_.begin(live.block, now.extent, size);
     rewrite(live, now, size);
     map_.add_live(tail);
@@ -373,23 +373,23 @@ class HeapCore final : public CoreInterface {
     const Block right = map_.free_starting_at(was.end());
     const Size more = now.extent - was.extent;
     const Block rest{right.start + more, right.extent - more};
-    if (!space_.vet_growth(right, more, fault)) return false;
+    typename FreeSpace::Place place;
+    if (!space_.vet(right, place)) return space_.check(right, fault);
     if (watches() && !redzone::fill_holds(bytes_, right, now.end(), rest, fault)) return false;
     recorder_.begin({was.start, was.extent + right.extent}, now.extent, size);
-    space_.grow(right, more);
+    space_.grow(right, place, more);
     return true;
   }
 
-  // Vets the release of the old block for each outcome of the split, which may change the free
-  // blocks beside the old block, or use them up.
+  // What the release of the old block merges with is vetted first. The split may use that up, or
+  // leave a new node there, which is sound.
   Block move(const LiveBlock& live, Size size, Size align, Fault& fault) noexcept {
-    if (!vet_release(live.block, fault) || !space_.vet_alone(live.block, fault)) return {};
-    Split split;
-    if (!plan(size, align, split, fault) || !space_.vet_after(split, live.block, fault)) return {};
+    Plan plan;
+    if (!space_.may_release(live.block, fault) || !make_plan(size, align, plan, fault)) return {};
     counters_.subtract(live.size, live.block);  // first, so that no peak includes both blocks
     recorder_.begin_call();
     recorder_.mark(live.block);
-    const Block now = take(split, size);
+    const Block now = take<Shape::any>(plan, size);
     const Offset payload = payload_of(now);
     bytes_.copy(payload, payload_of(live.block), std::min(size, live.size));
     recorder_.keep({&payload, 1});

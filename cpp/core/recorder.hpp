@@ -16,17 +16,16 @@ class Recorder {
   [[nodiscard]] const Layout& layout() const noexcept { return layout_; }
 
   // Records the range that the next stores change, so that another process can repair it if this
-  // one dies. The range is given, or is that of a split, or of a release.
+  // one dies. The range is given, or is that of a split.
   void begin(Block range, Size keep = 0, Size size = 0) const noexcept {
     if (journal_ != nullptr) journal_->begin(range, top(), keep, size);
   }
   void begin(const Split& split) const noexcept {
     if (journal_ != nullptr) journal_->begin_take(split.from, split.taken.start, top());
   }
-  template <typename Space, typename Release>
-  void begin(const Space& space, const Release& release, Block freed) const noexcept {
-    if (journal_ != nullptr)
-      journal_->begin_release(space.changed_range(release), freed.start, top());
+  // The block that starts at `freed` is merged into `range`.
+  void begin_release(Block range, Block freed) const noexcept {
+    if (journal_ != nullptr) journal_->begin_release(range, freed.start, top());
   }
 
   void own(Block block) const noexcept {

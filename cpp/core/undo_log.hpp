@@ -53,7 +53,8 @@ class UndoLog {
   // still works.
   void note(std::size_t index, const Split& split) {
     if (runs_.empty() || split.from != rest_)
-      runs_.push_back({index, split.from, space_.mark(), bytes_.save(split.from.start)});
+      runs_.push_back({index, split.from, space_.mark(split.from), bytes_.save(split.from.start)});
+    note_link_to(split.from);
     Space::visit_pieces(split.rest, [this](Block piece) { note_front(piece.start); });
     rest_ = split.rest;
   }
@@ -80,6 +81,14 @@ class UndoLog {
     header_t front{};  // of `from`
   };
 
+  // The node that links to the block, and is about to get another link. A sound one is put back as
+  // the split is undone; one that was overwritten has to keep its bytes.
+  void note_link_to(Block from) {
+    const Offset at = space_.policy().linking_to(from);
+    if (at >= bytes_.size()) return;
+    typename Space::Place place;
+    if (!space_.vet(map_.block_at(at), place)) saved_.save(at, bytes_.save(at));
+  }
   void note_front(Offset at) {
     const header_t front = bytes_.save(at);
     const header_t none{};

@@ -1,21 +1,23 @@
 // address_list.hpp: the free blocks in one list, in address order, and an index beside it.
 //
-// The common part of the four classic fits. The list is stored in the free blocks (links.hpp), so
-// that it is visible in the region; the index lies outside, and finds a block without a walk. The
-// list has the block map's order: a block's predecessor is the nearest free block below it, and so
-// a freed block finds its place by the map.
+// The common part of the four classic fits. The list is stored in the free blocks, so that it is
+// visible in the region; the index lies outside, and finds a block without a walk. The list has the
+// block map's order: the next block is the nearest free block above. So the map is the list's other
+// copy, and no block needs a record (block/records.hpp).
+//
+//     map      | live | free | live | live | free | live | top ........... |
+//     node            | size | next ------> | size | next ------> | size | nil |
 //
 // An Index has add(block), remove(block), replace(old, now), clear(), largest(), visit_state(visit),
 // confine_state() and own_memory(), for all free blocks but the top: the free block that ends the
 // region has the highest address, and is split and grows more than any other, so it is kept apart
 // and changes no index.
 //
-// Invariant. head and tail are the lowest and the highest free block of the map; each node has the
-// size that its block offers, the next free block of the map as next, the previous one as prev.
+// Invariant. head_ is the lowest free block of the map; each node has the size that its block
+// offers, and the next free block of the map as next.
 // Cost. O(log n) a call.
 #pragma once
 
-#include "block/links.hpp"
 #include "policy/policy.hpp"
 
 namespace glassheap {
@@ -23,73 +25,101 @@ namespace glassheap {
 template <typename Self, typename Index>
 class AddressList : public PolicyBase<Self> {
  public:
-  AddressList(BlockBytes& bytes, const BlockMap& map)
-      : PolicyBase<Self>(bytes, map), index_(map), links_(bytes, map) {}
+  // The start of the next free block.
+  using Place = Offset;
+
+  AddressList(BlockBytes& bytes, const BlockMap& map) : PolicyBase<Self>(bytes, map), index_(map) {}
 
   void clear() noexcept {
-    ends_ = {};
+    head_ = nowhere;
     index_.clear();
   }
 
-  // A block that is split or grows keeps its place in the list; so only its own node is written,
-  // and those that link to it.
-  [[nodiscard]] bool vet(Block block, Fault& fault) const noexcept {
-    return links_.is_sound(ends_, block) || explain(block.start, fault);
+  [[nodiscard]] bool vet(Block block, Place& next) const noexcept {
+    next = after(block);
+    return this->is_node(block, link_to(next));
   }
-  [[nodiscard]] bool vet_replace(Block old, Block /*now*/, Fault& fault) const noexcept {
-    return vet(old, fault);
+  void explain(Block block, Fault& fault) const noexcept {
+    this->explain_node(block, after(block), fault);
   }
-  [[nodiscard]] bool vet_insert(Block block, Fault& fault) const noexcept {
-    const Offset before = predecessor(block.start);
-    const Offset neighbour = before != nowhere ? before : ends_.first();
-    return neighbour == nowhere || vet(map_.block_at(neighbour), fault);
-  }
-  [[nodiscard, gnu::noinline]] bool vet_list_neighbours(Block block, Fault& fault) const noexcept {
-    return links_.vet_list_neighbours(ends_, block, fault);
-  }
+  [[nodiscard]] Place place_of(Block block) const noexcept { return after(block); }
 
   void insert(Block block) noexcept {
-    const Offset prev = predecessor(block.start);
-    links_.insert(ends_, block, prev, prev == nowhere ? ends_.first() : links_.next(prev));
-    if (!this->is_top(block)) index_.add(block);
+    insert_top(block);
+    index_.add(block);
   }
-  void erase(Block block) noexcept {
-    links_.erase(ends_, block);
-    if (!this->is_top(block)) index_.remove(block);
+  void erase(Block block, Place next) noexcept {
+    connect(block.start, block.start, next);
+    index_.remove(block);
   }
-  void replace(Block old, Block now) noexcept {
-    links_.replace(ends_, old, now);
-    if (this->is_top(now)) {
-      if (!this->is_top(old)) index_.remove(old);
-    } else if (this->is_top(old)) {
-      index_.add(now);
+  // A block that only grows at its end keeps its link.
+  void replace(Block old, Place next, Block now) noexcept {
+    replace_top(old, next, now);
+    index_.replace(old, now);
+  }
+  void restore(Block from, const typename PolicyBase<Self>::Mark& /*before*/) noexcept {
+    if (this->is_top(from)) {
+      insert_top(from);
     } else {
-      index_.replace(old, now);
+      insert(from);
     }
+  }
+
+  [[nodiscard]] Offset linking_to(Block block) const noexcept {
+    return block.start <= head_ ? nowhere : map_.free_before(block.start);
+  }
+
+  // The top is in the list, but not in the index.
+  [[nodiscard]] bool vet_top(Block top, Place& next) const noexcept {
+    next = nowhere;
+    return this->is_node(top, GLASSHEAP_NIL);
+  }
+  void insert_top(Block block) noexcept {
+    const Place next = after(block);
+    bytes_.write_node(block, link_to(next), GLASSHEAP_NIL);
+    connect(block.start, next, block.start);
+  }
+  void erase_top(Block block, Place next) noexcept { connect(block.start, block.start, next); }
+  void replace_top(Block old, Place next, Block now) noexcept {
+    if (now.start == old.start) {
+      bytes_.set_size(now);
+      return;
+    }
+    bytes_.write_node(now, link_to(next), GLASSHEAP_NIL);
+    connect(std::min(old.start, now.start), old.start, now.start);
+  }
+  void split_top(Block old, Place next, Block gap, Block rest) noexcept {
+    replace_top(old, next, gap);
+    index_.add(gap);
+    if (rest) insert_top(rest);
   }
 
   [[nodiscard]] Size largest() const noexcept {
     return std::max(index_.largest(), map_.top().extent);
   }
+  // In list order, up to the first unsound node.
   template <typename Visit>
   void list(Visit visit) const {
-    links_.walk(ends_, visit);
+    Place next = map_.free_from(0);
+    while (next != nowhere) {
+      const Block block = map_.block_at(next);
+      if (!vet(block, next)) return;
+      visit(block);
+    }
   }
   void inspect(Faults& faults) const {
-    if (ends_.first() != map_.free_from(0)) faults.push_back(broken_head());
-    for (Offset at = map_.free_from(0); at != nowhere; at = after(at)) {
-      Fault fault;
-      if (!agrees_with_map(at, fault)) faults.push_back(fault);
-    }
+    if (head_ != map_.free_from(0)) faults.push_back(broken_head());
+    PolicyBase<Self>::inspect(faults);
   }
   template <typename Visit>
   void visit_state(Visit visit) noexcept {
-    visit(ends_);
+    visit(head_);
     index_.visit_state(visit);
   }
   [[nodiscard]] bool confine_state() noexcept {
-    const bool possible_ends = links_.confine(ends_);
-    return index_.confine_state() && possible_ends;
+    const bool possible = head_ == nowhere || (head_ < map_.region_size() && map_.free_at(head_));
+    if (!possible) head_ = nowhere;
+    return index_.confine_state() && possible;
   }
   [[nodiscard]] Size own_memory() const noexcept { return index_.own_memory(); }
 
@@ -105,34 +135,27 @@ class AddressList : public PolicyBase<Self> {
   Index index_;
 
  private:
-  [[nodiscard]] Offset after(Offset at) const noexcept { return map_.free_from(at + granule_size); }
-
-  // The nearest free block below `at`, or nowhere; without a query to the map if there can be none.
-  [[nodiscard]] Offset predecessor(Offset at) const noexcept {
-    return ends_.empty() || at <= ends_.first() ? nowhere : map_.free_before(at);
+  [[nodiscard]] Offset after(Block block) const noexcept {
+    return block.end() < map_.region_size() ? map_.free_from(block.end()) : nowhere;
   }
-
-  [[nodiscard]] bool agrees_with_map(Offset at, Fault& fault) const noexcept {
-    return Checker(bytes_, map_).node(at, after(at), map_.free_before(at), fault);
-  }
-  // Finds which node at `at`, or beside it, disagrees with the map. Always returns false, for its
-  // callers to return.
-  [[gnu::cold, gnu::noinline]] bool explain(Offset at, Fault& fault) const noexcept {
-    for (const Offset node : {at, map_.free_before(at), after(at)}) {
-      if (node != nowhere && !agrees_with_map(node, fault)) return false;
+  // Makes `next` what follows the nearest free block below `at`, in place of `old`; or the head, if
+  // there is none. That is mostly known without a query to the map.
+  void connect(Offset at, Offset old, Offset next) noexcept {
+    const Offset before = at <= head_ ? nowhere : map_.free_before(at);
+    if (before == nowhere) {
+      head_ = next;
+    } else {
+      bytes_.replace_next(before, link_to(old), link_to(next));
     }
-    fault = broken_head();
-    return false;
   }
   [[nodiscard]] Fault broken_head() const noexcept {
     return {.kind = FaultKind::free_list_corrupted,
             .rule = Rule::head,
             .expected = link_to(map_.free_from(0)),
-            .found = ends_.head};
+            .found = link_to(head_)};
   }
 
-  Links<Top::listed> links_;
-  ListEnds ends_;
+  Offset head_ = nowhere;
 };
 
 }  // namespace glassheap

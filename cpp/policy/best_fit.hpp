@@ -27,7 +27,7 @@ class BestFit : public AddressList<BestFit, SizeIndex> {
 
   using AddressList::AddressList;
 
-  [[nodiscard]] Block find_free(const Request& request, Fault& /*fault*/) const noexcept {
+  [[nodiscard]] Block find_free(const Request& request) const noexcept {
     const Block top = top_for(request);
     const Size limit = top ? top.extent : nowhere;  // a block larger than the top is no better
     Block block = index_.first({0, request.extent});

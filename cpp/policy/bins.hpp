@@ -3,20 +3,20 @@
 //
 //     bin        0  1  2  3  4  5  6 ...
 //     nonempty   0  0  1  0  0  1  1 ...         bit i: bin i has a block
-//     list       -  -  |  -  -  |  | ...
-//                      32       80 96            stored in the free blocks (links.hpp)
+//     head       -  -  |  -  -  |  | ...
+//                      32       80 96            a list of records (block/records.hpp)
 //                      32          96
 //
 // The smallest bin from some size upwards that has a block is found by a search of the bits. A new
 // block goes to the front of its bin: the block that was freed last is still in the cache.
 //
 // BinnedPolicy is the common part of the policies with bins. Each defines bin_of(extent), the bin
-// of a free block, which never falls as the extent grows; and `top`, whether the top is in a bin.
+// of a free block, which never falls as the extent grows; and tells if the top is in a bin.
 #pragma once
 
 #include <utility>
 
-#include "block/links.hpp"
+#include "block/records.hpp"
 #include "policy/policy.hpp"
 
 namespace glassheap {
@@ -90,58 +90,67 @@ class BinSet {
 
 using BinMap = BinSet<9>;  // 63 exact bins and 16 for each of 27 doublings
 
-template <Top top, typename Map = BinMap>
+// Tells if the top, the free block that ends the region, is in a bin or kept apart from all bins.
+enum class Top : bool { listed, excluded };
+
+template <typename Map = BinMap>
 class Bins {
  public:
+  using Record = Records::Number;
   static constexpr std::size_t none = Map::none;
 
-  // `count` empty bins. Throws std::bad_alloc if and only if there is no memory for them.
-  // `same` returns true if two free blocks are in the same bin.
-  Bins(BlockBytes& bytes, const BlockMap& map, std::size_t count, SameList same)
-      : links_(bytes, map, same), count_(count), ends_(map.arena().take<ListEnds>(count)) {
+  // `count` empty bins, with room for `capacity` blocks. Throws std::bad_alloc if and only if there
+  // is no memory for them.
+  Bins(BlockBytes& bytes, const BlockMap& map, std::size_t count, Size capacity)
+      : records_(bytes, map, capacity), count_(count), heads_(map.arena().take<Record>(count)) {
     if (!map.arena().is_borrowed()) clear();
   }
 
   void clear() noexcept {
-    std::fill_n(ends_.get(), count_, ListEnds{});
+    std::fill_n(heads_.get(), count_, Records::nil);
     nonempty_ = {};
+    records_.clear();
   }
 
+  [[nodiscard]] const Records& records() const noexcept { return records_; }
   [[nodiscard, gnu::always_inline]] std::size_t next(std::size_t bin) const noexcept {
     return nonempty_.next(bin);
   }
   [[nodiscard]] std::size_t last() const noexcept { return nonempty_.last(); }
-  [[nodiscard]] Offset first(std::size_t bin) const noexcept { return ends_[bin].first(); }
-  [[nodiscard]] Block front(std::size_t bin) const noexcept {
-    return links_.block_at(ends_[bin].first());
-  }
-  [[nodiscard]] Block after(Block block) const noexcept {
-    return links_.block_at(links_.next(block.start));
-  }
+  [[nodiscard]] Record head(std::size_t bin) const noexcept { return heads_[bin]; }
+  [[nodiscard]] Block front(std::size_t bin) const noexcept { return records_.block(heads_[bin]); }
 
-  [[nodiscard]] bool vet(std::size_t bin, Block block, Fault& fault) const noexcept {
-    return links_.vet(ends_[bin], block, fault);
-  }
-  [[nodiscard]] bool vet_list_neighbours(std::size_t bin, Block block,
-                                         Fault& fault) const noexcept {
-    return links_.vet_list_neighbours(ends_[bin], block, fault);
-  }
-  [[nodiscard]] bool vet_push(std::size_t bin, Fault& fault) const noexcept {
-    return links_.vet_linked(ends_[bin], ends_[bin].head, fault);
-  }
-
+  // A block that becomes free, or is no longer free.
   void push(std::size_t bin, Block block) noexcept {
-    nonempty_.set(bin);
-    links_.push_front(ends_[bin], block);
+    const Record record = records_.create();
+    if (records_.is_record(record)) [[likely]] {
+      push(bin, record, block);
+    } else {
+      records_.link_none(block);
+    }
   }
-  void erase(std::size_t bin, Block block) noexcept {
-    links_.erase(ends_[bin], block);
-    if (ends_[bin].empty()) nonempty_.clear(bin);
+  void erase(std::size_t bin, Record record) noexcept {
+    if (records_.is_record(record)) [[likely]]
+      unlink(bin, record);
+    records_.drop(record);
   }
-  // Puts an erased block back between its neighbours, to which its node still links.
-  void relink(std::size_t bin, Block block) noexcept {
-    nonempty_.set(bin);
-    links_.relink(ends_[bin], block);
+  // The block of a record, in bin `from`, becomes `now`, which goes to the front of its bin.
+  void replace(std::size_t from, Record record, std::size_t bin, Block now) noexcept {
+    if (records_.is_record(record)) [[likely]] {
+      unlink(from, record);
+      push(bin, record, now);
+    } else {
+      records_.drop(record);
+      push(bin, now);
+    }
+  }
+  // Puts a block that was erased last back behind `before`.
+  void put_back(std::size_t bin, Block block, Record before) noexcept {
+    if (records_.is_record(before)) {
+      records_.link(records_.create(), block, before, records_.next(before));
+    } else {
+      push(bin, block);
+    }
   }
 
   template <typename Visit>
@@ -151,54 +160,114 @@ class Bins {
   template <typename Visit>
   // Most callers need only the visits. NOLINTNEXTLINE(modernize-use-nodiscard)
   bool walk(std::size_t bin, Visit visit) const {
-    return links_.walk(ends_[bin], visit);
+    return records_.walk(heads_[bin], visit);
   }
 
-  [[nodiscard]] Size own_memory() const noexcept { return count_ * sizeof(ListEnds); }
+  [[nodiscard]] Size own_memory() const noexcept {
+    return count_ * sizeof(Record) + records_.own_memory();
+  }
   template <typename Visit>
   void visit_state(Visit visit) noexcept {
     visit(nonempty_);
+    records_.visit_state(visit);
   }
-  [[nodiscard]] bool confine_state() noexcept { return nonempty_.confine(count_); }
+  [[nodiscard]] bool confine_state() noexcept {
+    const bool possible_records = records_.confine_state();
+    return nonempty_.confine(count_) && possible_records;
+  }
 
  private:
-  Links<top> links_;
+  void push(std::size_t bin, Record record, Block block) noexcept {
+    records_.link_front(record, block, heads_[bin]);
+    nonempty_.set(bin);
+    heads_[bin] = record;
+  }
+  void unlink(std::size_t bin, Record record) noexcept {
+    const Record next = records_.unlink(record);
+    if (heads_[bin] != record) return;
+    heads_[bin] = next;
+    if (next == Records::nil) nonempty_.clear(bin);
+  }
+
+  Records records_;
   std::size_t count_;
-  ZeroedArray<ListEnds> ends_;
+  ZeroedArray<Record> heads_;
   Map nonempty_;
 };
 
 template <typename Self, Top top, typename Map = BinMap>
 class BinnedPolicy : public PolicyBase<Self> {
  public:
+  using Place = Records::Number;
+  struct Mark {
+    Records::Number before = Records::nil;  // the record before the block in its bin
+  };
+
   BinnedPolicy(BlockBytes& bytes, const BlockMap& map)
       : PolicyBase<Self>(bytes, map),
-        bins_(bytes, map, Self::bin_of(map.region_size()) + 1, same_bin) {}
+        bins_(bytes, map, Self::bin_of(map.region_size()) + 1, capacity(map)) {}
 
   void clear() noexcept { bins_.clear(); }
   void insert(Block block) noexcept { bins_.push(Self::bin_of(block.extent), block); }
-  void erase(Block block) noexcept { bins_.erase(Self::bin_of(block.extent), block); }
-  void restore(Block from, const typename PolicyBase<Self>::Mark& /*before*/) noexcept {
-    bins_.relink(Self::bin_of(from.extent), from);
+  void erase(Block block, Place place) noexcept { bins_.erase(Self::bin_of(block.extent), place); }
+  void replace(Block old, Place place, Block now) noexcept {
+    bins_.replace(Self::bin_of(old.extent), place, Self::bin_of(now.extent), now);
   }
 
-  [[nodiscard]] bool vet(Block block, Fault& fault) const noexcept {
-    return bins_.vet(Self::bin_of(block.extent), block, fault);
+  [[nodiscard]] Mark mark(Block from) const noexcept {
+    if (top == Top::excluded && this->is_top(from)) return {};
+    return {bins_.records().prev(bins_.records().record_of(from))};
   }
-  [[nodiscard]] bool vet_insert(Block block, Fault& fault) const noexcept {
-    return bins_.vet_push(Self::bin_of(block.extent), fault);
-  }
-  [[nodiscard]] bool vet_any_insert(Fault& fault) const noexcept {
-    std::size_t bin = bins_.next(0);
-    while (bin != none && bins_.vet_push(bin, fault)) bin = bins_.next(bin + 1);
-    return bin == none;
-  }
-  [[nodiscard, gnu::noinline]] bool vet_list_neighbours(Block block, Fault& fault) const noexcept {
-    return bins_.vet_list_neighbours(Self::bin_of(block.extent), block, fault);
+  void restore(Block from, const Mark& mark) noexcept {
+    if (top == Top::excluded && this->is_top(from)) return;
+    bins_.put_back(Self::bin_of(from.extent), from, mark.before);
   }
 
-  // The largest block is in the highest bin. If a node there was overwritten, the map is searched.
+  [[nodiscard]] Offset linking_to(Block block) const noexcept {
+    const Records& records = bins_.records();
+    const bool apart = top == Top::excluded && this->is_top(block);
+    return apart ? nowhere : records.block(records.prev(place_of(block))).start;
+  }
+
+  [[nodiscard]] bool vet(Block block, Place& place) const noexcept {
+    return bins_.records().vet(block, place);
+  }
+  void explain(Block block, Fault& fault) const noexcept {
+    if (top == Top::excluded && this->is_top(block)) {
+      this->explain_node(block, nowhere, fault);
+    } else {
+      bins_.records().explain(block, fault);
+    }
+  }
+  [[nodiscard]] Place place_of(Block block) const noexcept {
+    return bins_.records().record_of(block);
+  }
+
+  // The top, where it is kept apart, is in no bin: its node is all there is.
+  [[nodiscard]] bool vet_top(Block block, Place& place) const noexcept {
+    if constexpr (top == Top::listed) return vet(block, place);
+    return this->is_node(block, GLASSHEAP_NIL);
+  }
+  void insert_top(Block block) noexcept {
+    if constexpr (top == Top::listed) return insert(block);
+    this->write_lone_node(block);
+  }
+  void erase_top(Block block, Place place) noexcept {
+    if constexpr (top == Top::listed) erase(block, place);
+  }
+  void replace_top(Block old, Place place, Block now) noexcept {
+    if constexpr (top == Top::listed) return replace(old, place, now);
+    this->write_lone_node(now);
+  }
+  void split_top(Block old, Place place, Block gap, Block rest) noexcept {
+    if constexpr (top == Top::listed) return PolicyBase<Self>::split_top(old, place, gap, rest);
+    insert(gap);
+    if (rest) this->write_lone_node(rest);
+  }
+
+  // The largest block is in the highest bin. Where a block is in no bin, the map is searched.
   [[nodiscard]] Size largest() const noexcept {
+    if (bins_.records().unlisted_blocks() != 0) return this->map_.largest_free();
     const std::size_t bin = bins_.last();
     if (bin == none) return 0;
     Size largest = 0;
@@ -214,7 +283,7 @@ class BinnedPolicy : public PolicyBase<Self> {
   void inspect(Faults& faults) const {
     const std::size_t before = faults.size();
     PolicyBase<Self>::inspect(faults);
-    Size listed = 0;
+    Size listed = bins_.records().unlisted_blocks();
     this->self().list([&](Block) { ++listed; });
     if (faults.size() == before && listed != this->map_.free_blocks())
       faults.push_back(unlisted(this->map_.free_blocks(), listed));
@@ -227,34 +296,51 @@ class BinnedPolicy : public PolicyBase<Self> {
   [[nodiscard]] bool confine_state() noexcept { return bins_.confine_state(); }
 
  protected:
-  [[nodiscard]] static bool same_bin(Block a, Block b) noexcept {
-    return Self::bin_of(a.extent) == Self::bin_of(b.extent);
-  }
-
   // The smallest that can serve the request among the first `limit` blocks of a bin, or no block.
-  [[nodiscard]] Block smallest_in(std::size_t bin, const Request& request, std::size_t limit,
-                                  Fault& fault) const noexcept {
+  [[nodiscard]] Block smallest_in(std::size_t bin, const Request& request,
+                                  std::size_t limit) const noexcept {
+    const Records& records = bins_.records();
     Block best;
-    for (Block block = bins_.front(bin); block; block = bins_.after(block)) {
+    limit = std::min<std::size_t>(limit, this->map_.most_blocks());
+    for (Records::Number at = bins_.head(bin); records.is_record(at); at = records.next(at)) {
+      const Block block = records.block(at);
       if (this->serves(block, request) && (!best || block.extent < best.extent)) best = block;
       if (best.extent == request.extent || --limit == 0) break;
-      if (!bins_.vet(bin, block, fault)) return {};
     }
     return best;
   }
   // The same for the lowest bin from `bin` upwards that has such a block.
   [[nodiscard, gnu::noinline]] Block smallest_from(std::size_t bin, const Request& request,
-                                                   std::size_t limit, Fault& fault) const noexcept {
-    for (bin = bins_.next(bin); bin != none && !fault; bin = bins_.next(bin + 1)) {
-      if (const Block block = smallest_in(bin, request, limit, fault)) return block;
+                                                   std::size_t limit) const noexcept {
+    for (bin = bins_.next(bin); bin != none; bin = bins_.next(bin + 1)) {
+      if (const Block block = smallest_in(bin, request, limit)) return block;
     }
     return {};
   }
+  // The last resort: every block of the bins, and then the blocks that are in none.
+  [[nodiscard, gnu::cold, gnu::noinline]] Block any_from(std::size_t bin,
+                                                         const Request& request) const noexcept {
+    Block found = smallest_from(bin, request, unlimited);
+    if (found || bins_.records().unlisted_blocks() == 0) return found;
+    this->list_by_map([&](Block block) {
+      if (!found && this->serves(block, request)) found = block;
+    });
+    return found;
+  }
 
-  static constexpr std::size_t none = Bins<top, Map>::none;
+  static constexpr std::size_t none = Bins<Map>::none;
   static constexpr std::size_t unlimited = none;
 
-  Bins<top, Map> bins_;
+  Bins<Map> bins_;
+
+ private:
+  // Free blocks do not touch, where they coalesce at once. A segment has room for one record for
+  // each 512 bytes of the region.
+  [[nodiscard]] static Size capacity(const BlockMap& map) noexcept {
+    const Size granules = map.most_blocks();
+    if (map.arena().is_shared()) return granules / 32 + 1;
+    return Self::coalescing == Coalescing::neighbours ? granules / 2 + 1 : granules;
+  }
 };
 
 }  // namespace glassheap

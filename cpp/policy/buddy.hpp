@@ -45,23 +45,13 @@ class Buddy : public BinnedPolicy<Buddy, Top::listed, BinSet<1>> {
   using BinnedPolicy::BinnedPolicy;
 
   // Any block of a high enough order serves a request without an alignment. Its extent follows from
-  // its bin; the map must agree, for another program may have overwritten the bins of a shared heap.
-  [[nodiscard]] Block find_free(const Request& request, Fault& fault) const noexcept {
+  // its bin.
+  [[nodiscard]] Block find_free(const Request& request) const noexcept {
     if (request.extent > map_.region_size()) return {};
     const std::size_t bin = bins_.next(bin_of(request.extent));
-    if (bin == none) return {};
-    const Block first{bins_.first(bin), granule_size << bin};
-    const bool any = request.align == granule_size;
-    if (any && map_.is_free(first)) return first;
-    return smallest_from(bin, request, any ? 1 : unlimited, fault);
-  }
-
-  // True if a block of each order from that of `low` up to, and without, that of `high` may be
-  // inserted.
-  [[nodiscard]] bool vet_inserts(Size low, Size high, Fault& fault) const noexcept {
-    std::size_t bin = bin_of(low);
-    while (bin < bin_of(high) && bins_.vet_push(bin, fault)) ++bin;
-    return bin >= bin_of(high);
+    if (bin != none && request.align == granule_size) [[likely]]
+      return {bins_.front(bin).start, granule_size << bin};
+    return any_from(bin_of(request.extent), request);
   }
 };
 

@@ -27,7 +27,7 @@ class FirstFit : public AddressFit<FirstFit> {
 
   using AddressFit::AddressFit;
 
-  [[nodiscard]] Block find_free(const Request& request, Fault& /*fault*/) const noexcept {
+  [[nodiscard]] Block find_free(const Request& request) const noexcept {
     return lowest(0, request);
   }
 };

@@ -42,13 +42,13 @@ class NextFit : public AddressFit<NextFit> {
     visit(rover_);
   }
   void on_allocate(Block block) noexcept { rover_ = block.end(); }
-  [[nodiscard]] Mark mark() const noexcept { return {rover_}; }
+  [[nodiscard]] Mark mark(Block /*from*/) const noexcept { return {rover_}; }
   void restore(Block from, const Mark& before) noexcept {
-    insert(from);
+    AddressFit::restore(from, {});
     rover_ = before.rover;
   }
 
-  [[nodiscard]] Block find_free(const Request& request, Fault& /*fault*/) const noexcept {
+  [[nodiscard]] Block find_free(const Request& request) const noexcept {
     const Block ahead = lowest(search_start(), request);
     return ahead ? ahead : lowest(0, request);
   }

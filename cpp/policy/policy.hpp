@@ -10,26 +10,21 @@
 //     clear()                forgets every free block
 //     find_free(request)     the free block that serves the request; no block if no free block can
 //     insert(block)          `block` has become free
-//     erase(block)           `block`, vetted, is no longer free
+//     erase(block, place)    `block`, vetted, is no longer free
 //     largest()              the extent of the largest free block, 0 if there is none
 //
 // and inherits from PolicyBase, or overrides,
 //
 //     coalescing             how free blocks coalesce
-//     vet(block)             true if this free block may be erased: its node, and every node that
-//                            links to it, is sound
-//     vet_insert(block)      true if `block` may be inserted: every node that will link to it is
-//                            sound
-//     vet_any_insert()       the same, for a block of any size in place of one that may be inserted
-//     vet_inserts(low, high) the same, for a block of each power of two from `low` up to, and
-//                            without, `high`: only policies that coalesce buddies have it
-//     vet_list_neighbours(b) true if another block may be inserted once `b`, vetted, has been
-//                            erased: the nodes beside it in the list are sound
-//     vet_replace(old, now)  vet(old) and vet_insert(now) at once
-//     replace(old, now)      the free block `old` was split or has grown, and is `now`
+//     Place                  where a free block is in the policy's own structure
+//     vet(block, place)      true if the node of this free block is sound; sets its place
+//     explain(block, fault)  why it is not
+//     place_of(block)        the place of a block that was vetted before
+//     replace(old, place, now)      the free block `old`, vetted, was split or has grown, and is `now`
 //     insert_after(b, now)   `now` has become free, and comes after `b` in the list
 //     on_allocate(block)     `block` has been allocated
-//     mark(), restore(...)   undo an allocation: see below
+//     mark(from), restore()  undo an allocation: see below
+//     linking_to(block)      the start of the block whose node links to this one; or nowhere
 //     list(visit)            visit(block) for the free blocks in list order, as far as it is sound
 //     inspect(faults)        adds every rule that the structure breaks
 //     own_memory()           the bytes that it keeps outside the region, in arrays from map.arena()
@@ -37,11 +32,20 @@
 //     confine_state()        true if these numbers, which another process has written, are possible;
 //                            wrong ones become harmless
 //
+// The top, the free block that ends the region, is split and grows more often than any other. A
+// policy that keeps it apart has functions of its own for it; PolicyBase treats it as any other:
+//
+//     vet_top(top, place), insert_top(top), erase_top(top, place), replace_top(old, place, now),
+//     split_top(old, place, gap, rest)
+//
+// No node is read that does not belong to a block which is taken or merged: links lie outside the
+// region (block/records.hpp), or are the order of the block map. So a block may always be inserted.
+//
 // The arrays of a shared heap, and its nodes, lie in memory that other programs can overwrite, even
 // during a call. So each number that is read there and is used as an index is compared with its
 // bound first, and each loop ends whatever is read.
 //
-// find_free and the vet functions only read. To add a policy, write one header in this folder, and
+// find_free, vet and place_of only read. To add a policy, write one header in this folder, and
 // add its type to core/policy_list.cpp; docs/policies.md has an example.
 #pragma once
 
@@ -59,49 +63,55 @@ enum class Coalescing : std::uint8_t {
   list_pass,   // in a pass in list order, if the policy asks for one
 };
 
-// The common part of most policies. A node here has the size on offer, and null links.
+// The common part of most policies. A node here has the size on offer, and neither link nor record.
 template <typename Self>
 class PolicyBase {
  public:
   static constexpr Coalescing coalescing = Coalescing::neighbours;
-  struct Mark {};  // the state of a policy beside its free blocks
+  struct Mark {};   // the state of a policy beside its free blocks
+  struct Place {};  // a block's start is its place
 
   PolicyBase(BlockBytes& bytes, const BlockMap& map) noexcept : bytes_(bytes), map_(map) {}
 
-  void replace(Block old, Block now) noexcept {
-    self().erase(old);
-    self().insert(now);
-  }
   void insert_after(Block /*before*/, Block block) noexcept { self().insert(block); }
   void on_allocate(Block /*block*/) noexcept {}
 
-  // Undo. mark() is called before an allocation; restore(from, mark) puts the free block `from`
-  // back to where it was, when its node has its old bytes again. By then the rest of the split has
-  // been erased, and every later allocation has been undone.
-  [[nodiscard]] Mark mark() const noexcept { return {}; }
+  // Undo. mark(from) is called before an allocation from that free block; restore(from, mark) puts
+  // it back to where it was, when its node has its old bytes again. By then the rest of the split
+  // has been erased, and every later allocation has been undone.
+  [[nodiscard]] Mark mark(Block /*from*/) const noexcept { return {}; }
   void restore(Block from, const Mark& /*before*/) noexcept { self().insert(from); }
+  [[nodiscard]] static Offset linking_to(Block /*block*/) noexcept { return nowhere; }
 
-  [[nodiscard]] bool vet(Block block, Fault& fault) const noexcept {
-    return is_sound(block) || explain(block, fault);
+  [[nodiscard]] bool vet(Block block, auto& /*place*/) const noexcept {
+    return is_node(block, GLASSHEAP_NIL);
   }
-  [[nodiscard]] bool vet_insert(Block /*block*/, Fault& /*fault*/) const noexcept { return true; }
-  [[nodiscard]] bool vet_any_insert(Fault& /*fault*/) const noexcept { return true; }
-  [[nodiscard]] bool vet_list_neighbours(Block /*block*/, Fault& /*fault*/) const noexcept {
-    return true;
+  void explain(Block block, Fault& fault) const noexcept { explain_node(block, nowhere, fault); }
+  [[nodiscard]] static Place place_of(Block /*block*/) noexcept { return {}; }
+
+  [[nodiscard]] bool vet_top(Block top, auto& place) const noexcept {
+    return self().vet(top, place);
   }
-  [[nodiscard]] bool vet_replace(Block old, Block now, Fault& fault) const noexcept {
-    return self().vet(old, fault) && self().vet_insert(now, fault);
+  void insert_top(Block top) noexcept { self().insert(top); }
+  void erase_top(Block top, const auto& place) noexcept { self().erase(top, place); }
+  void replace_top(Block old, const auto& place, Block now) noexcept {
+    self().replace(old, place, now);
+  }
+  // An allocation from the middle of the top leaves a gap in front of it, and mostly a rest.
+  void split_top(Block old, const auto& place, Block gap, Block rest) noexcept {
+    self().replace(old, place, gap);
+    if (rest) self().insert_after(gap, rest);
   }
 
   template <typename Visit>
   void list(Visit visit) const {
-    for (Offset at = map_.free_from(0); at != nowhere; at = map_.free_from(at + granule_size))
-      visit(map_.block_at(at));
+    list_by_map(visit);
   }
   void inspect(Faults& faults) const {
-    list([&](Block block) {
-      Fault fault;
-      if (!self().vet(block, fault)) faults.push_back(fault);
+    list_by_map([&](Block block) {
+      typename Self::Place place;
+      if (!(is_top(block) ? self().vet_top(block, place) : self().vet(block, place)))
+        self().explain(block, faults.emplace_back());
     });
   }
   [[nodiscard]] Size own_memory() const noexcept { return 0; }
@@ -113,14 +123,25 @@ class PolicyBase {
   [[nodiscard]] Self& self() noexcept { return static_cast<Self&>(*this); }
   [[nodiscard]] const Self& self() const noexcept { return static_cast<const Self&>(*this); }
 
-  void write_node(Block free) noexcept { bytes_.write_node(free, nowhere, nowhere); }
-  [[nodiscard]] bool is_sound(Block free) const noexcept {
-    const node_t node = bytes_.node(free.start);
-    return node.size == bytes_.layout.on_offer(free.extent) && node.next == GLASSHEAP_NIL &&
-           node.prev == GLASSHEAP_NIL;
+  // Calls visit(block) for each free block, in address order.
+  template <typename Visit>
+  void list_by_map(Visit visit) const {
+    for (Offset at = map_.free_from(0); at != nowhere; at = map_.free_from(at + granule_size))
+      visit(map_.block_at(at));
   }
-  [[gnu::cold, gnu::noinline]] bool explain(Block free, Fault& fault) const noexcept {
-    return Checker(bytes_, map_).node(free.start, nowhere, nowhere, fault);
+
+  // The node of a block that is in no list, such as a top that is kept apart.
+  void write_lone_node(Block free) noexcept {
+    bytes_.write_node(free, GLASSHEAP_NIL, GLASSHEAP_NIL);
+  }
+  [[nodiscard]] bool is_node(Block free, std::uint32_t next) const noexcept {
+    const node_t node = bytes_.node(free.start);
+    return node.size == bytes_.layout.on_offer(free.extent) && node.next == next &&
+           node.record == GLASSHEAP_NIL;
+  }
+  [[gnu::cold, gnu::noinline]] void explain_node(Block free, Offset next,
+                                                 Fault& fault) const noexcept {
+    Checker(bytes_, map_).explain_node(free, next, fault);
   }
 
   [[nodiscard]] bool is_top(Block block) const noexcept {
@@ -138,29 +159,33 @@ class PolicyBase {
 };
 
 template <typename P>
-concept Policy =
-    requires(P policy, const P& const_policy, Block block, const Request& request, Fault& fault,
-             Faults& faults, void (*visit)(Block), const typename P::Mark& mark) {
-      { P::description } -> std::convertible_to<const PolicyDescription&>;
-      { P::coalescing } -> std::convertible_to<Coalescing>;
-      { policy.clear() } noexcept;
-      { const_policy.find_free(request, fault) } noexcept -> std::same_as<Block>;
-      { policy.insert(block) } noexcept;
-      { policy.erase(block) } noexcept;
-      { const_policy.largest() } noexcept -> std::same_as<Size>;
-      { const_policy.vet(block, fault) } noexcept -> std::same_as<bool>;
-      { const_policy.vet_insert(block, fault) } noexcept -> std::same_as<bool>;
-      { const_policy.vet_any_insert(fault) } noexcept -> std::same_as<bool>;
-      { const_policy.vet_list_neighbours(block, fault) } noexcept -> std::same_as<bool>;
-      { const_policy.vet_replace(block, block, fault) } noexcept -> std::same_as<bool>;
-      { policy.replace(block, block) } noexcept;
-      { policy.insert_after(block, block) } noexcept;
-      { policy.on_allocate(block) } noexcept;
-      { const_policy.mark() } noexcept -> std::same_as<typename P::Mark>;
-      { policy.restore(block, mark) } noexcept;
-      { const_policy.own_memory() } noexcept -> std::same_as<Size>;
-      const_policy.list(visit);
-      const_policy.inspect(faults);
-    };
+concept Policy = requires(P policy, const P& const_policy, Block block, const Request& request,
+                          Fault& fault, Faults& faults, void (*visit)(Block),
+                          typename P::Place& place, const typename P::Mark& mark) {
+  { P::description } -> std::convertible_to<const PolicyDescription&>;
+  { P::coalescing } -> std::convertible_to<Coalescing>;
+  { policy.clear() } noexcept;
+  { const_policy.find_free(request) } noexcept -> std::same_as<Block>;
+  { policy.insert(block) } noexcept;
+  { policy.erase(block, place) } noexcept;
+  { policy.replace(block, place, block) } noexcept;
+  { policy.insert_after(block, block) } noexcept;
+  { const_policy.largest() } noexcept -> std::same_as<Size>;
+  { const_policy.vet(block, place) } noexcept -> std::same_as<bool>;
+  { const_policy.explain(block, fault) } noexcept;
+  { const_policy.place_of(block) } noexcept -> std::same_as<typename P::Place>;
+  { const_policy.vet_top(block, place) } noexcept -> std::same_as<bool>;
+  { policy.insert_top(block) } noexcept;
+  { policy.erase_top(block, place) } noexcept;
+  { policy.replace_top(block, place, block) } noexcept;
+  { policy.split_top(block, place, block, block) } noexcept;
+  { policy.on_allocate(block) } noexcept;
+  { const_policy.mark(block) } noexcept -> std::same_as<typename P::Mark>;
+  { policy.restore(block, mark) } noexcept;
+  { const_policy.linking_to(block) } noexcept -> std::same_as<Offset>;
+  { const_policy.own_memory() } noexcept -> std::same_as<Size>;
+  const_policy.list(visit);
+  const_policy.inspect(faults);
+};
 
 }  // namespace glassheap

@@ -35,42 +35,14 @@ class SegregatedFit : public BinnedPolicy<SegregatedFit, Top::excluded> {
 
   using BinnedPolicy::BinnedPolicy;
 
-  void insert(Block block) noexcept {
-    if (is_top(block)) {
-      write_node(block);
-    } else {
-      BinnedPolicy::insert(block);
-    }
-  }
-  void erase(Block block) noexcept {
-    if (!is_top(block)) BinnedPolicy::erase(block);
-  }
-  void restore(Block from, const Mark& before) noexcept {
-    if (!is_top(from)) BinnedPolicy::restore(from, before);
-  }
-  [[nodiscard]] bool vet(Block block, Fault& fault) const noexcept {
-    return is_top(block) ? PolicyBase::vet(block, fault) : BinnedPolicy::vet(block, fault);
-  }
-  [[nodiscard]] bool vet_insert(Block block, Fault& fault) const noexcept {
-    return is_top(block) || BinnedPolicy::vet_insert(block, fault);
-  }
-  [[nodiscard]] bool vet_list_neighbours(Block block, Fault& fault) const noexcept {
-    return is_top(block) || BinnedPolicy::vet_list_neighbours(block, fault);
-  }
-
-  [[nodiscard]] Block find_free(const Request& request, Fault& fault) const noexcept {
+  [[nodiscard]] Block find_free(const Request& request) const noexcept {
     const std::size_t bin = bin_of(request.extent);
-    if (request.align == granule_size && bin < exact_bins) {
+    if (request.align == granule_size && bin < exact_bins) [[likely]] {
       const std::size_t fit = bins_.next(bin);
-      if (fit < exact_bins) {
-        const Block block = bins_.front(fit);
-        if (block.extent >= request.extent) [[likely]]
-          return block;
-      }
+      if (fit < exact_bins) return bins_.front(fit);
+      if (fit == none && map_.top().extent >= request.extent) return map_.top();
     }
-    if (const Block block = smallest_from(bin, request, search_limit, fault)) return block;
-    if (fault || serves(map_.top(), request)) return fault ? Block{} : map_.top();
-    return smallest_from(bin, request, unlimited, fault);
+    return find_large(bin, request);
   }
 
   [[nodiscard]] Size largest() const noexcept {
@@ -79,13 +51,19 @@ class SegregatedFit : public BinnedPolicy<SegregatedFit, Top::excluded> {
   template <typename Visit>
   void list(Visit visit) const {
     BinnedPolicy::list(visit);
-    if (map_.top() && is_sound(map_.top())) visit(map_.top());
+    if (map_.top() && is_node(map_.top(), GLASSHEAP_NIL)) visit(map_.top());
   }
 
  private:
   static constexpr int exact = 6;  // bins are exact below 2^6 granules
   static constexpr std::size_t exact_bins = std::size_t{1} << exact;
   static constexpr std::size_t search_limit = 8;
+
+  [[nodiscard, gnu::noinline]] Block find_large(std::size_t bin,
+                                                const Request& request) const noexcept {
+    if (const Block block = smallest_from(bin, request, search_limit)) return block;
+    return serves(map_.top(), request) ? map_.top() : any_from(bin, request);
+  }
 };
 
 static_assert(Policy<SegregatedFit>);

@@ -5,7 +5,7 @@
 // chapter of Operating Systems: Three Easy Pieces gives for it. This policy is the definition of
 // first, best and worst fit; the policies of these names must agree with it.
 //
-// Structure. One list (links.hpp), and nothing else.
+// Structure. One list (block/records.hpp), and nothing else.
 //
 //     find     in list order: the first block that fits; or the smallest, or the largest, and of
 //              equals the one that is earlier in the list
@@ -19,7 +19,7 @@
 // that was split or has grown since the last sort may take as long again.
 #pragma once
 
-#include "block/links.hpp"
+#include "block/records.hpp"
 #include "glassheap/options.hpp"
 #include "policy/policy.hpp"
 
@@ -41,20 +41,28 @@ class SequentialFit : public PolicyBase<SequentialFit> {
       .source = "R. and A. Arpaci-Dusseau, Operating Systems: Three Easy Pieces, chapter 17"};
   static constexpr Coalescing coalescing = Coalescing::list_pass;
 
-  SequentialFit(BlockBytes& bytes, const BlockMap& map, Sequence sequence) noexcept
-      : PolicyBase(bytes, map), links_(bytes, map), sequence_(sequence) {}
+  // The record of a block.
+  using Place = Records::Number;
+  struct Mark {
+    Place before = Records::nil;  // the record before the block in the list
+  };
 
-  void clear() noexcept { ends_ = {}; }
+  SequentialFit(BlockBytes& bytes, const BlockMap& map, Sequence sequence)
+      : PolicyBase(bytes, map), records_(bytes, map, map.most_blocks()), sequence_(sequence) {}
+
+  void clear() noexcept { records_.clear(); }
   template <typename Visit>
   void visit_state(Visit visit) noexcept {
-    visit(ends_);
+    records_.visit_state(visit);
   }
-  [[nodiscard]] bool confine_state() noexcept { return links_.confine(ends_); }
+  [[nodiscard]] bool confine_state() noexcept { return records_.confine_state(); }
+  [[nodiscard]] Size own_memory() const noexcept { return records_.own_memory(); }
 
-  [[nodiscard]] Block find_free(const Request& request, Fault& fault) const noexcept {
+  [[nodiscard]] Block find_free(const Request& request) const noexcept {
     Block best;
-    for (Block block = first(); block; block = after(block)) {
-      if (!vet(block, fault)) return {};
+    Size left = map_.most_blocks();
+    for (Place at = first(); records_.is_record(at) && left != 0; at = after(at), --left) {
+      const Block block = records_.block(at);
       if (serves(block, request) && (!best || is_better(block.extent, best.extent))) best = block;
       if (best && sequence_.fit == Fit::first) break;
     }
@@ -62,53 +70,59 @@ class SequentialFit : public PolicyBase<SequentialFit> {
   }
   [[nodiscard]] Size largest() const noexcept { return map_.largest_free(); }
 
-  [[nodiscard]] bool vet(Block block, Fault& fault) const noexcept {
-    return links_.vet(ends_, block, fault);
+  [[nodiscard]] Offset linking_to(Block block) const noexcept {
+    const Records& records = records_;
+    return records.block(records.prev(place_of(block))).start;
   }
-  // A freed block may go anywhere in the list, and merge with any other block: all are vetted.
-  [[nodiscard]] bool vet_insert(Block /*block*/, Fault& fault) const noexcept {
-    for (Block block = first(); block; block = after(block)) {
-      if (!vet(block, fault)) return false;
-    }
-    return true;
+
+  [[nodiscard]] bool vet(Block block, Place& place) const noexcept {
+    return records_.vet(block, place);
   }
-  [[nodiscard]] bool vet_replace(Block old, Block /*now*/, Fault& fault) const noexcept {
-    return vet(old, fault);
-  }
+  void explain(Block block, Fault& fault) const noexcept { records_.explain(block, fault); }
+  [[nodiscard]] Place place_of(Block block) const noexcept { return records_.record_of(block); }
 
   void insert(Block block) noexcept {
+    const Place place = records_.create();
     if (sequence_.order == Order::front) {
-      links_.push_front(ends_, block);
+      records_.link(place, block, Records::nil, first());
       return;
     }
-    links_.push_back(ends_, block);
+    records_.link(place, block, last(), Records::nil);
     if (sequence_.order != Order::back) sort();
   }
-  void erase(Block block) noexcept { links_.erase(ends_, block); }
-  void replace(Block old, Block now) noexcept { links_.replace(ends_, old, now); }
-  void insert_after(Block before, Block block) noexcept {
-    links_.insert(ends_, block, before.start, links_.next(before.start));
+  void erase(Block /*block*/, Place place) noexcept {
+    if (records_.is_record(place)) records_.unlink(place);
+    records_.drop(place);
   }
-  void restore(Block from, const Mark& /*before*/) noexcept { links_.relink(ends_, from); }
+  void replace(Block /*old*/, Place place, Block now) noexcept { records_.rewrite(place, now); }
+  void insert_after(Block before, Block block) noexcept {
+    const Place place = place_of(before);
+    records_.link(records_.create(), block, place, after(place));
+  }
+  [[nodiscard]] Mark mark(Block from) const noexcept { return {records_.prev(place_of(from))}; }
+  void restore(Block from, const Mark& mark) noexcept {
+    records_.link(records_.create(), from, mark.before, after(mark.before));
+  }
 
-  // For the coalescing pass: whether it is to be made, and the list that it goes along.
+  // For the coalescing pass: whether it is to be made, and the list that it goes along. The record
+  // after nil is the first.
   [[nodiscard]] bool coalesces() const noexcept { return sequence_.coalesce; }
   [[nodiscard]] bool coalesces_all() const noexcept {
     return sequence_.coalesce && sequence_.order == Order::address;
   }
-  [[nodiscard]] Block first() const noexcept { return links_.block_at(ends_.first()); }
-  [[nodiscard]] Block after(Block block) const noexcept {
-    return links_.block_at(links_.next(block.start));
-  }
+  [[nodiscard]] Place first() const noexcept { return records_.next(Records::nil); }
+  [[nodiscard]] Place after(Place place) const noexcept { return records_.next(place); }
+  [[nodiscard]] Block block(Place place) const noexcept { return records_.block(place); }
+  [[nodiscard]] bool is_place(Place place) const noexcept { return records_.is_record(place); }
 
   template <typename Visit>
   void list(Visit visit) const {
-    links_.walk(ends_, visit);
+    records_.walk(first(), visit);
   }
   void inspect(Faults& faults) const {
     const std::size_t before = faults.size();
     PolicyBase::inspect(faults);
-    Size listed = 0;
+    Size listed = records_.unlisted_blocks();
     list([&](Block) { ++listed; });
     if (faults.size() == before && listed != map_.free_blocks())
       faults.push_back(unlisted(map_.free_blocks(), listed));
@@ -132,34 +146,36 @@ class SequentialFit : public PolicyBase<SequentialFit> {
         return false;
     }
   }
-  // Insertion sort: moves each block that is too far back to its place among those before it. No
-  // step is vetted again, so the steps are counted: links may change meanwhile in shared memory.
+  [[nodiscard]] Place last() const noexcept { return records_.prev(Records::nil); }
+
+  // Insertion sort: moves each block that is too far back to its place among those before it. The
+  // steps are counted, since records may change meanwhile in shared memory.
   [[gnu::noinline]] void sort() noexcept {
     Size left = map_.most_blocks();
-    for (Block block = first(); block && left != 0; --left) {
-      const Block next = after(block);
-      const Offset before = place_of(block);
-      if (before != links_.prev(block.start)) move_after(block, before);
-      block = next;
+    for (Place at = first(); records_.is_record(at) && left != 0; --left) {
+      const Place next = after(at);
+      const Place before = place_for(at);
+      if (before != records_.prev(at)) move_after(at, before);
+      at = next;
     }
   }
-  // The start of the block that must come before this one, which may be too far back.
-  [[nodiscard]] Offset place_of(Block block) const noexcept {
+  // The record of the block that must come before this one, which may be too far back.
+  [[nodiscard]] Place place_for(Place place) const noexcept {
     Size left = map_.most_blocks();
-    Offset before = links_.prev(block.start);
-    for (; before < map_.region_size() && left != 0; before = links_.prev(before), --left) {
-      if (!is_out_of_order(map_.block_at(before), block)) break;
+    const Block block = records_.block(place);
+    Place before = records_.prev(place);
+    for (; records_.is_record(before) && left != 0; before = records_.prev(before), --left) {
+      if (!is_out_of_order(records_.block(before), block)) break;
     }
     return before;
   }
-  void move_after(Block block, Offset before) noexcept {
-    links_.erase(ends_, block);
-    const Offset next = before < map_.region_size() ? links_.next(before) : ends_.first();
-    links_.insert(ends_, block, before, next);
+  void move_after(Place place, Place before) noexcept {
+    const Block block = records_.block(place);
+    records_.unlink(place);
+    records_.link(place, block, before, after(before));
   }
 
-  Links<Top::listed> links_;
-  ListEnds ends_;
+  Records records_;
   Sequence sequence_;
 };
 

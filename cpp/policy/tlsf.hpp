@@ -34,13 +34,13 @@ class Tlsf : public BinnedPolicy<Tlsf, Top::listed> {
   using BinnedPolicy::BinnedPolicy;
 
   // Any block with room for the largest gap that the alignment can need serves the request.
-  [[nodiscard]] Block find_free(const Request& request, Fault& fault) const noexcept {
+  [[nodiscard]] Block find_free(const Request& request) const noexcept {
     const Size enough = round_up_to_class(request.extent + request.align - granule_size);
-    if (enough <= map_.region_size()) {
-      const Block block = smallest_from(bin_of(enough), request, 1, fault);
-      if (block || fault) return block;
+    if (enough <= map_.region_size()) [[likely]] {
+      const std::size_t bin = bins_.next(bin_of(enough));
+      if (bin != none) return bins_.front(bin);
     }
-    return smallest_from(bin_of(request.extent), request, unlimited, fault);
+    return any_from(bin_of(request.extent), request);
   }
 
  private:

@@ -31,7 +31,7 @@ class WorstFit : public AddressList<WorstFit, ChunkIndex> {
 
   using AddressList::AddressList;
 
-  [[nodiscard]] Block find_free(const Request& request, Fault& /*fault*/) const noexcept {
+  [[nodiscard]] Block find_free(const Request& request) const noexcept {
     const Block top = top_for(request);
     const Size least = std::max(request.extent, top.extent);  // a smaller block is no better
     const Size most = index_.largest();

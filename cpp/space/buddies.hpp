@@ -16,6 +16,10 @@
 //     48   64                    128        160  176      the largest that may start there
 #pragma once
 
+#include <array>
+#include <ranges>
+#include <span>
+
 #include "space/space.hpp"
 
 namespace glassheap {
@@ -31,6 +35,7 @@ template <Policy P>
 class BuddySpace : public Space<P> {
  public:
   using Space<P>::Space;
+  using typename Space<P>::Place;
 
   void seed() noexcept {
     const Block whole{0, bytes_.size()};
@@ -39,15 +44,10 @@ class BuddySpace : public Space<P> {
     for_pieces(whole, [this](Block piece) { insert(piece); });
   }
 
-  [[nodiscard]] bool vet(const Split& split, Fault& fault) const noexcept {
-    if (!policy_.vet(split.from, fault)) return false;
-    return split.gap ? vet_pieces(split.gap, fault) && vet_pieces(split.rest, fault)
-                     : policy_.vet_inserts(split.taken.extent, split.from.extent, fault);
-  }
-  void apply(const Split& split) noexcept {
+  void apply(const Split& split, Place place) noexcept {
     const auto& [from, gap, taken, rest] = split;
     if (gap) {
-      apply_gap(split);
+      apply_gap(split, place);
       return;
     }
     if (rest) {
@@ -55,7 +55,7 @@ class BuddySpace : public Space<P> {
     } else {
       map_.make_live(from);
     }
-    policy_.erase(from);
+    policy_.erase(from, place);
     for (Size extent = taken.extent; 2 * extent <= from.extent; extent *= 2)
       policy_.insert({from.start + extent, extent});
   }
@@ -68,22 +68,23 @@ class BuddySpace : public Space<P> {
     }
   }
   void undo(const Split& split, const typename P::Mark& mark) noexcept {
-    visit_pieces(split.rest, [this](Block piece) {
+    // In reverse: then the records are given back in the order in which they are taken.
+    std::array<Block, 64> pieces;
+    std::size_t count = 0;
+    visit_pieces(split.rest, [&](Block piece) { pieces[count++ % pieces.size()] = piece; });
+    for (const Block piece : std::views::reverse(std::span(pieces).first(count))) {
+      const Place place = policy_.place_of(piece);
       map_.drop_free(piece);
-      policy_.erase(piece);
-    });
+      policy_.erase(piece, place);
+    }
     map_.make_free(split.from);
     policy_.restore(split.from, mark);
   }
 
-  [[nodiscard]] bool vet_growth(Block right, Size more, Fault& fault) const noexcept {
-    return this->has_room(right, more, fault) && policy_.vet(right, fault) &&
-           vet_pieces(this->without_front(right, more), fault);
-  }
-  void grow(Block right, Size more) noexcept {
+  void grow(Block right, Place place, Size more) noexcept {
     const Block rest = this->without_front(right, more);
     map_.drop_free(right);
-    policy_.erase(right);
+    policy_.erase(right, place);
     add_pieces(rest);
     bytes_.scrub(right.start);
   }
@@ -91,43 +92,35 @@ class BuddySpace : public Space<P> {
     return start % extent == 0;
   }
 
-  // A block to be freed, and the one that it becomes together with the free buddies on the way up.
-  struct Release {
-    Block block, whole;  // no whole: halving cannot yield the block, and it is freed in pieces
-  };
-  // The range that the release may change.
-  [[nodiscard]] Block changed_range(const Release& release) const noexcept {
-    return this->with_free_around(release.block);
-  }
-  [[nodiscard]] Release plan_release(Block block) const noexcept {
-    return {block, block == first_piece(block) ? whole_of(block) : Block{}};
-  }
-
-  [[nodiscard]] bool vet(const Release& release, Fault& fault) const noexcept {
-    const auto& [block, whole] = release;
-    if (!whole) return vet_in_pieces(block, fault);
+  // Frees a live block. Returns false, and changes nothing, if the node of a buddy that it merges
+  // with is unsound. Calls begin(range) before the first change, with the range that may change.
+  template <typename Begin>
+  bool release(Block block, Begin begin) noexcept {
+    if (block != first_piece(block)) return release_in_pieces(block, begin);
+    const Block whole = whole_of(block);
     for (Size extent = block.extent; extent < whole.extent; extent *= 2) {
-      if (!policy_.vet(buddy_at(block.start, extent), fault)) return false;
+      Place place;
+      if (!this->vet_below_top(buddy_at(block.start, extent), place)) return false;
     }
-    return policy_.vet_insert(whole, fault);
+    begin(this->with_free_around(block));
+    coalesce(block, whole);
+    return true;
   }
-  void apply(const Release& release) noexcept {
-    if (release.whole) {
-      coalesce(release.block, release.whole);
-    } else {
-      for_pieces(release.block, [this](Block piece) { coalesce(piece, whole_of(piece)); });
+  // Returns true if release() would free the block; otherwise sets `fault`.
+  [[nodiscard]] bool may_release(Block block, Fault& fault) const noexcept {
+    if (block != first_piece(block))
+      return this->every_free(whole_of(enclosing(block)),
+                              [&](Block free) { return this->check(free, fault); });
+    const Block whole = whole_of(block);
+    for (Size extent = block.extent; extent < whole.extent; extent *= 2) {
+      if (!this->check(buddy_at(block.start, extent), fault)) return false;
     }
+    return true;
   }
   // Blocks that are freed together may form a block that none of them would alone, and so coalesce
   // with any free block.
-  [[nodiscard]] bool vet_batch(Fault& fault) const noexcept {
-    return vet_within({0, map_.region_size()}, fault);
-  }
-
-  // The split may take a block that this one would have coalesced with on its way up, and that need
-  // not touch it: the result then goes to another bin.
-  [[nodiscard]] bool vet_after(const Split& split, Block /*block*/, Fault& fault) const noexcept {
-    return policy_.vet_list_neighbours(split.from, fault) && policy_.vet_any_insert(fault);
+  [[nodiscard]] bool may_release_many(Fault& fault) const noexcept {
+    return this->every_free([&](Block free) { return this->check(free, fault); });
   }
 
   // True if no two free blocks ever touch.
@@ -178,43 +171,32 @@ class BuddySpace : public Space<P> {
       map_.merge(block, whole);
     }
     for (Size extent = block.extent; extent < whole.extent; extent *= 2) {
-      policy_.erase(buddy_at(block.start, extent));
+      const Block buddy = buddy_at(block.start, extent);
+      policy_.erase(buddy, policy_.place_of(buddy));
       this->retire({(block.start & ~(extent - 1)) | extent, extent});  // the right one of the two
     }
     policy_.insert(whole);
   }
   // By value and out of line, as in space.hpp.
-  [[gnu::noinline]] void apply_gap(Split split) noexcept {
+  [[gnu::noinline]] void apply_gap(Split split, Place place) noexcept {
     map_.make_live(split.from);
-    policy_.erase(split.from);
+    policy_.erase(split.from, place);
     map_.add_live(split.taken);
     for_pieces(split.gap, [this](Block piece) { insert(piece); });
     add_pieces(split.rest);
   }
 
-  [[nodiscard]] bool vet_pieces(Block span, Fault& fault) const noexcept {
-    bool sound = true;
-    visit_pieces(span, [&](Block piece) { sound = sound && policy_.vet_insert(piece, fault); });
-    return sound;
-  }
-  [[nodiscard]] bool vet_within(Block whole, Fault& fault) const noexcept {
-    for (Offset at = map_.free_from(whole.start); at < whole.end();
-         at = map_.free_from(at + granule_size)) {
-      if (!policy_.vet(map_.block_at(at), fault)) return false;
-    }
-    return true;
-  }
   // All free blocks within the enclosing block are vetted: which of them a piece coalesces with
   // depends on the other pieces.
-  [[nodiscard]] bool vet_in_pieces(Block block, Fault& fault) const noexcept {
-    const Block least = enclosing(block);
-    if (!vet_within(least, fault)) return false;
-    const Size extent = whole_of(least).extent;
-    for (Size below = least.extent; below < extent; below *= 2) {
-      if (!policy_.vet(buddy_at(least.start, below), fault)) return false;
-    }
-    return policy_.vet_inserts(granule_size,
-                               2 * std::min(extent, std::bit_floor(map_.region_size())), fault);
+  template <typename Begin>
+  [[gnu::noinline]] bool release_in_pieces(Block block, Begin begin) noexcept {
+    const Block around = whole_of(enclosing(block));
+    Place place;
+    if (checking && !this->every_free(around, [&](Block free) { return this->vet(free, place); }))
+      return false;
+    begin(this->with_free_around(block));
+    for_pieces(block, [this](Block piece) { coalesce(piece, whole_of(piece)); });
+    return true;
   }
 };
 

@@ -12,25 +12,23 @@ template <Policy P>
 class ListPassSpace : public Space<P> {
  public:
   using Space<P>::Space;
-  using Space<P>::vet;
-  using Space<P>::apply;
+  using typename Space<P>::Place;
 
-  struct Release {
-    Block block;
-  };
-  // The range that the release may change, but for merges that do not involve it.
-  [[nodiscard]] Block changed_range(const Release& release) const noexcept {
-    return policy_.coalesces() ? this->with_free_around(release.block) : release.block;
-  }
-  [[nodiscard]] Release plan_release(Block block) const noexcept { return {block}; }
-
-  [[nodiscard]] bool vet(const Release& release, Fault& fault) const noexcept {
-    return policy_.vet_insert(release.block, fault);
-  }
-  void apply(const Release& release) noexcept {
-    map_.make_free(release.block);
-    policy_.insert(release.block);
+  // Frees a live block. Returns false, and changes nothing, if the node of a free block is unsound:
+  // the pass may merge any. Calls begin(range) before the first change, with the range that the
+  // release may change, but for merges that do not involve it.
+  template <typename Begin>
+  bool release(Block block, Begin begin) noexcept {
+    if (checking && !all_sound()) return false;
+    begin(policy_.coalesces() ? this->with_free_around(block) : block);
+    map_.make_free(block);
+    policy_.insert(block);
     if (policy_.coalesces()) coalesce_in_list_order();
+    return true;
+  }
+  // Returns true if release() would free the block; otherwise sets `fault`.
+  [[nodiscard]] bool may_release(Block /*block*/, Fault& fault) const noexcept {
+    return this->every_free([&](Block free) { return this->check(free, fault); });
   }
 
   // True if no two free blocks ever touch.
@@ -40,21 +38,32 @@ class ListPassSpace : public Space<P> {
   using Space<P>::map_;
   using Space<P>::policy_;
 
+  [[nodiscard]] bool all_sound() const noexcept {
+    Place place;
+    return this->every_free([&](Block free) { return this->vet(free, place); });
+  }
   void coalesce_in_list_order() noexcept {
     Size steps = map_.most_blocks();  // links may change meanwhile in shared memory
-    for (Block left = policy_.first(); left && steps != 0; --steps) {
-      const Block right = policy_.after(left);
-      left = right && right.start == left.end() ? merge(left, right) : right;
+    for (Place left = policy_.first(); policy_.is_place(left) && steps != 0; --steps) {
+      const Place right = policy_.after(left);
+      const bool touch = policy_.is_place(right) &&
+                         policy_.block(right).start == policy_.block(left).end();
+      if (touch) {
+        merge(left, right);
+      } else {
+        left = right;
+      }
     }
   }
-  Block merge(Block left, Block right) noexcept {
-    const Block whole{left.start, left.extent + right.extent};
-    map_.drop_free(right);
-    policy_.erase(right);
-    map_.extend_free(left, whole);
-    policy_.replace(left, whole);
-    this->retire(right);
-    return whole;
+  void merge(Place left, Place right) noexcept {
+    const Block old = policy_.block(left);
+    const Block joining = policy_.block(right);
+    const Block whole{old.start, old.extent + joining.extent};
+    map_.drop_free(joining);
+    policy_.erase(joining, right);
+    map_.extend_free(old, whole);
+    policy_.replace(old, left, whole);
+    this->retire(joining);
   }
 };
 

@@ -4,7 +4,7 @@
 // policy's own. A change must be made in all of them; here it is made, in steps of three kinds:
 //
 //     plan   computes what a call would change; reads only
-//     vet    checks that every node is sound that the plan reads or writes; reads only
+//     vet    checks that the node of each block that is taken or merged is sound; reads only
 //     apply  makes the change, and cannot fail
 //
 // Each step of apply updates the block map first. Then it tells the policy, which may query the
@@ -53,14 +53,14 @@ class Space {
     const Block whole{0, bytes_.size()};
     policy_.clear();
     map_.add_free(whole);
-    policy_.insert(whole);
+    policy_.insert_top(whole);
   }
 
   // Tells the policy of all free blocks. The map is complete.
   void rebuild_index() noexcept {
     policy_.clear();
     for (Offset at = map_.free_from(0); at != nowhere; at = map_.free_from(at + granule_size))
-      policy_.insert(map_.block_at(at));
+      insert_any(map_.block_at(at));
   }
   template <typename Visit>
   void visit_state(Visit visit) noexcept {
@@ -69,53 +69,50 @@ class Space {
 
   [[nodiscard]] bool confine_state() noexcept { return policy_.confine_state(); }
 
-  [[nodiscard]] bool vet(const Split& split, Fault& fault) const noexcept {
-    if (split.gap) return vet_gap(split, fault);
-    return split.rest ? policy_.vet_replace(split.from, split.rest, fault)
-                      : policy_.vet(split.from, fault);
+  // The place of the free block that a split or a growth changes.
+  using Place = typename P::Place;
+
+  // Returns true if the node of the free block is sound, and sets its place.
+  [[nodiscard]] bool vet(Block free, Place& place) const noexcept {
+    return is_top(free) ? vet_top(free, place) : vet_below_top(free, place);
   }
-  void apply(const Split& split) noexcept {
+  // Returns true if the node of the free block is sound; otherwise sets `fault`.
+  [[nodiscard]] bool check(Block free, Fault& fault) const noexcept {
+    Place place;
+    if (vet(free, place)) return true;
+    policy_.explain(free, fault);
+    return false;
+  }
+
+  // Returns true if blocks, each of which may be released, may be released together; otherwise sets
+  // `fault`. They merge with each other, and with the free blocks that each of them touches.
+  [[nodiscard]] static bool may_release_many(Fault& /*fault*/) noexcept { return true; }
+
+  void apply(const Split& split, Place place) noexcept {
     if (split.gap) {
-      apply_gap(split);
-      return;
+      apply_gap(split, place);
+    } else if (is_top(split.from)) {
+      map_.cut_top(split.taken.extent);
+      replace_or_erase_top(split.from, place, split.rest);
+    } else {
+      map_.make_live(split.taken);
+      if (split.rest) map_.add_free(split.rest);
+      replace_or_erase(split.from, place, split.rest);
     }
-    map_.make_live(split.taken);
-    if (split.rest) map_.add_free(split.rest);
-    replace_or_erase(split.from, split.rest);
   }
   void on_allocate(Block block) noexcept { policy_.on_allocate(block); }
 
-  // True if a block may become free when no free block touches it.
-  [[nodiscard]] bool vet_alone(Block block, Fault& fault) const noexcept {
-    return policy_.vet_insert(block, fault);
-  }
-
-  // True if blocks, each of which may be released, may be released together: together they may
-  // coalesce into a block of another size than any of them would alone.
-  [[nodiscard]] bool vet_batch(Fault& fault) const noexcept {
-    return policy_.vet_any_insert(fault);
-  }
-
-  // True if a block that may be released by itself may be released after the split. If the split
-  // takes part of a free block beside it, it may coalesce into a block of another size; if the
-  // split takes a whole free block, it may get other neighbours in the list.
-  [[nodiscard]] bool vet_after(const Split& split, Block block, Fault& fault) const noexcept {
-    const bool touches = split.from.end() == block.start || block.end() == split.from.start;
-    return policy_.vet_list_neighbours(split.from, fault) &&
-           (!touches || policy_.vet_any_insert(fault));
-  }
-
-  // A live block grows by `more` bytes of `right`, the free block after it.
-  [[nodiscard]] bool vet_growth(Block right, Size more, Fault& fault) const noexcept {
+  // A live block grows by `more` bytes of `right`, the vetted free block after it.
+  void grow(Block right, Place place, Size more) noexcept {
     const Block rest = without_front(right, more);
-    if (!has_room(right, more, fault)) return false;
-    return rest ? policy_.vet_replace(right, rest, fault) : policy_.vet(right, fault);
-  }
-  void grow(Block right, Size more) noexcept {
-    const Block rest = without_front(right, more);
+    const bool top = is_top(right);
     map_.drop_free(right);
     if (rest) map_.add_free(rest);
-    replace_or_erase(right, rest);
+    if (top) {
+      replace_or_erase_top(right, place, rest);
+    } else {
+      replace_or_erase(right, place, rest);
+    }
     bytes_.scrub(right.start);
   }
   // True if a block of `extent` bytes may start at `start`.
@@ -130,17 +127,34 @@ class Space {
   }
 
   // Undoes a split. The front of `from` has its old bytes again; `mark` is from before the split.
-  [[nodiscard]] typename P::Mark mark() const noexcept { return policy_.mark(); }
+  [[nodiscard]] typename P::Mark mark(Block from) const noexcept { return policy_.mark(from); }
   void undo(const Split& split, const typename P::Mark& mark) noexcept {
     if (split.rest) {
+      const Place place = policy_.place_of(split.rest);
       map_.drop_free(split.rest);
-      policy_.erase(split.rest);
+      if (is_top(split.rest)) {
+        policy_.erase_top(split.rest, place);
+      } else {
+        policy_.erase(split.rest, place);
+      }
     }
     map_.make_free(split.from);
     policy_.restore(split.from, mark);
   }
 
  protected:
+  [[nodiscard]] bool is_top(Block free) const noexcept { return free.end() == map_.region_size(); }
+  [[nodiscard]] bool vet_below_top(Block free, Place& place) const noexcept {
+    if constexpr (checking) return policy_.vet(free, place);
+    place = policy_.place_of(free);
+    return true;
+  }
+  [[nodiscard]] bool vet_top(Block top, Place& place) const noexcept {
+    if constexpr (checking) return policy_.vet_top(top, place);
+    place = policy_.place_of(top);
+    return true;
+  }
+
   // The block, and all free blocks around it, up to the nearest live ones.
   [[nodiscard]] Block with_free_around(Block block) const noexcept {
     for (Block left = map_.free_ending_at(block.start); left;
@@ -151,30 +165,51 @@ class Space {
       block.extent += right.extent;
     return block;
   }
-
-  // Returns true if the block has `more` bytes. It was read from the map twice, and the map of a
-  // shared heap may have been overwritten in between.
-  [[nodiscard]] static bool has_room(Block right, Size more, Fault& fault) noexcept {
-    if (right.extent >= more) return true;
-    fault = {.kind = FaultKind::header_corrupted, .rule = Rule::coverage};
-    return false;
+  // Returns true if sound(block) does for every free block that starts in `range`.
+  template <typename Sound>
+  [[nodiscard]] bool every_free(Block range, Sound sound) const noexcept {
+    for (Offset at = map_.free_from(range.start); at < range.end();
+         at = map_.free_from(at + granule_size)) {
+      if (!sound(map_.block_at(at))) return false;
+    }
+    return true;
+  }
+  template <typename Sound>
+  [[nodiscard]] bool every_free(Sound sound) const noexcept {
+    return every_free({0, map_.region_size()}, sound);
   }
   [[nodiscard]] static Block without_front(Block block, Size low_end) noexcept {
     return {block.start + low_end, block.extent - low_end};
   }
 
-  void replace_or_erase(Block from, Block rest) noexcept {
-    if (rest) {
-      policy_.replace(from, rest);
+  // A block that has become free, and is the top or is not.
+  void insert_any(Block block) noexcept {
+    if (is_top(block)) {
+      policy_.insert_top(block);
     } else {
-      policy_.erase(from);
+      policy_.insert(block);
+    }
+  }
+  void replace_or_erase(Block from, Place place, Block rest) noexcept {
+    if (rest) {
+      policy_.replace(from, place, rest);
+    } else {
+      policy_.erase(from, place);
+    }
+  }
+  void replace_or_erase_top(Block from, Place place, Block rest) noexcept {
+    if (rest) {
+      policy_.replace_top(from, place, rest);
+    } else {
+      policy_.erase_top(from, place);
     }
   }
 
   // Erases the front of a block that was merged into a free one.
   void retire(Block block) noexcept {
     bytes_.scrub(block.start);
-    if (block.extent == bytes_.layout.front) map_.set_tombstone(block.start);
+    if (block.extent == bytes_.layout.front) [[unlikely]]
+      map_.set_tombstone(block.start);
   }
 
   BlockBytes& bytes_;
@@ -183,18 +218,18 @@ class Space {
 
  private:
   // By value and out of line: a split with a gap is rare, and all others stay in registers.
-  [[nodiscard, gnu::noinline]] bool vet_gap(Split split, Fault& fault) const noexcept {
-    return policy_.vet_replace(split.from, split.gap, fault) &&
-           (!split.rest || policy_.vet_insert(split.rest, fault));
-  }
-  [[gnu::noinline]] void apply_gap(Split split) noexcept {
+  [[gnu::noinline]] void apply_gap(Split split, Place place) noexcept {
+    const bool top = is_top(split.from);
     map_.make_live(split.from);
     map_.make_free(split.gap);
     map_.add_live(split.taken);
-    policy_.replace(split.from, split.gap);
-    if (!split.rest) return;
-    map_.add_free(split.rest);
-    policy_.insert_after(split.gap, split.rest);
+    if (split.rest) map_.add_free(split.rest);
+    if (top) {
+      policy_.split_top(split.from, place, split.gap, split.rest);
+    } else {
+      policy_.replace(split.from, place, split.gap);
+      if (split.rest) policy_.insert_after(split.gap, split.rest);
+    }
   }
 };
 

@@ -59,8 +59,8 @@ enum class Rule : std::uint8_t {
   size,        // a live header's size and its block's extent in the block map agree
   seal,        // a live header's seal fits its place, size, magic and serial
   node_size,   // a free node offers its block's extent less the node
-  next,        // a free node's next is a free block that links back; by address the next one
-  prev,        // a free node's prev, likewise; by address the previous one
+  next,        // a free node's next is the next free block of its list
+  record,      // a free node names the record of its block, if its list has records
   head,        // the head of a list by address is the lowest free block
   listed,      // every free block is in a list
   neighbours,  // no two free blocks touch

@@ -8,7 +8,7 @@
  *   0            8             12             14           16                        extent
  *
  *   free block
- *   | size : u64 | next  : u32 | prev : u32                | (nothing) ............. |
+ *   | size : u64 | next  : u32 | record : u32              | (nothing) ............. |
  *   0            8             12                          16                        extent
  *
  *   live block of a heap without headers: the payload alone; its free blocks have their nodes.
@@ -40,13 +40,14 @@ typedef struct header_t {
   uint16_t seal;   /* keyed check over the other three fields and the block's offset */
 } header_t;
 
-/* At the front of a free block. Links are granule numbers (offset / 16), not pointers: an image of
+/* At the front of a free block. A link is a granule number (offset / 16), not a pointer: an image of
  * the region is valid wherever it is mapped. The policy defines the list: one of all free blocks,
- * or one of those of like size. */
+ * or one of those of like size. The heap itself follows no link here: its own links lie outside the
+ * region, in a record of the block, and a node is compared with that when its block is used. */
 typedef struct node_t {
-  uint64_t size; /* bytes that the block can offer as payload: its extent less a header */
-  uint32_t next; /* granule of the next free block in the list, or GLASSHEAP_NIL */
-  uint32_t prev; /* granule of the previous free block in the list, or GLASSHEAP_NIL */
+  uint64_t size;   /* bytes that the block can offer as payload: its extent less a header */
+  uint32_t next;   /* granule of the next free block in the list, or GLASSHEAP_NIL */
+  uint32_t record; /* number of the block's record outside the region, or GLASSHEAP_NIL: none */
 } node_t;
 
 /* After a live payload, in a heap with redzones. */
@@ -59,7 +60,8 @@ typedef struct trailer_t {
 #define GLASSHEAP_REDZONE 0xFD
 #define GLASSHEAP_FREED 0xDD
 
-/* The null link. No block starts at this granule: it is the end of the largest region. */
+/* The null link, and the number of no record. No block starts at this granule: it is the end of the
+ * largest region. */
 #define GLASSHEAP_NIL UINT32_C(0xFFFFFFFF)
 
 #endif /* GLASSHEAP_LAYOUT_H */

@@ -91,11 +91,11 @@ static void the_list_can_be_read_node_by_node(void) {
   my_free(c);
   my_free(a);
   const node_t* node = free_list_head();
-  CHECK(node != NULL && node->size == 96 && node->prev == GLASSHEAP_NIL);
+  CHECK(node != NULL && node->size == 96 && node->record == GLASSHEAP_NIL);
   CHECK((const unsigned char*)node + 16 == (const unsigned char*)a);
   CHECK(node->next == ((uintptr_t)c - (uintptr_t)a) / 16);
   node = free_list_next(node);
-  CHECK(node != NULL && node->size == 48 && node->prev == 0);
+  CHECK(node != NULL && node->size == 48 && node->record == GLASSHEAP_NIL);
   node = free_list_next(node);
   CHECK(node != NULL && node->next == GLASSHEAP_NIL);
   CHECK(free_list_next(node) == NULL);

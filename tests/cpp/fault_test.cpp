@@ -275,7 +275,7 @@ TEST(ARule, HasANameAndTellsWhichPartWasOverwritten) {
   for (int i = 1; i <= static_cast<int>(Rule::sentinel); ++i)
     EXPECT_STRNE(name_of(static_cast<Rule>(i)), "") << i;
   EXPECT_EQ(damaged_part(Rule::magic), DamagedPart::front);
-  EXPECT_EQ(damaged_part(Rule::prev), DamagedPart::front);
+  EXPECT_EQ(damaged_part(Rule::record), DamagedPart::front);
   EXPECT_EQ(damaged_part(Rule::redzone), DamagedPart::back);
   for (const Rule rule : {Rule::none, Rule::head, Rule::listed, Rule::counters, Rule::fill})
     EXPECT_EQ(damaged_part(rule), DamagedPart::other) << name_of(rule);

@@ -158,18 +158,6 @@ TEST_F(HandmadeMap, WithAdjacentFreeBlocksIsFoundWhereNoneMayTouch) {
   EXPECT_TRUE(broken_rules(false).empty());
 }
 
-// A sound node leaves the Fault empty: the caller may use one Fault for several nodes.
-TEST_F(HandmadeMap, HasNoFaultWhereTheNodeAgrees) {
-  map_.add_free({0, 64});
-  map_.add_live({64, 192});
-  bytes_.write_node({0, 64}, 128, nowhere);
-  Fault fault;
-  EXPECT_TRUE(Checker(bytes_, map_).node(0, 128, nowhere, fault));
-  EXPECT_FALSE(fault);
-  EXPECT_FALSE(Checker(bytes_, map_).node(0, 64, nowhere, fault));
-  EXPECT_EQ(fault.rule, Rule::next);
-}
-
 TEST_F(HandmadeMap, WithoutABlockAtTheRegionsStartIsFound) {
   map_.add_live({16, sizeof region_ - 16});
   EXPECT_EQ(broken_rules(true), std::vector{Rule::coverage});
