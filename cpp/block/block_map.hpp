@@ -222,18 +222,22 @@ class BlockMap {
   void cut_top(Size extent) noexcept {
     ++live_;
     top_ += extent;
-    if (top_ != region_size_) add_start(top());
+    if (top_ == region_size_) return;
+    ++blocks_;
+    rows_.add_live(granule(top_));
   }
   // The live block in front of the top becomes part of it.
   void add_to_top(Block block) noexcept {
     --live_;
-    drop_start(top());
+    --blocks_;
+    rows_.remove_live(granule(top_));
     top_ = block.start;
   }
   // The free block in front of the top becomes part of it.
   void add_free_to_top(Block block) noexcept {
-    rows_.remove_free(granule(block.start));
-    drop_start(top());
+    --blocks_;
+    rows_.make_live(granule(block.start));
+    rows_.remove_live(granule(top_));
     top_ = block.start;
   }
   // The free block `block` has been extended to `whole`, over the block after it.

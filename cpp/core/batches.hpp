@@ -67,9 +67,9 @@ class Carving {
     if (sums.taken == 0) return false;
     const Block taken{from.start, sums.taken};
     const Split split{from, {}, taken, {taken.end(), from.end() - taken.end()}};
-    Fault ignored;
-    if (checking && !parts_.space.vet(split, ignored)) return false;
-    parts_.space.apply(split);
+    typename FreeSpace::Place place;
+    if (!parts_.space.vet(from, place)) return false;
+    parts_.space.apply(split, place);
     const Block last = cut_up(taken.start, sizes, payloads);
     parts_.space.on_allocate(last);
     parts_.counters.add(sums.requested, taken);
@@ -182,13 +182,12 @@ class RunRelease {
       if (repeats || !may_free(run)) return std::nullopt;
       run = block;
     }
-    if (!may_free(run) || (payloads.size() > 1 && !parts_.space.vet_batch(ignored)))
-      return std::nullopt;
+    if (!may_free(run)) return std::nullopt;
     return sums;
   }
   [[nodiscard, gnu::noinline]] bool may_free(Block run) const noexcept {
     Fault ignored;
-    return !checking || !run || parts_.space.vet(parts_.space.plan_release(run), ignored);
+    return !checking || !run || parts_.space.may_release(run, ignored);
   }
 
   // Frees the run that begins with payloads[first]. Returns the index of the next one.
@@ -202,7 +201,7 @@ class RunRelease {
       parts_.space.join(block);
       run.extent += block.extent;
     }
-    parts_.space.apply(parts_.space.plan_release(run));
+    static_cast<void>(parts_.space.release(run, [](Block) {}));  // add_up_sound() has vetted it
     return next;
   }
   [[nodiscard]] Block block_of(Offset payload) const noexcept {
