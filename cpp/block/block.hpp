@@ -111,12 +111,14 @@ class Sealer {
 
   [[nodiscard]] const Key& key() const noexcept { return key_; }
 
-  // The first product spreads the size to the bits above it, the second one spreads all of that to
-  // the topmost bits, which are the seal.
+  // The first product spreads the size to the bits above it; the rotation brings these down, and the
+  // second product spreads all of them to the topmost ones, which are the seal. Each field comes in
+  // below these, so that what a change does to the seal depends on the key.
   [[nodiscard]] std::uint16_t seal(Offset start, const header_t& header) const noexcept {
     if constexpr (!checking) return 0;
-    const auto others = std::uint64_t{header.serial} << 48 | std::uint64_t{header.magic} << 16;
-    const std::uint64_t size = (header.size ^ key_[0]) * 0x9E3779B97F4A7C15U;  // 2^64 / golden ratio
+    const std::uint64_t others = std::uint64_t{header.serial} << 32 | header.magic;
+    const std::uint64_t size =
+        std::rotl((header.size ^ key_[0]) * 0x9E3779B97F4A7C15U, 32);  // 2^64 / golden ratio
     const std::uint64_t mixed = ((size + start) ^ others ^ key_[1]) * 0xD6E8FEB86659FD93U;
     return static_cast<std::uint16_t>(mixed >> 48);
   }
@@ -185,9 +187,7 @@ class BlockBytes {
   }
 
   // Erases the front of a block that no longer exists: no later payload shows it.
-  void scrub(Offset start) noexcept {
-    write(start, std::array{fill_word_, fill_word_});
-  }
+  void scrub(Offset start) noexcept { write(start, std::array{fill_word_, fill_word_}); }
   // Fills memory with the byte of free memory: 0, or 0xDD in a heap with redzones unless it has
   // zero_on_free. The bytes must not be poisoned.
   void fill(Offset at, Size size) noexcept { set(at, size, fill_); }

@@ -89,23 +89,25 @@ class Records {
   [[nodiscard]] Number next(Number record) const noexcept { return at(record).next; }
   [[nodiscard]] Number prev(Number record) const noexcept { return at(record).prev; }
   [[nodiscard]] bool is_record(Number record) const noexcept { return record < end_; }
-  // The block of a record; no block for nil.
+  // The block of a record; no block for nil, and for a record that leads out of the region.
   [[nodiscard]] Block block(Number record) const noexcept {
     const Record& found = at(record);
-    return {linked(found.start), Size{found.extent} * granule_size};
+    const Offset start = start_of(found);
+    if (start >= map_.region_size()) return {};
+    return {start, Size{found.extent} * granule_size};
   }
   // The number of free blocks without a record.
   [[nodiscard]] Size unlisted_blocks() const noexcept { return unlisted_; }
 
-  // Returns true if the node of `block`, which is free, is sound; and sets its record.
+  // Returns true if the node of `block`, which is free, is sound; and sets its record. Records from
+  // used_ on may be those of an earlier list.
   [[nodiscard]] bool vet(Block block, Number& record) const noexcept {
     const node_t node = bytes_.node(block.start);
     record = node.record;
     const Record& found = at(record);
-    const bool sound = record < end_ && found.start == link_to(block.start) &&
-                       found.extent == granules(block) &&
-                       node.size == bytes_.layout.on_offer(block.extent) &&
-                       node.next == at(found.next).start;
+    const bool sound =
+        record < used_ && found.start == link_to(block.start) && found.extent == granules(block) &&
+        node.size == bytes_.layout.on_offer(block.extent) && node.next == at(found.next).start;
     return sound || (unlisted_ != 0 && is_unlisted(block, node));
   }
   // The record of a block that was vetted; nil if it has none.
@@ -216,6 +218,11 @@ class Records {
   [[nodiscard]] static std::uint32_t granules(Block block) noexcept {
     return static_cast<std::uint32_t>(block.extent / granule_size);
   }
+  // One load, so that what was compared with a bound is what is used.
+  [[nodiscard]] static Offset start_of(const Record& record) noexcept {
+    const volatile std::uint32_t& start = record.start;
+    return linked(start);
+  }
   [[nodiscard]] Record& at(Number record) noexcept { return records_[record & end_]; }
   [[nodiscard]] const Record& at(Number record) const noexcept { return records_[record & end_]; }
 
@@ -224,7 +231,7 @@ class Records {
   void connect(Number prev, Number next, std::uint32_t old, std::uint32_t start) noexcept {
     Record& before = at(prev);
     before.next = next;
-    const Offset node = linked(before.start);
+    const Offset node = start_of(before);
     if (node < map_.region_size()) bytes_.replace_next(node, old, start);
     crash_point();
   }

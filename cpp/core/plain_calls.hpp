@@ -34,8 +34,8 @@ struct PlainCalls {
     if (!lock(front, fault)) [[unlikely]]
       return false;
     auto* const core = static_cast<Core*>(front.inside);
-    const bool done =
-        core != nullptr && front.pinned == 0 && core->template try_release<shape>(payload - front.origin);
+    const bool done = core != nullptr && front.pinned == 0 &&
+                      core->template try_release<shape>(payload - front.origin);
     front.lock.unlock();
     return done || front.careful->free(front, payload, fault);
   }

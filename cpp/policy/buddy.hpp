@@ -49,8 +49,10 @@ class Buddy : public BinnedPolicy<Buddy, Top::listed, BinSet<1>> {
   [[nodiscard]] Block find_free(const Request& request) const noexcept {
     if (request.extent > map_.region_size()) return {};
     const std::size_t bin = bins_.next(bin_of(request.extent));
-    if (bin != none && request.align == granule_size) [[likely]]
-      return {bins_.front(bin).start, granule_size << bin};
+    if (bin != none && request.align == granule_size) [[likely]] {
+      const Block front = bins_.front(bin);
+      return front ? Block{front.start, granule_size << bin} : Block{};
+    }
     return any_from(bin_of(request.extent), request);
   }
 };

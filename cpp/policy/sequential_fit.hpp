@@ -171,6 +171,7 @@ class SequentialFit : public PolicyBase<SequentialFit> {
   }
   void move_after(Place place, Place before) noexcept {
     const Block block = records_.block(place);
+    if (!block) return;  // another program has written into the record
     records_.unlink(place);
     records_.link(place, block, before, after(before));
   }

@@ -46,24 +46,21 @@ class ListPassSpace : public Space<P> {
     Size steps = map_.most_blocks();  // links may change meanwhile in shared memory
     for (Place left = policy_.first(); policy_.is_place(left) && steps != 0; --steps) {
       const Place right = policy_.after(left);
-      const bool touch = policy_.is_place(right) &&
-                         policy_.block(right).start == policy_.block(left).end();
-      if (touch) {
-        merge(left, right);
-      } else {
-        left = right;
-      }
+      if (!policy_.is_place(right) || !merge(left, right)) left = right;
     }
   }
-  void merge(Place left, Place right) noexcept {
+  // Merges two blocks if the right one starts where the left one ends. Returns true if it does.
+  bool merge(Place left, Place right) noexcept {
     const Block old = policy_.block(left);
     const Block joining = policy_.block(right);
+    if (!old || !joining || joining.start != old.end()) return false;
     const Block whole{old.start, old.extent + joining.extent};
     map_.drop_free(joining);
     policy_.erase(joining, right);
     map_.extend_free(old, whole);
     policy_.replace(old, left, whole);
     this->retire(joining);
+    return true;
   }
 };
 

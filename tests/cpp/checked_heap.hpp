@@ -152,6 +152,7 @@ class CheckedHeap {
 
   void write_byte(const HeapView& before, Address place, std::byte byte);
   [[nodiscard]] bool is_heaps_own(const BlockInfo& block, Size at) const;
+  [[nodiscard]] bool links_are_true(const HeapView& now) const;
   [[nodiscard]] bool may_be_undetectable(const HeapView& before) const;
   [[nodiscard]] bool may_be_undetectable(const BlockInfo& block, const HeapView& before,
                                          const HeapView& after) const;
