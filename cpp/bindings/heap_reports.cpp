@@ -67,7 +67,7 @@ constexpr const char check_doc[] = R"(check($self)
 
 Verify every rule of the heap, and return each violation, as a Finding.
 
-Headers: magic, size, seal. Nodes: size, next, prev, head. Neighbours, coverage, counters.
+Headers: magic, size, seal. Nodes: size, next, record, head. Neighbours, coverage, counters.
 With checks='debug' redzones and the fill of free memory, every byte. A finding's culprit is
 the live block that most likely wrote there. An empty list means a sound heap; anything else
 makes the heap damaged. The GIL is released. O(n log n), in a debug heap O(size).
@@ -177,7 +177,11 @@ Size largest_free(Heap& heap) {
 constexpr const char own_memory_doc[] = R"(own_memory($self)
 --
 
-Return the bytes that the heap takes outside its region: block map, index, and itself.
+Return the bytes that the heap takes outside its region.
+
+They are block map, index, the records of free blocks, and the heap itself. A record takes
+16 bytes and has the links of a block. segregated_fit, tlsf, buddy and sequential_fit have
+records, as many as there were free blocks at one time since the last reset().
 
 O(1). Raises HeapClosed.)";
 

@@ -191,10 +191,10 @@ Raises DoubleFree if and only if the memory there is free already, InteriorPoint
 live block but not at its payload, MisalignedPointer where no block can start,
 ForeignPointer outside the region and for a Block of another heap, StaleHandle for a Block
 whose memory was given back before; BadMagic or HeaderCorrupted if the header in front of
-the payload was overwritten, FreeListCorrupted if the node of a neighbour in the free list
-was, OverflowDetected in a debug heap if a byte behind the payload was; BufferError while a
-view of the block lives; TypeError for no integer; HeapDamaged, HeapClosed. Whatever it
-raises, nothing has changed.)";
+the payload was overwritten, FreeListCorrupted if the node of a free block that it is merged
+with was, OverflowDetected in a debug heap if a byte behind the payload was; BufferError
+while a view of the block lives; TypeError for no integer; HeapDamaged, HeapClosed. Whatever
+it raises, nothing has changed.)";
 
 PyObject* heap_free(PyObject* self, Heap& heap, const Arguments<free_doc>& arguments) {
   std::uint64_t address = 0;

@@ -11,6 +11,8 @@
 //     find_free(request)     the free block that serves the request; no block if no free block can
 //     insert(block)          `block` has become free
 //     erase(block, place)    `block`, vetted, is no longer free
+//     replace(old, place, now)
+//                            the free block `old`, vetted, was split or has grown, and is `now`
 //     largest()              the extent of the largest free block, 0 if there is none
 //
 // and inherits from PolicyBase, or overrides,
@@ -20,7 +22,6 @@
 //     vet(block, place)      true if the node of this free block is sound; sets its place
 //     explain(block, fault)  why it is not
 //     place_of(block)        the place of a block that was vetted before
-//     replace(old, place, now)      the free block `old`, vetted, was split or has grown, and is `now`
 //     insert_after(b, now)   `now` has become free, and comes after `b` in the list
 //     on_allocate(block)     `block` has been allocated
 //     mark(from), restore()  undo an allocation: see below

@@ -172,7 +172,8 @@ class Heap {
   // blocks between the two largest free blocks, if fragmentation is the cause: as the heap is now,
   // and omitted if it cannot be read. O(n) in the number of blocks then.
   [[nodiscard]] std::string explain(const Fault& fault);
-  // Bytes that the heap takes outside its region: block map, index, and itself.
+  // Bytes that the heap takes outside its region: block map, index, the records of free blocks, and
+  // itself.
   [[nodiscard]] Size own_memory(Fault& fault) noexcept;
 
   [[nodiscard]] Size size() const noexcept;

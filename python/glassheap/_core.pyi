@@ -167,10 +167,10 @@ class Heap:
         live block but not at its payload, MisalignedPointer where no block can start,
         ForeignPointer outside the region and for a Block of another heap, StaleHandle for a Block
         whose memory was given back before; BadMagic or HeaderCorrupted if the header in front of
-        the payload was overwritten, FreeListCorrupted if the node of a neighbour in the free list
-        was, OverflowDetected in a debug heap if a byte behind the payload was; BufferError while a
-        view of the block lives; TypeError for no integer; HeapDamaged, HeapClosed. Whatever it
-        raises, nothing has changed.
+        the payload was overwritten, FreeListCorrupted if the node of a free block that it is merged
+        with was, OverflowDetected in a debug heap if a byte behind the payload was; BufferError
+        while a view of the block lives; TypeError for no integer; HeapDamaged, HeapClosed. Whatever
+        it raises, nothing has changed.
         """
     def usable_size(self, address: SupportsIndex) -> int:
         """Return how many bytes may be written at address: the size asked for, rounded up to 16.
@@ -294,7 +294,7 @@ class Heap:
     def check(self) -> list[Finding]:
         """Verify every rule of the heap, and return each violation, as a Finding.
 
-        Headers: magic, size, seal. Nodes: size, next, prev, head. Neighbours, coverage, counters.
+        Headers: magic, size, seal. Nodes: size, next, record, head. Neighbours, coverage, counters.
         With checks='debug' redzones and the fill of free memory, every byte. A finding's culprit is
         the live block that most likely wrote there. An empty list means a sound heap; anything else
         makes the heap damaged. The GIL is released. O(n log n), in a debug heap O(size).
@@ -331,7 +331,11 @@ class Heap:
         Raises HeapClosed.
         """
     def own_memory(self) -> int:
-        """Return the bytes that the heap takes outside its region: block map, index, and itself.
+        """Return the bytes that the heap takes outside its region.
+
+        They are block map, index, the records of free blocks, and the heap itself. A record takes
+        16 bytes and has the links of a block. segregated_fit, tlsf, buddy and sequential_fit have
+        records, as many as there were free blocks at one time since the last reset().
 
         O(1). Raises HeapClosed.
         """

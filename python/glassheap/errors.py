@@ -108,7 +108,7 @@ class HeapCorrupted(HeapError, RuntimeError):
     offset: int
     """Bytes from the start of the region to the damaged block."""
     field: str
-    """The damaged field: magic, size, seal, node size, next, prev, head, redzone, fill."""
+    """The damaged field: magic, size, seal, node size, next, record, redzone, fill."""
     expected: int
     """The value that the field should have."""
     found: int
@@ -124,7 +124,7 @@ class HeaderCorrupted(HeapCorrupted):
 
 
 class FreeListCorrupted(HeapCorrupted):
-    """A free node's size, link or place in the order is impossible."""
+    """The size, link or record number in a free node is not that of its block."""
 
 
 class OverflowDetected(HeapCorrupted):

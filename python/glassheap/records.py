@@ -88,7 +88,7 @@ class _Finding(NamedTuple):
     fault: str
     """The name of the exception class that a call would raise for it."""
     rule: str
-    """The broken rule: magic, size, seal, node size, next, prev, head, listed, neighbours,
+    """The broken rule: magic, size, seal, node size, next, record, head, listed, neighbours,
     coverage, counters, redzone, fill, or sentinel."""
     offset: int
     """Bytes from the start of the region to the block concerned; for fill, to the byte."""

@@ -43,11 +43,11 @@ class Header(NamedTuple):
 
 
 class Node(NamedTuple):
-    """The node at the start of a free block; links are granules, or NIL."""
+    """The node at the start of a free block: the granule of the next one, and a record, or NIL."""
 
     size: int
     next: int
-    prev: int
+    record: int
 
     def pack(self) -> bytes:
         return struct.pack("=QII", *self)
@@ -117,6 +117,8 @@ ADDRESS_ORDERED_POLICIES = {"first_fit", "next_fit", "best_fit", "worst_fit"}
 """The policies with a free list in address order."""
 SINGLE_LIST_POLICIES = ADDRESS_ORDERED_POLICIES | {"sequential_fit"}
 """The policies with all free blocks in one list; the others have many lists, or none."""
+RECORD_POLICIES = {"segregated_fit", "tlsf", "buddy", "sequential_fit"}
+"""The policies that keep a record of each free block outside the region."""
 
 
 def front(heap: glassheap.Heap) -> int:
@@ -151,18 +153,30 @@ def extent_for(heap: glassheap.Heap, size: int) -> int:
 
 
 def assert_nodes(heap: glassheap.Heap, free: list[glassheap.FreeBlock]) -> None:
-    """Assert that the nodes link the free list in both directions; it may have several chains."""
+    """Assert that the nodes link the free list, which may have several chains, and name records."""
     first = first_block_address(heap)
-    links = [NIL, *((block.address - first) // GRANULE for block in free), NIL]
+    links = [*((block.address - first) // GRANULE for block in free), NIL]
     nodes = [node_at(heap, block.address - heap.base) for block in free]
-    for block, node, before, after in zip(free, nodes, links, links[2:], strict=False):
+    for block, node, after in zip(free, nodes, links[1:], strict=True):
         assert node.size == block.size
         assert node.next in (NIL, after)
-        assert node.prev in (NIL, before)
-    for left, right in pairwise(nodes):
-        assert (left.next == NIL) == (right.prev == NIL)
     if heap.policy in SINGLE_LIST_POLICIES:
-        assert sum(node.prev == NIL for node in nodes) <= 1
+        assert [node.next for node in nodes] == links[1:]
+    assert_records(heap, {b.address: node.record for b, node in zip(free, nodes, strict=True)})
+
+
+def assert_records(heap: glassheap.Heap, records: dict[int, int]) -> None:
+    """Assert that each free block has a record of its own, or none of them has one.
+
+    `segregated_fit` keeps the block that ends the region apart, without a record.
+    """
+    if heap.policy == "segregated_fit":
+        assert records.pop(heap.walk()[-1].start, NIL) == NIL
+    if heap.policy in RECORD_POLICIES:
+        assert NIL not in records.values()
+        assert len({*records.values()}) == len(records)
+    else:
+        assert {*records.values()} <= {NIL}
 
 
 def assert_block(heap: glassheap.Heap, info: glassheap.BlockInfo) -> None:

@@ -123,7 +123,7 @@ def test_an_overwritten_header_is_found_and_contained(row: Row) -> None:
 
 # --- Nodes of free blocks. ------------------------------------------------------------------------
 
-FLIPPED = {"node size": 16, "next": 1, "prev": 1}
+FLIPPED = {"node size": 16, "next": 1, "record": 1}
 """The bit of each field of a node that is turned over."""
 
 
@@ -314,7 +314,7 @@ def test_check_reports_every_damaged_header_and_node(prepared: PreparedHeap) -> 
     assert sorted(findings) == [
         ("BadMagic", "magic", 0),
         ("FreeListCorrupted", "node size", TOP * 16),
-        ("FreeListCorrupted", "prev", FREED * 16),
+        ("FreeListCorrupted", "record", FREED * 16),
         ("HeaderCorrupted", "size", THIRD * 16),
     ]
 

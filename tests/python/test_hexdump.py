@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import itertools
 import random
 import re
 import struct
@@ -13,7 +12,7 @@ import pytest
 
 import glassheap
 from fault_fixture import KINDS, Configuration
-from heap_probes import SINGLE_LIST_POLICIES
+from heap_probes import NIL, RECORD_POLICIES, SINGLE_LIST_POLICIES, node_at
 from rendering_helpers import SEEDS, churn, dump_lines, each_kind, letters, number
 
 FROM_0 = Configuration("pages, from 0", "first_fit", headers=True)
@@ -78,9 +77,17 @@ def test_the_dumped_header_fields_are_those_in_the_region() -> None:
         assert "100 bytes requested" in lines[0]
 
 
-def link(heap: glassheap.Heap, text: str, field: str) -> int | None:
+def record(heap: glassheap.Heap, address: int) -> int | None:
+    """The dumped number of the record of a free block."""
+    (value,) = re.findall(r"  record  (none|\d+)", "\n".join(dump_lines(heap, address)))
+    number = None if value == "none" else int(value)
+    assert node_at(heap, address - heap.base).record == (NIL if number is None else number)
+    return number
+
+
+def link(heap: glassheap.Heap, text: str) -> int | None:
     """The address of a dumped link; its granule counts from the first block."""
-    (value,) = re.findall(rf"  {field}    (.*)", text)
+    (value,) = re.findall(r"  next    (.*)", text)
     if value == "none":
         return None
     granule, address = re.findall(r"granule ([\d,]+), at (0x[0-9a-f]+)", value)[0]
@@ -91,23 +98,34 @@ def link(heap: glassheap.Heap, text: str, field: str) -> int | None:
 
 @each_kind
 def test_the_dumped_links_lead_to_free_blocks_in_every_policy(kind: Configuration) -> None:
-    """They lead to the neighbours in the one list, or in the bin."""
+    """They lead to the next block of the one list, or of the bin."""
     with kind.heap(8192) as heap:
         heap.free_many(heap.malloc_many([16, 40, 16, 90, 200, 16, 16, 300, 40, 90] * 2)[::2])
         dumps = {
             free.address: "\n".join(dump_lines(heap, free.address)) for free in heap.free_list()
         }
-        links = 0
-        for (address, text), (after, next_text) in itertools.pairwise(dumps.items()):
-            forward = link(heap, text, "next") == after
-            assert forward == (link(heap, next_text, "prev") == address)
-            assert forward or link(heap, text, "next") is None
-            links += forward
+        links = [link(heap, text) for text in dumps.values()]
+        for after, following in zip(links, [*list(dumps)[1:], None], strict=True):
+            assert after in (following, None)
         one_list = kind.policy in SINGLE_LIST_POLICIES
-        assert links == len(dumps) - 1 if one_list else 0 < links < len(dumps) - 1
+        assert links.count(None) == 1 if one_list else 1 < links.count(None) < len(links)
         for free in heap.free_list():
             assert f"size    {free.size:,}" in dumps[free.address]
-            assert ("neighbours in the free list" in dumps[free.address]) == one_list
+            assert ("next leads along the free list" in dumps[free.address]) == one_list
+
+
+@each_kind
+def test_the_dumped_record_is_the_number_in_the_node(kind: Configuration) -> None:
+    """The record that was given back last is used first."""
+    with kind.heap(8192) as heap:
+        first, _, second, _ = heap.malloc_many([40, 16, 90, 16])
+        heap.free(first)
+        heap.free(second)
+        numbers = [record(heap, free.address) for free in sorted(heap.free_list())]
+        has_records = kind.policy in RECORD_POLICIES
+        assert (numbers[0] is not None) == has_records
+        heap.free(heap.malloc(90))
+        assert [record(heap, free.address) for free in sorted(heap.free_list())] == numbers
 
 
 def test_without_headers_a_dump_has_no_header() -> None:

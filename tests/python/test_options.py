@@ -14,6 +14,7 @@ import pytest
 import glassheap
 from glassheap import Heap, SharedHeap
 from glassheap.placement import PolicyName
+from heap_probes import RECORD_POLICIES
 from process_helpers import SHM, segments
 
 if TYPE_CHECKING:
@@ -81,12 +82,19 @@ def test_a_flag_of_numpy_is_a_flag() -> None:
 
 @pytest.mark.parametrize("policy", NAMES)
 def test_own_memory_is_the_memory_outside_the_region(policy: str) -> None:
-    """It is a block map of a 64th of the region and an index of less than a 32nd."""
+    """It is a block map of a 64th of the region, an index of less than a 32nd, and records.
+
+    A record takes 16 bytes; there are as many as there were free blocks at one time.
+    """
     small, large = (Heap(size, policy=policy) for size in (4096, 1 << 24))
     before = large.own_memory()
     assert 0 < small.own_memory() < before
     assert (1 << 24) / 64 < before < (1 << 24) / 64 + (1 << 24) / 32
-    large.malloc_many([16] * 1000)
+    large.free_many(large.malloc_many([16] * 1000)[::2])
+    records = large.own_memory() - before
+    assert (records > 0) == (policy in RECORD_POLICIES)
+    assert records <= 16 * large.stats().free_blocks
+    large.reset()
     assert large.own_memory() == before
 
 

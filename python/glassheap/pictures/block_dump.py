@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from glassheap.terminal import Line
 
 HEAD_ROWS, TAIL_ROWS = 8, 2  # the rows shown of a long payload
-NIL = 0xFFFFFFFF  # the link of the last node
+NIL = 0xFFFFFFFF  # the link of the last node, and the number of no record
 
 LETTERS = {
     Kind.HEADER: "H",
@@ -46,7 +46,7 @@ LISTS = {
     "tlsf": "the list of its size class",
     "buddy": "the bin of blocks of its size",
 }
-"""The list of a node's links, for policies that have more than one free list."""
+"""The list of a node, for policies that have more than one free list."""
 
 
 class Bytes(NamedTuple):
@@ -140,7 +140,7 @@ def _lines(memory: Bytes, info: BlockInfo) -> Iterator[Line]:
             yield from _text_rows(memory, part)
     if not info.live:
         free_list = LISTS.get(memory.scene.policy, "the free list")
-        yield [(f"next and prev are its neighbours in {free_list}", "dim")]
+        yield [(f"next leads along {free_list}", "dim")]
     yield [(KEY if memory.scene.headers else HEADERLESS_KEY, "dim")]
 
 
@@ -174,11 +174,11 @@ def _header_fields(memory: Bytes, start: int) -> list[Field]:
 
 
 def _node_fields(memory: Bytes, start: int) -> list[Field]:
-    size, following, before = NODE.unpack_from(memory.region, start)
+    size, following, record = NODE.unpack_from(memory.region, start)
     return [
         Field("size", 0, 8, f"{size:,}"),
         Field("next", 8, 12, _link(memory.scene, following)),
-        Field("prev", 12, 16, _link(memory.scene, before)),
+        Field("record", 12, 16, _record(record)),
     ]
 
 
@@ -189,6 +189,10 @@ def _link(scene: Scene, granule: int) -> str:
     if address >= scene.base + scene.size:
         return f"granule {granule:,}, outside of the region"
     return f"granule {granule:,}, at {address:#06x}"
+
+
+def _record(number: int) -> str:
+    return "none" if number == NIL else f"{number:,}, the number of its links outside of the region"
 
 
 def _text_rows(memory: Bytes, part: Part) -> Iterator[Line]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 GRANULE = 16
 HEADER = struct.Struct("=QIHH")  # header_t: size, magic, serial, seal
-NODE = struct.Struct("=QII")  # node_t: size, next, prev
+NODE = struct.Struct("=QII")  # node_t: size, next, record
 
 
 class Kind(Enum):
