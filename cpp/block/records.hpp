@@ -133,6 +133,16 @@ class Records {
     }
     return !is_record(record);
   }
+  // Calls visit(block) for the sound blocks without a record, in address order.
+  template <typename Visit>
+  void walk_unlisted(Visit visit) const {
+    if (unlisted_ == 0) return;
+    for (Offset at = map_.free_from(0); at != nowhere; at = map_.free_from(at + granule_size)) {
+      const Block block = map_.block_at(at);
+      Number record = nil;
+      if (vet(block, record) && !is_record(record)) visit(block);
+    }
+  }
   // Returns true if the map has this free block. A record in shared memory may say anything.
   [[nodiscard]] bool is_free(Block block) const noexcept {
     return block.start < map_.region_size() && map_.free_starting_at(block.start) == block;

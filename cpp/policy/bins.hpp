@@ -278,13 +278,17 @@ class BinnedPolicy : public PolicyBase<Self> {
   template <typename Visit>
   void list(Visit visit) const {
     bins_.walk(visit);
+    bins_.records().walk_unlisted([&](Block block) {
+      if (top == Top::listed || !this->is_top(block)) visit(block);
+    });
   }
   // Every node by itself; and if all are sound, that each is in its bin.
   void inspect(Faults& faults) const {
     const std::size_t before = faults.size();
     PolicyBase<Self>::inspect(faults);
     Size listed = bins_.records().unlisted_blocks();
-    this->self().list([&](Block) { ++listed; });
+    if (top == Top::excluded && this->map_.top()) ++listed;
+    bins_.walk([&](Block) { ++listed; });
     if (faults.size() == before && listed != this->map_.free_blocks())
       faults.push_back(unlisted(this->map_.free_blocks(), listed));
   }
