@@ -22,7 +22,7 @@ namespace {
   return nullptr;
 }
 
-// Any arguments that the signature allows.
+// Any arguments that the signature allows, for a function that is compiled apart for them.
 template <const auto& doc, auto function>
 [[gnu::noinline]] PyObject* call_sorted(PyObject* self, Heap& heap, const Passed& passed) {
   Arguments<doc> arguments{};
@@ -63,15 +63,10 @@ struct CallArguments {
   return set_error(fault, fault.kind == FaultKind::out_of_memory ? given.size : other, heap);
 }
 
-PyObject* address_or_error(PyObject* heap, Address address, const Fault& fault,
-                           const CallArguments& given) {
-  if (address == 0) [[unlikely]]
-    return refuse(heap, fault, given);
-  return PyLong_FromUnsignedLongLong(address);
-}
-
-// The same as the functions of arguments.hpp, with a short way for small ints.
-bool read_hot_size(PyObject* object, const char* name, std::uint64_t& size) {
+// The same as the functions of arguments.hpp, with a short way for small ints, on which `size` and
+// `address` stay in registers.
+[[gnu::always_inline]] inline bool read_hot_size(PyObject* object, const char* name,
+                                                 std::uint64_t& size) {
   if (read_small_int(object, size)) [[likely]]
     return true;
   BoundedInt bounded;
@@ -80,8 +75,13 @@ bool read_hot_size(PyObject* object, const char* name, std::uint64_t& size) {
   return true;
 }
 
-bool read_hot_address(PyObject* object, std::uint64_t& address) {
-  return read_small_int(object, address) || read_address(object, address);
+[[gnu::always_inline]] inline bool read_hot_address(PyObject* object, std::uint64_t& address) {
+  if (read_small_int(object, address)) [[likely]]
+    return true;
+  std::uint64_t any = 0;
+  if (!read_address(object, any)) return false;
+  address = any;
+  return true;
 }
 
 bool read_optional_align(PyObject* object, std::uint64_t& align) {
@@ -109,15 +109,17 @@ Raises OutOfMemory if and only if no free block can serve the request, InvalidSi
 is negative, InvalidAlignment for any other align; TypeError for no integer; HeapDamaged,
 HeapClosed.)";
 
-PyObject* heap_malloc(PyObject* self, Heap& heap, const Arguments<malloc_doc>& arguments) {
+[[gnu::always_inline]] inline PyObject* heap_malloc(PyObject* self, Heap& heap,
+                                                    const Arguments<malloc_doc>& arguments) {
   const auto [given_size, given_align] = arguments;
   std::uint64_t size = 0;
   std::uint64_t align = 0;
   if (!read_hot_size(given_size, "size", size) || !read_optional_align(given_align, align))
     return nullptr;
-  Fault fault;
-  const Address address = heap.malloc(size, align, fault);
-  return address_or_error(self, address, fault, {given_size, given_align, nullptr});
+  UnsetFault unset;
+  if (const Address address = heap.malloc(size, align, unset.fault)) [[likely]]
+    return PyLong_FromUnsignedLongLong(address);
+  return refuse(self, unset.fault, {given_size, given_align, nullptr});
 }
 
 constexpr const char calloc_doc[] = R"(calloc($self, count, size)
@@ -175,8 +177,9 @@ PyObject* heap_realloc(PyObject* self, Heap& heap, const Arguments<realloc_doc>&
       !read_optional_align(given_align, align))
     return nullptr;
   Fault fault;
-  const Address now = heap.realloc(address, size, align, fault);
-  return address_or_error(self, now, fault, {given_size, given_align, given_address});
+  if (const Address now = heap.realloc(address, size, align, fault)) [[likely]]
+    return PyLong_FromUnsignedLongLong(now);
+  return refuse(self, fault, {given_size, given_align, given_address});
 }
 
 constexpr const char free_doc[] = R"(free($self, address)
@@ -196,12 +199,15 @@ with was, OverflowDetected in a debug heap if a byte behind the payload was; Buf
 while a view of the block lives; TypeError for no integer; HeapDamaged, HeapClosed. Whatever
 it raises, nothing has changed.)";
 
-PyObject* heap_free(PyObject* self, Heap& heap, const Arguments<free_doc>& arguments) {
+[[gnu::always_inline]] inline PyObject* heap_free(PyObject* self, Heap& heap,
+                                                  const Arguments<free_doc>& arguments) {
   std::uint64_t address = 0;
-  if (is_given_block(arguments[0])) return free_block(self, arguments[0]);
+  if (is_given_block(arguments[0])) [[unlikely]]
+    return free_block(self, arguments[0]);
   if (!read_hot_address(arguments[0], address)) return nullptr;
-  Fault fault;
-  if (!heap.free(address, fault)) return set_error(fault, arguments[0]);
+  UnsetFault unset;
+  if (!heap.free(address, unset.fault)) [[unlikely]]
+    return set_error(unset.fault, arguments[0]);
   Py_RETURN_NONE;
 }
 
@@ -264,7 +270,7 @@ PyObject* heap_alloc(PyObject* self, Heap& heap, const Arguments<alloc_doc>& arg
   Fault fault;
   Handle handle;
   if (!heap.acquire(size, align, handle, fault))
-    return address_or_error(self, 0, fault, {given_size, given_align, nullptr});
+    return refuse(self, fault, {given_size, given_align, nullptr});
   return make_block(py::reinterpret_borrow<py::object>(self), handle);
 }
 

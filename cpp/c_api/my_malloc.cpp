@@ -97,7 +97,7 @@ const node_t* node_after(const node_t* node) noexcept try {
 void* my_malloc(size_t size) {
   Heap* const heap = the_heap();
   Fault& fault = last_call.fault;
-  fault = {};
+  fault.kind = glassheap::FaultKind::none;
   last_call.text[0] = '\0';
   if (heap != nullptr)
     return std::bit_cast<void*>(heap->malloc(size, glassheap::granule_size, fault));
@@ -118,9 +118,9 @@ const char* my_malloc_error(void) try {
 
 void my_free(void* payload) {
   Heap* const heap = the_heap();
-  Fault fault;
-  if (heap != nullptr && !heap->free(std::bit_cast<glassheap::Address>(payload), fault))
-    report(fault, payload);
+  glassheap::UnsetFault unset;
+  if (heap != nullptr && !heap->free(std::bit_cast<glassheap::Address>(payload), unset.fault))
+    report(unset.fault, payload);
 }
 
 my_malloc_fault_handler my_malloc_on_fault(my_malloc_fault_handler handler) {

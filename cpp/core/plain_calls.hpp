@@ -46,7 +46,7 @@ struct PlainCalls {
   [[nodiscard]] static bool lock(FrontLine& front, Fault& fault) noexcept {
     const FaultKind refusal = front.lock.lock();
     if (refusal != FaultKind::none) [[unlikely]]
-      fault.kind = refusal;
+      fault = {.kind = refusal};
     return refusal == FaultKind::none;
   }
 };

@@ -49,6 +49,7 @@ HeapState::HeapState(const Options& wanted, Region bytes, std::unique_ptr<CoreIn
 }
 
 Address HeapState::malloc(Size size, Size align, Fault& fault) noexcept {
+  std::construct_at(&fault);
   return write(fault, [&](HeapState& heap) -> Address {
     if (!heap.addresses.check_align(align, fault)) return 0;
     if (caches != nullptr && caches->is_suspect() && !heap.empty_caches(fault)) return 0;
@@ -57,6 +58,7 @@ Address HeapState::malloc(Size size, Size align, Fault& fault) noexcept {
 }
 
 bool HeapState::free(Address payload, Fault& fault) noexcept {
+  std::construct_at(&fault);
   return write(fault, [&](HeapState& heap) {
     return payload == 0 || heap.release(heap.addresses.offset_of(payload), fault);
   });

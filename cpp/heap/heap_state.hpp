@@ -41,7 +41,8 @@ struct HeapState : FrontLine {
   template <typename Call>
   std::invoke_result_t<Call, HeapState&> read_all(Fault& fault, Call call);
 
-  // Heap::malloc and Heap::free, for every heap and every alignment.
+  // Heap::malloc and Heap::free, for every heap and every alignment. They begin the `fault`, which
+  // the faster calls leave as it was.
   Address malloc(Size size, Size align, Fault& fault) noexcept;
   bool free(Address payload, Fault& fault) noexcept;
 

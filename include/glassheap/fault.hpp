@@ -109,7 +109,14 @@ struct Fault {
 
   [[nodiscard]] explicit operator bool() const noexcept { return kind != FaultKind::none; }
 };
-static_assert(sizeof(Fault) <= 112, "Every call zeroes one.");
+static_assert(sizeof(Fault) <= 112, "Nearly every call clears one.");
+
+// A Fault that is not cleared, for Heap::malloc and Heap::free: clearing one takes a tenth of the time
+// of such a call. It may be read after a refusal alone.
+union UnsetFault {
+  UnsetFault() noexcept {}  // NOLINT(modernize-use-equals-default): that would be deleted
+  Fault fault;
+};
 
 [[nodiscard]] FaultCategory category_of(FaultKind kind) noexcept;
 // Returns true for damaged bytes, as opposed to misuse.

@@ -97,7 +97,8 @@ class Heap {
   // --- Blocks by address. ----------------------------------------------------------------------
 
   // These return the address of a payload; 0 if refused. `align` is a power of two up to
-  // align_limit().
+  // align_limit(). malloc and free do not read `fault`, and write it as a whole if they refuse: it
+  // need not have been cleared (UnsetFault).
   Address malloc(Size size, Size align, Fault& fault) noexcept;
   Address calloc(Size count, Size size, Fault& fault) noexcept;
   Address realloc(Address payload, Size size, Size align, Fault& fault) noexcept;

@@ -57,23 +57,25 @@ class HeapResource final : public std::pmr::memory_resource {
  private:
   // Throws RefusedRequest if and only if the heap refuses. The cost is that of Heap::malloc.
   void* do_allocate(std::size_t bytes, std::size_t align) override {
-    Fault fault;
-    const Address payload = heap_->malloc(bytes, align, fault);
-    if (payload == 0) throw RefusedRequest(fault);
+    UnsetFault unset;
+    const Address payload = heap_->malloc(bytes, align, unset.fault);
+    if (payload == 0) throw RefusedRequest(unset.fault);
     return std::bit_cast<void*>(payload + real_minus_given_);
   }
 
   void do_deallocate(void* payload, std::size_t /*bytes*/,
                      std::size_t /*align*/) noexcept override {
-    Fault fault;
-    if (!release(std::bit_cast<Address>(payload) - real_minus_given_, fault))
-      on_refused_free_(fault, payload);
+    UnsetFault unset;
+    if (!release(std::bit_cast<Address>(payload) - real_minus_given_, unset.fault))
+      on_refused_free_(unset.fault, payload);
   }
 
   // In a heap with base 0, address 0 is the region's first byte. Heap::free ignores it, and
   // usable_size refuses it.
   bool release(Address payload, Fault& fault) noexcept {
-    return payload != 0 ? heap_->free(payload, fault) : heap_->usable_size(payload, fault) != 0;
+    if (payload != 0) return heap_->free(payload, fault);
+    fault = {};
+    return heap_->usable_size(payload, fault) != 0;
   }
 
   // Resources over one heap free one another's blocks.

@@ -86,6 +86,59 @@ TEST_P(HeapContract, NoImpossibleSizeIsServed) {
   for (const Size size : sizes) EXPECT_EQ(heap.malloc(size), 0U) << size;
 }
 
+// For a malloc and a free the caller need not clear its Fault.
+class RefusalContract : public HeapContract {
+ protected:
+  // A Fault whose every byte is set.
+  static void soil(Fault& fault) { std::memset(static_cast<void*>(&fault), 0xA5, sizeof fault); }
+  // The fields of a fault.
+  static auto fields(const Fault& fault) {
+    const Shortage& shortage = fault.shortage;
+    return std::tuple(fault.kind, fault.rule, fault.minimum, fault.system_error, fault.address,
+                      fault.owner, fault.index, fault.argument, fault.maximum, fault.field,
+                      fault.offset, fault.expected, fault.found, shortage.available,
+                      shortage.largest, shortage.free_blocks, shortage.align);
+  }
+  // Refused with a soiled Fault and with a clean one, the call writes the same.
+  template <typename Call>
+  static void expect_same(FaultKind kind, Call call) {
+    UnsetFault soiled;
+    soil(soiled.fault);
+    Fault clean;
+    EXPECT_FALSE(call(soiled.fault));
+    EXPECT_FALSE(call(clean));
+    EXPECT_EQ(clean.kind, kind);
+    EXPECT_EQ(fields(soiled.fault), fields(clean));
+  }
+};
+GLASSHEAP_FOR_EVERY(RefusalContract);
+
+TEST_P(RefusalContract, WritesTheWholeFault) {
+  const auto plain = [](Options&) {};
+  const auto cached = [](Options& options) { options.thread_cache = true; };
+  const auto wiped = [](Options& options) { options.zero_on_free = true; };
+  for (const std::function<void(Options&)> change : {+plain, +cached, +wiped}) {
+    Options changed = options();
+    change(changed);
+    Fault fault;
+    const auto heap = Heap::open(changed, fault);
+    ASSERT_TRUE(heap) << sentence(fault);
+    const Address payload = heap->malloc(100, 16, fault);
+    const Address freed = heap->malloc(100, 16, fault);
+    ASSERT_TRUE(heap->free(freed, fault));
+    expect_same(FaultKind::out_of_memory, [&](Fault& f) { return heap->malloc(5000, 16, f); });
+    expect_same(FaultKind::invalid_alignment, [&](Fault& f) { return heap->malloc(1, 3, f); });
+    expect_same(FaultKind::interior_pointer, [&](Fault& f) { return heap->free(payload + 32, f); });
+    expect_same(FaultKind::misaligned_pointer,
+                [&](Fault& f) { return heap->free(payload + 1, f); });
+    expect_same(FaultKind::double_free, [&](Fault& f) { return heap->free(freed, f); });
+    expect_same(FaultKind::foreign_pointer, [&](Fault& f) { return heap->free(1, f); });
+    ASSERT_TRUE(heap->close(fault));
+    expect_same(FaultKind::heap_closed, [&](Fault& f) { return heap->malloc(1, 16, f); });
+    expect_same(FaultKind::heap_closed, [&](Fault& f) { return heap->free(payload, f); });
+  }
+}
+
 TEST_P(HeapContract, CallocNeverWraps) {
   CheckedHeap heap(options());
   for (const auto& [count, size] : std::vector<std::pair<Size, Size>>{

@@ -56,10 +56,10 @@ Heap* interrupted = nullptr;
 std::atomic<int> refusals{0};
 
 void malloc_in_handler(int /*signal*/) {
-  Fault fault;
-  const Address got = interrupted->malloc(16, 16, fault);
-  if (got != 0) interrupted->free(got, fault);
-  if (got == 0 && fault.kind == FaultKind::heap_busy) ++refusals;
+  UnsetFault unset;
+  const Address got = interrupted->malloc(16, 16, unset.fault);
+  if (got == 0 && unset.fault.kind == FaultKind::heap_busy && unset.fault.address == 0) ++refusals;
+  if (got != 0) interrupted->free(got, unset.fault);
 }
 
 // Sends this thread a signal every 50 us until the result is destroyed.

@@ -38,8 +38,8 @@ bool is_error(unsigned long long value) {
 PyObject* peer_malloc(PyObject* self, PyObject* const* given, Py_ssize_t count) {
   const unsigned long long size = only_argument(given, count);
   if (is_error(size)) return nullptr;
-  Fault fault;
-  const Address address = heap_of(self).malloc(size, glassheap::granule_size, fault);
+  glassheap::UnsetFault unset;
+  const Address address = heap_of(self).malloc(size, glassheap::granule_size, unset.fault);
   if (address == 0) return PyErr_Format(PyExc_MemoryError, "no block of %llu bytes.", size);
   return PyLong_FromUnsignedLongLong(address);
 }
@@ -47,8 +47,8 @@ PyObject* peer_malloc(PyObject* self, PyObject* const* given, Py_ssize_t count) 
 PyObject* peer_free(PyObject* self, PyObject* const* given, Py_ssize_t count) {
   const unsigned long long address = only_argument(given, count);
   if (is_error(address)) return nullptr;
-  Fault fault;
-  if (heap_of(self).free(address, fault)) Py_RETURN_NONE;
+  glassheap::UnsetFault unset;
+  if (heap_of(self).free(address, unset.fault)) Py_RETURN_NONE;
   return PyErr_Format(PyExc_ValueError, "%llu is no live block of this heap.", address);
 }
 
