@@ -190,6 +190,11 @@ class Records {
     after.prev = record;
     bytes_.write_node(block, after.start, record);
   }
+  // The same for an empty list.
+  void link_alone(Number record, Block block) noexcept {
+    records_[record] = {link_to(block.start), granules(block), nil, nil};
+    bytes_.write_node(block, nil, record);
+  }
   // Takes a record, not nil, out of its list; returns the record after it.
   Number unlink(Number record) noexcept {
     const Record& gone = at(record);

@@ -129,6 +129,15 @@ class Bins {
       records_.link_none(block);
     }
   }
+  // The same for a bin that is empty.
+  void push_first(std::size_t bin, Block block) noexcept {
+    const Record record = records_.create();
+    if (!records_.is_record(record)) [[unlikely]]
+      return records_.link_none(block);
+    records_.link_alone(record, block);
+    nonempty_.set(bin);
+    heads_[bin] = record;
+  }
   void erase(std::size_t bin, Record record) noexcept {
     if (records_.is_record(record)) [[likely]]
       unlink(bin, record);
@@ -241,6 +250,9 @@ class BinnedPolicy : public PolicyBase<Self> {
   }
   [[nodiscard]] Place place_of(Block block) const noexcept {
     return bins_.records().record_of(block);
+  }
+  [[nodiscard]] bool has_extent(Place place) const noexcept {
+    return bins_.records().is_record(place);
   }
 
   // The top, where it is kept apart, is in no bin: its node is all there is.

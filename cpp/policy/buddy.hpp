@@ -55,6 +55,18 @@ class Buddy : public BinnedPolicy<Buddy, Top::listed, BinSet<1>> {
     }
     return any_from(bin_of(request.extent), request);
   }
+
+  // The bins of the halves are empty, unless an alignment chose a larger block than necessary.
+  void halve(Block from, Place place, Size low) noexcept {
+    const std::size_t end = bin_of(from.extent);
+    std::size_t bin = bin_of(low);
+    if (bins_.next(bin) != end) return PolicyBase::halve(from, place, low);
+    bins_.erase(end, place);
+    for (; bin < end; ++bin) {
+      const Size half = granule_size << bin;
+      bins_.push_first(bin, {from.start + half, half});
+    }
+  }
 };
 
 static_assert(Policy<Buddy>);

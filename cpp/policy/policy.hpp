@@ -23,6 +23,9 @@
 //     explain(block, fault)  why it is not
 //     place_of(block)        the place of a block that was vetted before
 //     insert_after(b, now)   `now` has become free, and comes after `b` in the list
+//     halve(from, place, low)       the same for a buddy that was halved down to `low` bytes: its
+//                            upper halves have become free
+//     has_extent(place)      true if the place of a vetted block has its extent, outside the region
 //     on_allocate(block)     `block` has been allocated
 //     mark(from), restore()  undo an allocation: see below
 //     linking_to(block)      the start of the block whose node links to this one; or nowhere
@@ -75,6 +78,12 @@ class PolicyBase {
   PolicyBase(BlockBytes& bytes, const BlockMap& map) noexcept : bytes_(bytes), map_(map) {}
 
   void insert_after(Block /*before*/, Block block) noexcept { self().insert(block); }
+  void halve(Block from, const auto& place, Size low) noexcept {
+    self().erase(from, place);
+    for (Size extent = low; extent < from.extent; extent *= 2)
+      self().insert({from.start + extent, extent});
+  }
+  [[nodiscard]] static bool has_extent(const auto& /*place*/) noexcept { return false; }
   void on_allocate(Block /*block*/) noexcept {}
 
   // Undo. mark(from) is called before an allocation from that free block; restore(from, mark) puts

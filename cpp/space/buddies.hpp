@@ -55,9 +55,7 @@ class BuddySpace : public Space<P> {
     } else {
       map_.make_live(from);
     }
-    policy_.erase(from, place);
-    for (Size extent = taken.extent; 2 * extent <= from.extent; extent *= 2)
-      policy_.insert({from.start + extent, extent});
+    policy_.halve(from, place, taken.extent);
   }
   template <typename Visit>
   static void visit_pieces(Block span, Visit visit) {
@@ -97,13 +95,10 @@ class BuddySpace : public Space<P> {
   template <typename Begin>
   bool release(Block block, Begin begin) noexcept {
     if (block != first_piece(block)) return release_in_pieces(block, begin);
-    const Block whole = whole_of(block);
-    for (Size extent = block.extent; extent < whole.extent; extent *= 2) {
-      Place place;
-      if (!this->vet_below_top(buddy_at(block.start, extent), place)) return false;
-    }
-    begin(this->with_free_around(block));
-    coalesce(block, whole);
+    Climb climb;
+    if (!vet_climb(block, climb)) return false;
+    begin(climb.whole);
+    coalesce(block, climb);
     return true;
   }
   // Returns true if release() would free the block; otherwise sets `fault`.
@@ -157,22 +152,53 @@ class BuddySpace : public Space<P> {
   [[nodiscard]] static Block buddy_at(Offset at, Size extent) noexcept {
     return {(at & ~(extent - 1)) ^ extent, extent};
   }
+  // The way up from a piece that becomes free: what it coalesces to, and the places of the buddies
+  // that it meets, the smallest first.
+  struct Climb {
+    Block whole;
+    std::array<Place, 64> places;
+  };
+  // Returns true if these buddies are sound. Sets `climb`, up to the first that is not.
+  [[nodiscard]] bool vet_climb(Block piece, Climb& climb) const noexcept {
+    bool sound = true;
+    Size extent = piece.extent;
+    for (Place* place = climb.places.data(); sound; ++place) {
+      const Block buddy = buddy_at(piece.start, extent);
+      if (!may_be_free(buddy)) break;
+      if (!is_plainly_free(buddy, *place)) {
+        if (!map_.is_free(buddy)) break;
+        sound = this->vet_below_top(buddy, *place);
+      }
+      if (sound) extent *= 2;
+    }
+    climb.whole = {piece.start & ~(extent - 1), extent};
+    return sound;
+  }
+  [[nodiscard]] bool may_be_free(Block buddy) const noexcept {
+    return buddy.end() <= map_.region_size() && map_.free_at(buddy.start);
+  }
+  // Returns true if the node of a buddy is sound, and its place has its extent, and sets the place:
+  // then no query to the map tells whether it is whole.
+  [[nodiscard]] bool is_plainly_free(Block buddy, Place& place) const noexcept {
+    return checking && policy_.vet(buddy, place) && policy_.has_extent(place);
+  }
   // What a piece that becomes free coalesces to.
   [[nodiscard]] Block whole_of(Block piece) const noexcept {
     Size extent = piece.extent;
     while (map_.is_free(buddy_at(piece.start, extent))) extent *= 2;
     return {piece.start & ~(extent - 1), extent};
   }
-  // The block, which is live, coalesces with the buddies on the way up to `whole`.
-  void coalesce(Block block, Block whole) noexcept {
+  // The block, which is live, coalesces with the buddies on its way up, which are sound.
+  void coalesce(Block block, const Climb& climb) noexcept {
+    const Block whole = climb.whole;
     if (block == whole) {
       map_.make_free(whole);
     } else {
       map_.merge(block, whole);
     }
+    const Place* place = climb.places.data();
     for (Size extent = block.extent; extent < whole.extent; extent *= 2) {
-      const Block buddy = buddy_at(block.start, extent);
-      policy_.erase(buddy, policy_.place_of(buddy));
+      policy_.erase(buddy_at(block.start, extent), *place++);
       this->retire({(block.start & ~(extent - 1)) | extent, extent});  // the right one of the two
     }
     policy_.insert(whole);
@@ -195,7 +221,11 @@ class BuddySpace : public Space<P> {
     if (checking && !this->every_free(around, [&](Block free) { return this->vet(free, place); }))
       return false;
     begin(this->with_free_around(block));
-    for_pieces(block, [this](Block piece) { coalesce(piece, whole_of(piece)); });
+    for_pieces(block, [this](Block piece) {
+      Climb climb;
+      static_cast<void>(vet_climb(piece, climb));
+      coalesce(piece, climb);
+    });
     return true;
   }
 };
