@@ -115,6 +115,10 @@ class Records {
     const Number record = bytes_.node(block.start).record;
     return at(record).start == link_to(block.start) ? record : nil;
   }
+  // Returns true if the node of a block names any record.
+  [[nodiscard]] bool names_record(Block block) const noexcept {
+    return is_record(bytes_.node(block.start).record);
+  }
   // Finds the wrong field of the unsound node of `block`. A node that is sound again, since another
   // program writes there, is said to have a wrong record.
   [[gnu::cold, gnu::noinline]] void explain(Block block, Fault& fault) const noexcept;

@@ -18,20 +18,9 @@
 
 #include "block/records.hpp"
 #include "policy/policy.hpp"
+#include "policy/size_class.hpp"
 
 namespace glassheap {
-
-// The size class of an extent: one for each number of granules below 2^exact, then 16 a doubling.
-//
-//     granules   1  2  3 ... 63 | 64..67  68..71 ... 124..127 | 128..135 ...      for exact = 6
-//     class      1  2  3 ... 63 | 64      65     ... 79       | 80
-[[nodiscard]] constexpr std::size_t size_class(Size extent, int exact) noexcept {
-  const Size granules = extent / granule_size;
-  if (granules >> exact == 0) return granules;
-  const int doubling = static_cast<int>(std::bit_width(granules)) - 1;
-  const auto below = (std::size_t{1} << exact) + static_cast<std::size_t>(doubling - exact) * 16;
-  return below + (granules >> (doubling - 4) & 15);
-}
 
 // The set of bins, below 64 * words, that have a block. They are few enough for one summary of all
 // words, which is updated without a branch.
@@ -153,9 +142,12 @@ class Bins {
       push(bin, now);
     }
   }
-  // Puts a block that was erased last back behind `before`.
+  // Puts a block that was erased last, and has its old node, back behind `before`; or into no bin,
+  // if it was in none.
   void put_back(std::size_t bin, Block block, Record before) noexcept {
-    if (records_.is_record(before)) {
+    if (!records_.names_record(block)) {
+      records_.link_none(block);
+    } else if (records_.is_record(before)) {
       records_.link(records_.create(), block, before, records_.next(before));
     } else {
       push(bin, block);

@@ -165,3 +165,18 @@ def test_an_exception_of_the_iterator_is_propagated(prepared: PreparedHeap) -> N
     for call in (prepared.heap.malloc_many, prepared.heap.free_many):
         with refused(prepared.heap, KeyError, "from the generator"):
             call(numbers())
+
+
+@pytest.mark.parametrize("policy", ["segregated_fit", "tlsf", "buddy"])
+def test_a_refused_batch_leaves_the_blocks_that_have_no_record(policy: str) -> None:
+    """A small shared heap has fewer records than it may have free blocks."""
+    for count in range(1, 16):
+        with glassheap.SharedHeap.create(size=4096, policy=policy, headers=False) as heap:
+            every_second = heap.malloc_many([16] * (heap.size // 16 - 16))[::2]
+            heap.free_many(every_second)
+            listed = heap.free_list()
+            assert len(listed) == heap.stats().free_blocks
+            with refused(heap, glassheap.OutOfMemory):
+                heap.malloc_many([16] * (len(every_second) - count) + [4096])
+            assert heap.free_list() == listed
+            assert_sound(heap)
