@@ -8,7 +8,7 @@ namespace glassheap::shared {
 namespace {
 
 constexpr std::uint64_t magic = 0x7061656873736C67;  // "glssheap", in the order of the bytes
-constexpr std::uint32_t version = 3;
+constexpr std::uint32_t version = 4;
 
 // Machines that differ in the byte order cannot share an image.
 constexpr std::uint32_t machine = std::endian::native == std::endian::little ? 1U : 2U;

@@ -108,7 +108,8 @@ class HeapCorrupted(HeapError, RuntimeError):
     offset: int
     """Bytes from the start of the region to the damaged block."""
     field: str
-    """The damaged field: magic, size, seal, node size, next, record, redzone, fill."""
+    """The damaged field: magic, size, seal, node size, next, record, listed, redzone,
+    fill."""
     expected: int
     """The value that the field should have."""
     found: int
