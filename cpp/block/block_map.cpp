@@ -10,9 +10,8 @@ BlockMap::BlockMap(Size region_size, ArrayArena arena)
       region_size_(region_size),
       count_(MapRows::rows_for(granule(region_size))),
       storage_(arena_.take<MapRows::Row>(count_)),
-      rows_(storage_.get(), granule(region_size)) {
-  if (arena_.is_shared()) tombstones_ = arena_.take<Bitmap::Word>(count_);
-}
+      rows_(storage_.get(), granule(region_size)),
+      tombstones_(count_, arena_) {}
 
 Block BlockMap::block_around(Offset at) const noexcept {
   const Offset start = offset_of(rows_.start_below(granule(at) + 1));
@@ -49,16 +48,7 @@ void BlockMap::clear() noexcept {
   glassheap::clear(storage_, count_);
   top_ = region_size_;
   live_ = blocks_ = 0;
-  if (arena_.is_shared()) {
-    glassheap::clear(tombstones_, count_);
-  } else {
-    tombstones_.reset();
-  }
-}
-
-void BlockMap::set_tombstone(Offset start) noexcept {
-  if (tombstones_ == nullptr) tombstones_ = make_zeroed<Bitmap::Word>(count_);
-  if (tombstones_ != nullptr) Bitmap::set(tombstones_.get(), granule(start));
+  tombstones_.clear(arena_.is_shared());
 }
 
 }  // namespace glassheap

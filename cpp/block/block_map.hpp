@@ -26,7 +26,9 @@
 
 #include "base/bitmap.hpp"
 #include "base/zeroed_array.hpp"
+#include "block/map_rebuilder.hpp"
 #include "block/map_rows.hpp"
+#include "block/tombstones.hpp"
 #include "glassheap/types.hpp"
 
 namespace glassheap {
@@ -152,7 +154,7 @@ class BlockMap {
   [[nodiscard, gnu::cold]] Size largest_free() const noexcept;
 
   [[nodiscard]] Size own_memory() const noexcept {
-    return (tombstones_ == nullptr ? 2 : 3) * count_ * sizeof(Bitmap::Word);
+    return count_ * sizeof(MapRows::Row) + tombstones_.own_memory();
   }
   // Calls visit(offset) for each block start in these chunks, the lowest first.
   template <typename Visit>
@@ -278,52 +280,22 @@ class BlockMap {
   // different in between.
   template <typename Visit>
   void rebuild(Visit visit) noexcept {
-    Rebuilder rebuilder{*this};
+    MapRebuilder rebuilder(rows_, region_size_);
     visit([&rebuilder](Block block, bool free) { rebuilder.put(block, free); });
-    rebuilder.write_up_to(chunks());
-    rows_.rebuild_summaries();
+    rebuilder.finish(chunks());
+    top_ = rebuilder.top();
+    live_ = rebuilder.live();
+    blocks_ = rebuilder.blocks();
   }
 
-  // Tombstones. The address of a block without payload is the start of the next block. Once it is
-  // merged into the block before it, only a tombstone tells a second free() of it from a pointer to
-  // the next block's front. The bits, half a block map, are allocated with the first tombstone:
-  // that one free() asks the system for memory, under the heap's lock. It cannot fail for lack of
-  // it: without memory no tombstone is set, and such a pointer is refused as an interior one.
-  void set_tombstone(Offset start) noexcept;
+  // Tombstones of blocks without payload (tombstones.hpp).
+  void set_tombstone(Offset start) noexcept { tombstones_.set(granule(start)); }
   [[nodiscard]] bool has_tombstone(Offset at) const noexcept {
-    return tombstones_ != nullptr && Bitmap::test(tombstones_.get(), granule(at));
+    return tombstones_.has(granule(at));
   }
 
  private:
   static constexpr std::size_t chunk_granules = MapRows::row_granules;
-
-  // Collects and writes the row of each chunk in turn.
-  struct Rebuilder {
-    explicit Rebuilder(BlockMap& target) noexcept : map(target) {
-      map.top_ = map.region_size_;
-      map.live_ = map.blocks_ = 0;
-    }
-    void put(Block block, bool is_free) noexcept {
-      write_up_to(chunk_of(block.start));
-      const Bitmap::Word bit = Bitmap::Word{1} << granule(block.start) % chunk_granules;
-      row.starts |= bit;
-      ++map.blocks_;
-      if (!is_free) {
-        ++map.live_;
-      } else if (block.end() == map.region_size_) {
-        map.top_ = block.start;
-      } else {
-        row.free |= bit;
-      }
-    }
-    void write_up_to(std::size_t next) noexcept {
-      for (; chunk < next; ++chunk, row = {}) map.rows_.assign(chunk, row);
-    }
-
-    BlockMap& map;
-    std::size_t chunk = 0;
-    MapRows::Row row;
-  };
 
   [[nodiscard]] static constexpr std::size_t granule(Offset at) noexcept {
     return static_cast<std::size_t>(at / granule_size);
@@ -360,12 +332,12 @@ class BlockMap {
   mutable ArrayArena arena_;
   Offset top_;
   Size region_size_;
-  std::size_t count_;  // of rows, each of two words, and of the tombstones' words
+  std::size_t count_;  // of rows
   ZeroedArray<MapRows::Row> storage_;
   MapRows rows_;
-  ZeroedArray<Bitmap::Word> tombstones_;  // null until the first tombstone
-  Size live_ = 0;                         // blocks
-  Size blocks_ = 0;                       // free ones included, and the top
+  Tombstones tombstones_;
+  Size live_ = 0;    // blocks
+  Size blocks_ = 0;  // free ones included, and the top
 };
 
 }  // namespace glassheap

@@ -255,23 +255,10 @@ class HeapCore final : public CoreInterface {
     const Request request{extent_for(std::min(size, largest_region)), align};
     const Block from = size <= largest_region ? space_.policy().find_free(request) : Block{};
     if (!from) return refuse(size, align, fault), false;
-    if (recorder_.is_shared() && !vet_listed(from, fault)) return false;
+    if (recorder_.is_shared() && !space_.vet_listed(from, fault)) return false;
     plan.split = plan_split(bytes_, from, request);
     if (!space_.vet(from, plan.place)) return space_.check(from, fault);
     return !watches() || vet_fill(plan.split, fault);
-  }
-
-  // Returns true if the map has this free block: another program may have overwritten the structure
-  // of the policy, in shared memory.
-  [[nodiscard]] bool vet_listed(Block from, Fault& fault) const noexcept {
-    const Block mapped = map_.free_starting_at(from.start);
-    if (mapped == from) return true;
-    fault = {.kind = FaultKind::free_list_corrupted,
-             .rule = Rule::listed,
-             .offset = from.start,
-             .expected = mapped.extent,
-             .found = from.extent};
-    return false;
   }
 
   // Returns true if free memory and the bytes behind payloads are watched (redzone.hpp).

@@ -76,6 +76,19 @@ class Space {
   [[nodiscard]] bool vet(Block free, Place& place) const noexcept {
     return is_top(free) ? vet_top(free, place) : vet_below_top(free, place);
   }
+  // Returns true if the map has this free block: another program may have overwritten the structure
+  // of the policy, in shared memory.
+  [[nodiscard]] bool vet_listed(Block from, Fault& fault) const noexcept {
+    const Block mapped = map_.free_starting_at(from.start);
+    if (mapped == from) return true;
+    fault = {.kind = FaultKind::free_list_corrupted,
+             .rule = Rule::listed,
+             .offset = from.start,
+             .expected = mapped.extent,
+             .found = from.extent};
+    return false;
+  }
+
   // Returns true if the node of the free block is sound; otherwise sets `fault`.
   [[nodiscard]] bool check(Block free, Fault& fault) const noexcept {
     Place place;
