@@ -7,7 +7,8 @@ these values the textbook's free list can be laid out in memory, and the two can
     block   = payload - 16          extent       = sz
     payload = block + 16            node's size  = sz - 16
 
-With `headers=False` a payload has no header, and the 16s above are 0.
+With `headers=False` a payload has no header, and the 16s above are 0. A node's `next` leads to the
+next element of the list. Its `record` is not in the model: it numbers a place outside the region.
 
     11. A block shrinks in place. Its tail, if there is one, is freed like a block of its own.
     12. A block grows in place if the free element that begins at its end is large enough: it takes
