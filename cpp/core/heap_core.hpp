@@ -212,7 +212,7 @@ class HeapCore final : public CoreInterface {
   // A split, and the place of the free block in the policy's structure.
   struct Plan {
     Split split;
-    typename FreeSpace::Place place;
+    typename FreeSpace::Place place{};
   };
   struct State {
     Counters counters;
