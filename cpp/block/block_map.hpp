@@ -97,6 +97,13 @@ class BlockMap {
     const Offset before = offset_of(rows_.free_below(granule(at)));
     return before < at ? before : nowhere;
   }
+  // The start of the nearest free block above `block`, which is in the region.
+  [[nodiscard]] Offset free_after(Block block) const noexcept {
+    if (block.start >= top_) return nowhere;
+    const Offset next = offset_of(rows_.free_above(granule(block.end()) - 1));
+    if (next < top_) return next;
+    return top_ != region_size_ ? top_ : nowhere;
+  }
   [[nodiscard]] Offset free_from(Offset from) const noexcept {
     if (from < top_ && rows_.is_free(granule(from))) return from;
     const Offset next = from < top_ ? offset_of(rows_.free_above(granule(from))) : nowhere;
@@ -123,9 +130,29 @@ class BlockMap {
     const Bitmap::Word high = rows_[chunk + 1].starts << 1 << (chunk_granules - 1 - shift);
     return rows_[chunk].free & (rows_[chunk].starts >> shift | high);
   }
-  // Those of them at `from` or above, in the chunk of `from`.
-  [[nodiscard]] Bitmap::Word free_word_from(Offset from) const noexcept {
-    return rows_[chunk_of(from)].free & ~Bitmap::Word{0} << granule(from) % chunk_granules;
+  // The region in leaves of 16 granules, for finer indexes.
+  [[nodiscard]] static constexpr std::size_t leaf_of(Offset at) noexcept {
+    return granule(at) / leaf_granules;
+  }
+  [[nodiscard]] std::size_t leaves() const noexcept {
+    return leaf_of(region_size_ - granule_size) + 1;
+  }
+  // A bit for each granule of a leaf at which a free block other than the top starts.
+  [[nodiscard]] unsigned free_in_leaf(std::size_t leaf) const noexcept {
+    const std::size_t first = leaf * leaf_granules;
+    return static_cast<unsigned>(rows_[first / chunk_granules].free >> first % chunk_granules) &
+           ((1U << leaf_granules) - 1);
+  }
+  // Those of them at `from` or above, in the leaf of `from`.
+  [[nodiscard]] unsigned free_in_leaf_from(Offset from) const noexcept {
+    return free_in_leaf(leaf_of(from)) & ~0U << granule(from) % leaf_granules;
+  }
+  // The block of the lowest of `bits`, which are some of these. It may be larger than the region, as
+  // below.
+  [[nodiscard]] Block free_of_bit(std::size_t leaf, unsigned bits) const noexcept {
+    const auto bit = static_cast<std::size_t>(std::countr_zero(bits));
+    const Offset start = offset_of(leaf * leaf_granules + bit);
+    return {start, next_start(start) - start};
   }
   // A bit for each granule of a chunk at which a block starts.
   [[nodiscard]] Bitmap::Word starts_word(std::size_t chunk) const noexcept {
@@ -296,6 +323,7 @@ class BlockMap {
 
  private:
   static constexpr std::size_t chunk_granules = MapRows::row_granules;
+  static constexpr std::size_t leaf_granules = 16;
 
   [[nodiscard]] static constexpr std::size_t granule(Offset at) noexcept {
     return static_cast<std::size_t>(at / granule_size);

@@ -135,9 +135,7 @@ class AddressList : public PolicyBase<Self> {
   Index index_;
 
  private:
-  [[nodiscard]] Offset after(Block block) const noexcept {
-    return block.end() < map_.region_size() ? map_.free_from(block.end()) : nowhere;
-  }
+  [[nodiscard]] Offset after(Block block) const noexcept { return map_.free_after(block); }
   // Makes `next` what follows the nearest free block below `at`, in place of `old`; or the head, if
   // there is none. That is mostly known without a query to the map.
   void connect(Offset at, Offset old, Offset next) noexcept {

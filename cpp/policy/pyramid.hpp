@@ -1,56 +1,49 @@
-// pyramid.hpp: a row of numbers, and above it summaries of 16 numbers, of 16 * 16, and so on.
+// pyramid.hpp: a row of numbers; above it the largest of each 32, of 32 * 32, and so on.
 //
-//     level 2   | s                       |     one number a group of 256
-//     level 1   | s             s ...     |     one number a group of 16
+//     root      | m |                           the largest of all
+//     level 1   | m             m ... |         one number for 32 of the row; the top, of 128 at most
 //     level 0   | n n n ... n   n n n ... |     the row
 //
-// A search for the first number with some property goes down from the top: at each level to the
-// first of sixteen children that has the property, which is found by one comparison of all sixteen.
-// The Summary type defines the numbers, their summary and the property:
+// A search for the first number that is large enough goes down from the top: at each level to the
+// first of 32 children that is, which is found in one cache line (max_group.hpp).
 //
-//     Number                  an integer; 0 is neutral
-//     combine(a, b)           the summary of two, such as the larger one
-//     of(group)               the summary of sixteen
-//     depends_on(sum, number) true if `sum`, of a group, might differ without this number of it
-//     matching(group, query)  bit i is set if group[i], of sixteen, has the property; a group's
-//                             summary has it if and only if one of the group has
-//
-// Invariant. Each number above the row is the summary of the sixteen below it. Where other programs
-// can overwrite them, a search still reads numbers of the pyramid alone; it may find none, or a
-// number that does not match.
-// Cost. A search O(log16 n); an update mostly O(1), at most O(log16 n); 1/15 more than the row.
+// Invariant. Each number above the row is the largest of the 32 below it, and the root that of the
+// top. Where other programs can overwrite them, a search still reads numbers of the pyramid alone;
+// it may find none, or a number that is too small.
+// Cost. A search O(log32 n); an update mostly O(1), at most O(log32 n); 1/31 more than the row.
 #pragma once
 
 #include <algorithm>
 #include <array>
 #include <bit>
 #include <limits>
-#include <utility>
 
 #include "base/config.hpp"
 #include "base/zeroed_array.hpp"
 #include "glassheap/types.hpp"
+#include "policy/max_group.hpp"
 
 namespace glassheap {
 
-template <typename Summary>
 class Pyramid {
  public:
-  using Number = typename Summary::Number;
+  using Number = max_group::Number;  // at least 0
   static constexpr std::size_t none = std::numeric_limits<std::size_t>::max();
-  static constexpr std::size_t fan_out = 16;
+  static constexpr std::size_t fan_out = max_group::size;
 
   // A row of `count` zeros, at least one. Throws std::bad_alloc if and only if there is no memory.
   explicit Pyramid(std::size_t count, ArrayArena&& arena = {}) : Pyramid(count, arena) {}
   Pyramid(std::size_t count, ArrayArena& arena) : count_(count) {
-    do {
-      widths_[depth_] = round_up(count, fan_out);
-      size_ += widths_[depth_++];
-      count = (count + fan_out - 1) / fan_out;
-    } while (count > 1);
+    std::size_t size = 0;
+    for (;; count = groups_of(count)) {
+      size += levels_[depth_++].width = groups_of(count) * fan_out;
+      if (count <= widest_top) break;
+    }
+    size_ = size + 2 * fan_out;  // the root, and the alignment
     storage_ = arena.take<Number>(size_);
-    Number* level = storage_.get();
-    for (std::size_t i = 0; i < depth_; level += widths_[i++]) levels_[i] = level;
+    root_ = aligned(storage_.get());
+    Number* next = root_ + fan_out;
+    for (std::size_t i = 0; i < depth_; next += levels_[i++].width) levels_[i].numbers = next;
   }
 
   void clear() noexcept { glassheap::clear(storage_, size_); }
@@ -58,87 +51,112 @@ class Pyramid {
   // The numbers of the row. A search may find a place behind them, in a row that was overwritten.
   [[nodiscard]] std::size_t count() const noexcept { return count_; }
 
-  [[nodiscard]] Number operator[](std::size_t i) const noexcept { return levels_[0][i]; }
-  // The summary of the whole row.
-  [[nodiscard]] Number all() const noexcept { return summary(depth_ - 1, 0); }
+  [[nodiscard]] Number operator[](std::size_t i) const noexcept { return levels_[0].numbers[i]; }
+  // The largest of all.
+  [[nodiscard]] Number all() const noexcept { return *root_; }
 
-  // Combines number i with `value`. Updates the summaries above it, up to the first that stays as
-  // it is.
-  void include(std::size_t i, Number value) noexcept {
+  // Raises number i to `value`, if it is smaller; and those above it, up to the first that is not.
+  void raise(std::size_t i, Number value) noexcept {
     for (std::size_t level = 0; level < depth_; ++level, i /= fan_out) {
-      Number& number = levels_[level][i];
-      const Number now = Summary::combine(number, value);
-      if (now == number) return;
-      number = now;
+      const Number number = levels_[level].numbers[i];
+      if (number >= value) return;
+      max_group::put(levels_[level].numbers, i, value);
       crash_point();
     }
+    *root_ = std::max(*root_, value);
+    crash_point();
   }
-  // Sets number i to `value`, which adds nothing to it: combine(old, value) is old. Updates the
-  // summaries above it likewise.
-  void set(std::size_t i, Number value) noexcept {
-    if (levels_[0][i] == value) return;
-    for (std::size_t level = 0; level < depth_; ++level) {
-      const Number before = std::exchange(levels_[level][i], value);
+  // Sets number i to `value`, which is smaller. A number above it changes only if it was as large
+  // as the old one.
+  void lower(std::size_t i, Number value) noexcept {
+    const Number before = levels_[0].numbers[i];
+    for (std::size_t level = 0; value != before; value = largest(level++, i)) {
+      max_group::put(levels_[level].numbers, i, value);
       crash_point();
       i /= fan_out;
-      if (level + 1 < depth_ && !Summary::depends_on(levels_[level + 1][i], before)) return;
-      value = summary(level, i);
-      if (level + 1 < depth_ && levels_[level + 1][i] == value) return;
+      if (level + 1 == depth_) return lower_root(before);
+      if (levels_[level + 1].numbers[i] != before) return;
     }
   }
 
-  // The index of the first number that matches, or none.
-  template <typename Query>
-  [[nodiscard]] std::size_t first(Query query) const noexcept {
-    return descend(depth_ - 1, 0, query);
+  // The index of the first number that is at least `least`, which is positive; or none.
+  [[nodiscard]] std::size_t first(Number least) const noexcept {
+    const std::size_t top = depth_ - 1;
+    for (std::size_t i = 0; i < levels_[top].width; i += fan_out) {
+      const std::uint32_t hits = matching(top, i / fan_out, least);
+      if (hits != 0) return descend(top, i + lowest(hits), least);
+    }
+    return none;
   }
-  // The same from i upwards: climbs until a group has a match on this side, then descends to it.
-  template <typename Query>
-  [[nodiscard]] std::size_t next(std::size_t i, Query query) const noexcept {
-    for (std::size_t level = 0; level < depth_ && i < widths_[level]; ++level) {
+  // The same from i upwards: climbs until a group has such a number on this side, then descends.
+  [[nodiscard]] std::size_t next(std::size_t i, Number least) const noexcept {
+    std::size_t level = 0;
+    while (i < levels_[level].width) {
       const std::size_t group = i / fan_out;
-      const unsigned hits = matching(level, group, query) >> (i % fan_out) << (i % fan_out);
-      if (hits != 0) {
-        const std::size_t hit = group * fan_out + lowest(hits);
-        return level == 0 ? hit : descend(level - 1, hit, query);
-      }
+      const std::uint32_t hits = matching(level, group, least) >> (i % fan_out) << (i % fan_out);
+      if (hits != 0) return descend(level, group * fan_out + lowest(hits), least);
       i = group + 1;
+      if (level + 1 == depth_) {
+        i *= fan_out;  // the next group of the top
+      } else {
+        ++level;
+      }
     }
     return none;
   }
 
  private:
-  static constexpr std::size_t max_levels = 8;  // for 2^32 numbers
+  struct Level {
+    Number* numbers;
+    std::size_t width;  // in whole groups
+  };
+  static constexpr std::size_t max_levels = 8;  // for 2^42 numbers
+  static constexpr std::size_t widest_top = 4 * fan_out;
 
-  [[nodiscard]] static std::size_t lowest(unsigned bits) noexcept {
+  [[nodiscard]] static constexpr std::size_t groups_of(std::size_t count) noexcept {
+    return (count + fan_out - 1) / fan_out;
+  }
+  [[nodiscard]] static Number* aligned(Number* numbers) noexcept {
+    constexpr std::size_t group_bytes = fan_out * sizeof(Number);
+    const auto address = reinterpret_cast<std::uintptr_t>(numbers);
+    return numbers + (round_up(address, group_bytes) - address) / sizeof(Number);
+  }
+  [[nodiscard]] static std::size_t lowest(std::uint32_t bits) noexcept {
     return static_cast<std::size_t>(std::countr_zero(bits));
   }
-  template <typename Query>
-  [[nodiscard]] unsigned matching(std::size_t level, std::size_t group,
-                                  Query query) const noexcept {
-    return Summary::matching(levels_[level] + group * fan_out, query);
+  [[nodiscard]] std::uint32_t matching(std::size_t level, std::size_t group,
+                                       Number least) const noexcept {
+    return max_group::matching(levels_[level].numbers + group * fan_out, least);
   }
-  [[nodiscard]] Number summary(std::size_t level, std::size_t group) const noexcept {
-    return Summary::of(levels_[level] + group * fan_out);
+  [[nodiscard]] Number largest(std::size_t level, std::size_t group) const noexcept {
+    return max_group::of(levels_[level].numbers + group * fan_out);
   }
-  template <typename Query>
-  [[nodiscard]] std::size_t descend(std::size_t level, std::size_t group,
-                                    Query query) const noexcept {
-    for (; group * fan_out < widths_[level]; --level) {
-      const unsigned hits = matching(level, group, query);
+  // A number of the top that was `before` is smaller.
+  void lower_root(Number before) noexcept {
+    if (*root_ != before) return;
+    Number most = 0;
+    for (std::size_t i = 0; i < levels_[depth_ - 1].width; i += fan_out)
+      most = std::max(most, largest(depth_ - 1, i / fan_out));
+    *root_ = most;
+    crash_point();
+  }
+  // The first number of the row that is large enough below place i of a level, which is.
+  [[nodiscard]] std::size_t descend(std::size_t level, std::size_t i, Number least) const noexcept {
+    while (level-- != 0) {
+      if (i * fan_out >= levels_[level].width) return none;
+      const std::uint32_t hits = matching(level, i, least);
       if (hits == 0) return none;
-      group = group * fan_out + lowest(hits);
-      if (level == 0) return group;
+      i = i * fan_out + lowest(hits);
     }
-    return none;
+    return i;
   }
 
   std::size_t count_;
   std::size_t depth_ = 0;
-  std::size_t size_ = 0;                          // numbers in all
-  std::array<std::size_t, max_levels> widths_{};  // numbers of each level, in whole groups
+  std::size_t size_ = 0;  // numbers in all
   ZeroedArray<Number> storage_;
-  std::array<Number*, max_levels> levels_{};
+  Number* root_ = nullptr;
+  std::array<Level, max_levels> levels_{};
 };
 
 }  // namespace glassheap

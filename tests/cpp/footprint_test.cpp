@@ -69,12 +69,12 @@ TEST(FootprintOfTheBlockMap, IsReturnedByClear) {
 
 TEST(FootprintOfAPyramid, IsReturnedByClear) {
   constexpr std::size_t count = std::size_t{8} << 20;
-  Pyramid<MaxSummary> maxima(count);
+  Pyramid maxima(count);
   const auto fill = [&] {
-    for (std::size_t i = 0; i < count; i += 1024) maxima.include(i, 1);
+    for (std::size_t i = 0; i < count; i += 1024) maxima.raise(i, 1);
   };
   expect_returned(fill, [&] { maxima.clear(); });
-  EXPECT_EQ(maxima.first(1), Pyramid<MaxSummary>::none);
+  EXPECT_EQ(maxima.first(1), Pyramid::none);
 }
 
 }  // namespace

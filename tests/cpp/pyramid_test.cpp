@@ -18,10 +18,10 @@ namespace glassheap {
 namespace {
 
 // Random numbers, queries, and what they mean.
-using Number = MaxSummary::Number;
+using Number = Pyramid::Number;
 Number draw_number(std::mt19937& random) { return static_cast<Number>(1 + random() % 1000); }
 Number draw_weaker(Number number, std::mt19937& random) {
-  return static_cast<Number>(random() % 1000) % (number + 1);
+  return static_cast<Number>(random() % (static_cast<unsigned>(number) + 1));
 }
 
 // A pyramid and a plain array with the same numbers.
@@ -36,10 +36,10 @@ class CheckedPyramid {
     if (choice >= 2) {
       const Number more = draw_number(random);
       row_[i] = std::max(row_[i], more);
-      pyramid_.include(i, more);
+      pyramid_.raise(i, more);
     } else {
-      row_[i] = choice == 0 ? 0 : draw_weaker(row_[i], random);
-      pyramid_.set(i, row_[i]);
+      row_[i] = choice == 0 ? Number{0} : draw_weaker(row_[i], random);
+      pyramid_.lower(i, row_[i]);
     }
   }
   void clear() {
@@ -63,17 +63,17 @@ class CheckedPyramid {
  private:
   [[nodiscard]] std::size_t next(std::size_t i, Number least) const {
     while (i < row_.size() && row_[i] < least) ++i;
-    return i < row_.size() ? i : Pyramid<MaxSummary>::none;
+    return i < row_.size() ? i : Pyramid::none;
   }
 
   std::vector<Number> row_;
-  Pyramid<MaxSummary> pyramid_;
+  Pyramid pyramid_;
 };
 
 TEST(MaxPyramid, AgreesWithARow) {
   std::mt19937 random(1);
   for (const std::size_t width :
-       {1U, 2U, 15U, 16U, 17U, 31U, 32U, 255U, 256U, 257U, 4095U, 4097U, 5000U}) {
+       {1U, 2U, 31U, 32U, 33U, 127U, 128U, 129U, 1023U, 1025U, 4095U, 4097U, 5000U}) {
     CheckedPyramid checked(width);
     for (int round = 0; round < scaled(1000, 100); ++round) {
       checked.change(random);
@@ -89,33 +89,52 @@ TEST(MaxPyramid, AgreesWithARow) {
 // Another program may write to the numbers of a shared heap: a search still reads no others.
 TEST(MaxPyramid, SearchesItselfWhateverItsNumbersAre) {
   std::mt19937 random(2);
-  for (const std::size_t width : {1U, 17U, 257U, 5000U}) {
+  for (const std::size_t width : {1U, 33U, 257U, 5000U}) {
     alignas(64) std::array<std::byte, 64 << 10> memory{};
     ArrayArena arena{std::span(memory)};
-    const Pyramid<MaxSummary> pyramid(width, arena);
+    const Pyramid pyramid(width, arena);
     const std::size_t numbers = pyramid.own_memory() / sizeof(Number);
     for (int round = 0; round < scaled(2000, 200); ++round) {
       auto* const row = reinterpret_cast<Number*>(memory.data());
       row[random() % numbers] = draw_number(random);
       const std::size_t found = pyramid.next(random() % width, draw_number(random));
-      ASSERT_TRUE(found == Pyramid<MaxSummary>::none || found < round_up(width, 16)) << found;
+      ASSERT_TRUE(found == Pyramid::none || found < round_up(width, Pyramid::fan_out)) << found;
     }
   }
 }
 
 // The numbers that an SSE2 comparison could mistake for a negative one or for a neighbour.
 TEST(MaxPyramid, FindsANumberByItsExactValue) {
-  for (const int number : {1, 2, 127, 128, 32767, 32768, 65535, 65536, 0x7FFFFFFE}) {
-    for (std::size_t place = 0; place < 16; ++place) {
-      Pyramid<MaxSummary> pyramid(16);
-      pyramid.include(place, number);
+  for (const Number number : std::to_array<Number>({1, 2, 127, 128, 255, 256, 32766})) {
+    for (std::size_t place = 0; place < Pyramid::fan_out; ++place) {
+      Pyramid pyramid(Pyramid::fan_out);
+      pyramid.raise(place, number);
       EXPECT_EQ(pyramid.first(number), place);
-      EXPECT_EQ(pyramid.first(number + 1), Pyramid<MaxSummary>::none);
+      EXPECT_EQ(pyramid.first(static_cast<Number>(number + 1)), Pyramid::none);
     }
   }
 }
 
-// The index stores at most 2^31 - 1 granules; larger extents are distinguished in the block map.
+// The numbers of extents of 256 KiB and more are steps: a search passes blocks that are too small.
+TEST(ChunkIndexOfLargeBlocks, FindsTheLowestThatIsLargeEnough) {
+  const Size region = Size{64} << 20;
+  BlockMap map(region);
+  ChunkIndex index(map);
+  map.add_live({0, region});
+  std::vector<Block> blocks;
+  for (Size extent = (Size{256} << 10) - 64; blocks.size() < 12; extent += 16) {
+    const Offset start = (Size{4} << 20) * (blocks.size() + 1);
+    map.add_live({start, extent});
+    map.add_live({start + extent, 16});
+    map.make_free({start, extent});
+    index.add(blocks.emplace_back(start, extent));
+  }
+  for (const Block block : blocks) EXPECT_EQ(index.first(block.extent), block);
+  EXPECT_EQ(index.largest(), blocks.back().extent);
+  EXPECT_FALSE(index.first(blocks.back().extent + 16));
+}
+
+// Large extents share numbers, and are told apart in the block map.
 TEST(ChunkIndexOfTheLargestRegion, DistinguishesExtentsBeyondItsNumbers) {
   if (slow_build) GTEST_SKIP() << "A sanitizer does not leave so much address space.";
   BlockMap map(largest_region);
