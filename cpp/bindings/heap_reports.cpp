@@ -165,8 +165,9 @@ constexpr const char largest_free_doc[] = R"(largest_free($self)
 Return the largest size that malloc can serve, in bytes; 0 also if there is none.
 
 O(1) in first_fit and next_fit, O(log n) in best_fit and worst_fit; O(n) in the blocks of
-the highest bin that has any in segregated_fit, tlsf and buddy, and in all free blocks in
-sequential_fit.
+the highest bin that has any in segregated_fit, quick_fit, tlsf and buddy, and in all free
+blocks in sequential_fit. In quick_fit a larger request may be served too, by free blocks
+that touch and are joined for it.
 
 Raises HeapClosed.)";
 
@@ -180,8 +181,9 @@ constexpr const char own_memory_doc[] = R"(own_memory($self)
 Return the bytes that the heap takes outside its region.
 
 They are block map, index, the records of free blocks, and the heap itself. A record takes
-16 bytes and has the links of a block. segregated_fit, tlsf, buddy and sequential_fit have
-records, as many as there were free blocks at one time since the last reset().
+16 bytes and has the links of a block. segregated_fit, quick_fit, tlsf, buddy and
+sequential_fit have records, as many as there were free blocks at one time since the last
+reset().
 
 O(1). Raises HeapClosed.)";
 

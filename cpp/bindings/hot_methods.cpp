@@ -103,7 +103,7 @@ The payload is aligned to align bytes, a power of two up to a quarter of the reg
 all mean 16). The block takes size rounded up to 16, and 16 bytes of header where the heap
 has headers (buddy: that rounded up to a power of two); malloc(0) gives a distinct block
 without payload. The bytes are not cleared. O(log n); O(n) in sequential_fit, O(1) in
-segregated_fit and tlsf.
+segregated_fit, quick_fit and tlsf; O(n) in quick_fit if free blocks must be joined first.
 
 Raises OutOfMemory if and only if no free block can serve the request, InvalidSize if size
 is negative, InvalidAlignment for any other align; TypeError for no integer; HeapDamaged,

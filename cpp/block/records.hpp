@@ -28,8 +28,10 @@
 // Cost: O(1) a call.
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <utility>
+#include <vector>
 
 #include "block/block.hpp"
 #include "block/block_map.hpp"
@@ -49,6 +51,11 @@ class Records {
  public:
   using Number = std::uint32_t;
   static constexpr Number nil = GLASSHEAP_NIL;
+
+  struct Record {
+    std::uint32_t start, extent;
+    Number next, prev;
+  };
 
   // Room for at least `least` records. Throws std::bad_alloc if and only if there is no memory.
   Records(BlockBytes& bytes, const BlockMap& map, Size least)
@@ -222,6 +229,22 @@ class Records {
     connect(changed.prev, record, old, link_to(now.start));
   }
 
+  // All records, to put them back as they were. Throws std::bad_alloc if there is no memory for it.
+  struct Snapshot {
+    std::vector<Record> records;
+    Number spare;
+    Size unlisted;
+  };
+  [[nodiscard]] Snapshot snapshot() const {
+    return {{records_.get(), records_.get() + used_}, spare_, unlisted_};
+  }
+  void restore(const Snapshot& before) noexcept {
+    std::ranges::copy(before.records, records_.get());
+    used_ = static_cast<Number>(before.records.size());
+    spare_ = before.spare;
+    unlisted_ = before.unlisted;
+  }
+
   // Writes the node of a block for which there is no record.
   [[gnu::cold, gnu::noinline]] void link_none(Block block) noexcept {
     ++unlisted_;
@@ -229,11 +252,6 @@ class Records {
   }
 
  private:
-  struct Record {
-    std::uint32_t start, extent;
-    Number next, prev;
-  };
-
   [[nodiscard]] static std::uint32_t granules(Block block) noexcept {
     return static_cast<std::uint32_t>(block.extent / granule_size);
   }

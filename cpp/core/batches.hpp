@@ -216,7 +216,7 @@ class RunRelease {
 template <Policy P, typename FreeSpace>
 [[nodiscard]] bool carve(const BatchParts<FreeSpace>& parts, std::span<const Size> sizes,
                          std::span<Offset> payloads) noexcept {
-  if constexpr (P::coalescing != Coalescing::neighbours) return false;
+  if constexpr (P::coalescing != Coalescing::neighbours && !FreeSpace::defers) return false;
   if (parts.recorder.is_shared() || parts.bytes.layout.has_redzones()) return false;
   Carving<FreeSpace> carving(parts);
   return carving.may_begin() && carving.carve(sizes, payloads);

@@ -16,6 +16,7 @@
 #include "check/recovery.hpp"
 #include "core/batches.hpp"
 #include "core/core_interface.hpp"
+#include "core/passes.hpp"
 #include "core/plain_calls.hpp"
 #include "core/undo_log.hpp"
 #include "space/space_for.hpp"
@@ -59,7 +60,7 @@ class HeapCore final : public CoreInterface {
 
   Block allocate(Size size, Size align, Fault& fault) noexcept override {
     Plan plan;
-    if (!make_plan(size, align, plan, fault)) return {};
+    if (!make_plan(size, align, plan, fault, do_nothing)) return {};
     ++counters_.mallocs;
     return take<Shape::any>(plan, size);
   }
@@ -127,7 +128,7 @@ class HeapCore final : public CoreInterface {
     try {
       for (; refused < sizes.size(); ++refused) {
         Plan plan;
-        if (!make_plan(sizes[refused], granule_size, plan, fault)) break;
+        if (!make_plan(sizes[refused], granule_size, plan, fault, undo_log.noting_pass())) break;
         undo_log.note(refused, plan.split);
         payloads[refused] = payload_of(take<Shape::any>(plan, sizes[refused]));
       }
@@ -251,9 +252,11 @@ class HeapCore final : public CoreInterface {
   }
 
   // Plans the split that serves a request. Returns true if the node of its free block is sound.
-  [[nodiscard]] bool make_plan(Size size, Size align, Plan& plan, Fault& fault) noexcept {
+  [[nodiscard]] bool make_plan(Size size, Size align, Plan& plan, Fault& fault, auto before_pass) {
     const Request request{extent_for(std::min(size, largest_region)), align};
-    const Block from = size <= largest_region ? space_.policy().find_free(request) : Block{};
+    Block from;
+    if (size <= largest_region && !find_free(space_, recorder_, request, from, fault, before_pass))
+      return false;
     if (!from) return refuse(size, align, fault), false;
     if (recorder_.is_shared() && !space_.vet_listed(from, fault)) return false;
     plan.split = plan_split(bytes_, from, request);
@@ -320,7 +323,7 @@ class HeapCore final : public CoreInterface {
   // Frees a live block. Returns false if the node of a block that it merges with is unsound.
   template <Shape shape>
   bool give_back(const LiveBlock& freed) noexcept {
-    return space_.release(freed.block, [&](Block range) {
+    return release_then_pass(space_, recorder_, freed.block, [&](Block range) {
       counters_.subtract(freed.size, freed.block);
       if constexpr (shape != Shape::any) return;
       recorder_.begin_release(range, freed.block);
@@ -329,7 +332,7 @@ class HeapCore final : public CoreInterface {
   }
   // The same for a block that is not counted, or no longer. The nodes around it are sound.
   void coalesce(Block block) noexcept {
-    static_cast<void>(space_.release(block, [&](Block range) {
+    static_cast<void>(release_then_pass(space_, recorder_, block, [&](Block range) {
       recorder_.begin_release(range, block);
       wipe(block);
     }));
@@ -385,7 +388,8 @@ class HeapCore final : public CoreInterface {
   // leave a new node there, which is sound.
   Block move(const LiveBlock& live, Size size, Size align, Fault& fault) noexcept {
     Plan plan;
-    if (!space_.may_release(live.block, fault) || !make_plan(size, align, plan, fault)) return {};
+    if (!space_.may_release(live.block, fault) || !make_plan(size, align, plan, fault, do_nothing))
+      return {};
     counters_.subtract(live.size, live.block);  // first, so that no peak includes both blocks
     recorder_.begin_call();
     recorder_.mark(live.block);

@@ -8,6 +8,7 @@
 #include "policy/buddy.hpp"
 #include "policy/first_fit.hpp"
 #include "policy/next_fit.hpp"
+#include "policy/quick_fit.hpp"
 #include "policy/segregated_fit.hpp"
 #include "policy/sequential_fit.hpp"
 #include "policy/tlsf.hpp"
@@ -40,7 +41,8 @@ struct List {
   static constexpr std::array<Maker, sizeof...(Policies)> makers = {&make<Policies>...};
 };
 // To add a policy, add its type here. The first one is the default.
-using All = List<FirstFit, NextFit, BestFit, WorstFit, SegregatedFit, Tlsf, Buddy, SequentialFit>;
+using All =
+    List<FirstFit, NextFit, BestFit, WorstFit, SegregatedFit, QuickFit, Tlsf, Buddy, SequentialFit>;
 
 std::size_t index_of(std::string_view name) noexcept {
   const auto* const at = std::ranges::find(All::descriptions, name, &PolicyDescription::name);

@@ -4,8 +4,9 @@ namespace glassheap {
 
 void SavedHeaders::save(Offset at, const header_t& front) { saved_.push_back({at, front}); }
 
-void SavedHeaders::put_back(BlockBytes& bytes) const noexcept {
-  for (const Saved& kept : std::views::reverse(saved_)) bytes.restore(kept.at, kept.front);
+void SavedHeaders::put_back(BlockBytes& bytes, std::size_t keep) noexcept {
+  for (; saved_.size() > keep; saved_.pop_back())
+    bytes.restore(saved_.back().at, saved_.back().front);
 }
 
 namespace {

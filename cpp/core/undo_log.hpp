@@ -8,11 +8,14 @@
 //     | from .................................................................... |
 //     | block of payloads[first] | block of payloads[first + 1] | ... | rest .... |
 //
+// A pass that joins free blocks (space/deferred.hpp) is an entry too.
+//
 // Headers and nodes are written over bytes inside the free block. Most of these bytes are zero
 // already; only the others are saved.
 #pragma once
 
 #include <cstring>
+#include <optional>
 #include <ranges>
 #include <span>
 #include <vector>
@@ -31,8 +34,10 @@ namespace glassheap {
 // Fronts of blocks, as they were: sixteen bytes each, and their offsets.
 class SavedHeaders {
  public:
-  void save(Offset at, const header_t& front);      // throws std::bad_alloc if there is no memory
-  void put_back(BlockBytes& bytes) const noexcept;  // in reverse order: the first saved comes last
+  void save(Offset at, const header_t& front);  // throws std::bad_alloc if there is no memory
+  [[nodiscard]] std::size_t count() const noexcept { return saved_.size(); }
+  // Puts all but the first `keep` back, and forgets them; in reverse order: the first comes last.
+  void put_back(BlockBytes& bytes, std::size_t keep = 0) noexcept;
 
  private:
   struct Saved {
@@ -58,18 +63,23 @@ class UndoLog {
     Space::visit_pieces(split.rest, [this](Block piece) { note_front(piece.start); });
     rest_ = split.rest;
   }
+  // The same for a pass, as a function to be called before it. There is one pass at most: splits
+  // leave no free blocks that touch.
+  [[nodiscard]] auto noting_pass() noexcept {
+    return [this] {
+      pass_ = Pass{space_.before_pass(), runs_.size(), saved_.count()};
+      rest_ = {};
+    };
+  }
 
   // Takes back the blocks that the batch has allocated: `payloads`, in the order of allocation.
   // Records each range of the region before it changes it, and the end of the call.
   [[gnu::cold]] void undo(std::span<const Offset> payloads, const Recorder& recorder) noexcept {
-    for (const Run& run : std::views::reverse(runs_)) {
-      if (run.first >= payloads.size()) continue;  // noted, but not split
-      recorder.begin(run.from);
-      recorder.disown(payloads.subspan(run.first));
-      undo(run, payloads.subspan(run.first));
-      payloads = payloads.first(run.first);
+    if constexpr (Space::defers) {
+      if (pass_) payloads = undo_with_pass(payloads, recorder);
     }
-    saved_.put_back(bytes_);
+    undo_runs(0, payloads, recorder);
+    saved_.put_back(bytes_, 0);
     recorder.end_call();
   }
 
@@ -79,6 +89,11 @@ class UndoLog {
     Block from;
     [[no_unique_address]] Mark mark{};
     header_t front{};  // of `from`
+  };
+  struct Pass {
+    typename Space::BeforePass before;
+    std::size_t runs;   // noted before it
+    std::size_t saved;  // fronts, the same
   };
 
   // The node that links to the block, and is about to get another link. A sound one is put back as
@@ -93,6 +108,28 @@ class UndoLog {
     const header_t front = bytes_.save(at);
     const header_t none{};
     if (std::memcmp(&front, &none, sizeof front) != 0) saved_.save(at, front);
+  }
+
+  // Undoes all but the first `keep` runs. Returns the payloads that are left.
+  std::span<const Offset> undo_runs(std::size_t keep, std::span<const Offset> payloads,
+                                    const Recorder& recorder) noexcept {
+    for (const Run& run : std::views::reverse(std::span(runs_).subspan(keep))) {
+      if (run.first >= payloads.size()) continue;  // noted, but not split
+      recorder.begin(run.from);
+      recorder.disown(payloads.subspan(run.first));
+      undo(run, payloads.subspan(run.first));
+      payloads = payloads.first(run.first);
+    }
+    runs_.resize(std::min(keep, runs_.size()));
+    return payloads;
+  }
+  // Undoes the runs after the pass, and the pass.
+  std::span<const Offset> undo_with_pass(std::span<const Offset> payloads,
+                                         const Recorder& recorder) noexcept {
+    payloads = undo_runs(pass_->runs, payloads, recorder);
+    saved_.put_back(bytes_, pass_->saved);
+    space_.undo_pass(pass_->before, [&recorder](Block whole) { recorder.begin(whole); });
+    return payloads;
   }
 
   // Merges the blocks of the run into one, and returns it to the free block it was split from.
@@ -122,6 +159,7 @@ class UndoLog {
   Block rest_;  // of the last split
   std::vector<Run> runs_;
   SavedHeaders saved_;
+  std::optional<Pass> pass_;
 };
 
 }  // namespace glassheap

@@ -29,6 +29,9 @@ class BinSet {
     const std::uint64_t left = words_[word_of(bin)] &= ~(std::uint64_t{1} << (bin % 64));
     summary_ &= ~((left == 0 ? 1U : 0U) << word_of(bin));
   }
+  [[nodiscard]] bool has(std::size_t bin) const noexcept {
+    return (words_[word_of(bin)] >> (bin % 64) & 1) != 0;
+  }
   // The lowest member from `bin` upwards, which is below 64 * words; or none.
   [[nodiscard, gnu::always_inline]] std::size_t next(std::size_t bin) const noexcept {
     const std::uint64_t here = words_[word_of(bin)] >> (bin % 64);

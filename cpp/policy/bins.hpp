@@ -14,6 +14,8 @@
 // of a free block, which never falls as the extent grows; and tells if the top is in a bin.
 #pragma once
 
+#include <vector>
+
 #include "block/records.hpp"
 #include "policy/bin_set.hpp"
 #include "policy/policy.hpp"
@@ -47,6 +49,7 @@ class Bins {
   [[nodiscard, gnu::always_inline]] std::size_t next(std::size_t bin) const noexcept {
     return nonempty_.next(bin);
   }
+  [[nodiscard]] bool has(std::size_t bin) const noexcept { return nonempty_.has(bin); }
   [[nodiscard]] std::size_t last() const noexcept { return nonempty_.last(); }
   [[nodiscard]] Record head(std::size_t bin) const noexcept { return heads_[bin]; }
   [[nodiscard]] Block front(std::size_t bin) const noexcept { return records_.block(heads_[bin]); }
@@ -94,6 +97,21 @@ class Bins {
     } else {
       push(bin, block);
     }
+  }
+
+  // All lists, to put them back as they were. Throws std::bad_alloc if there is no memory for them.
+  struct Snapshot {
+    std::vector<Record> heads;
+    Map nonempty;
+    Records::Snapshot records;
+  };
+  [[nodiscard]] Snapshot snapshot() const {
+    return {{heads_.get(), heads_.get() + count_}, nonempty_, records_.snapshot()};
+  }
+  void restore(const Snapshot& before) noexcept {
+    std::ranges::copy(before.heads, heads_.get());
+    nonempty_ = before.nonempty;
+    records_.restore(before.records);
   }
 
   template <typename Visit>
@@ -165,6 +183,10 @@ class BinnedPolicy : public PolicyBase<Self> {
     if (top == Top::excluded && this->is_top(from)) return;
     bins_.put_back(Self::bin_of(from.extent), from, mark.before);
   }
+
+  using Snapshot = typename Bins<Map>::Snapshot;
+  [[nodiscard]] Snapshot snapshot() const { return bins_.snapshot(); }
+  void restore(const Snapshot& before) noexcept { bins_.restore(before); }
 
   [[nodiscard]] Offset linking_to(Block block) const noexcept {
     const Records& records = bins_.records();

@@ -63,6 +63,7 @@ namespace glassheap {
 // How free blocks coalesce.
 enum class Coalescing : std::uint8_t {
   neighbours,  // a freed block with the free blocks that touch it, at once
+  deferred,    // the same if it is large; a small one later, in a pass over all free blocks
   buddies,     // the two halves of a split block, and so on upwards
   list_pass,   // in a pass in list order, if the policy asks for one
 };

@@ -21,19 +21,17 @@
 
 namespace glassheap {
 
-class SegregatedFit : public BinnedPolicy<SegregatedFit, Top::excluded> {
- public:
-  static constexpr PolicyDescription description{
-      .name = "segregated_fit",
-      .summary = "nearly the smallest that fits, from bins by size",
-      .cost = "malloc and free O(1)",
-      .source = "D. Lea, A Memory Allocator, 1996; C. Weinstock, thesis, CMU 1976 (quick fit)"};
+// The common part of this policy and of quick_fit.hpp.
+template <typename Self>
+class SegregatedBins : public BinnedPolicy<Self, Top::excluded> {
+  using Base = BinnedPolicy<Self, Top::excluded>;
 
+ public:
   [[nodiscard]] static constexpr std::size_t bin_of(Size extent) noexcept {
     return size_class(extent, exact);
   }
 
-  using BinnedPolicy::BinnedPolicy;
+  using Base::Base;
 
   [[nodiscard]] Block find_free(const Request& request) const noexcept {
     const std::size_t bin = bin_of(request.extent);
@@ -46,24 +44,40 @@ class SegregatedFit : public BinnedPolicy<SegregatedFit, Top::excluded> {
   }
 
   [[nodiscard]] Size largest() const noexcept {
-    return std::max(BinnedPolicy::largest(), map_.top().extent);
+    return std::max(Base::largest(), map_.top().extent);
   }
   template <typename Visit>
   void list(Visit visit) const {
-    BinnedPolicy::list(visit);
-    if (map_.top() && is_node(map_.top(), GLASSHEAP_NIL)) visit(map_.top());
+    Base::list(visit);
+    if (map_.top() && this->is_node(map_.top(), GLASSHEAP_NIL)) visit(map_.top());
   }
 
- private:
+ protected:
+  using Base::bins_;
+  using Base::map_;
   static constexpr int exact = 6;  // bins are exact below 2^6 granules
   static constexpr std::size_t exact_bins = std::size_t{1} << exact;
+
+ private:
+  using Base::none;
   static constexpr std::size_t search_limit = 8;
 
   [[nodiscard, gnu::noinline]] Block find_large(std::size_t bin,
                                                 const Request& request) const noexcept {
-    if (const Block block = smallest_from(bin, request, search_limit)) return block;
-    return serves(map_.top(), request) ? map_.top() : any_from(bin, request);
+    if (const Block block = this->smallest_from(bin, request, search_limit)) return block;
+    return this->serves(map_.top(), request) ? map_.top() : this->any_from(bin, request);
   }
+};
+
+class SegregatedFit : public SegregatedBins<SegregatedFit> {
+ public:
+  static constexpr PolicyDescription description{
+      .name = "segregated_fit",
+      .summary = "nearly the smallest that fits, from bins by size",
+      .cost = "malloc and free O(1)",
+      .source = "D. Lea, A Memory Allocator, 1996; C. Weinstock, thesis, CMU 1976 (quick fit)"};
+
+  using SegregatedBins::SegregatedBins;
 };
 
 static_assert(Policy<SegregatedFit>);

@@ -49,13 +49,9 @@ class NeighbourSpace : public Space<P> {
   // True if no two free blocks ever touch.
   [[nodiscard]] static bool coalesces_all() noexcept { return true; }
 
- private:
+ protected:
   using Space<P>::map_;
   using Space<P>::policy_;
-
-  [[nodiscard]] static Block joined(Block left, Block right) noexcept {
-    return {left.start, left.extent + right.extent};
-  }
 
   template <typename Begin>
   bool free_alone(Block middle, Begin begin) noexcept {
@@ -64,6 +60,12 @@ class NeighbourSpace : public Space<P> {
     this->insert_any(middle);
     return true;
   }
+
+ private:
+  [[nodiscard]] static Block joined(Block left, Block right) noexcept {
+    return {left.start, left.extent + right.extent};
+  }
+
   template <typename Begin>
   bool join_left(Block left, Block middle, Begin begin) noexcept {
     Place place;

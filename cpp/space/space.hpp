@@ -11,7 +11,7 @@
 // map, and still finds the nodes of blocks that were merged. Last it erases the fronts of those.
 //
 // This file has what all heaps share. Free blocks coalesce in one of three ways, a file each:
-// neighbours.hpp, buddies.hpp, list_pass.hpp.
+// neighbours.hpp, buddies.hpp, list_pass.hpp; and deferred.hpp, a kind of the first.
 #pragma once
 
 #include "policy/policy.hpp"
@@ -45,6 +45,11 @@ class Space {
   template <typename... Settings>
   Space(BlockBytes& bytes, BlockMap& map, const Settings&... settings)
       : bytes_(bytes), map_(map), policy_(bytes, map, settings...) {}
+
+  // True if free blocks that touch may be joined later, in a pass (deferred.hpp).
+  static constexpr bool defers = false;
+  struct BeforePass {};
+  [[nodiscard]] static BeforePass before_pass() noexcept { return {}; }
 
   [[nodiscard]] const P& policy() const noexcept { return policy_; }
 

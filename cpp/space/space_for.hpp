@@ -2,14 +2,18 @@
 #pragma once
 
 #include "space/buddies.hpp"
+#include "space/deferred.hpp"
 #include "space/list_pass.hpp"
-#include "space/neighbours.hpp"
 
 namespace glassheap {
 
 template <Policy P, Coalescing coalescing>
 struct SpaceFor {
   using Type = NeighbourSpace<P>;
+};
+template <Policy P>
+struct SpaceFor<P, Coalescing::deferred> {
+  using Type = DeferredSpace<P>;
 };
 template <Policy P>
 struct SpaceFor<P, Coalescing::buddies> {

@@ -126,7 +126,7 @@ class Heap:
         all mean 16). The block takes size rounded up to 16, and 16 bytes of header where the heap
         has headers (buddy: that rounded up to a power of two); malloc(0) gives a distinct block
         without payload. The bytes are not cleared. O(log n); O(n) in sequential_fit, O(1) in
-        segregated_fit and tlsf.
+        segregated_fit, quick_fit and tlsf; O(n) in quick_fit if free blocks must be joined first.
 
         Raises OutOfMemory if and only if no free block can serve the request, InvalidSize if size
         is negative, InvalidAlignment for any other align; TypeError for no integer; HeapDamaged,
@@ -325,8 +325,9 @@ class Heap:
         """Return the largest size that malloc can serve, in bytes; 0 also if there is none.
 
         O(1) in first_fit and next_fit, O(log n) in best_fit and worst_fit; O(n) in the blocks of
-        the highest bin that has any in segregated_fit, tlsf and buddy, and in all free blocks in
-        sequential_fit.
+        the highest bin that has any in segregated_fit, quick_fit, tlsf and buddy, and in all free
+        blocks in sequential_fit. In quick_fit a larger request may be served too, by free blocks
+        that touch and are joined for it.
 
         Raises HeapClosed.
         """
@@ -334,8 +335,9 @@ class Heap:
         """Return the bytes that the heap takes outside its region.
 
         They are block map, index, the records of free blocks, and the heap itself. A record takes
-        16 bytes and has the links of a block. segregated_fit, tlsf, buddy and sequential_fit have
-        records, as many as there were free blocks at one time since the last reset().
+        16 bytes and has the links of a block. segregated_fit, quick_fit, tlsf, buddy and
+        sequential_fit have records, as many as there were free blocks at one time since the last
+        reset().
 
         O(1). Raises HeapClosed.
         """

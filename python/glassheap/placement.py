@@ -17,6 +17,7 @@ class Policy(str, Enum):
     BEST_FIT = "best_fit"
     WORST_FIT = "worst_fit"
     SEGREGATED_FIT = "segregated_fit"
+    QUICK_FIT = "quick_fit"
     TLSF = "tlsf"
     BUDDY = "buddy"
     SEQUENTIAL_FIT = "sequential_fit"
@@ -32,6 +33,7 @@ PolicyName: TypeAlias = Literal[
     "best_fit",
     "worst_fit",
     "segregated_fit",
+    "quick_fit",
     "tlsf",
     "buddy",
     "sequential_fit",

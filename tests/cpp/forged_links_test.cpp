@@ -131,26 +131,29 @@ TEST_P(ForgedLinks, OfEveryKindInOneNodeAreContained) {
 }
 
 // If one node is forged and the others are intact, no pair of links except the true one is
-// accepted: a free of the block behind the node is refused, though it touches no other node.
+// accepted: a free of the block behind the node is refused, though it touches no other node. Where
+// coalescing is deferred, so is a request that needs both.
 TEST_P(ForgedLinks, OfEveryKindInOneNodeAreNamedByAFreeThatMerges) {
   std::size_t named = 0;
   const auto test = [&named](CheckedHeap& heap, const BlockInfo& node) {
     for (const BlockInfo& block : heap.view().blocks) {
       if (!block.live || block.start < node.start || !would_coalesce(heap, block, node)) continue;
       heap.free(block.address);
+      if (defers_coalescing(options())) heap.malloc(block.extent + node.extent - front());
       EXPECT_EQ(heap.fault().kind, FaultKind::free_list_corrupted);
       ASSERT_EQ(heap.fault().offset, node.start - heap->base());
       ++named;
     }
   };
-  for_each_pair_of_links(224, "[.0.][10][8][.0.][16][8][.0.][16]", test);
+  const Size size = has_headers(options()) ? 224 : 144;  // which leaves a free granule at the end
+  for_each_pair_of_links(size, "[.0.][10][8][.0.][16][8][.0.][16]", test);
   EXPECT_GT(named, 0U);
 }
 
 // A forged node in a payload is not accepted, even if it names the record of a free block, and the
 // node of that block names it as the next: no link is followed, and the record says where its block
 // starts. Of adjacent blocks, with any policy that coalesces, the first two merge when both are
-// free.
+// free. Where that is deferred, the second is taken after the first.
 TEST_P(ForgedLinks, ToANodeForgedInUserDataAreDetected) {
   CheckedHeap heap(options(1024));
   std::vector<Address> payloads;
@@ -162,6 +165,7 @@ TEST_P(ForgedLinks, ToANodeForgedInUserDataAreDetected) {
   write_links(heap, forged, was.next, was.record);
   write_links(heap, node, granule(heap, forged), was.record);
   heap.free(payloads[0]);
+  for (int i = 0; defers_coalescing(options()) && i < 2; ++i) heap.malloc(0);
   EXPECT_EQ(heap.fault().kind, FaultKind::free_list_corrupted);
 }
 

@@ -20,6 +20,9 @@
 //      one before it in the list if that one ends at its address.
 //   7. Buddies: free space is in the largest chunks that are powers of two and start at a multiple
 //      of their size.
+//   8. Quick fit: a freed chunk of 1 KiB or more merges with the chunk on either side of it; a smaller
+//      one merges with none. All chunks that touch merge when a free leaves more than four chunks for
+//      each live block, and 256; and when no chunk serves a request, but a merged one does.
 //
 // first_fit, next_fit, best_fit and worst_fit are these rules in address order with coalescing.
 // Any other policy chooses a chunk, and orders its lists, by rules of its own: for those, rule 2
@@ -67,11 +70,14 @@ class FreeChunks {
   // The start of the block that a request gets, or of one that would do if this is not exact.
   [[nodiscard]] std::optional<Address> place(Size extent, Size align) const {
     const Chunk* const chunk = search(extent, align);
-    if (chunk == nullptr) return std::nullopt;
-    return chunk->start + gap(*chunk, align);
+    if (chunk != nullptr) return chunk->start + gap(*chunk, align);
+    if (!defers_coalescing(options_) || is_merged()) return std::nullopt;
+    return with_merged().place(extent, align);
   }
   // Returns true if the block is where a request to its chunk would place it.
   [[nodiscard]] bool may_place(Chunk block, Size align) const {
+    if (defers_coalescing(options_) && search(block.extent, align) == nullptr && !is_merged())
+      return with_merged().may_place(block, align);
     const Chunk* const from = around(block.start);
     return from != nullptr && block.start == from->start + gap(*from, align) &&
            block.end() <= from->end();
@@ -83,6 +89,7 @@ class FreeChunks {
   }
   // Takes a block out of the chunk that contains it, as rules 3 and 4 say.
   void take(Chunk block) {
+    if (defers_coalescing(options_) && around(block.start)->end() < block.end()) merge();
     const Chunk from = *around(block.start);
     const auto place = list_.erase(std::ranges::find(list_, from.start, &Chunk::start));
     std::vector<Chunk> remainders;
@@ -91,9 +98,15 @@ class FreeChunks {
     list_.insert(place, remainders.begin(), remainders.end());
     if (!splits_anywhere(options_)) halve();
   }
-  void add(Chunk chunk) {
+  // Adds a chunk that was freed; so many blocks are live then.
+  void add(Chunk chunk, Size live) {
     insert(chunk);
-    if (options_.coalesce.value_or(true)) merge();
+    if (defers_coalescing(options_)) {
+      if (chunk.extent >= 1024) merge_with_neighbours(chunk);
+      if (list_.size() > 4 * live + 256) merge();
+    } else if (options_.coalesce.value_or(true)) {
+      merge();
+    }
     if (!splits_anywhere(options_)) halve();
   }
 
@@ -144,6 +157,25 @@ class FreeChunks {
           std::ranges::upper_bound(list_.begin(), at, at->extent, before, &Chunk::extent);
       std::rotate(place, at, at + 1);
     }
+  }
+  // In address order, as quick fit's list is here.
+  void merge_with_neighbours(Chunk chunk) {  // rule 8
+    const auto at = std::ranges::find(list_, chunk.start, &Chunk::start);
+    if (const auto right = std::next(at); right != list_.end() && right->start == at->end()) {
+      at->extent += right->extent;
+      list_.erase(right);
+    }
+    if (at == list_.begin()) return;
+    if (const auto left = std::prev(at); left->end() == at->start) {
+      left->extent += at->extent;
+      list_.erase(at);
+    }
+  }
+  [[nodiscard]] bool is_merged() const { return with_merged().list_.size() == list_.size(); }
+  [[nodiscard]] FreeChunks with_merged() const {
+    FreeChunks merged = *this;
+    merged.merge();
+    return merged;
   }
   void merge() {  // rule 6
     std::vector<Chunk> merged;

@@ -42,6 +42,15 @@ void malloc_some(SharedHeap& heap, const Addresses& /*addresses*/, Fault& fault)
   Addresses got(sizes.size());
   heap.malloc_many(sizes, got, fault);
 }
+// More than any free block has: served by quick fit, which then joins blocks 8 and 9 and the top.
+void malloc_joins(SharedHeap& heap, const Addresses& /*addresses*/, Fault& fault) {
+  heap.malloc(heap.largest_free(fault) + size_of_each, granule_size, fault);
+}
+void malloc_many_joins_in_vain(SharedHeap& heap, const Addresses& /*addresses*/, Fault& fault) {
+  const std::vector<Size> sizes = {10, heap.largest_free(fault) + size_of_each, 1 << 20};
+  Addresses got(sizes.size());
+  heap.malloc_many(sizes, got, fault);
+}
 void free_some(SharedHeap& heap, const Addresses& addresses, Fault& fault) {
   Addresses some = {addresses[7], addresses[4], addresses[2], addresses[8], addresses[1]};
   heap.free_many(some, fault);
@@ -69,6 +78,8 @@ const std::vector<Call> tested_calls = {
     {"realloc_grows_into_a_hole", {5, 6}, {4}, 0, {180}, realloc_one<180>},
     {"realloc_takes_all_of_a_hole", {5}, {4}, 0, {228}, realloc_one<228>},
     {"realloc_moves", {3}, {4}, 0, {400}, realloc_one<400>},
+    {"malloc_joins", {8, 9}, {}, 1, {}, malloc_joins},
+    {"malloc_many_joins_in_vain", {3, 8, 9}, {}, 0, {}, malloc_many_joins_in_vain},
     {"malloc_many", {3, 6}, {}, 5, {}, malloc_some<50>},
     {"malloc_many_in_vain", {3, 6}, {}, 0, {}, malloc_some<1 << 20>},
     {"free_many", {3}, {1, 2, 4, 7, 8}, -5, {}, free_some},

@@ -224,7 +224,7 @@ class Model {
     const Chunk chunk = chunk_of(payload);
     stats_.requested -= reported_size(options_, live_.at(payload).size);
     live_.erase(payload);
-    free_.add(chunk);
+    free_.add(chunk, live_.size());
   }
   Allocation& resize(Address payload, Size size) {
     Allocation& block = live_.at(payload);
@@ -234,7 +234,7 @@ class Model {
     block.extent = extent_of(options_, size);
     const Address end = was.start + block.extent;
     if (end > was.end()) free_.take({was.end(), end - was.end()});
-    if (end < was.end()) free_.add({end, was.end() - end});
+    if (end < was.end()) free_.add({end, was.end() - end}, live_.size());
     count(size);
     return block;
   }

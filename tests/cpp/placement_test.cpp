@@ -89,6 +89,27 @@ segregated_fit | [.96.][16][.32.][16]... | +16@64 | [.32.][16][.16.][16][.32.][1
 segregated_fit 8192 | [.1008.][16][.1040.][16]... | +1040 | [.1008.][16][1040][16]...
 segregated_fit 8192 | [.1056.][16][.1040.][16]... | +1020 | [.1056.][16][1020][.0.][16]...
 
+# Quick fit: a small freed block stays as it is beside a free one, and serves the next request of its
+# size; the one that was freed last comes first. Without one, the block at the end of the region is
+# split, or else, if that is too small, a larger one.
+quick_fit | [32][32][16]... | -0 -1 | [.32.][.32.][16]...
+quick_fit | [32][32][16]... | -0 -1 +32 | [.32.][32][16]...
+quick_fit | [16][32]... | -1 | [16][.32.]...
+quick_fit | [32][64][16]... | -0 -1 +48 | [.32.][.64.][16][48]...
+quick_fit | [32][64][16][848] | -0 -1 +48 | [.32.][48][.0.][16][848]
+quick_fit | [32][64][16][800]... | -0 -1 +48 | [.32.][48][.0.][16][800]...
+quick_fit 8192 | [32][1040][16]... | -1 +1008 | [32][1008][.16.][16]...
+# Blocks that touch are joined before a request would be refused, and only if it is served then.
+quick_fit | [32][32][16][880] | -0 -1 +80 | [80][16][880]
+quick_fit | [32][32][16][880] | -0 -1 +81 | [.32.][.32.][16][880]
+quick_fit | [32][16][32][32][16][32][752] | -0 -2 -3 -5 +80 | [.32.][16][80][16][.32.][752]
+# A block grows into the free block behind it as that is.
+quick_fit | [32][32][32][16]... | -1 -2 0=80 | [80][.32.][16]...
+quick_fit | [32][32][32][16]... | -1 -2 0=81 | [.32.][.32.][.32.][16][81]...
+# A block of 1024 bytes with its header coalesces at once, with the free block on either side.
+quick_fit 8192 | [32][32][1008][32][32]... | -0 -1 -3 -4 -2 | [.32.][.1104.][.32.]...
+quick_fit 8192 | [32][992][32]... | -0 -2 -1 | [.32.][.992.][.32.]...
+
 # TLSF: below 512 bytes there is a class for each number of granules.
 tlsf 2048 | [.96.][16][.32.][16]... | +32 | [.96.][16][32][16]...
 tlsf 2048 | [.96.][16][.48.][16]... | +32 | [.96.][16][32][.0.][16]...
@@ -264,6 +285,22 @@ TEST(CrowdedBin, IsSearchedForEightBlocksOrForAllIfNoHigherBinHasBlocks) {
   EXPECT_TRUE(takes_the_first(7, true));
   EXPECT_FALSE(takes_the_first(8, true));
   EXPECT_TRUE(takes_the_first(8, false));
+}
+
+// --- Quick fit with many free blocks. -----------------------------------------------------------
+
+// Of `n` blocks, k are freed. With the top, k + 1 are free then, and n - k live.
+TEST(QuickFit, JoinsWhenMoreThanFourTimesTheLiveBlocksAnd256AreFree) {
+  CheckedHeap heap(options_of("quick_fit 65536"));
+  const std::vector<Address> payloads = heap.malloc_many(std::vector<Size>(400, 16));
+  std::size_t freed = 0;
+  for (; heap.view().free_list.size() == freed + 1; ++freed) {
+    heap.free(payloads[freed * 7 % 400]);
+    heap.inspect();
+  }
+  EXPECT_EQ(freed, 372U);
+  EXPECT_GT(freed + 1, 4 * (400 - freed) + 256);
+  EXPECT_LE(heap.view().free_list.size(), 400 - freed + 1);
 }
 
 }  // namespace

@@ -41,9 +41,14 @@ inline void PrintTo(const Variant& variant, std::ostream* out) { *out << variant
 [[nodiscard]] inline bool splits_anywhere(const Options& options) {
   return options.policy != "buddy";
 }
+// True if small freed blocks stay as they are, until a pass joins all free blocks that touch.
+[[nodiscard]] inline bool defers_coalescing(const Options& options) {
+  return options.policy == "quick_fit";
+}
 // True if no two free blocks are ever adjacent.
 [[nodiscard]] inline bool coalesces_neighbours(const Options& options) {
-  return splits_anywhere(options) && options.coalesce.value_or(true) &&
+  return splits_anywhere(options) && !defers_coalescing(options) &&
+         options.coalesce.value_or(true) &&
          options.order.value_or(Order::address) == Order::address;
 }
 // True if a heap whose blocks have all been freed is as it was when fresh.

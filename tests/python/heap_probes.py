@@ -117,7 +117,7 @@ ADDRESS_ORDERED_POLICIES = {"first_fit", "next_fit", "best_fit", "worst_fit"}
 """The policies with a free list in address order."""
 SINGLE_LIST_POLICIES = ADDRESS_ORDERED_POLICIES | {"sequential_fit"}
 """The policies with all free blocks in one list; the others have many lists, or none."""
-RECORD_POLICIES = {"segregated_fit", "tlsf", "buddy", "sequential_fit"}
+RECORD_POLICIES = {"segregated_fit", "quick_fit", "tlsf", "buddy", "sequential_fit"}
 """The policies that keep a record of each free block outside the region."""
 
 
@@ -168,10 +168,10 @@ def assert_nodes(heap: glassheap.Heap, free: list[glassheap.FreeBlock]) -> None:
 def assert_records(heap: glassheap.Heap, records: dict[int, int]) -> None:
     """Assert that each free block has a record of its own, or none of them has one.
 
-    `segregated_fit` keeps the block that ends the region apart, without a record. A shared heap
-    may have too few records; the blocks that got none are the last of the list.
+    `segregated_fit` and `quick_fit` keep the block that ends the region apart, without a record. A
+    shared heap may have too few records; the blocks that got none are the last of the list.
     """
-    if heap.policy == "segregated_fit":
+    if heap.policy in {"segregated_fit", "quick_fit"}:
         assert records.pop(heap.walk()[-1].start, NIL) == NIL
     if heap.policy in RECORD_POLICIES:
         named = [record for record in records.values() if record != NIL]
@@ -199,13 +199,13 @@ def assert_block(heap: glassheap.Heap, info: glassheap.BlockInfo) -> None:
 def may_be_adjacent(
     heap: glassheap.Heap, left: glassheap.BlockInfo, right: glassheap.BlockInfo
 ) -> bool:
-    """True if both neighbours may be free: buddies merge in pairs, unsorted lists seldom."""
+    """True if both neighbours may be free: buddies merge in pairs, others seldom or later."""
     if heap.policy == "buddy":
         return (
             left.extent != right.extent
             or (left.start - first_block_address(heap)) & left.extent != 0
         )
-    return heap.policy == "sequential_fit"
+    return heap.policy in {"sequential_fit", "quick_fit"}
 
 
 def assert_covers_region(heap: glassheap.Heap, walk: list[glassheap.BlockInfo]) -> None:

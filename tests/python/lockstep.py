@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
     import glassheap
     from fault_fixture import Configuration
-    from glassheap.model import Fit
 
-FIT_OF: dict[str, Fit] = {
+FIT_OF: dict[str, Any] = {
     "first_fit": "first",
     "next_fit": "next",
     "best_fit": "best",
     "worst_fit": "worst",
+    "quick_fit": "quick",
     "sequential_fit": "first",
 }
 """The policies that have a model, and their fit; sequential_fit has others, too."""

@@ -40,9 +40,9 @@ def test_the_signatures_have_the_options_by_keyword_only_with_their_defaults() -
     assert repr(heap).partition(" at ")[0] == repr(Heap()).partition(" at ")[0]
 
 
-def test_there_are_eight_policies_and_the_first_is_the_default() -> None:
+def test_there_are_nine_policies_and_the_first_is_the_default() -> None:
     fits = ["first_fit", "next_fit", "best_fit", "worst_fit", "segregated_fit"]
-    assert [*fits, "tlsf", "buddy", "sequential_fit"] == NAMES
+    assert [*fits, "quick_fit", "tlsf", "buddy", "sequential_fit"] == NAMES
     assert Heap().policy == NAMES[0]
     assert [*get_args(PolicyName)] == NAMES
     assert [member.value for member in glassheap.Policy] == NAMES

@@ -101,9 +101,15 @@ class Machine(RuleBasedStateMachine):
     # --- Calls that allocate. ---
 
     def fits(self, size: int) -> bool:
-        """True if a free block can hold so many bytes, whatever the policy."""
-        need = extent_for(self.heap, size)
-        return any(not block.live and block.extent >= need for block in self.heap.walk())
+        """True if a free block can hold so many bytes; in quick fit, also several that touch."""
+        need, together = extent_for(self.heap, size), 0
+        for block in self.heap.walk():
+            joins = self.heap.policy == "quick_fit" and not block.live
+            together = together + block.extent if joins else block.extent
+            if not block.live and together >= need:
+                return True
+            together = together if joins else 0
+        return False
 
     def handed_out(self, size: int, align: int) -> int:
         block = self.heap.alloc(size, align=align)
@@ -276,6 +282,8 @@ class Machine(RuleBasedStateMachine):
         self.lockstep.both("free_many", addresses[::2])
         for address in addresses[1::2]:
             self.lockstep.both("free", address)
+        if self.heap.policy == "quick_fit":  # which joins all free blocks for such a request
+            self.lockstep.both("free", self.lockstep.both("malloc", self.fresh[0].size))
         assert self.heap.walk() == self.fresh
 
 

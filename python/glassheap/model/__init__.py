@@ -1,7 +1,8 @@
 """The reference model: a heap as a list of (addr, sz), the test oracle of the real heaps.
 
     free_list.py   the free list of the textbook, rule by rule: any fit, any order of the list
-    heap.py        the same with the interface of `glassheap.Heap`: payloads, headers, realloc
+    quick_list.py  the same with bins by size and deferred coalescing, as in quick fit
+    heap.py        either with the interface of `glassheap.Heap`: payloads, headers, realloc
 
 The model has no memory, only intervals of integers, so nothing can be corrupted. It has no fast
 paths either: every call is O(n) for n free blocks (O(n log n) where the list is sorted). It is
@@ -27,6 +28,7 @@ from glassheap.model.free_list import (
     merged,
 )
 from glassheap.model.heap import ModelHeap
+from glassheap.model.quick_list import QuickList
 
 __all__ = [
     "FITS",
@@ -37,6 +39,7 @@ __all__ = [
     "ModelHeap",
     "Order",
     "Outcome",
+    "QuickList",
     "inserted",
     "merged",
 ]

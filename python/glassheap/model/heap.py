@@ -23,9 +23,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from glassheap.model.free_list import Chunk, FreeList
+from glassheap.model.quick_list import QuickList
 from glassheap.records import FreeBlock
 
 if TYPE_CHECKING:
+    from typing import Literal
+
     from glassheap.model.free_list import Fit, Order
 
 GRANULE = 16
@@ -46,7 +49,8 @@ class ModelHeap:
     """A heap over `size` bytes (rounded up to 16) whose addresses count from `base`.
 
     `fit`, `order` and `coalesce` are those of the `FreeList` in `.list`. The defaults are the
-    classic heap: first fit, address order, immediate coalescing. Every call is O(n) for n blocks,
+    classic heap: first fit, address order, immediate coalescing. With the fit "quick", `.list` is a
+    `QuickList`, and the other two mean nothing. Every call is O(n) for n blocks,
     or O(n log n). If a `Heap` raises OutOfMemory, the model returns None. Arguments are not
     checked: sizes must be 0 or more, alignments powers of two.
 
@@ -58,21 +62,19 @@ class ModelHeap:
         size: int = 4096,
         *,
         base: int = 0,
-        fit: Fit = "first",
+        fit: Fit | Literal["quick"] = "first",
         order: Order = "address",
         coalesce: bool = True,
         headers: bool = True,
     ) -> None:
         self.header = GRANULE if headers else 0
         unused = GRANULE if base == 0 and not headers else 0  # so that no payload is at 0
-        self.list = FreeList(
-            -(-size // GRANULE) * GRANULE - unused,
-            base=base + unused,
-            header=self.header,
-            align=GRANULE,
-            fit=fit,
-            order=order,
-            coalesce=coalesce,
+        start, usable = base + unused, -(-size // GRANULE) * GRANULE - unused
+        layout = {"base": start, "header": self.header, "align": GRANULE}
+        self.list: FreeList = (
+            QuickList(usable, **layout)
+            if fit == "quick"
+            else FreeList(usable, **layout, fit=fit, order=order, coalesce=coalesce)
         )
 
     def malloc(self, size: int, *, align: int = GRANULE) -> int | None:

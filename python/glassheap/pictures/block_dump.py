@@ -43,6 +43,7 @@ KEY = "H header, P payload, R rounding, N node of a free block, F free"
 HEADERLESS_KEY = "P payload, N node of a free block, F free"
 LISTS = {
     "segregated_fit": "the bin of its size; the block at the end of the region is in none",
+    "quick_fit": "the bin of its size; the block at the end of the region is in none",
     "tlsf": "the list of its size class",
     "buddy": "the bin of blocks of its size",
 }
