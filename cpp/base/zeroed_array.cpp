@@ -16,8 +16,8 @@ constexpr std::size_t mmap_threshold = std::size_t{256} << 10;
 void* allocate_zeroed(std::size_t bytes, std::size_t& mapped_bytes) noexcept {
   mapped_bytes = bytes >= mmap_threshold ? bytes : 0;
   if (mapped_bytes == 0) return std::calloc(bytes, 1);
-  void* const memory =
-      mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void* const memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   return memory == MAP_FAILED ? nullptr : memory;
 }
 

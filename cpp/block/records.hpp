@@ -272,7 +272,8 @@ class Records {
     if (node < map_.region_size()) bytes_.replace_next(node, old, start);
     crash_point();
   }
-  [[gnu::cold, gnu::noinline]] bool is_unlisted(Block block, const node_t& node) const noexcept {
+  [[nodiscard, gnu::cold, gnu::noinline]] bool is_unlisted(Block block,
+                                                           const node_t& node) const noexcept {
     return node.record == nil && node.next == nil &&
            node.size == bytes_.layout.on_offer(block.extent);
   }

@@ -66,8 +66,10 @@ class Bins {
   // The same for a bin that is empty.
   void push_first(std::size_t bin, Block block) noexcept {
     const Record record = records_.create();
-    if (!records_.is_record(record)) [[unlikely]]
-      return records_.link_none(block);
+    if (!records_.is_record(record)) [[unlikely]] {
+      records_.link_none(block);
+      return;
+    }
     records_.link_alone(record, block);
     nonempty_.set(bin);
     heads_[bin] = record;

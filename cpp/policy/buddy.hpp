@@ -60,7 +60,10 @@ class Buddy : public BinnedPolicy<Buddy, Top::listed, BinSet<1>> {
   void halve(Block from, Place place, Size low) noexcept {
     const std::size_t end = bin_of(from.extent);
     std::size_t bin = bin_of(low);
-    if (bins_.next(bin) != end) return PolicyBase::halve(from, place, low);
+    if (bins_.next(bin) != end) {
+      PolicyBase::halve(from, place, low);
+      return;
+    }
     bins_.erase(end, place);
     for (; bin < end; ++bin) {
       const Size half = granule_size << bin;

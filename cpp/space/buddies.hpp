@@ -154,6 +154,7 @@ class BuddySpace : public Space<P> {
   }
   // The way up from a piece that becomes free: what it coalesces to, and the places of the buddies
   // that it meets, the smallest first.
+  // Not cleared: few of the places are used. NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init)
   struct Climb {
     Block whole;
     std::array<Place, 64> places;

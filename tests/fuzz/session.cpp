@@ -229,7 +229,8 @@ class Session {
     Address target = any_block();
     target += 16 * in_.below(2);
     const auto link = static_cast<std::uint32_t>((target - heap_.model().origin()) / granule_size);
-    heap_.write_number(node + (in_.flag() ? offsetof(node_t, next) : offsetof(node_t, record)), link);
+    heap_.write_number(node + (in_.flag() ? offsetof(node_t, next) : offsetof(node_t, record)),
+                       link);
   }
 
   // --- Draws. -----------------------------------------------------------------------------------
