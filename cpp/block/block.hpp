@@ -20,6 +20,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstring>
+#include <new>
 #include <optional>
 #include <span>
 
@@ -115,12 +116,15 @@ class Sealer {
   // second product spreads all of them to the topmost ones, which are the seal. Each field comes in
   // below these, so that what a change does to the seal depends on the key.
   [[nodiscard]] std::uint16_t seal(Offset start, const header_t& header) const noexcept {
-    if constexpr (!checking) return 0;
     const std::uint64_t others = std::uint64_t{header.serial} << 32 | header.magic;
-    const std::uint64_t size =
-        std::rotl((header.size ^ key_[0]) * 0x9E3779B97F4A7C15U, 32);  // 2^64 / golden ratio
-    const std::uint64_t mixed = ((size + start) ^ others ^ key_[1]) * 0xD6E8FEB86659FD93U;
-    return static_cast<std::uint16_t>(mixed >> 48);
+    return static_cast<std::uint16_t>(mix(start, header.size, others) >> 48);
+  }
+  // The seal in the highest 16 bits. `others` are serial and magic, as in the header's second word.
+  [[nodiscard]] std::uint64_t mix(Offset start, Size size, std::uint64_t others) const noexcept {
+    if constexpr (!checking) return 0;
+    const std::uint64_t spread =
+        std::rotl((size ^ key_[0]) * 0x9E3779B97F4A7C15U, 32);  // 2^64 / golden ratio
+    return ((spread + start) ^ others ^ key_[1]) * 0xD6E8FEB86659FD93U;
   }
   // The same in 64 bits, over a payload's size and its block's end.
   [[nodiscard]] std::uint64_t check(Offset end, Size size) const noexcept {
@@ -152,6 +156,12 @@ class BlockBytes {
   [[nodiscard]] std::uint32_t magic() const noexcept { return magic_; }
 
   [[nodiscard]] header_t header(Offset start) const noexcept { return read<header_t>(start); }
+  // Returns true if the header at `start` has the heap's magic number, and a seal for its fields.
+  [[nodiscard]] bool is_sealed(Offset start) const noexcept {
+    const std::uint64_t word = second_word(start);
+    const std::uint64_t seal = sealer_.mix(start, read<Size>(start), word << 16 >> 16) ^ word;
+    return static_cast<std::uint32_t>(word) == magic_ && seal >> 48 == 0;
+  }
   [[nodiscard]] node_t node(Offset start) const noexcept { return read<node_t>(start); }
   [[nodiscard]] std::uint16_t seal(Offset start, const header_t& header) const noexcept {
     return sealer_.seal(start, header);
@@ -160,34 +170,57 @@ class BlockBytes {
   // Writes the front of a block that becomes live. Without headers it is part of the payload, and
   // the node is erased from it.
   template <Shape shape>
+  [[nodiscard]] Size front_as() const noexcept {
+    return shape == Shape::any ? layout.front : front_of(shape);
+  }
+
+  template <Shape shape>
   void write_header_as(Offset start, Size size, std::uint16_t serial) noexcept {
     if (shape == Shape::bare || (shape == Shape::any && !layout.has_headers())) {
-      scrub(start);
+      scrub_as<shape>(start);
       return;
     }
-    header_t header{size, magic_, serial, 0};
-    header.seal = sealer_.seal(start, header);
-    write(start, header);
+    const std::uint64_t others = std::uint64_t{serial} << 32 | magic_;
+    const std::uint64_t seal = sealer_.mix(start, size, others) & ~(~std::uint64_t{0} >> 16);
+    write(start, std::bit_cast<Words>(header_of(size, others | seal)));
   }
   void write_header(Offset start, Size size, std::uint16_t serial) noexcept {
     write_header_as<Shape::any>(start, size, serial);
   }
-  // Writes the front of a free block: the size on offer, the link to the next free block of its
-  // list, and the number of its record.
-  void write_node(Block free, std::uint32_t next, std::uint32_t record) noexcept {
-    write(free.start, node_t{layout.on_offer(free.extent), next, record});
+  // The front of a free block: the size on offer; the link to the next free block of its list, and
+  // the number of its record.
+  template <Shape shape = Shape::any>
+  void write_size(Block free) noexcept {
+    write(free.start, Word{on_offer<shape>(free.extent)});
   }
-  void set_size(Block free) noexcept { write(free.start, layout.on_offer(free.extent)); }
+  void write_links(Offset start, std::uint32_t next, std::uint32_t record) noexcept {
+    write(start + offsetof(node_t, next), Links{next, record});
+  }
+  // Returns true if the node of the free block has the size that it must have, or these links.
+  template <Shape shape = Shape::any>
+  [[nodiscard]] bool offers(Block free) const noexcept {
+    return read<Size>(free.start) == on_offer<shape>(free.extent);
+  }
+  [[nodiscard]] bool links_to(Offset start, std::uint32_t next,
+                              std::uint32_t record) const noexcept {
+    return read<std::uint64_t>(start + offsetof(node_t, next)) ==
+           std::bit_cast<std::uint64_t>(Links{next, record});
+  }
   // Changes the link of a node from `old` to `now`. A link that a program has overwritten stays so:
   // the node is unsound, and whoever takes its block says so.
   void replace_next(Offset node, std::uint32_t old, std::uint32_t now) noexcept {
     const Offset next = node + offsetof(node_t, next);
     if (read<std::uint32_t>(next) == old) [[likely]]
-      write(next, now);
+      write(next, Link{now});
   }
 
   // Erases the front of a block that no longer exists: no later payload shows it.
-  void scrub(Offset start) noexcept { write(start, std::array{fill_word_, fill_word_}); }
+  template <Shape shape>
+  void scrub_as(Offset start) noexcept {
+    const std::uint64_t fill = shape == Shape::any ? fill_word_ : 0;
+    write(start, Words{fill, fill});
+  }
+  void scrub(Offset start) noexcept { scrub_as<Shape::any>(start); }
   // Fills memory with the byte of free memory: 0, or 0xDD in a heap with redzones unless it has
   // zero_on_free. The bytes must not be poisoned.
   void fill(Offset at, Size size) noexcept { set(at, size, fill_); }
@@ -227,6 +260,39 @@ class BlockBytes {
   }
 
  private:
+  // A header's second word as a number: magic in the low 32 bits, then serial, and seal. On a
+  // little-endian machine that is the word in memory.
+  [[nodiscard]] std::uint64_t second_word(Offset start) const noexcept {
+    if constexpr (std::endian::native == std::endian::little)
+      return read<std::uint64_t>(start + offsetof(header_t, magic));
+    const header_t found = header(start);
+    return found.magic | std::uint64_t{found.serial} << 32 | std::uint64_t{found.seal} << 48;
+  }
+  [[nodiscard]] static header_t header_of(Size size, std::uint64_t second_word) noexcept {
+    return {size, static_cast<std::uint32_t>(second_word),
+            static_cast<std::uint16_t>(second_word >> 32),
+            static_cast<std::uint16_t>(second_word >> 48)};
+  }
+
+  // What is written has a type of its own: then the compiler knows that it overwrites no number of
+  // the heap, and keeps those in registers.
+  struct Word {
+    std::uint64_t word;
+  };
+  struct Words {
+    std::uint64_t first, second;
+  };
+  struct Link {
+    std::uint32_t link;
+  };
+  struct Links {
+    std::uint32_t next, record;
+  };
+
+  template <Shape shape>
+  [[nodiscard]] Size on_offer(Size extent) const noexcept {
+    return shape == Shape::any ? layout.on_offer(extent) : extent - front_of(shape);
+  }
   // The heap itself may read and write bytes that are poisoned for all other code (redzone.hpp).
   template <typename Value>
   [[nodiscard]] GLASSHEAP_NO_ASAN Value read(Offset at) const noexcept {
@@ -236,7 +302,7 @@ class BlockBytes {
   }
   template <typename Value>
   GLASSHEAP_NO_ASAN void write(Offset at, const Value& value) noexcept {
-    std::memcpy(first_ + at, &value, sizeof value);
+    ::new (first_ + at) Value(value);
     crash_point();
   }
   [[nodiscard]] Address real_address(Offset at) const noexcept {

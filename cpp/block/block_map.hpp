@@ -83,6 +83,41 @@ class BlockMap {
     return left < at ? Block{left, at - left} : Block{};
   }
 
+  // All that is asked about a live block whose neighbours start near it. Neither it nor the block
+  // before it is the top.
+  class Vicinity {
+   public:
+    Vicinity(const BlockMap& map, Offset at) noexcept
+        : at_(at), bits_(map.rows_.around(granule(at))) {}
+
+    // Returns true if a live block starts here, and the next one is near.
+    [[nodiscard]] explicit operator bool() const noexcept {
+      return bits_.is_live && bits_.above != 0;
+    }
+    [[nodiscard]] Block block() const noexcept { return {at_, offset_of(bits_.extent())}; }
+    [[nodiscard]] bool has_near_before() const noexcept { return bits_.below != 0; }
+    // The free block before it, if that is near; otherwise no block.
+    [[nodiscard]] Block free_before() const noexcept {
+      if (!bits_.is_free_before()) return {};
+      const Size extent = offset_of(bits_.extent_before());
+      return {at_ - extent, extent};
+    }
+
+   private:
+    Offset at_;
+    MapRows::Vicinity bits_;
+  };
+  [[nodiscard]] Vicinity around(Offset at) const noexcept { return {*this, at}; }
+
+  // The free block, not the top, that starts at `at`.
+  [[nodiscard]] Block free_starting_below_top(Offset at) const noexcept {
+    return rows_.is_free(granule(at)) ? Block{at, next_start(at) - at} : Block{};
+  }
+  // Returns true if any block starts in the chunk of `at`.
+  [[nodiscard]] bool has_starts_around(Offset at) const noexcept {
+    return starts_word(chunk_of(at)) != 0;
+  }
+
   // Returns true if `block` is a free block. Its extent is a power of two that divides its start,
   // and no free block there is larger. If it is no block of the region, the answer is no.
   [[nodiscard]] bool is_free(Block block) const noexcept {
@@ -207,6 +242,24 @@ class BlockMap {
 
   // --- Updates. Each leaves the borders of all other blocks unchanged. ---------------------------
 
+  // The same as make_live() and so on, for a block that does not end the region.
+  void make_live_below_top(Block block) noexcept {
+    ++live_;
+    rows_.make_live(granule(block.start));
+  }
+  void make_free_below_top(Block block) noexcept {
+    --live_;
+    rows_.make_free(granule(block.start));
+  }
+  void add_free_below_top(Block block) noexcept {
+    ++blocks_;
+    rows_.add_free(granule(block.start));
+  }
+  void drop_free_below_top(Block block) noexcept {
+    --blocks_;
+    rows_.remove_free(granule(block.start));
+  }
+
   // A free block becomes live.
   void make_live(Block block) noexcept {
     ++live_;
@@ -247,13 +300,13 @@ class BlockMap {
       rows_.remove_free(granule(block.start));
     }
   }
-  // The first `extent` bytes of the top become live.
-  void cut_top(Size extent) noexcept {
+  // The first bytes of the top become live, and `rest`, which may be no block, the top.
+  void cut_top(Block rest) noexcept {
     ++live_;
-    top_ += extent;
-    if (top_ == region_size_) return;
+    top_ = rest.start;
+    if (!rest) return;
     ++blocks_;
-    rows_.add_live(granule(top_));
+    rows_.add_live(granule(rest.start));
   }
   // The live block in front of the top becomes part of it.
   void add_to_top(Block block) noexcept {

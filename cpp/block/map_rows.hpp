@@ -88,7 +88,38 @@ class MapRows {
     const Word free = up_to<&Row::free>(i);
     if (starts == 0) [[unlikely]]
       return far_free_ending_at(i);
-    return free > (starts ^ free) ? i - distance_below(starts) : none;  // compares the highest bits
+    return highest_is_free(starts, free) ? i - distance_below(starts) : none;
+  }
+
+  // All that is asked about a block at i whose neighbours are near.
+  struct Vicinity {
+    Word above;       // starts: bit k is granule i + k, for k from 1 on
+    Word below;       // starts: bit 63 is granule i - 1
+    Word free_below;  // free bits of the same granules
+    bool is_live;     // a block starts at i, and has no free bit
+
+    // In granules: from i to the next start, and from the start before to i. There must be one.
+    [[nodiscard]] std::size_t extent() const noexcept { return lowest(above); }
+    [[nodiscard]] std::size_t extent_before() const noexcept { return distance_below(below); }
+    [[nodiscard]] bool is_free_before() const noexcept {
+      return highest_is_free(below, free_below);
+    }
+  };
+  // Each word is turned by i % 64. The bits of the granules above i are then the low ones of this
+  // row and the high ones of the next, and so on.
+  [[nodiscard]] Vicinity around(std::size_t i) const noexcept {
+    const Row* const row = &row_of(i);
+    const Word low = ~Word{0} >> (i % 64);
+    const auto turned = [i](Word word) { return std::rotr(word, static_cast<int>(i % 64)); };
+    const auto pick = [low](Word from_low, Word from_high) {
+      return ((from_low ^ from_high) & low) ^ from_high;
+    };
+    const Word starts = turned(row[0].starts);
+    const Word free = turned(row[0].free);
+    return {.above = pick(starts, turned(row[1].starts)) & ~Word{1},
+            .below = pick(turned(row[-1].starts), starts),
+            .free_below = pick(turned(row[-1].free), free),
+            .is_live = (starts & ~free & 1) != 0};
   }
 
   // --- Updates. ----------------------------------------------------------------------------------
@@ -171,11 +202,20 @@ class MapRows {
     const Row* const row = &row_of(i);
     return row[0].*column << (63 - i % 64) << 1 | row[-1].*column >> (i % 64);
   }
+  // Those of the 64 granules above i; bit 0 is that of i + 1.
+  template <Column column>
+  [[nodiscard, gnu::always_inline]] Word near_above(std::size_t i) const noexcept {
+    const Row* const row = &row_of(i);
+    return row[0].*column >> (i % 64) >> 1 | row[1].*column << (63 - i % 64);
+  }
+  // Returns true if the highest start has its free bit.
+  [[nodiscard]] static constexpr bool highest_is_free(Word starts, Word free) noexcept {
+    return free > (starts ^ free);
+  }
   // In the same row and by the same shifts as all else about i, so that they are computed once.
   template <Column column>
   [[nodiscard, gnu::always_inline]] std::size_t above(std::size_t i) const noexcept {
-    const Row* const row = &row_of(i);
-    const Word near = row[0].*column >> (i % 64) >> 1 | row[1].*column << (63 - i % 64);
+    const Word near = near_above<column>(i);
     return near != 0 ? i + 1 + lowest(near) : next_above_row(i / row_granules, column);
   }
   template <Column column>

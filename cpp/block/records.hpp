@@ -106,16 +106,19 @@ class Records {
   // The number of free blocks without a record.
   [[nodiscard]] Size unlisted_blocks() const noexcept { return unlisted_; }
 
-  // Returns true if the node of `block`, which is free, is sound; and sets its record. Records from
-  // used_ on may be those of an earlier list.
+  // Returns true if the links in the node of `block`, which is free, are sound; and sets its record.
+  // Records from used_ on may be those of an earlier list.
   [[nodiscard]] bool vet(Block block, Number& record) const noexcept {
     const node_t node = bytes_.node(block.start);
     record = node.record;
     const Record& found = at(record);
-    const bool sound =
-        record < used_ && found.start == link_to(block.start) && found.extent == granules(block) &&
-        node.size == bytes_.layout.on_offer(block.extent) && node.next == at(found.next).start;
-    return sound || (unlisted_ != 0 && is_unlisted(block, node));
+    const bool sound = record < used_ && found.start == link_to(block.start) &&
+                       found.extent == granules(block) && node.next == at(found.next).start;
+    return sound || (unlisted_ != 0 && node.record == nil && node.next == nil);
+  }
+  // The same for a block that was found by its record.
+  [[nodiscard]] bool vet_at(Block block, Number record) const noexcept {
+    return bytes_.links_to(block.start, at(at(record).next).start, record);
   }
   // The record of a block that was vetted; nil if it has none.
   [[nodiscard]] Number record_of(Block block) const noexcept {
@@ -139,7 +142,7 @@ class Records {
     for (; is_record(record) && left != 0; record = next(record), --left) {
       const Block here = block(record);
       Number named = nil;
-      if (!is_free(here) || !vet(here, named)) return false;
+      if (!is_free(here) || !bytes_.offers(here) || !vet(here, named)) return false;
       visit(here);
     }
     return !is_record(record);
@@ -182,7 +185,7 @@ class Records {
     spare_ = record;
     crash_point();
   }
-  // Links a record with the block between two others, and writes the node.
+  // Links a record with the block between two others, and writes the links of its node.
   void link(Number record, Block block, Number prev, Number next) noexcept {
     if (record >= end_) {
       link_none(block);
@@ -191,7 +194,7 @@ class Records {
     records_[record] = {link_to(block.start), granules(block), next, prev};
     Record& after = at(next);
     after.prev = record;
-    bytes_.write_node(block, after.start, record);
+    bytes_.write_links(block.start, after.start, record);
     connect(prev, record, after.start, link_to(block.start));
   }
   // Links a record, not nil, in front of a list that begins with `head`: that one has no `prev` yet.
@@ -199,33 +202,38 @@ class Records {
     records_[record] = {link_to(block.start), granules(block), head, nil};
     Record& after = at(head);
     after.prev = record;
-    bytes_.write_node(block, after.start, record);
+    bytes_.write_links(block.start, after.start, record);
   }
   // The same for an empty list.
   void link_alone(Number record, Block block) noexcept {
     records_[record] = {link_to(block.start), granules(block), nil, nil};
-    bytes_.write_node(block, nil, record);
+    bytes_.write_links(block.start, nil, record);
   }
-  // Takes a record, not nil, out of its list; returns the record after it.
-  Number unlink(Number record) noexcept {
+  // Takes a record, not nil, out of its list: one that is first in it, and any other. The first one
+  // returns the record after it.
+  Number unlink_front(Number record) noexcept {
+    const Number next = at(record).next;
+    at(next).prev = nil;
+    crash_point();
+    return next;
+  }
+  void unlink(Number record) noexcept {
     const Record& gone = at(record);
     const Number next = gone.next;
-    const Number prev = gone.prev;
     Record& after = at(next);
-    after.prev = prev;
-    connect(prev, next, gone.start, after.start);
-    return next;
+    after.prev = gone.prev;
+    connect(gone.prev, next, gone.start, after.start);
   }
   // The block of a record has become `now`, and keeps its place in the list.
   void rewrite(Number record, Block now) noexcept {
     if (record >= end_) {
-      bytes_.write_node(now, nil, nil);
+      bytes_.write_links(now.start, nil, nil);
       return;
     }
     Record& changed = records_[record];
     const std::uint32_t old = std::exchange(changed.start, link_to(now.start));
     changed.extent = granules(now);
-    bytes_.write_node(now, at(changed.next).start, record);
+    bytes_.write_links(now.start, at(changed.next).start, record);
     connect(changed.prev, record, old, link_to(now.start));
   }
 
@@ -246,9 +254,9 @@ class Records {
   }
 
   // Writes the node of a block for which there is no record.
-  [[gnu::cold, gnu::noinline]] void link_none(Block block) noexcept {
+  void link_none(Block block) noexcept {
     ++unlisted_;
-    bytes_.write_node(block, nil, nil);
+    bytes_.write_links(block.start, nil, nil);
   }
 
  private:
@@ -271,11 +279,6 @@ class Records {
     const Offset node = start_of(before);
     if (node < map_.region_size()) bytes_.replace_next(node, old, start);
     crash_point();
-  }
-  [[nodiscard, gnu::cold, gnu::noinline]] bool is_unlisted(Block block,
-                                                           const node_t& node) const noexcept {
-    return node.record == nil && node.next == nil &&
-           node.size == bytes_.layout.on_offer(block.extent);
   }
 
   BlockBytes& bytes_;

@@ -74,18 +74,22 @@ class Checker {
   [[nodiscard]] bool find_as(Offset payload, LiveBlock& live) const noexcept {
     const Offset start = payload - front_of(shape);
     if constexpr (!checking) return believe(start, live);
-    // Rotated, an offset that is no multiple of a granule lies outside too.
-    if (std::rotr(start, granule_bits) >= bytes_.size() / granule_size || !map_.live_at(start))
-      return false;
+    if (!may_start_at(start) || !map_.live_at(start)) return false;
     live.block = map_.block_at(start);
-    live.size = live.block.extent;
-    if constexpr (shape == Shape::bare) return true;
-    const header_t header = bytes_.header(start);
-    live.size = header.size;
-    const bool fills = Layout::plainly_fills(header.size, live.block.extent, front_of(shape)) ||
-                       bytes_.layout.fills(header.size, live.block.extent);
-    return header.magic == bytes_.magic() && fills &&
-           header.seal == bytes_.seal(live.block.start, header);
+    read_size<shape>(live);
+    return bytes_.layout.fills(live.size, live.block.extent) && is_sealed<shape>(live.block);
+  }
+  // The same for a live block at `live.block`, but that a false may still be true.
+  template <Shape shape>
+  [[nodiscard]] bool plainly_find(LiveBlock& live) const noexcept {
+    read_size<shape>(live);
+    return Layout::plainly_fills(live.size, live.block.extent, front_of(shape)) &&
+           is_sealed<shape>(live.block);
+  }
+  // Returns true if `start`, which may be any number, is that of a granule in the region.
+  [[nodiscard]] bool may_start_at(Offset start) const noexcept {
+    // Rotated, an offset that is no multiple of a granule lies outside too.
+    return std::rotr(start, granule_bits) < bytes_.size() / granule_size;
   }
 
   // The same, out of line, for cold callers.
@@ -115,6 +119,14 @@ class Checker {
   [[nodiscard]] std::vector<BrokenRule> with_culprits(Faults faults) const;
 
  private:
+  template <Shape shape>
+  void read_size(LiveBlock& live) const noexcept {
+    live.size = shape == Shape::headers ? bytes_.header(live.block.start).size : live.block.extent;
+  }
+  template <Shape shape>
+  [[nodiscard]] bool is_sealed(Block live) const noexcept {
+    return shape == Shape::bare || bytes_.is_sealed(live.start);
+  }
   static constexpr int granule_bits = std::countr_zero(granule_size);
 
   [[nodiscard]] Size on_offer(Block block) const noexcept {

@@ -41,7 +41,7 @@ template <typename FreeSpace>
 struct BatchParts {
   BlockBytes& bytes;
   BlockMap& map;
-  const Checker& checker;
+  Checker checker;
   FreeSpace& space;
   Counters& counters;
   std::uint16_t& serial;

@@ -26,8 +26,10 @@ struct Counters {
   void add(Size size, Block block) noexcept {
     requested += size;
     taken += block.extent;
-    peak_requested = std::max(peak_requested, requested);
-    peak_used = std::max(peak_used, block.end());
+    if (requested > peak_requested) [[unlikely]]
+      peak_requested = requested;
+    if (block.end() > peak_used) [[unlikely]]
+      peak_used = block.end();
   }
   // Adds frees of blocks, and mallocs that took the same blocks. `more` is by how much these asked
   // for more bytes, and may wrap.

@@ -30,33 +30,35 @@ class HeapCore final : public CoreInterface {
   template <typename... PolicySettings>
   HeapCore(std::span<std::byte> region, const CoreSettings& settings, const Sharing& sharing,
            const PolicySettings&... of_policy)
-      : bytes_(region, layout_for(settings, sharing), settings.magic, settings.fill(), sharing.key),
-        map_(region.size(), sharing.arena),
-        checker_(bytes_, map_),
-        space_(bytes_, map_, of_policy...),
+      : space_(BlockBytes(region, layout_for(settings, sharing), settings.magic, settings.fill(),
+                          sharing.key),
+               sharing.arena, of_policy...),
         counters_(sharing.counters == nullptr ? own_counters_ : *sharing.counters),
         zero_on_free_(settings.zero_on_free),
         wipes_(settings.zero_on_free || settings.redzones),
-        recorder_(sharing.journal, map_, bytes_.layout) {}
+        recorder_(sharing.journal, space_.map(), space_.bytes().layout) {}
 
   [[gnu::cold]] void seed() noexcept override {
-    if (watches()) redzone::fill(bytes_, {0, bytes_.size()});
-    map_.clear();
+    if (watches()) redzone::fill(space_.bytes(), {0, space_.bytes().size()});
+    space_.map().clear();
     space_.seed();
   }
   bool load(const CoreState& state) noexcept override {
     visit_state(StateReader(state));
-    const bool possible_map = map_.confine_state();  // each is confined, whatever the others are
+    const bool possible_map =
+        space_.map().confine_state();  // each is confined, whatever the others are
     return space_.confine_state() && possible_map;
   }
   void store(CoreState& state) noexcept override { visit_state(StateWriter(state)); }
   [[gnu::cold]] bool rebuild(const Intent& in_flight, Fault& fault) override {
-    return rebuild(read_recovered_blocks(map_, in_flight), fault);
+    return rebuild(read_recovered_blocks(space_.map(), in_flight), fault);
   }
   [[gnu::cold]] bool salvage(Fault& fault) override {
-    return bytes_.layout.has_headers() && rebuild(search_headers(bytes_), fault);
+    return space_.bytes().layout.has_headers() && rebuild(search_headers(space_.bytes()), fault);
   }
-  [[nodiscard]] std::size_t arena_bytes() const noexcept override { return map_.arena().taken(); }
+  [[nodiscard]] std::size_t arena_bytes() const noexcept override {
+    return space_.map().arena().taken();
+  }
 
   Block allocate(Size size, Size align, Fault& fault) noexcept override {
     Plan plan;
@@ -66,7 +68,7 @@ class HeapCore final : public CoreInterface {
   }
   bool release(Offset payload, Fault& fault) noexcept override {
     LiveBlock freed;
-    if (!checker_.find(payload, freed, fault)) return false;
+    if (!checker().find(payload, freed, fault)) return false;
     if (give_back<Shape::any>(freed)) {
       ++counters_.frees;
       return true;
@@ -79,26 +81,50 @@ class HeapCore final : public CoreInterface {
   // not even a counter; allocate() and release() then tell why.
   template <Shape shape>
   Block try_allocate(Size size) noexcept {
-    Plan plan;
-    const Size extent = extent_as<shape>(std::min(size, largest_region));
-    const Block from = space_.policy().find_free({extent, granule_size});
-    if (!from || size > largest_region || !space_.vet(from, plan.place)) return {};
-    plan.split = plan_split(bytes_, from, {extent, granule_size});
-    ++counters_.mallocs;
-    return take<shape>(plan, size);
+    if (size > largest_region) return {};
+    const Request request{extent_as<shape>(size), granule_size};
+    return try_take<shape>(space_.policy().find_free(request), request, size);
   }
   template <Shape shape>
   bool try_release(Offset payload) noexcept {
     LiveBlock freed;
-    if (!checker_.find_as<shape>(payload, freed) || !give_back<shape>(freed)) return false;
+    if (!checker().template find_as<shape>(payload, freed) || !give_back<shape>(freed))
+      return false;
+    ++counters_.frees;
+    return true;
+  }
+
+  // The same where no search is needed, neither for a free block nor for a neighbour: then nothing
+  // is called out of line, and all is in registers. Refused otherwise.
+  template <Shape shape>
+  Block try_allocate_near(Size size) noexcept {
+    if (size > largest_region) return {};
+    const Request request{extent_as<shape>(size), granule_size};
+    Plan plan;
+    const Block from = space_.policy().find_near(request, plan.place);
+    // An exact fit and a split are compiled apart.
+    if (!checking || !from || !space_.template vet_at<shape>(from, plan.place)) return {};
+    if (from.extent == request.extent) return take_from<shape>(from, request, plan, size);
+    if (!space_.map().has_starts_around(from.start + request.extent)) return {};
+    return take_from<shape>(from, request, plan, size);
+  }
+  template <Shape shape>
+  bool try_release_near(Offset payload) noexcept {
+    const Offset start = payload - front_of(shape);
+    if (!checking || !checker().may_start_at(start)) return false;
+    const BlockMap::Vicinity around = space_.map().around(start);
+    if (!around) return false;
+    LiveBlock freed{around.block()};
+    if (!checker().template plainly_find<shape>(freed)) return false;
+    if (!space_.template release_near<shape>(around, [&](Block) { uncount(freed); })) return false;
     ++counters_.frees;
     return true;
   }
 
   [[nodiscard]] const FrontCalls* front_calls() const noexcept override {
     if (wipes_ || recorder_.is_shared()) return nullptr;
-    return bytes_.layout.has_headers() ? &PlainCalls<HeapCore, Shape::headers>::calls
-                                       : &PlainCalls<HeapCore, Shape::bare>::calls;
+    return space_.bytes().layout.has_headers() ? &PlainCalls<HeapCore, Shape::headers>::calls
+                                               : &PlainCalls<HeapCore, Shape::bare>::calls;
   }
 
   // The serials of these mallocs are taken: each block had the one behind its own.
@@ -109,7 +135,7 @@ class HeapCore final : public CoreInterface {
 
   Block reallocate(Offset payload, Size size, Size align, Fault& fault) noexcept override {
     LiveBlock live;
-    if (!checker_.find(payload, live, fault)) return {};
+    if (!checker().find(payload, live, fault)) return {};
     const Block now = fits_in_place(live.block, size, align) ? resize(live, size, fault)
                                                              : move(live, size, align, fault);
     if (!now) return {};
@@ -122,7 +148,7 @@ class HeapCore final : public CoreInterface {
                      Fault& fault) override {
     if (carve<P>(batch_parts(), sizes, payloads)) return true;
     const State before{counters_, serial_};
-    BatchUndoLog undo_log(bytes_, map_, space_);
+    BatchUndoLog undo_log(space_.bytes(), space_.map(), space_);
     recorder_.begin_call();
     refused = 0;
     try {
@@ -150,60 +176,63 @@ class HeapCore final : public CoreInterface {
                     Fault& fault) noexcept override {
     if (release_runs<P>(batch_parts(), payloads)) return true;
     if (!all_sound(payloads, refused, fault) ||
-        !all_distinct(map_, recorder_, payloads, refused, fault))
+        !all_distinct(space_.map(), recorder_, payloads, refused, fault))
       return false;
     LiveBlock freed;
     for (const Offset payload : payloads) {
-      if (checker_.find(payload, freed, fault) && give_back<Shape::any>(freed)) ++counters_.frees;
+      if (checker().find(payload, freed, fault) && give_back<Shape::any>(freed)) ++counters_.frees;
     }
     recorder_.end_call();
     return true;
   }
 
   [[nodiscard]] bool find(Offset payload, LiveBlock& live, Fault& fault) const noexcept override {
-    return checker_.find(payload, live, fault);
+    return checker().find(payload, live, fault);
   }
 
   [[gnu::cold]] void reset() noexcept override {
-    recorder_.begin(Block{0, bytes_.size()});
-    recorder_.disown_all({0, bytes_.size()});
-    if (!watches()) clear_fronts(bytes_, map_, zero_on_free_);  // else seed() fills
+    recorder_.begin(Block{0, space_.bytes().size()});
+    recorder_.disown_all({0, space_.bytes().size()});
+    if (!watches()) clear_fronts(space_.bytes(), space_.map(), zero_on_free_);  // else seed() fills
     counters_.requested = counters_.taken = 0;
     seed();
   }
 
   [[nodiscard, gnu::cold]] std::vector<BrokenRule> inspect() const override {
     Faults faults;
-    checker_.inspect(faults, space_.coalesces_all());
+    checker().inspect(faults, space_.coalesces_all());
     space_.policy().inspect(faults);
-    if (faults.empty()) checker_.inspect_sums(counters_.requested, counters_.taken, faults);
-    return checker_.with_culprits(std::move(faults));
+    if (faults.empty()) checker().inspect_sums(counters_.requested, counters_.taken, faults);
+    return checker().with_culprits(std::move(faults));
   }
 
-  [[nodiscard]] std::vector<BlockView> walk() const override { return view_all(bytes_, map_); }
+  [[nodiscard]] std::vector<BlockView> walk() const override {
+    return view_all(space_.bytes(), space_.map());
+  }
 
   [[nodiscard, gnu::cold]] std::vector<Block> free_list() const override {
     std::vector<Block> list;
-    list.reserve(map_.free_blocks());
+    list.reserve(space_.map().free_blocks());
     space_.policy().list([&list](Block block) { list.push_back(block); });
     return list;
   }
 
   [[nodiscard]] Size largest() const noexcept override { return space_.policy().largest(); }
   [[nodiscard]] Size own_memory() const noexcept override {
-    return sizeof *this + map_.own_memory() + space_.policy().own_memory();
+    return sizeof *this + space_.map().own_memory() + space_.policy().own_memory();
   }
   [[nodiscard]] Size available() const noexcept override {
-    const Layout& layout = bytes_.layout;
-    if (layout.front + layout.back > granule_size) return available_bytes(bytes_, map_);
-    const Size kept = counters().taken + map_.free_blocks() * (layout.front + layout.back);
-    return bytes_.size() - std::min(kept, bytes_.size());
+    const Layout& layout = space_.bytes().layout;
+    if (layout.front + layout.back > granule_size)
+      return available_bytes(space_.bytes(), space_.map());
+    const Size kept = counters().taken + space_.map().free_blocks() * (layout.front + layout.back);
+    return space_.bytes().size() - std::min(kept, space_.bytes().size());
   }
-  [[nodiscard]] const Layout& layout() const noexcept override { return bytes_.layout; }
-  [[nodiscard]] BlockBytes& bytes() noexcept override { return bytes_; }
-  [[nodiscard]] const BlockMap& map() const noexcept override { return map_; }
+  [[nodiscard]] const Layout& layout() const noexcept override { return space_.bytes().layout; }
+  [[nodiscard]] BlockBytes& bytes() noexcept override { return space_.bytes(); }
+  [[nodiscard]] const BlockMap& map() const noexcept override { return space_.map(); }
   [[nodiscard]] Counters counters() const noexcept override {
-    return counters_.confined(bytes_.size());
+    return counters_.confined(space_.bytes().size());
   }
 
  private:
@@ -232,15 +261,21 @@ class HeapCore final : public CoreInterface {
   template <typename Visit>
   [[gnu::always_inline]] void visit_state(Visit visit) noexcept {
     constexpr std::size_t words_of_map_and_serial = 4;
-    static_assert(sizeof space_ + words_of_map_and_serial * 8 <= sizeof(CoreState));
-    map_.visit_state(std::ref(visit));
+    constexpr std::size_t of_policy = sizeof space_ - sizeof(BlockBytes) - sizeof(BlockMap);
+    static_assert(of_policy + words_of_map_and_serial * 8 <= sizeof(CoreState));
+    space_.map().visit_state(std::ref(visit));
     space_.visit_state(std::ref(visit));
     visit(serial_);
   }
 
+  // Made where it is used: then the compiler knows what it refers to.
+  [[nodiscard]] Checker checker() const noexcept { return {space_.bytes(), space_.map()}; }
+
   // --- Left of the bar: these only read. --------------------------------------------------------
 
-  [[nodiscard]] Size extent_for(Size size) const noexcept { return bytes_.layout.extent_for(size); }
+  [[nodiscard]] Size extent_for(Size size) const noexcept {
+    return space_.bytes().layout.extent_for(size);
+  }
   // The same where the shape is known.
   template <Shape shape>
   [[nodiscard]] static constexpr Size extent_as(Size size) noexcept {
@@ -248,7 +283,7 @@ class HeapCore final : public CoreInterface {
         .extent_for(size);
   }
   [[nodiscard]] Offset payload_of(Block block) const noexcept {
-    return bytes_.layout.payload_of(block.start);
+    return space_.bytes().layout.payload_of(block.start);
   }
 
   // Plans the split that serves a request. Returns true if the node of its free block is sound.
@@ -259,17 +294,17 @@ class HeapCore final : public CoreInterface {
       return false;
     if (!from) return refuse(size, align, fault), false;
     if (recorder_.is_shared() && !space_.vet_listed(from, fault)) return false;
-    plan.split = plan_split(bytes_, from, request);
+    plan.split = plan_split(space_.bytes(), from, request);
     if (!space_.vet(from, plan.place)) return space_.check(from, fault);
     return !watches() || vet_fill(plan.split, fault);
   }
 
   // Returns true if free memory and the bytes behind payloads are watched (redzone.hpp).
-  [[nodiscard]] bool watches() const noexcept { return bytes_.layout.has_redzones(); }
+  [[nodiscard]] bool watches() const noexcept { return space_.bytes().layout.has_redzones(); }
 
   // Returns true if the bytes that the split hands out or writes over still hold their fill.
   [[nodiscard]] bool vet_fill(const Split& split, Fault& fault) const noexcept {
-    return redzone::fill_holds(bytes_, split.from, split.taken.end(), split.rest, fault);
+    return redzone::fill_holds(space_.bytes(), split.from, split.taken.end(), split.rest, fault);
   }
 
   [[gnu::cold, gnu::noinline]] void refuse(Size size, Size align, Fault& fault) noexcept {
@@ -280,10 +315,10 @@ class HeapCore final : public CoreInterface {
   }
 
   [[nodiscard]] bool fits_in_place(Block block, Size size, Size align) const noexcept {
-    if (size > largest_region || !bytes_.is_aligned(payload_of(block), align)) return false;
+    if (size > largest_region || !space_.bytes().is_aligned(payload_of(block), align)) return false;
     const Size extent = extent_for(size);
     if (extent <= block.extent) return true;
-    return extent <= block.extent + map_.free_starting_at(block.end()).extent &&
+    return extent <= block.extent + space_.map().free_starting_at(block.end()).extent &&
            FreeSpace::may_stand(block.start, extent);
   }
 
@@ -291,7 +326,7 @@ class HeapCore final : public CoreInterface {
                                Fault& fault) const noexcept {
     LiveBlock live;
     for (refused = 0; refused < payloads.size(); ++refused) {
-      if (!checker_.find(payloads[refused], live, fault) || !space_.may_release(live.block, fault))
+      if (!checker().find(payloads[refused], live, fault) || !space_.may_release(live.block, fault))
         return false;
     }
     refused = 0;
@@ -300,14 +335,28 @@ class HeapCore final : public CoreInterface {
 
   // --- Right of the bar: these write, and cannot fail. ------------------------------------------
 
+  // Serves the request from a free block; or refuses it, if that is no block or its node is unsound.
+  template <Shape shape>
+  Block try_take(Block from, const Request& request, Size size) noexcept {
+    Plan plan;
+    if (!from || !space_.template vet<shape>(from, plan.place)) return {};
+    return take_from<shape>(from, request, plan, size);
+  }
+  template <Shape shape>
+  Block take_from(Block from, const Request& request, Plan& plan, Size size) noexcept {
+    plan.split = plan_split(space_.bytes(), from, request);
+    ++counters_.mallocs;
+    return take<shape>(plan, size);
+  }
+
   template <Shape shape>
   Block take(const Plan& plan, Size size) noexcept {
     const Split& split = plan.split;
     if constexpr (shape == Shape::any) recorder_.begin(split);
-    space_.apply(split, plan.place);
+    space_.template apply<shape>(split, plan.place);
     space_.on_allocate(split.taken);
-    bytes_.write_header_as<shape>(split.taken.start, size, ++serial_);
-    if (shape == Shape::any && watches()) redzone::raise(bytes_, split.taken, size);
+    space_.bytes().template write_header_as<shape>(split.taken.start, size, ++serial_);
+    if (shape == Shape::any && watches()) redzone::raise(space_.bytes(), split.taken, size);
     counters_.add(counted<shape>(size, split.taken), split.taken);
     return split.taken;
   }
@@ -317,19 +366,20 @@ class HeapCore final : public CoreInterface {
   template <Shape shape>
   [[nodiscard]] Size counted(Size size, Block block) const noexcept {
     if constexpr (shape == Shape::headers) return size;
-    return shape == Shape::any && bytes_.layout.keeps_sizes() ? size : block.extent;
+    return shape == Shape::any && space_.bytes().layout.keeps_sizes() ? size : block.extent;
   }
 
   // Frees a live block. Returns false if the node of a block that it merges with is unsound.
   template <Shape shape>
   bool give_back(const LiveBlock& freed) noexcept {
-    return release_then_pass(space_, recorder_, freed.block, [&](Block range) {
-      counters_.subtract(freed.size, freed.block);
+    return release_then_pass<shape>(space_, recorder_, freed.block, [&](Block range) {
+      uncount(freed);
       if constexpr (shape != Shape::any) return;
       recorder_.begin_release(range, freed.block);
       wipe(freed.block);
     });
   }
+  void uncount(const LiveBlock& freed) noexcept { counters_.subtract(freed.size, freed.block); }
   // The same for a block that is not counted, or no longer. The nodes around it are sound.
   void coalesce(Block block) noexcept {
     static_cast<void>(release_then_pass(space_, recorder_, block, [&](Block range) {
@@ -339,7 +389,7 @@ class HeapCore final : public CoreInterface {
   }
 
   void wipe(Block block) noexcept {
-    if (wipes_) redzone::fill(bytes_, block);
+    if (wipes_) redzone::fill(space_.bytes(), block);
   }
 
   // --- Resizing: each function vets before it writes. -------------------------------------------
@@ -354,8 +404,9 @@ class HeapCore final : public CoreInterface {
   }
 
   void rewrite(const LiveBlock& live, Block now, Size size) noexcept {
-    if (bytes_.layout.has_headers()) bytes_.write_header(now.start, size, live.serial);
-    if (watches()) redzone::move(bytes_, live.block, now, size);
+    if (space_.bytes().layout.has_headers())
+      space_.bytes().write_header(now.start, size, live.serial);
+    if (watches()) redzone::move(space_.bytes(), live.block, now, size);
     counters_.subtract(live.size, live.block);
     counters_.add(counted<Shape::any>(size, now), now);
   }
@@ -366,19 +417,20 @@ class HeapCore final : public CoreInterface {
     if (!space_.may_release(tail, fault)) return {};
     recorder_.begin(live.block, now.extent, size);
     rewrite(live, now, size);
-    map_.add_live(tail);
+    space_.map().add_live(tail);
     coalesce(tail);
     return now;
   }
 
   // Moves the border between the block and its free right neighbour up.
   bool grow(Block was, Block now, Size size, Fault& fault) noexcept {
-    const Block right = map_.free_starting_at(was.end());
+    const Block right = space_.map().free_starting_at(was.end());
     const Size more = now.extent - was.extent;
     const Block rest{right.start + more, right.extent - more};
     typename FreeSpace::Place place;
     if (!space_.vet(right, place)) return space_.check(right, fault);
-    if (watches() && !redzone::fill_holds(bytes_, right, now.end(), rest, fault)) return false;
+    if (watches() && !redzone::fill_holds(space_.bytes(), right, now.end(), rest, fault))
+      return false;
     recorder_.begin({was.start, was.extent + right.extent}, now.extent, size);
     space_.grow(right, place, more);
     return true;
@@ -395,7 +447,7 @@ class HeapCore final : public CoreInterface {
     recorder_.mark(live.block);
     const Block now = take<Shape::any>(plan, size);
     const Offset payload = payload_of(now);
-    bytes_.copy(payload, payload_of(live.block), std::min(size, live.size));
+    space_.bytes().copy(payload, payload_of(live.block), std::min(size, live.size));
     recorder_.keep({&payload, 1});
     coalesce(live.block);
     recorder_.end_call();
@@ -405,25 +457,26 @@ class HeapCore final : public CoreInterface {
   // --- Recovery after the death of a process. ---------------------------------------------------
 
   [[gnu::cold]] bool rebuild(const RecoveredBlocks& recovered, Fault& fault) noexcept {
-    if (!recovered.is_consistent(bytes_.layout, bytes_.size(), space_.coalesces_all(), fault))
+    if (!recovered.is_consistent(space_.bytes().layout, space_.bytes().size(),
+                                 space_.coalesces_all(), fault))
       return false;
     recorder_.disown_all(recovered.orphan);
-    recovered.apply_to(bytes_, map_);
+    recovered.apply_to(space_.bytes(), space_.map());
     space_.rebuild_index();
-    if (!recovered.have_sound_headers(checker_, fault)) return false;
+    if (!recovered.have_sound_headers(checker(), fault)) return false;
     if (recovered.orphan) coalesce(recovered.orphan);
     recorder_.settle(recovered, [this](Block block) { coalesce(block); });
     count_anew();
     return true;
   }
   void count_anew() noexcept {
-    const LiveSums sums = live_sums(bytes_, map_);
+    const LiveSums sums = live_sums(space_.bytes(), space_.map());
     counters_.requested = sums.requested;
     counters_.taken = sums.taken;
   }
 
   [[nodiscard]] BatchParts<FreeSpace> batch_parts() noexcept {
-    return {bytes_, map_, checker_, space_, counters_, serial_, recorder_, wipes_};
+    return {space_.bytes(), space_.map(), checker(), space_, counters_, serial_, recorder_, wipes_};
   }
 
   [[gnu::cold]] void undo(BatchUndoLog& undo_log, std::span<const Offset> payloads,
@@ -435,9 +488,6 @@ class HeapCore final : public CoreInterface {
     serial_ = before.serial;
   }
 
-  BlockBytes bytes_;
-  BlockMap map_;
-  Checker checker_;
   FreeSpace space_;
   Counters own_counters_;
   Counters& counters_;  // these; or those in the segment, where a stray write may hit them

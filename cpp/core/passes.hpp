@@ -41,10 +41,10 @@ template <typename FreeSpace>
   if (space.may_pass(ignored)) make_pass(space, recorder);
 }
 // Frees a live block as space.release() does, and makes a pass if one is due then.
-template <typename FreeSpace, typename Begin>
+template <Shape shape = Shape::any, typename FreeSpace, typename Begin>
 bool release_then_pass(FreeSpace& space, const Recorder& recorder, Block block,
                        Begin begin) noexcept {
-  const bool done = space.release(block, begin);
+  const bool done = space.template release<shape>(block, begin);
   if constexpr (FreeSpace::defers) {
     if (space.is_pass_due()) [[unlikely]]
       make_due_pass(space, recorder);

@@ -16,37 +16,71 @@
 namespace glassheap {
 
 template <typename Core, Shape shape>
-struct PlainCalls {
+class PlainCalls {
+ public:
   [[gnu::flatten]] static Address malloc(FrontLine& front, Size size, Fault& fault) noexcept {
-    if (!lock(front, fault)) [[unlikely]]
-      return 0;
-    auto* const core = static_cast<Core*>(front.inside);
-    Address payload = 0;
-    if (core != nullptr) [[likely]] {
-      if (const Block block = core->template try_allocate<shape>(size)) [[likely]]
-        payload = front.origin + front_of(shape) + block.start;
+    if (!front.lock.try_lock()) [[unlikely]]
+      return wait_and_malloc(front, size, fault);
+    if (front.inside != nullptr) [[likely]] {
+      const Block block = core_of(front).template try_allocate_near<shape>(size);
+      if (block) [[likely]] {
+        front.lock.unlock();
+        return payload_of(front, block);
+      }
     }
-    front.lock.unlock();
-    return payload != 0 ? payload : front.careful->malloc(front, size, fault);
+    return far_malloc(front, size, fault);
   }
 
   [[gnu::flatten]] static bool free(FrontLine& front, Address payload, Fault& fault) noexcept {
-    if (!lock(front, fault)) [[unlikely]]
-      return false;
-    auto* const core = static_cast<Core*>(front.inside);
-    const bool done = core != nullptr && front.pinned == 0 &&
-                      core->template try_release<shape>(payload - front.origin);
-    front.lock.unlock();
-    return done || front.careful->free(front, payload, fault);
+    if (!front.lock.try_lock()) [[unlikely]]
+      return wait_and_free(front, payload, fault);
+    if (front.inside != nullptr && front.pinned == 0) [[likely]] {
+      if (core_of(front).template try_release_near<shape>(payload - front.origin)) [[likely]] {
+        front.lock.unlock();
+        return true;
+      }
+    }
+    return far_free(front, payload, fault);
   }
 
   static constexpr FrontCalls calls{.malloc = malloc, .free = free};
 
  private:
+  [[nodiscard]] static Core& core_of(const FrontLine& front) noexcept {
+    return *static_cast<Core*>(front.inside);
+  }
+  [[nodiscard]] static Address payload_of(const FrontLine& front, Block block) noexcept {
+    return front.origin + front_of(shape) + block.start;
+  }
+
+  // The same, with the lock held, where a block may have to be searched for.
+  [[gnu::noinline, gnu::flatten]] static Address far_malloc(FrontLine& front, Size size,
+                                                            Fault& fault) noexcept {
+    Block block;
+    if (front.inside != nullptr) block = core_of(front).template try_allocate<shape>(size);
+    front.lock.unlock();
+    return block ? payload_of(front, block) : front.careful->malloc(front, size, fault);
+  }
+  [[gnu::noinline, gnu::flatten]] static bool far_free(FrontLine& front, Address payload,
+                                                       Fault& fault) noexcept {
+    const bool done = front.inside != nullptr && front.pinned == 0 &&
+                      core_of(front).template try_release<shape>(payload - front.origin);
+    front.lock.unlock();
+    return done || front.careful->free(front, payload, fault);
+  }
+
+  // The same, without the lock, which another thread holds.
+  [[gnu::noinline]] static Address wait_and_malloc(FrontLine& front, Size size,
+                                                   Fault& fault) noexcept {
+    return lock(front, fault) ? far_malloc(front, size, fault) : 0;
+  }
+  [[gnu::noinline]] static bool wait_and_free(FrontLine& front, Address payload,
+                                              Fault& fault) noexcept {
+    return lock(front, fault) && far_free(front, payload, fault);
+  }
   [[nodiscard]] static bool lock(FrontLine& front, Fault& fault) noexcept {
     const FaultKind refusal = front.lock.lock();
-    if (refusal != FaultKind::none) [[unlikely]]
-      fault = {.kind = refusal};
+    if (refusal != FaultKind::none) fault = {.kind = refusal};
     return refusal == FaultKind::none;
   }
 };

@@ -76,16 +76,13 @@ class AddressList : public PolicyBase<Self> {
   }
   void insert_top(Block block) noexcept {
     const Place next = after(block);
-    bytes_.write_node(block, link_to(next), GLASSHEAP_NIL);
+    bytes_.write_links(block.start, link_to(next), GLASSHEAP_NIL);
     connect(block.start, next, block.start);
   }
   void erase_top(Block block, Place next) noexcept { connect(block.start, block.start, next); }
   void replace_top(Block old, Place next, Block now) noexcept {
-    if (now.start == old.start) {
-      bytes_.set_size(now);
-      return;
-    }
-    bytes_.write_node(now, link_to(next), GLASSHEAP_NIL);
+    if (now.start == old.start) return;
+    bytes_.write_links(now.start, link_to(next), GLASSHEAP_NIL);
     connect(std::min(old.start, now.start), old.start, now.start);
   }
   void split_top(Block old, Place next, Block gap, Block rest) noexcept {
@@ -103,7 +100,7 @@ class AddressList : public PolicyBase<Self> {
     Place next = map_.free_from(0);
     while (next != nowhere) {
       const Block block = map_.block_at(next);
-      if (!vet(block, next)) return;
+      if (!bytes_.offers(block) || !vet(block, next)) return;
       visit(block);
     }
   }

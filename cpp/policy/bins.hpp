@@ -146,8 +146,8 @@ class Bins {
     heads_[bin] = record;
   }
   void unlink(std::size_t bin, Record record) noexcept {
-    const Record next = records_.unlink(record);
-    if (heads_[bin] != record) return;
+    if (heads_[bin] != record) return records_.unlink(record);
+    const Record next = records_.unlink_front(record);
     heads_[bin] = next;
     if (next == Records::nil) nonempty_.clear(bin);
   }
@@ -199,6 +199,9 @@ class BinnedPolicy : public PolicyBase<Self> {
   [[nodiscard]] bool vet(Block block, Place& place) const noexcept {
     return bins_.records().vet(block, place);
   }
+  [[nodiscard]] bool vet_at(Block block, Place place) const noexcept {
+    return bins_.records().vet_at(block, place);
+  }
   void explain(Block block, Fault& fault) const noexcept {
     if (top == Top::excluded && this->is_top(block)) {
       this->explain_node(block, nowhere, fault);
@@ -216,6 +219,7 @@ class BinnedPolicy : public PolicyBase<Self> {
   // The top, where it is kept apart, is in no bin: its node is all there is.
   [[nodiscard]] bool vet_top(Block block, Place& place) const noexcept {
     if constexpr (top == Top::listed) return vet(block, place);
+    place = Records::nil;
     return this->is_node(block, GLASSHEAP_NIL);
   }
   void insert_top(Block block) noexcept {
@@ -239,8 +243,8 @@ class BinnedPolicy : public PolicyBase<Self> {
   [[nodiscard]] Size largest() const noexcept {
     if (bins_.records().unlisted_blocks() != 0) return this->map_.largest_free();
     const std::size_t bin = bins_.last();
-    if (bin == none) return 0;
-    Size largest = 0;
+    Size largest = top == Top::excluded ? this->map_.top().extent : 0;
+    if (bin == none) return largest;
     const bool whole =
         bins_.walk(bin, [&](Block block) { largest = std::max(largest, block.extent); });
     return whole ? largest : this->map_.largest_free();
@@ -248,6 +252,10 @@ class BinnedPolicy : public PolicyBase<Self> {
   template <typename Visit>
   void list(Visit visit) const {
     bins_.walk(visit);
+    const Block last = this->map_.top();
+    if (top == Top::excluded && last && this->bytes_.offers(last) &&
+        this->is_node(last, GLASSHEAP_NIL))
+      visit(last);
     bins_.records().walk_unlisted([&](Block block) {
       if (top == Top::listed || !this->is_top(block)) visit(block);
     });
@@ -270,6 +278,16 @@ class BinnedPolicy : public PolicyBase<Self> {
   [[nodiscard]] bool confine_state() noexcept { return bins_.confine_state(); }
 
  protected:
+  // The first block of a bin, and its place.
+  [[nodiscard]] Block front(std::size_t bin, Place& place) const noexcept {
+    place = bins_.head(bin);
+    return bins_.records().block(place);
+  }
+  // The top, which has no record.
+  [[nodiscard]] Block top_at(Place& place) const noexcept {
+    place = Records::nil;
+    return this->map_.top();
+  }
   // The smallest that can serve the request among the first `limit` blocks of a bin, or no block.
   [[nodiscard]] Block smallest_in(std::size_t bin, const Request& request,
                                   std::size_t limit) const noexcept {

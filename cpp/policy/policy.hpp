@@ -17,6 +17,9 @@
 //
 // and inherits from PolicyBase, or overrides,
 //
+//     find_near(request, place)  the same as find_free(), or no block where that takes a search;
+//                            may set the place
+//     vet_at(block, place)   the same as vet(), for a block and a place from find_near()
 //     coalescing             how free blocks coalesce
 //     Place                  where a free block is in the policy's own structure
 //     vet(block, place)      true if the node of this free block is sound; sets its place
@@ -78,6 +81,12 @@ class PolicyBase {
 
   PolicyBase(BlockBytes& bytes, const BlockMap& map) noexcept : bytes_(bytes), map_(map) {}
 
+  [[nodiscard]] Block find_near(const Request& request, auto& /*place*/) const noexcept {
+    return self().find_free(request);
+  }
+  [[nodiscard]] bool vet_at(Block block, auto& place) const noexcept {
+    return self().vet(block, place);
+  }
   void insert_after(Block /*before*/, Block block) noexcept { self().insert(block); }
   void halve(Block from, const auto& place, Size low) noexcept {
     self().erase(from, place);
@@ -121,7 +130,8 @@ class PolicyBase {
   void inspect(Faults& faults) const {
     list_by_map([&](Block block) {
       typename Self::Place place;
-      if (!(is_top(block) ? self().vet_top(block, place) : self().vet(block, place)))
+      if (!bytes_.offers(block) ||
+          !(is_top(block) ? self().vet_top(block, place) : self().vet(block, place)))
         self().explain(block, faults.emplace_back());
     });
   }
@@ -141,14 +151,12 @@ class PolicyBase {
       visit(map_.block_at(at));
   }
 
-  // The node of a block that is in no list, such as a top that is kept apart.
+  // The links of a block that is in no list, such as a top that is kept apart.
   void write_lone_node(Block free) noexcept {
-    bytes_.write_node(free, GLASSHEAP_NIL, GLASSHEAP_NIL);
+    bytes_.write_links(free.start, GLASSHEAP_NIL, GLASSHEAP_NIL);
   }
   [[nodiscard]] bool is_node(Block free, std::uint32_t next) const noexcept {
-    const node_t node = bytes_.node(free.start);
-    return node.size == bytes_.layout.on_offer(free.extent) && node.next == next &&
-           node.record == GLASSHEAP_NIL;
+    return bytes_.links_to(free.start, next, GLASSHEAP_NIL);
   }
   [[gnu::cold, gnu::noinline]] void explain_node(Block free, Offset next,
                                                  Fault& fault) const noexcept {
@@ -177,12 +185,14 @@ concept Policy = requires(P policy, const P& const_policy, Block block, const Re
   { P::coalescing } -> std::convertible_to<Coalescing>;
   { policy.clear() } noexcept;
   { const_policy.find_free(request) } noexcept -> std::same_as<Block>;
+  { const_policy.find_near(request, place) } noexcept -> std::same_as<Block>;
   { policy.insert(block) } noexcept;
   { policy.erase(block, place) } noexcept;
   { policy.replace(block, place, block) } noexcept;
   { policy.insert_after(block, block) } noexcept;
   { const_policy.largest() } noexcept -> std::same_as<Size>;
   { const_policy.vet(block, place) } noexcept -> std::same_as<bool>;
+  { const_policy.vet_at(block, place) } noexcept -> std::same_as<bool>;
   { const_policy.explain(block, fault) } noexcept;
   { const_policy.place_of(block) } noexcept -> std::same_as<typename P::Place>;
   { const_policy.vet_top(block, place) } noexcept -> std::same_as<bool>;

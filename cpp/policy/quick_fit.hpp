@@ -44,13 +44,17 @@ class QuickFit : public SegregatedBins<QuickFit> {
   using SegregatedBins::SegregatedBins;
 
   [[nodiscard]] Block find_free(const Request& request) const noexcept {
-    const std::size_t bin = bin_of(request.extent);
-    if (request.align == granule_size && bin < exact_bins) [[likely]] {
-      if (bins_.has(bin)) [[likely]]
-        return bins_.front(bin);
-      if (map_.top().extent >= request.extent) return map_.top();
-    }
-    return SegregatedBins::find_free(request);
+    Place place;
+    const Block near = find_near(request, place);
+    return near ? near : SegregatedBins::find_free(request);
+  }
+  // From the bin of the request's own size, or from the top.
+  [[nodiscard]] Block find_near(const Request& request, Place& place) const noexcept {
+    const Size granules = request.extent / granule_size;
+    if (request.align != granule_size || granules >= exact_bins) return {};
+    if (bins_.has(granules)) [[likely]]
+      return front(granules, place);
+    return map_.top().extent >= request.extent ? top_at(place) : Block{};
   }
 };
 

@@ -32,29 +32,27 @@ class SegregatedBins : public BinnedPolicy<Self, Top::excluded> {
   }
 
   using Base::Base;
+  using typename Base::Place;
 
   [[nodiscard]] Block find_free(const Request& request) const noexcept {
-    const std::size_t bin = bin_of(request.extent);
-    if (request.align == granule_size && bin < exact_bins) [[likely]] {
-      const std::size_t fit = bins_.next(bin);
-      if (fit < exact_bins) return bins_.front(fit);
-      if (fit == none && map_.top().extent >= request.extent) return map_.top();
-    }
-    return find_large(bin, request);
+    Place place;
+    const Block near = find_near(request, place);
+    return near ? near : find_large(bin_of(request.extent), request);
   }
-
-  [[nodiscard]] Size largest() const noexcept {
-    return std::max(Base::largest(), map_.top().extent);
-  }
-  template <typename Visit>
-  void list(Visit visit) const {
-    Base::list(visit);
-    if (map_.top() && this->is_node(map_.top(), GLASSHEAP_NIL)) visit(map_.top());
+  // From the exact bins; or from the top, if all bins from there on are empty.
+  [[nodiscard]] Block find_near(const Request& request, Place& place) const noexcept {
+    const Size granules = request.extent / granule_size;
+    if (request.align != granule_size || granules >= exact_bins) return {};
+    const std::size_t fit = bins_.next(granules);
+    if (fit < exact_bins) return front(fit, place);
+    return fit == none && map_.top().extent >= request.extent ? top_at(place) : Block{};
   }
 
  protected:
   using Base::bins_;
+  using Base::front;
   using Base::map_;
+  using Base::top_at;
   static constexpr int exact = 6;  // bins are exact below 2^6 granules
   static constexpr std::size_t exact_bins = std::size_t{1} << exact;
 

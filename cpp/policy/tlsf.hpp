@@ -10,7 +10,11 @@
 //
 //     classes   1 | 2 | ... | 15 | 16 | 17 | ... | 31 | 32..33 | 34..35 | ...   granules
 //
-// Invariant. Each free block is in the list of its class, at the place that its node gives.
+// The top changes its size with nearly every call, and would go from list to list. So it is in none,
+// and counts as the last block of its class.
+//
+// Invariant. Each free block but the top is in the list of its class, at the place that its node
+// gives.
 // Cost. malloc and free O(1). Before a request is refused, its own class is searched after all: out
 // of memory means that no block fits.
 #pragma once
@@ -19,7 +23,7 @@
 
 namespace glassheap {
 
-class Tlsf : public BinnedPolicy<Tlsf, Top::listed> {
+class Tlsf : public BinnedPolicy<Tlsf, Top::excluded> {
  public:
   static constexpr PolicyDescription description{
       .name = "tlsf",
@@ -33,14 +37,21 @@ class Tlsf : public BinnedPolicy<Tlsf, Top::listed> {
 
   using BinnedPolicy::BinnedPolicy;
 
-  // Any block with room for the largest gap that the alignment can need serves the request.
   [[nodiscard]] Block find_free(const Request& request) const noexcept {
+    Place place;
+    if (const Block near = find_near(request, place)) return near;
+    const Block found = any_from(bin_of(request.extent), request);
+    return found || !serves(map_.top(), request) ? found : map_.top();
+  }
+  // Any block with room for the largest gap that the alignment can need serves the request.
+  [[nodiscard]] Block find_near(const Request& request, Place& place) const noexcept {
     const Size enough = round_up_to_class(request.extent + request.align - granule_size);
-    if (enough <= map_.region_size()) [[likely]] {
-      const std::size_t bin = bins_.next(bin_of(enough));
-      if (bin != none) return bins_.front(bin);
-    }
-    return any_from(bin_of(request.extent), request);
+    if (enough > map_.region_size()) [[unlikely]]
+      return {};
+    const std::size_t bin = bins_.next(bin_of(enough));
+    const Block top = map_.top();
+    if (top.extent >= enough && (bin == none || bin_of(top.extent) < bin)) return top_at(place);
+    return bin == none ? Block{} : front(bin, place);
   }
 
  private:

@@ -41,9 +41,10 @@ class BuddySpace : public Space<P> {
     const Block whole{0, bytes_.size()};
     policy_.clear();
     map_.add_live(whole);
-    for_pieces(whole, [this](Block piece) { insert(piece); });
+    for_pieces(whole, [this](Block piece) { insert_piece(piece); });
   }
 
+  template <Shape shape = Shape::any>
   void apply(const Split& split, Place place) noexcept {
     const auto& [from, gap, taken, rest] = split;
     if (gap) {
@@ -56,6 +57,8 @@ class BuddySpace : public Space<P> {
       map_.make_live(from);
     }
     policy_.halve(from, place, taken.extent);
+    for (Size extent = taken.extent; extent < from.extent; extent *= 2)
+      bytes_.template write_size<shape>({from.start + extent, extent});
   }
   template <typename Visit>
   static void visit_pieces(Block span, Visit visit) {
@@ -92,14 +95,18 @@ class BuddySpace : public Space<P> {
 
   // Frees a live block. Returns false, and changes nothing, if the node of a buddy that it merges
   // with is unsound. Calls begin(range) before the first change, with the range that may change.
-  template <typename Begin>
+  template <Shape shape = Shape::any, typename Begin>
   bool release(Block block, Begin begin) noexcept {
     if (block != first_piece(block)) return release_in_pieces(block, begin);
     Climb climb;
-    if (!vet_climb(block, climb)) return false;
+    if (!vet_climb<shape>(block, climb)) return false;
     begin(climb.whole);
-    coalesce(block, climb);
+    coalesce<shape>(block, climb);
     return true;
+  }
+  template <Shape shape, typename Begin>
+  bool release_near(const BlockMap::Vicinity& around, Begin begin) noexcept {
+    return release<shape>(around.block(), begin);
   }
   // Returns true if release() would free the block; otherwise sets `fault`.
   [[nodiscard]] bool may_release(Block block, Fault& fault) const noexcept {
@@ -136,15 +143,15 @@ class BuddySpace : public Space<P> {
       visit(piece);
     }
   }
-  [[gnu::noinline]] void insert(Block piece) noexcept {
+  [[gnu::noinline]] void insert_piece(Block piece) noexcept {
     map_.make_free(piece);
-    policy_.insert(piece);
+    this->insert(piece);
   }
   // Adds the pieces of a span behind a block that ends there, in which no block starts.
   void add_pieces(Block span) noexcept {
     visit_pieces(span, [this](Block piece) {
       map_.add_free(piece);
-      policy_.insert(piece);
+      this->insert(piece);
     });
   }
 
@@ -160,15 +167,16 @@ class BuddySpace : public Space<P> {
     std::array<Place, 64> places;
   };
   // Returns true if these buddies are sound. Sets `climb`, up to the first that is not.
+  template <Shape shape = Shape::any>
   [[nodiscard]] bool vet_climb(Block piece, Climb& climb) const noexcept {
     bool sound = true;
     Size extent = piece.extent;
     for (Place* place = climb.places.data(); sound; ++place) {
       const Block buddy = buddy_at(piece.start, extent);
       if (!may_be_free(buddy)) break;
-      if (!is_plainly_free(buddy, *place)) {
+      if (!is_plainly_free<shape>(buddy, *place)) {
         if (!map_.is_free(buddy)) break;
-        sound = this->vet_below_top(buddy, *place);
+        sound = this->template vet_below_top<shape>(buddy, *place);
       }
       if (sound) extent *= 2;
     }
@@ -180,8 +188,10 @@ class BuddySpace : public Space<P> {
   }
   // Returns true if the node of a buddy is sound, and its place has its extent, and sets the place:
   // then no query to the map tells whether it is whole.
+  template <Shape shape>
   [[nodiscard]] bool is_plainly_free(Block buddy, Place& place) const noexcept {
-    return checking && policy_.vet(buddy, place) && policy_.has_extent(place);
+    return checking && bytes_.template offers<shape>(buddy) && policy_.vet(buddy, place) &&
+           policy_.has_extent(place);
   }
   // What a piece that becomes free coalesces to.
   [[nodiscard]] Block whole_of(Block piece) const noexcept {
@@ -190,6 +200,7 @@ class BuddySpace : public Space<P> {
     return {piece.start & ~(extent - 1), extent};
   }
   // The block, which is live, coalesces with the buddies on its way up, which are sound.
+  template <Shape shape = Shape::any>
   void coalesce(Block block, const Climb& climb) noexcept {
     const Block whole = climb.whole;
     if (block == whole) {
@@ -200,16 +211,17 @@ class BuddySpace : public Space<P> {
     const Place* place = climb.places.data();
     for (Size extent = block.extent; extent < whole.extent; extent *= 2) {
       policy_.erase(buddy_at(block.start, extent), *place++);
-      this->retire({(block.start & ~(extent - 1)) | extent, extent});  // the right one of the two
+      // The right one of the two.
+      this->template retire<shape>({(block.start & ~(extent - 1)) | extent, extent});
     }
-    policy_.insert(whole);
+    this->template insert<shape>(whole);
   }
   // By value and out of line, as in space.hpp.
   [[gnu::noinline]] void apply_gap(Split split, Place place) noexcept {
     map_.make_live(split.from);
     policy_.erase(split.from, place);
     map_.add_live(split.taken);
-    for_pieces(split.gap, [this](Block piece) { insert(piece); });
+    for_pieces(split.gap, [this](Block piece) { insert_piece(piece); });
     add_pieces(split.rest);
   }
 

@@ -39,11 +39,19 @@ class DeferredSpace : public NeighbourSpace<P> {
 
   // Frees a live block. Returns false, and changes nothing, if the node of a block that it joins at
   // once is unsound. Calls begin(range) before the first change, with the range that changes.
-  template <typename Begin>
+  template <Shape shape = Shape::any, typename Begin>
   bool release(Block block, Begin begin) noexcept {
     if (block.extent >= joined_from) [[unlikely]]
-      return NeighbourSpace<P>::release(block, begin);
-    return this->free_alone(block, begin);
+      return NeighbourSpace<P>::template release<shape>(block, begin);
+    return this->is_top(block) ? this->template free_at_end<shape>(block, begin)
+                               : this->template free_alone<shape>(block, begin);
+  }
+  // The same for a small block that does not end the region, if no pass will be due then.
+  template <Shape shape, typename Begin>
+  bool release_near(const BlockMap::Vicinity& around, Begin begin) noexcept {
+    if (around.block().extent >= joined_from || is_pass_nearly_due()) [[unlikely]]
+      return false;
+    return this->template free_alone<shape>(around.block(), begin);
   }
   // Returns true if release() would free the block; otherwise sets `fault`.
   [[nodiscard]] bool may_release(Block block, Fault& fault) const noexcept {
@@ -55,9 +63,12 @@ class DeferredSpace : public NeighbourSpace<P> {
 
   // --- The pass. --------------------------------------------------------------------------------
 
-  // Returns true if a pass is due for the number of free blocks.
+  // Returns true if a pass is due for the number of free blocks; or may be after one more release.
   [[nodiscard]] bool is_pass_due() const noexcept {
     return map_.free_blocks() > 4 * map_.live_blocks() + 256;
+  }
+  [[nodiscard]] bool is_pass_nearly_due() const noexcept {
+    return map_.free_blocks() + 5 > 4 * map_.live_blocks() + 256;
   }
   // Returns true if free blocks that touch would together serve the request.
   [[nodiscard, gnu::cold, gnu::noinline]] bool pass_would_serve(

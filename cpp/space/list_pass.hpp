@@ -17,14 +17,18 @@ class ListPassSpace : public Space<P> {
   // Frees a live block. Returns false, and changes nothing, if the node of a free block is unsound:
   // the pass may merge any. Calls begin(range) before the first change, with the range that the
   // release may change, but for merges that do not involve it.
-  template <typename Begin>
+  template <Shape shape = Shape::any, typename Begin>
   bool release(Block block, Begin begin) noexcept {
     if (checking && !all_sound()) return false;
     begin(policy_.coalesces() ? this->with_free_around(block) : block);
     map_.make_free(block);
-    policy_.insert(block);
+    this->insert(block);
     if (policy_.coalesces()) coalesce_in_list_order();
     return true;
+  }
+  template <Shape shape, typename Begin>
+  bool release_near(const BlockMap::Vicinity& around, Begin begin) noexcept {
+    return release<shape>(around.block(), begin);
   }
   // Returns true if release() would free the block; otherwise sets `fault`.
   [[nodiscard]] bool may_release(Block /*block*/, Fault& fault) const noexcept {
@@ -58,7 +62,7 @@ class ListPassSpace : public Space<P> {
     map_.drop_free(joining);
     policy_.erase(joining, right);
     map_.extend_free(old, whole);
-    policy_.replace(old, left, whole);
+    this->replace(old, left, whole);
     this->retire(joining);
     return true;
   }

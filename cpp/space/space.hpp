@@ -43,8 +43,10 @@ template <Policy P>
 class Space {
  public:
   template <typename... Settings>
-  Space(BlockBytes& bytes, BlockMap& map, const Settings&... settings)
-      : bytes_(bytes), map_(map), policy_(bytes, map, settings...) {}
+  Space(const BlockBytes& bytes, const ArrayArena& arena, const Settings&... settings)
+      : bytes_(bytes), map_(bytes.size(), arena), policy_(bytes_, map_, settings...) {}
+  Space(const Space&) = delete;
+  Space& operator=(const Space&) = delete;
 
   // True if free blocks that touch may be joined later, in a pass (deferred.hpp).
   static constexpr bool defers = false;
@@ -52,13 +54,17 @@ class Space {
   [[nodiscard]] static BeforePass before_pass() noexcept { return {}; }
 
   [[nodiscard]] const P& policy() const noexcept { return policy_; }
+  [[nodiscard]] BlockBytes& bytes() noexcept { return bytes_; }
+  [[nodiscard]] const BlockBytes& bytes() const noexcept { return bytes_; }
+  [[nodiscard]] BlockMap& map() noexcept { return map_; }
+  [[nodiscard]] const BlockMap& map() const noexcept { return map_; }
 
   // Makes the whole region one free block. The map is empty.
   void seed() noexcept {
     const Block whole{0, bytes_.size()};
     policy_.clear();
     map_.add_free(whole);
-    policy_.insert_top(whole);
+    insert_any(whole);
   }
 
   // Tells the policy of all free blocks. The map is complete.
@@ -78,8 +84,15 @@ class Space {
   using Place = typename P::Place;
 
   // Returns true if the node of the free block is sound, and sets its place.
+  template <Shape shape = Shape::any>
   [[nodiscard]] bool vet(Block free, Place& place) const noexcept {
-    return is_top(free) ? vet_top(free, place) : vet_below_top(free, place);
+    return is_top(free) ? vet_top<shape>(free, place) : vet_below_top<shape>(free, place);
+  }
+  // The same for a block and a place from P::find_near().
+  template <Shape shape>
+  [[nodiscard]] bool vet_at(Block free, Place& place) const noexcept {
+    if (is_top(free)) return vet_top<shape>(free, place);
+    return bytes_.template offers<shape>(free) && policy_.vet_at(free, place);
   }
   // Returns true if the map has this free block: another program may have overwritten the structure
   // of the policy, in shared memory.
@@ -106,16 +119,17 @@ class Space {
   // `fault`. They merge with each other, and with the free blocks that each of them touches.
   [[nodiscard]] static bool may_release_many(Fault& /*fault*/) noexcept { return true; }
 
+  template <Shape shape = Shape::any>
   void apply(const Split& split, Place place) noexcept {
     if (split.gap) {
       apply_gap(split, place);
     } else if (is_top(split.from)) {
-      map_.cut_top(split.taken.extent);
-      replace_or_erase_top(split.from, place, split.rest);
+      map_.cut_top(split.rest);
+      replace_or_erase_top<shape>(split.from, place, split.rest);
     } else {
-      map_.make_live(split.taken);
-      if (split.rest) map_.add_free(split.rest);
-      replace_or_erase(split.from, place, split.rest);
+      map_.make_live_below_top(split.taken);
+      if (split.rest) map_.add_free_below_top(split.rest);
+      replace_or_erase<shape>(split.from, place, split.rest);
     }
   }
   void on_allocate(Block block) noexcept { policy_.on_allocate(block); }
@@ -162,13 +176,17 @@ class Space {
 
  protected:
   [[nodiscard]] bool is_top(Block free) const noexcept { return free.end() == map_.region_size(); }
+  // The node's size is checked here, its links by the policy.
+  template <Shape shape = Shape::any>
   [[nodiscard]] bool vet_below_top(Block free, Place& place) const noexcept {
-    if constexpr (checking) return policy_.vet(free, place);
+    if constexpr (checking) return bytes_.template offers<shape>(free) && policy_.vet(free, place);
     place = policy_.place_of(free);
     return true;
   }
+  template <Shape shape = Shape::any>
   [[nodiscard]] bool vet_top(Block top, Place& place) const noexcept {
-    if constexpr (checking) return policy_.vet_top(top, place);
+    if constexpr (checking)
+      return bytes_.template offers<shape>(top) && policy_.vet_top(top, place);
     place = policy_.place_of(top);
     return true;
   }
@@ -200,38 +218,69 @@ class Space {
     return {block.start + low_end, block.extent - low_end};
   }
 
+  // These write the node of a free block: the policy its links, and then the size.
+  template <Shape shape = Shape::any>
+  void insert(Block block) noexcept {
+    policy_.insert(block);
+    bytes_.template write_size<shape>(block);
+  }
+  template <Shape shape = Shape::any>
+  void insert_top(Block block) noexcept {
+    policy_.insert_top(block);
+    bytes_.template write_size<shape>(block);
+  }
+  template <Shape shape = Shape::any>
+  void replace(Block old, Place place, Block now) noexcept {
+    policy_.replace(old, place, now);
+    bytes_.template write_size<shape>(now);
+  }
+  template <Shape shape = Shape::any>
+  void replace_top(Block old, Place place, Block now) noexcept {
+    policy_.replace_top(old, place, now);
+    bytes_.template write_size<shape>(now);
+  }
+
   // A block that has become free, and is the top or is not.
+  template <Shape shape = Shape::any>
   void insert_any(Block block) noexcept {
     if (is_top(block)) {
-      policy_.insert_top(block);
+      insert_top<shape>(block);
     } else {
-      policy_.insert(block);
+      insert<shape>(block);
     }
   }
+  template <Shape shape = Shape::any>
   void replace_or_erase(Block from, Place place, Block rest) noexcept {
     if (rest) {
-      policy_.replace(from, place, rest);
+      replace<shape>(from, place, rest);
     } else {
       policy_.erase(from, place);
     }
   }
+  template <Shape shape = Shape::any>
   void replace_or_erase_top(Block from, Place place, Block rest) noexcept {
     if (rest) {
-      policy_.replace_top(from, place, rest);
+      replace_top<shape>(from, place, rest);
     } else {
       policy_.erase_top(from, place);
     }
   }
 
+  // Returns true if a block is not forgotten when it merges into the one before it.
+  template <Shape shape>
+  [[nodiscard]] bool leaves_tombstone(Block block) const noexcept {
+    return block.extent == bytes_.template front_as<shape>();
+  }
   // Erases the front of a block that was merged into a free one.
+  template <Shape shape = Shape::any>
   void retire(Block block) noexcept {
-    bytes_.scrub(block.start);
-    if (block.extent == bytes_.layout.front) [[unlikely]]
+    bytes_.template scrub_as<shape>(block.start);
+    if (leaves_tombstone<shape>(block)) [[unlikely]]
       map_.set_tombstone(block.start);
   }
 
-  BlockBytes& bytes_;
-  BlockMap& map_;
+  BlockBytes bytes_;
+  BlockMap map_;
   P policy_;
 
  private:
@@ -248,6 +297,8 @@ class Space {
       policy_.replace(split.from, place, split.gap);
       if (split.rest) policy_.insert_after(split.gap, split.rest);
     }
+    bytes_.write_size(split.gap);
+    if (split.rest) bytes_.write_size(split.rest);
   }
 };
 

@@ -37,6 +37,7 @@ class RecordsTest : public ::testing::TestWithParam<Size> {
     const auto record = records_.create();
     const auto prev = before == 0 ? Records::nil : number(before - 1);
     records_.link(record, block, prev, records_.next(prev));
+    bytes_.write_size(block);
     if (records_.is_record(record)) {
       list_.insert(list_.begin() + static_cast<std::ptrdiff_t>(before), block);
     } else {
@@ -105,7 +106,7 @@ TEST_P(RecordsTest, AreNamedByTheNodesOfTheirBlocksAlone) {
     const Offset next = linked(sound.next);
     for (Records::Number other = 0; other < 100; ++other) {
       if (other == sound.record) continue;
-      bytes_.write_node(block, sound.next, other);
+      bytes_.write_links(block.start, sound.next, other);
       Records::Number record = 0;
       Fault fault;
       EXPECT_FALSE(records_.vet(block, record)) << other;
@@ -114,7 +115,7 @@ TEST_P(RecordsTest, AreNamedByTheNodesOfTheirBlocksAlone) {
       EXPECT_EQ(fault.expected, sound.record);
       EXPECT_EQ(fault.found, other);
     }
-    bytes_.write_node(block, link_to(next), sound.record);
+    bytes_.write_links(block.start, link_to(next), sound.record);
   }
   expect_list();
 }
@@ -133,7 +134,7 @@ TEST_P(RecordsTest, OfAListBeforeAClearAreNotTaken) {
 // A program that overwrites a link finds it as it left it: the list goes on without it.
 TEST_P(RecordsTest, DoNotMendALinkThatWasOverwritten) {
   for (std::size_t i = 0; i < 3; ++i) insert(blocks_[i], i);
-  bytes_.write_node(list_[0], 77, number(0));
+  bytes_.write_links(list_[0].start, 77, number(0));
   erase(1);
   EXPECT_EQ(bytes_.node(list_[0].start).next, 77U);
   EXPECT_EQ(records_.block(records_.next(number(0))), list_[1]);
