@@ -165,30 +165,6 @@ class BlockMap {
     const Bitmap::Word high = rows_[chunk + 1].starts << 1 << (chunk_granules - 1 - shift);
     return rows_[chunk].free & (rows_[chunk].starts >> shift | high);
   }
-  // The region in leaves of 16 granules, for finer indexes.
-  [[nodiscard]] static constexpr std::size_t leaf_of(Offset at) noexcept {
-    return granule(at) / leaf_granules;
-  }
-  [[nodiscard]] std::size_t leaves() const noexcept {
-    return leaf_of(region_size_ - granule_size) + 1;
-  }
-  // A bit for each granule of a leaf at which a free block other than the top starts.
-  [[nodiscard]] unsigned free_in_leaf(std::size_t leaf) const noexcept {
-    const std::size_t first = leaf * leaf_granules;
-    return static_cast<unsigned>(rows_[first / chunk_granules].free >> first % chunk_granules) &
-           ((1U << leaf_granules) - 1);
-  }
-  // Those of them at `from` or above, in the leaf of `from`.
-  [[nodiscard]] unsigned free_in_leaf_from(Offset from) const noexcept {
-    return free_in_leaf(leaf_of(from)) & ~0U << granule(from) % leaf_granules;
-  }
-  // The block of the lowest of `bits`, which are some of these. It may be larger than the region, as
-  // below.
-  [[nodiscard]] Block free_of_bit(std::size_t leaf, unsigned bits) const noexcept {
-    const auto bit = static_cast<std::size_t>(std::countr_zero(bits));
-    const Offset start = offset_of(leaf * leaf_granules + bit);
-    return {start, next_start(start) - start};
-  }
   // A bit for each granule of a chunk at which a block starts.
   [[nodiscard]] Bitmap::Word starts_word(std::size_t chunk) const noexcept {
     return rows_[chunk].starts;
@@ -196,10 +172,8 @@ class BlockMap {
   // The block of the lowest of `bits`, which are some of these. A bit behind the region's end, which
   // another program has written, gives a block that is larger than the region.
   [[nodiscard]] Block block_of_bit(std::size_t chunk, Bitmap::Word bits) const noexcept {
-    return block_at(offset_of_bit(chunk, bits));
-  }
-  [[nodiscard]] static Offset offset_of_bit(std::size_t chunk, Bitmap::Word bits) noexcept {
-    return offset_of(chunk * chunk_granules + static_cast<std::size_t>(std::countr_zero(bits)));
+    const auto bit = static_cast<std::size_t>(std::countr_zero(bits));
+    return block_at(offset_of(chunk * chunk_granules + bit));
   }
   // `block`, or no block if that is not in the region.
   [[nodiscard]] Block confined(Block block) const noexcept {
@@ -376,7 +350,6 @@ class BlockMap {
 
  private:
   static constexpr std::size_t chunk_granules = MapRows::row_granules;
-  static constexpr std::size_t leaf_granules = 16;
 
   [[nodiscard]] static constexpr std::size_t granule(Offset at) noexcept {
     return static_cast<std::size_t>(at / granule_size);

@@ -32,7 +32,8 @@ namespace glassheap {
 class ChunkIndex {
  public:
   // An empty index. Throws std::bad_alloc if and only if there is no memory for it.
-  explicit ChunkIndex(const BlockMap& map) : map_(map), maxima_(map.leaves(), map.arena()) {}
+  explicit ChunkIndex(const BlockMap& map)
+      : map_(map), maxima_(leaf_of(map.region_size() - granule_size) + 1, map.arena()) {}
 
   void clear() noexcept { maxima_.clear(); }
   template <typename Visit>
@@ -41,18 +42,15 @@ class ChunkIndex {
   [[nodiscard]] Size own_memory() const noexcept { return maxima_.own_memory(); }
 
   // A free block, not the top. The map already has the one to add, no longer the one to remove.
-  void add(Block block) noexcept {
-    maxima_.raise(BlockMap::leaf_of(block.start), number_of(block.extent));
-  }
+  void add(Block block) noexcept { maxima_.raise(leaf_of(block.start), number_of(block.extent)); }
   void remove(Block block) noexcept {
-    const std::size_t leaf = BlockMap::leaf_of(block.start);
+    const std::size_t leaf = leaf_of(block.start);
     if (number_of(block.extent) == maxima_[leaf]) maxima_.lower(leaf, largest_in(leaf));
   }
-  // Adds first: so the maxima are mostly looked up once.
+  // Adds first: so most numbers above the leaves change once at most.
   void replace(Block old, Block now) noexcept {
     add(now);
-    if (now.extent < old.extent || BlockMap::leaf_of(old.start) != BlockMap::leaf_of(now.start))
-      remove(old);
+    if (now.extent < old.extent || leaf_of(old.start) != leaf_of(now.start)) remove(old);
   }
 
   // The lowest free block other than the top that has at least `extent` bytes; no block if there is
@@ -63,8 +61,9 @@ class ChunkIndex {
   // The same among those that start at `from` or above, a granule.
   [[nodiscard, gnu::noinline]] Block first_from(Offset from, Size extent) const noexcept {
     if (from >= map_.region_size()) return {};
-    const std::size_t leaf = BlockMap::leaf_of(from);
-    const Block block = first_of(leaf, map_.free_in_leaf_from(from), extent);
+    const std::size_t leaf = leaf_of(from);
+    const Word here = free_in(leaf) & ~Word{0} << from / granule_size % 64;
+    const Block block = first_of(leaf, here, extent);
     return block ? block : first_behind(leaf, extent);
   }
 
@@ -78,10 +77,14 @@ class ChunkIndex {
 
  private:
   using Number = Pyramid::Number;
+  using Word = Bitmap::Word;
+  static constexpr Size leaf_bytes = 16 * granule_size;
+  static constexpr std::size_t leaves_of_chunk = 4;
   static constexpr int exact_bits = 14;
   static constexpr int step_bits = 9;
   static constexpr Number exact = 1 << exact_bits;  // numbers below are granules
 
+  [[nodiscard]] static constexpr std::size_t leaf_of(Offset at) noexcept { return at / leaf_bytes; }
   [[nodiscard]] static constexpr Number number_of(Size extent) noexcept {
     const Size granules = extent / granule_size;
     return granules < exact ? static_cast<Number>(granules) : number_of_large(granules);
@@ -92,10 +95,18 @@ class ChunkIndex {
     return static_cast<Number>(exact + (doubling << step_bits) + static_cast<int>(step));
   }
 
+  // A bit for each free block of a leaf, in the word of its chunk; and the lowest of such blocks.
+  [[nodiscard]] Word free_in(std::size_t leaf) const noexcept {
+    return map_.free_word(leaf / leaves_of_chunk) & Word{0xFFFF} << leaf % leaves_of_chunk * 16;
+  }
+  [[nodiscard]] Block lowest_of(std::size_t leaf, Word bits) const noexcept {
+    return map_.block_of_bit(leaf / leaves_of_chunk, bits);
+  }
+
   [[nodiscard, gnu::noinline]] Block search(Size extent) const noexcept {
     const std::size_t leaf = maxima_.first(number_of(extent));
     if (leaf >= maxima_.count()) return {};
-    const Block block = first_of(leaf, map_.free_in_leaf(leaf), extent);
+    const Block block = first_of(leaf, free_in(leaf), extent);
     return block ? block : first_behind(leaf, extent);
   }
   // The lowest in the leaves above `leaf`.
@@ -104,37 +115,34 @@ class ChunkIndex {
     for (;;) {
       leaf = maxima_.next(leaf + 1, least);
       if (leaf >= maxima_.count()) return {};
-      if (const Block block = first_of(leaf, map_.free_in_leaf(leaf), extent)) return block;
+      if (const Block block = first_of(leaf, free_in(leaf), extent)) return block;
     }
   }
   // The lowest of the free blocks `bits` of a leaf.
-  [[nodiscard]] Block first_of(std::size_t leaf, unsigned bits, Size extent) const noexcept {
+  [[nodiscard]] Block first_of(std::size_t leaf, Word bits, Size extent) const noexcept {
     for (; bits != 0; bits &= bits - 1) {
-      const Block block = map_.free_of_bit(leaf, bits);
+      const Block block = lowest_of(leaf, bits);
       if (block.extent >= extent) return map_.confined(block);
     }
     return {};
   }
   // The number of a leaf. Mostly none of its free blocks is left.
   [[nodiscard]] Number largest_in(std::size_t leaf) const noexcept {
-    const unsigned bits = map_.free_in_leaf(leaf);
-    return bits == 0 ? Number{0} : largest_of_bits(leaf, bits);
+    const Word bits = free_in(leaf);
+    return bits == 0 ? Number{0} : number_of(largest_of(leaf, bits));
   }
-  [[nodiscard]] Number largest_of_bits(std::size_t leaf, unsigned bits) const noexcept {
+  [[nodiscard]] Size largest_of(std::size_t leaf, Word bits) const noexcept {
     Size largest = 0;
     for (; bits != 0; bits &= bits - 1)
-      largest = std::max(largest, map_.free_of_bit(leaf, bits).extent);
-    return number_of(largest);
+      largest = std::max(largest, map_.confined(lowest_of(leaf, bits)).extent);
+    return largest;
   }
-  // The largest extent of the blocks with this number, which does not tell them apart: each is the
-  // last of its leaf.
+  // The largest extent of the blocks with this number, which does not tell them apart.
   [[gnu::cold, nodiscard]] Size largest_of(Number number) const noexcept {
     Size largest = 0;
     for (std::size_t leaf = maxima_.first(number); leaf < maxima_.count();
-         leaf = maxima_.next(leaf + 1, number)) {
-      for (unsigned bits = map_.free_in_leaf(leaf); bits != 0; bits &= bits - 1)
-        largest = std::max(largest, map_.confined(map_.free_of_bit(leaf, bits)).extent);
-    }
+         leaf = maxima_.next(leaf + 1, number))
+      largest = std::max(largest, largest_of(leaf, free_in(leaf)));
     return largest;
   }
 

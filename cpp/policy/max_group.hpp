@@ -2,6 +2,9 @@
 //
 // SSE2, which every x86-64 processor has, does either in some twenty instructions. Its numbers are
 // signed. Elsewhere the same is a loop.
+//
+// put() stores 16 bytes, the number among its neighbours. A search that follows reads as many at a
+// time, and a processor makes a read wait for a smaller store into its bytes.
 #pragma once
 
 #ifdef __SSE2__
@@ -43,12 +46,13 @@ inline constexpr std::size_t size = 32;
 
 // Sets number i of a row of groups.
 inline void put(Number* row, std::size_t i, Number value) noexcept {
+  static constexpr Number ones_at_8[16] = {0, 0, 0, 0, 0, 0, 0, 0, -1};
   auto* const eight = reinterpret_cast<__m128i*>(row + i / 8 * 8);
-  alignas(16) static constexpr Number mask[16] = {0, 0, 0, 0, 0, 0, 0, 0, -1};
-  const __m128i here = _mm_loadu_si128(reinterpret_cast<const __m128i*>(mask + 8 - i % 8));
+  const __m128i here = _mm_loadu_si128(reinterpret_cast<const __m128i*>(ones_at_8 + 8 - i % 8));
   const __m128i others = _mm_andnot_si128(here, _mm_load_si128(eight));
   _mm_store_si128(eight, _mm_or_si128(others, _mm_and_si128(here, _mm_set1_epi16(value))));
 }
+
 #else
 
 [[nodiscard]] inline Number of(const Number* group) noexcept {
@@ -59,6 +63,7 @@ inline void put(Number* row, std::size_t i, Number value) noexcept {
   for (std::size_t i = 0; i < size; ++i) bits |= (group[i] >= least ? 1U : 0U) << i;
   return bits;
 }
+inline void put(Number* row, std::size_t i, Number value) noexcept { row[i] = value; }
 
 #endif
 

@@ -57,6 +57,8 @@ class NextFit : public AddressFit<NextFit> {
   // The start of the search: the free block that contains the rover, or else the rover itself.
   [[nodiscard]] Offset search_start() const noexcept {
     if (rover_ >= map_.region_size()) return 0;
+    if (map_.live_at(rover_) || map_.free_at(rover_)) [[likely]]
+      return rover_;
     const Offset block = map_.block_around(rover_).start;
     return map_.free_at(block) ? block : rover_;
   }
