@@ -146,7 +146,10 @@ class Bins {
     heads_[bin] = record;
   }
   void unlink(std::size_t bin, Record record) noexcept {
-    if (heads_[bin] != record) return records_.unlink(record);
+    if (heads_[bin] != record) {
+      records_.unlink(record);
+      return;
+    }
     const Record next = records_.unlink_front(record);
     heads_[bin] = next;
     if (next == Records::nil) nonempty_.clear(bin);
