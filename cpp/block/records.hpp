@@ -224,13 +224,6 @@ class Records {
     after.prev = gone.prev;
     connect(gone.prev, next, gone.start, after.start);
   }
-  // The same for the first record of a list, which no other block links to.
-  Number unlink_front(Number record) noexcept {
-    const Number next = at(record).next;
-    at(next).prev = nil;
-    crash_point();
-    return next;
-  }
   // The block of a record has become `now`, and keeps its place in the list.
   void rewrite(Number record, Block now) noexcept {
     if (record >= end_) {

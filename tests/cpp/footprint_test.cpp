@@ -68,7 +68,7 @@ TEST(FootprintOfTheBlockMap, IsReturnedByClear) {
 }
 
 TEST(FootprintOfAPyramid, IsReturnedByClear) {
-  constexpr std::size_t count = std::size_t{8} << 20;
+  constexpr std::size_t count = std::size_t{32} << 20;
   Pyramid maxima(count);
   const auto fill = [&] {
     for (std::size_t i = 0; i < count; i += 1024) maxima.raise(i, 1);
