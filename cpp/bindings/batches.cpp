@@ -5,7 +5,7 @@
 
 #include <pybind11/gil_safe_call_once.h>
 
-#include <cstring>
+#include <bit>
 #include <vector>
 
 #include "arguments.hpp"
@@ -53,13 +53,13 @@ Numbers from_items(const py::tuple& items) {
 // The formats of array('Q') and of NumPy's uint64: these are copied as they are.
 bool is_plain_uint64(const py::buffer_info& info) {
   return info.ndim == 1 && info.itemsize == 8 && info.strides[0] == 8 &&
-         (info.format == "Q" || info.format == "L");
+         (info.format == "Q" || info.format == "L") &&
+         std::bit_cast<std::uintptr_t>(info.ptr) % alignof(std::uint64_t) == 0;
 }
 
 Numbers from_buffer(const py::buffer_info& info) {
-  Numbers numbers(static_cast<std::size_t>(info.shape[0]));
-  if (!numbers.empty()) std::memcpy(numbers.data(), info.ptr, numbers.size() * sizeof numbers[0]);
-  return numbers;
+  const auto* const first = static_cast<const std::uint64_t*>(info.ptr);
+  return {first, first + info.shape[0]};
 }
 
 // The numbers that were passed, and the objects that they were read from, if any.
@@ -136,9 +136,10 @@ constexpr const char free_many_doc[] = R"(free_many($self, addresses)
 
 Give back the block at each of addresses.
 
-addresses is a buffer of integers, or a sequence; None and 0 are skipped. It succeeds whole
-or changes nothing; an address that occurs twice is a DoubleFree. It takes at most as long
-as that many calls of free. The GIL is released.
+addresses is a buffer of integers, or a sequence; None and 0 are skipped. The blocks are
+freed from the highest address down, whatever their order here. It succeeds whole or changes
+nothing; an address that occurs twice is a DoubleFree. It takes at most as long as that many
+calls of free. The GIL is released.
 
 Raises what free raises.)";
 

@@ -265,6 +265,12 @@ class BlockMap {
     --blocks_;
     rows_.remove_live(granule(block.start));
   }
+  // The live blocks in `run`, of which there are `count`, become one.
+  void join_live(Block run, Size count) noexcept {
+    live_ -= count - 1;
+    blocks_ -= count - 1;
+    rows_.remove_live(granule(run.start) + 1, granule(run.end()));
+  }
   void drop_free(Block block) noexcept {
     --blocks_;
     if (block.start == top_) {

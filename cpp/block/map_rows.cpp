@@ -119,6 +119,13 @@ std::size_t MapRows::far_free_ending_at(std::size_t i) const noexcept {
   return start != none && is_free(start) ? start : none;
 }
 
+void MapRows::remove_live(std::size_t first, std::size_t end) noexcept {
+  Row* const last = &row_of(end);
+  Word kept = bit(first) - 1;
+  for (Row* row = &row_of(first); row != last; ++row, kept = 0) row->starts &= kept;
+  last->starts &= kept | ~(bit(end) - 1);
+}
+
 // The rows behind the first are empty, so each gets one bit, and its summary likewise.
 void MapRows::split(std::size_t i, std::size_t low, std::size_t granules) noexcept {
   for (std::size_t level = 0;; ++level, i /= 64, granules /= 64) {

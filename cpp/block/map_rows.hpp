@@ -140,6 +140,9 @@ class MapRows {
   void make_free(std::size_t i) noexcept { set_free(row_of(i), i); }
   void make_live(std::size_t i) noexcept { clear(row_of(i).free, i); }
 
+  // Removes the starts of all blocks from `first` on and below `end`. None is free.
+  void remove_live(std::size_t first, std::size_t end) noexcept;
+
   // Replaces the words of a row, each in one store, and in none if it stays the same. The summaries
   // are stale until rebuild_summaries(), which reads level 0 alone.
   void assign(std::size_t row, Row bits) noexcept;

@@ -8,21 +8,24 @@
 //     | from ................................................ |
 //     | payloads[0] | payloads[1] | ... | payloads[n - 1] | rest |
 //
-// Releasing runs. The blocks of a batch are visited in order of address. Those that touch form a
-// run, which becomes one live block first, and is then freed like any other:
+// Releasing runs. The blocks of a batch are freed from the highest address down. Those that touch
+// form a run, which becomes one live block first, and is then freed like any other:
 //
 //     live | batch | batch | batch | free | live        three starts, two of them dropped
 //     live | run ................. | free | live        one release
 //
-// All blocks are checked before the first one is joined. This has the effect of single calls only
-// where the order in which blocks are freed leaves no trace: with the policies that keep their free
-// blocks in order of address. Bins have the block that was freed last in front.
+// All blocks are checked before the first one is joined. Freed singly in this order, each block of a
+// run merges at once with the one above it, so that the run is one free block at each step. At the
+// last step that one goes to the front of its bin, or to its place by address, as the whole run does
+// when it is freed as one. No other block of a list moves. That needs blocks that merge at once with
+// their neighbours: not buddies, nor a list that is coalesced in passes.
 //
 // Neither knows why a batch is refused. Where a short way cannot be taken, nothing has changed, and
 // the long one (heap_core.hpp), which goes block by block, says why, and of which block.
 #pragma once
 
 #include <bit>
+#include <functional>
 #include <new>
 #include <optional>
 #include <vector>
@@ -31,7 +34,6 @@
 #include "check/checker.hpp"
 #include "core/counters.hpp"
 #include "core/recorder.hpp"
-#include "policy/address_list.hpp"
 #include "space/neighbours.hpp"
 
 namespace glassheap {
@@ -62,19 +64,8 @@ class Carving {
   // Cuts a block for each size off the only free block, and sets `payloads`. Returns false, and
   // changes nothing, if they do not all fit, or its node is unsound.
   [[nodiscard]] bool carve(std::span<const Size> sizes, std::span<Offset> payloads) noexcept {
-    const Block from = parts_.map.block_at(parts_.map.free_from(0));
-    const Sums sums = add_up(sizes, from.extent);
-    if (sums.taken == 0) return false;
-    const Block taken{from.start, sums.taken};
-    const Split split{from, {}, taken, {taken.end(), from.end() - taken.end()}};
-    typename FreeSpace::Place place;
-    if (!parts_.space.vet(from, place)) return false;
-    parts_.space.apply(split, place);
-    const Block last = cut_up(taken.start, sizes, payloads);
-    parts_.space.on_allocate(last);
-    parts_.counters.add(sums.requested, taken);
-    parts_.counters.mallocs += sizes.size();
-    return true;
+    return parts_.bytes.layout.has_headers() ? carve_as<Shape::headers>(sizes, payloads)
+                                             : carve_as<Shape::bare>(sizes, payloads);
   }
 
  private:
@@ -83,14 +74,35 @@ class Carving {
     Size taken = 0;
   };
 
+  template <Shape shape>
+  [[nodiscard]] bool carve_as(std::span<const Size> sizes, std::span<Offset> payloads) noexcept {
+    const Block from = parts_.map.block_at(parts_.map.free_from(0));
+    const Sums sums = add_up<shape>(sizes, from.extent);
+    if (sums.taken == 0) return false;
+    const Block taken{from.start, sums.taken};
+    const Split split{from, {}, taken, {taken.end(), from.end() - taken.end()}};
+    typename FreeSpace::Place place;
+    if (!parts_.space.vet(from, place)) return false;
+    parts_.space.apply(split, place);
+    const Block last = cut_up<shape>(taken.start, sizes, payloads);
+    parts_.space.on_allocate(last);
+    parts_.counters.add(sums.requested, taken);
+    parts_.counters.mallocs += sizes.size();
+    return true;
+  }
+
+  // The layout of a heap of this shape; none that is carved has another.
+  template <Shape shape>
+  static constexpr Layout layout_of{.front = front_of(shape)};
+
   // The sums of the requests; zeros if they do not fit in `room` bytes.
-  [[nodiscard]] Sums add_up(std::span<const Size> sizes, Size room) const noexcept {
-    const Layout& layout = parts_.bytes.layout;
+  template <Shape shape>
+  [[nodiscard]] static Sums add_up(std::span<const Size> sizes, Size room) noexcept {
     Sums sums;
     for (const Size size : sizes) {
       if (size > largest_region) return {};
-      const Size extent = layout.extent_for(size);
-      sums.requested += layout.keeps_sizes() ? size : extent;
+      const Size extent = layout_of<shape>.extent_for(size);
+      sums.requested += shape == Shape::headers ? size : extent;
       sums.taken += extent;
       if (sums.taken > room) return {};
     }
@@ -98,14 +110,14 @@ class Carving {
   }
 
   // Makes the live block at `at` one for each size, and returns the last of them.
+  template <Shape shape>
   Block cut_up(Offset at, std::span<const Size> sizes, std::span<Offset> payloads) noexcept {
-    const Layout& layout = parts_.bytes.layout;
     Block block{at, 0};
     for (std::size_t i = 0; i < sizes.size(); ++i) {
-      block = {block.end(), layout.extent_for(sizes[i])};
+      block = {block.end(), layout_of<shape>.extent_for(sizes[i])};
       if (i != 0) parts_.map.add_live(block);
-      parts_.bytes.write_header(block.start, sizes[i], ++parts_.serial);
-      payloads[i] = layout.payload_of(block.start);
+      parts_.bytes.template write_header_as<shape>(block.start, sizes[i], ++parts_.serial);
+      payloads[i] = layout_of<shape>.payload_of(block.start);
     }
     return block;
   }
@@ -115,10 +127,17 @@ class Carving {
 
 // --- Releasing runs. -----------------------------------------------------------------------------
 
-// True for a policy to which it makes no difference in which order blocks are freed.
-template <typename P>
-concept KeepsAddressOrder =
-    requires(const P& policy) { []<typename Index>(const AddressList<P, Index>&) {}(policy); };
+inline constexpr auto granule_bits = static_cast<unsigned>(std::countr_zero(granule_size));
+
+// Sorts offsets of granules in a region of `size` bytes, the highest first. Without memory for a
+// copy that takes longer.
+inline void put_highest_first(std::span<Offset> payloads, Size size) noexcept try {
+  if (std::ranges::is_sorted(payloads, std::greater())) return;
+  const RadixSort sorted(payloads, granule_bits, static_cast<unsigned>(std::bit_width(size)));
+  std::ranges::reverse_copy(sorted.numbers(), payloads.begin());
+} catch (const std::bad_alloc&) {
+  std::ranges::sort(payloads, std::greater());
+}
 
 template <typename P>
 class RunRelease {
@@ -131,81 +150,96 @@ class RunRelease {
     if (std::ranges::is_sorted(payloads)) return release_sorted(payloads);
     if (!std::ranges::all_of(payloads, [this](Offset at) { return may_be_payload(at); }))
       return false;
-    std::vector<Offset> numbers(payloads.begin(), payloads.end());
-    std::vector<Offset> scratch(payloads.size());
     const auto bits = static_cast<unsigned>(std::bit_width(parts_.bytes.size()));
-    return release_sorted(RadixSort::sort(numbers, scratch, granule_bits, bits));
+    const RadixSort sorted(payloads, granule_bits, bits);
+    return release_sorted(sorted.numbers());
   } catch (const std::bad_alloc&) {
     return false;
   }
 
  private:
-  static constexpr auto granule_bits = static_cast<unsigned>(std::countr_zero(granule_size));
-
   [[nodiscard]] bool may_be_payload(Offset at) const noexcept {
     return at <= parts_.bytes.size() && at % granule_size == 0;
   }
 
-  [[nodiscard]] bool release_sorted(std::span<const Offset> payloads) noexcept {
-    const std::optional<Sums> sums = add_up_sound(payloads);
-    if (!sums) return false;
-    for (std::size_t i = 0; i < payloads.size();) i = release_run(payloads, i);
+  // Throws std::bad_alloc, and changes nothing.
+  [[nodiscard]] bool release_sorted(std::span<const Offset> payloads) {
+    return parts_.bytes.layout.has_headers() ? release_as<Shape::headers>(payloads)
+                                             : release_as<Shape::bare>(payloads);
+  }
+
+  // Blocks of the batch that touch each other. `first` is the index of the lowest.
+  struct Run {
+    Block block;
+    std::size_t first = 0;
+  };
+  struct Sums {
+    Size requested = 0;
+    Size taken = 0;
+  };
+  static constexpr std::size_t ahead = 16;  // blocks
+
+  template <Shape shape>
+  [[nodiscard]] bool release_as(std::span<const Offset> payloads) {
+    std::vector<Run> runs;
+    const std::optional<Sums> sums = add_up_sound<shape>(payloads, runs);
+    if (!sums || !std::ranges::all_of(runs, [this](const Run& run) { return may_free(run.block); }))
+      return false;
+    for (std::size_t end = payloads.size(); !runs.empty(); runs.pop_back()) {
+      const Run& run = runs.back();
+      join<shape>(run.block, payloads.subspan(run.first, end - run.first));
+      end = run.first;
+      static_cast<void>(parts_.space.release(run.block, [](Block) {}));  // it may be freed
+    }
     parts_.counters.requested -= sums->requested;
     parts_.counters.taken -= sums->taken;
     parts_.counters.frees += payloads.size();
     return true;
   }
 
-  struct Sums {
-    Size requested = 0;
-    Size taken = 0;
-  };
-
-  // The sums of the blocks; none unless each is sound and occurs once, and each run may be freed.
+  // The sums of the blocks, and their runs; none unless each block is sound and occurs once.
   // Flattened, so that no LiveBlock is stored.
-  [[nodiscard, gnu::flatten]] std::optional<Sums> add_up_sound(
-      std::span<const Offset> payloads) const noexcept {
-    Fault ignored;
+  template <Shape shape>
+  [[nodiscard, gnu::flatten]] std::optional<Sums> add_up_sound(std::span<const Offset> payloads,
+                                                               std::vector<Run>& runs) const {
     Sums sums;
-    Block run;
+    Run run;
+    Offset end = 0;  // of the run
     LiveBlock live;
-    for (const Offset payload : payloads) {
-      if (!parts_.checker.find_inline(payload, live, ignored)) return std::nullopt;
-      const Block block = live.block;
+    for (std::size_t i = 0; i < payloads.size(); ++i) {
+      if (i + ahead < payloads.size()) parts_.bytes.prefetch(payloads[i + ahead]);
+      if (!parts_.checker.template find_as<shape>(payloads[i], live)) return std::nullopt;
       sums.requested += live.size;
-      sums.taken += block.extent;
-      if (run && block.start == run.end()) {
-        run.extent += block.extent;
-        continue;
+      sums.taken += live.block.extent;
+      if (live.block.start != end || i == 0) {
+        if (live.block.start < end) return std::nullopt;  // it occurs twice
+        if (i != 0) note(runs, run, end);
+        run = {live.block, i};
       }
-      const bool repeats = run && block.start < run.end();
-      if (repeats || !may_free(run)) return std::nullopt;
-      run = block;
+      end = live.block.end();
     }
-    if (!may_free(run)) return std::nullopt;
+    if (!payloads.empty()) note(runs, run, end);
     return sums;
   }
-  [[nodiscard, gnu::noinline]] bool may_free(Block run) const noexcept {
-    Fault ignored;
-    return !checking || !run || parts_.space.may_release(run, ignored);
+  [[gnu::noinline]] static void note(std::vector<Run>& runs, Run run, Offset end) {
+    run.block.extent = end - run.block.start;
+    runs.push_back(run);
+  }
+  [[nodiscard]] bool may_free(Block run) const noexcept {
+    UnsetFault ignored;
+    return !checking || parts_.space.may_release(run, ignored.fault);
   }
 
-  // Frees the run that begins with payloads[first]. Returns the index of the next one.
-  [[gnu::noinline]] std::size_t release_run(std::span<const Offset> payloads,
-                                            std::size_t first) noexcept {
-    Block run = block_of(payloads[first]);
-    std::size_t next = first + 1;
-    for (; next < payloads.size(); ++next) {
-      if (parts_.bytes.layout.start_of(payloads[next]) != run.end()) break;
-      const Block block = block_of(payloads[next]);
-      parts_.space.join(block);
-      run.extent += block.extent;
+  // Makes a run, of the blocks with these payloads, one live block.
+  template <Shape shape>
+  void join(Block run, std::span<const Offset> payloads) noexcept {
+    Offset end = run.end();
+    for (std::size_t i = payloads.size(); --i != 0;) {
+      const Offset start = payloads[i] - front_of(shape);
+      parts_.space.erase_front({start, end - start});
+      end = start;
     }
-    static_cast<void>(parts_.space.release(run, [](Block) {}));  // add_up_sound() has vetted it
-    return next;
-  }
-  [[nodiscard]] Block block_of(Offset payload) const noexcept {
-    return parts_.map.block_at(parts_.bytes.layout.start_of(payload));
+    parts_.space.join(run, payloads.size());
   }
 
   BatchParts<NeighbourSpace<P>> parts_;
@@ -225,7 +259,7 @@ template <Policy P, typename FreeSpace>
 template <Policy P, typename FreeSpace>
 [[nodiscard]] bool release_runs(const BatchParts<FreeSpace>& parts,
                                 std::span<const Offset> payloads) noexcept {
-  if constexpr (KeepsAddressOrder<P>)
+  if constexpr (P::coalescing == Coalescing::neighbours)
     return !parts.recorder.is_shared() && !parts.wipes && RunRelease<P>(parts).release(payloads);
   return false;
 }

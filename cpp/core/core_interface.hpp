@@ -78,8 +78,9 @@ class CoreInterface {
   // is no memory for the undo log. `refused` is the index of the size that `fault` is about.
   virtual bool allocate_many(std::span<const Size> sizes, std::span<Offset> payloads,
                              std::size_t& refused, Fault& fault) = 0;
-  // Frees each of these blocks. `refused` is the index of the payload that `fault` is about.
-  virtual bool release_many(std::span<const Offset> payloads, std::size_t& refused,
+  // Frees each of these blocks, from the highest address down. May sort the payloads if it does.
+  // `refused` is the index of the payload that `fault` is about.
+  virtual bool release_many(std::span<Offset> payloads, std::size_t& refused,
                             Fault& fault) noexcept = 0;
 
   // The malloc and free of a heap over this core that need the lock and nothing else; null if a

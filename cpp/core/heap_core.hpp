@@ -172,12 +172,13 @@ class HeapCore final : public CoreInterface {
     return true;
   }
 
-  bool release_many(std::span<const Offset> payloads, std::size_t& refused,
+  bool release_many(std::span<Offset> payloads, std::size_t& refused,
                     Fault& fault) noexcept override {
     if (release_runs<P>(batch_parts(), payloads)) return true;
     if (!all_sound(payloads, refused, fault) ||
         !all_distinct(space_.map(), recorder_, payloads, refused, fault))
       return false;
+    put_highest_first(payloads, bytes_.size());
     LiveBlock freed;
     for (const Offset payload : payloads) {
       if (checker().find(payload, freed, fault) && give_back<Shape::any>(freed)) ++counters_.frees;

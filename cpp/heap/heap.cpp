@@ -186,9 +186,12 @@ bool Heap::malloc_many(std::span<const Size> sizes, std::span<Address> addresses
 }
 
 bool Heap::free_many(std::span<Address> addresses, Fault& fault) {
-  const auto dropped = std::ranges::remove(addresses, Address{0});
-  const std::span<Offset> payloads = addresses.first(addresses.size() - dropped.size());
-  for (Offset& payload : payloads) payload = state_->addresses.offset_of(payload);
+  std::size_t count = 0;
+  for (const Address address : addresses) {
+    addresses[count] = state_->addresses.offset_of(address);
+    count += address != 0 ? 1 : 0;
+  }
+  const std::span<Offset> payloads = addresses.first(count);
   return state_->write(fault, [&](HeapState& heap) {
     std::size_t refused = 0;
     if (!heap.release_many(payloads, refused, fault)) {
@@ -196,8 +199,8 @@ bool Heap::free_many(std::span<Address> addresses, Fault& fault) {
       fault.index = refused;
       return false;
     }
-    for (const Offset payload : payloads) {
-      if (heap.hooks != nullptr) heap.hooks->on_free(payload);
+    if (heap.hooks != nullptr) {
+      for (const Offset payload : payloads) heap.hooks->on_free(payload);
     }
     return true;
   });

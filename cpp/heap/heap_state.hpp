@@ -112,7 +112,7 @@ struct HeapState : FrontLine {
   // be served.
   [[gnu::cold]] bool may_try_again(Fault& fault) noexcept;
   // Releases blocks that are not pinned, or lets them wait: all, or none.
-  bool release_many(std::span<const Offset> payloads, std::size_t& refused, Fault& fault) noexcept;
+  bool release_many(std::span<Offset> payloads, std::size_t& refused, Fault& fault) noexcept;
   // Adds the blocks of the quarantine that were written.
   void inspect_waiting(std::vector<BrokenRule>& rules) const;
 

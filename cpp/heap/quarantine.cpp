@@ -115,7 +115,7 @@ bool HeapState::let_go(std::size_t oldest, Fault& fault) noexcept {
     if (!waiting_fill_holds(i, fault)) return false;
   }
   std::size_t refused = 0;
-  if (!core->release_many(quarantine->payloads().first(oldest), refused, fault)) return false;
+  if (!core->release_many(quarantine->oldest(oldest), refused, fault)) return false;
   quarantine->drop_oldest(oldest);
   quarantine->frees -= oldest;
   return true;
@@ -132,8 +132,10 @@ void HeapState::fill_waiting() const noexcept {
   quarantine->note_filled();
 }
 
-bool HeapState::release_many(std::span<const Offset> payloads, std::size_t& refused,
+bool HeapState::release_many(std::span<Offset> payloads, std::size_t& refused,
                              Fault& fault) noexcept {
+  if (!pins.any_block() && quarantine == nullptr && caches == nullptr) [[likely]]
+    return core->release_many(payloads, refused, fault);
   const bool waits = quarantine != nullptr && quarantine->reserve(payloads.size());
   LiveBlock live;
   for (refused = 0; refused < payloads.size(); ++refused) {

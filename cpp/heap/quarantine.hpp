@@ -43,6 +43,10 @@ class Quarantine {
   [[nodiscard]] std::span<const Offset> payloads() const noexcept {
     return std::span(payloads_).subspan(head_);
   }
+  // The payloads that leave next. Their order may be changed before they do.
+  [[nodiscard]] std::span<Offset> oldest(std::size_t count) noexcept {
+    return std::span(payloads_).subspan(head_, count);
+  }
   // Bytes asked for in the payload at this index of payloads().
   [[nodiscard]] Size size(std::size_t index) const noexcept { return sizes_[head_ + index].size; }
   // How many of the oldest blocks are filled. The others may be taken back.

@@ -55,11 +55,10 @@ class NeighbourSpace : public Space<P> {
     return (!left || this->check(left, fault)) && (!right || this->check(right, fault));
   }
 
-  // The live block `block` becomes a part of the live block in front of it, which is freed next.
-  void join(Block block) noexcept {
-    map_.drop_live(block);
-    this->retire(block);
-  }
+  // The live blocks in `run`, of which there are `count`, become one. The fronts of all but the first
+  // have been erased, by erase_front().
+  void join(Block run, Size count) noexcept { map_.join_live(run, count); }
+  void erase_front(Block block) noexcept { this->retire(block); }
 
   // True if no two free blocks ever touch.
   [[nodiscard]] static bool coalesces_all() noexcept { return true; }

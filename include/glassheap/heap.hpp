@@ -107,7 +107,7 @@ class Heap {
 
   // `addresses` has as many places as `sizes`. Fault::index tells which of a batch was refused.
   bool malloc_many(std::span<const Size> sizes, std::span<Address> addresses, Fault& fault);
-  // Overwrites `addresses`. Skips address 0.
+  // Frees from the highest address down. Overwrites `addresses`. Skips address 0.
   bool free_many(std::span<Address> addresses, Fault& fault);
 
   // --- Blocks by handle. -----------------------------------------------------------------------

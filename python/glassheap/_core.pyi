@@ -211,9 +211,10 @@ class Heap:
     def free_many(self, addresses: Sequence[SupportsIndex | None] | ReadableBuffer) -> None:
         """Give back the block at each of addresses.
 
-        addresses is a buffer of integers, or a sequence; None and 0 are skipped. It succeeds whole
-        or changes nothing; an address that occurs twice is a DoubleFree. It takes at most as long
-        as that many calls of free. The GIL is released.
+        addresses is a buffer of integers, or a sequence; None and 0 are skipped. The blocks are
+        freed from the highest address down, whatever their order here. It succeeds whole or changes
+        nothing; an address that occurs twice is a DoubleFree. It takes at most as long as that many
+        calls of free. The GIL is released.
 
         Raises what free raises.
         """

@@ -39,6 +39,13 @@ INSTANTIATE_TEST_SUITE_P(SequentialFit, RefusedBatch,
 class LargeBatch : public Batch {};
 GLASSHEAP_FOR_EVERY(LargeBatch, coalesces_fully);
 
+// By single calls, in the order of free_many.
+template <typename SomeHeap>
+void free_highest_first(SomeHeap& heap, std::vector<Address> payloads) {
+  std::ranges::sort(payloads, std::greater());
+  for (const Address payload : payloads) heap.free(payload);
+}
+
 // Served whole or not at all, wherever in the batch the impossible request is.
 TEST_P(RefusedBatch, NamesTheRequestThatDoesNotFit) {
   Perforated heap(options());
@@ -71,7 +78,7 @@ TEST_P(RefusedBatch, IsLikeNoCallAndAServedOneLikeSingleCalls) {
       for (std::size_t i = 0; i < addresses.size(); ++i)
         ASSERT_EQ(control.malloc(sizes[i]), addresses[i]) << seed;
       heap.free_many(addresses);
-      for (const Address payload : addresses) control.free(payload);
+      free_highest_first(control, addresses);
       const Size size = random() % 100;
       ASSERT_EQ(heap.malloc(size), control.malloc(size)) << seed;
       ASSERT_EQ(heap.view().free_list, control.view().free_list) << seed;
@@ -159,8 +166,8 @@ TEST_P(Batch, FromASingleFreeBlockLeavesTheRestToLaterCalls) {
   expect_same(both.heap, both.control);
 }
 
-// Blocks that touch are freed together: in any order of the batch, beside free blocks or not, with
-// empty ones among them.
+// Blocks are freed from the highest address down, and those that touch together: in any order of the
+// batch, beside free blocks or not, with empty ones among them.
 TEST_P(Batch, OfAnyBlocksIsFreedAsBySingleCalls) {
   for (unsigned seed = 0; seed < static_cast<unsigned>(scaled(60, 10)); ++seed) {
     std::mt19937 random(seed);
@@ -178,7 +185,7 @@ TEST_P(Batch, OfAnyBlocksIsFreedAsBySingleCalls) {
     payloads.resize(std::min(most, payloads.size()));
     if (seed % 3 != 0) std::ranges::sort(payloads);
     heap.free_many(payloads);
-    for (const Address payload : payloads) control.free(payload);
+    free_highest_first(control, payloads);
     expect_same(heap, control);
     heap.inspect();
   }
@@ -256,9 +263,9 @@ TEST(RadixSort, SortsAsAComparisonSortDoes) {
         number = random() % (std::uint64_t{1} << bits) & ~std::uint64_t{15};
       std::vector<std::uint64_t> sorted = numbers;
       std::ranges::sort(sorted);
-      std::vector<std::uint64_t> scratch(count);
-      const auto result = RadixSort::sort(numbers, scratch, 4, bits);
-      EXPECT_TRUE(std::ranges::equal(result, sorted)) << count << " of " << bits << " bits";
+      const RadixSort result(numbers, 4, bits);
+      EXPECT_TRUE(std::ranges::equal(result.numbers(), sorted))
+          << count << " of " << bits << " bits";
     }
   }
 }

@@ -199,9 +199,11 @@ void CheckedHeap::expect_short(std::span<const Size> sizes) const {
 void CheckedHeap::free_many(const std::vector<Address>& payloads) {
   const auto [expected, or_else] = fault_of_batch(payloads);
   std::vector<Address> batch = payloads;
+  std::vector<Address> highest_first = payloads;
+  std::ranges::sort(highest_first, std::greater());
   if (change(expected, or_else,
              [&](Fault& fault) { return heap_->free_many(batch, fault) ? 1 : 0; }) != 0)
-    for (const Address payload : payloads) on_free(payload);
+    for (const Address payload : highest_first) on_free(payload);
   follow_lists();
 }
 

@@ -184,7 +184,7 @@ class Oracle:
                 refusals.append(Refusal(glassheap.DoubleFree, {"address": address}))
         for refusal in filter(None, refusals):
             return refusal
-        for address in wanted:
+        for address in sorted(wanted, reverse=True):
             self.model.free(address)
             del self.live[address]
             self.counts["frees"] += 1
