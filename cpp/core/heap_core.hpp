@@ -25,6 +25,9 @@ namespace glassheap {
 
 template <Policy P>
 class HeapCore final : public CoreInterface {
+  template <typename Core, Shape shape>
+  friend class PlainCalls;
+
  public:
   // A new core must then be seeded, or load a state.
   template <typename... PolicySettings>
@@ -75,50 +78,6 @@ class HeapCore final : public CoreInterface {
     }
     static_cast<void>(space_.may_release(freed.block, fault));
     return false;
-  }
-
-  // The same for PlainCalls and a heap of a known shape. A call that these refuse changes nothing,
-  // not even a counter; allocate() and release() then tell why.
-  template <Shape shape>
-  Block try_allocate(Size size) noexcept {
-    if (size > largest_region) return {};
-    const Request request{extent_as<shape>(size), granule_size};
-    return try_take<shape>(space_.policy().find_free(request), request, size);
-  }
-  template <Shape shape>
-  bool try_release(Offset payload) noexcept {
-    LiveBlock freed;
-    if (!checker().template find_as<shape>(payload, freed) || !give_back<shape>(freed))
-      return false;
-    ++counters_.frees;
-    return true;
-  }
-
-  // The same where no search is needed, neither for a free block nor for a neighbour: then nothing
-  // is called out of line, and all is in registers. Refused otherwise.
-  template <Shape shape>
-  Block try_allocate_near(Size size) noexcept {
-    if (size > largest_region) return {};
-    const Request request{extent_as<shape>(size), granule_size};
-    Plan plan;
-    const Block from = space_.policy().find_near(request, plan.place);
-    // An exact fit and a split are compiled apart.
-    if (!checking || !from || !space_.template vet_at<shape>(from, plan.place)) return {};
-    if (from.extent == request.extent) return take_from<shape>(from, request, plan, size);
-    if (!space_.map().has_starts_around(from.start + request.extent)) return {};
-    return take_from<shape>(from, request, plan, size);
-  }
-  template <Shape shape>
-  bool try_release_near(Offset payload) noexcept {
-    const Offset start = payload - front_of(shape);
-    if (!checking || !checker().may_start_at(start)) return false;
-    const BlockMap::Vicinity around = space_.map().around(start);
-    if (!around) return false;
-    LiveBlock freed{around.block()};
-    if (!checker().template plainly_find<shape>(freed)) return false;
-    if (!space_.template release_near<shape>(around, [&](Block) { uncount(freed); })) return false;
-    ++counters_.frees;
-    return true;
   }
 
   [[nodiscard]] const FrontCalls* front_calls() const noexcept override {
@@ -335,20 +294,6 @@ class HeapCore final : public CoreInterface {
   }
 
   // --- Right of the bar: these write, and cannot fail. ------------------------------------------
-
-  // Serves the request from a free block; or refuses it, if that is no block or its node is unsound.
-  template <Shape shape>
-  Block try_take(Block from, const Request& request, Size size) noexcept {
-    Plan plan;
-    if (!from || !space_.template vet<shape>(from, plan.place)) return {};
-    return take_from<shape>(from, request, plan, size);
-  }
-  template <Shape shape>
-  Block take_from(Block from, const Request& request, Plan& plan, Size size) noexcept {
-    plan.split = plan_split(space_.bytes(), from, request);
-    ++counters_.mallocs;
-    return take<shape>(plan, size);
-  }
 
   template <Shape shape>
   Block take(const Plan& plan, Size size) noexcept {

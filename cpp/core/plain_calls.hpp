@@ -1,17 +1,23 @@
 // plain_calls.hpp: PlainCalls<Core, shape>, the malloc and free that nearly all calls of a heap take.
 //
-//     lock, inside?, Core::try_allocate or try_release, unlock      done
-//              |                     |
-//              +---------------------+----> unlock, careful call     done, or the Fault
+//     lock, inside?, near call                         done: unlock
+//         |              |
+//         |              +----> far call                done: unlock
+//         |                        |
+//         +------------------------+----> unlock, careful call     done, or the Fault
 //
-// A call that is not done has changed nothing, so the careful one does it as a whole. Between the
-// two another thread may have changed the heap: then the careful call serves what the plain one
-// could not. The functions are flattened (gnu::flatten): all that they
-// call is inlined into them, which saves a third of the instructions of a malloc and a free. Rare
-// paths are kept out of line by their own gnu::cold or gnu::noinline.
+// A near call needs no search, neither for a free block nor for the neighbours of a freed one. A far
+// call searches. Both are the steps of HeapCore, compiled for a known shape and flattened
+// (gnu::flatten): all that they call is inlined into them, but for rare paths, which are gnu::cold or
+// gnu::noinline.
+//
+// A call that is not done has changed nothing, not even a counter, so the next one does it as a
+// whole. Before the careful one another thread may have changed the heap: then that serves what the
+// others could not.
 #pragma once
 
 #include "core/front_line.hpp"
+#include "space/space.hpp"
 
 namespace glassheap {
 
@@ -22,7 +28,7 @@ class PlainCalls {
     if (!front.lock.try_lock()) [[unlikely]]
       return wait_and_malloc(front, size, fault);
     if (front.inside != nullptr) [[likely]] {
-      const Block block = core_of(front).template try_allocate_near<shape>(size);
+      const Block block = near_allocate(core_of(front), size);
       if (block) [[likely]] {
         front.lock.unlock();
         return payload_of(front, block);
@@ -35,7 +41,7 @@ class PlainCalls {
     if (!front.lock.try_lock()) [[unlikely]]
       return wait_and_free(front, payload, fault);
     if (front.inside != nullptr && front.pinned == 0) [[likely]] {
-      if (core_of(front).template try_release_near<shape>(payload - front.origin)) [[likely]] {
+      if (near_release(core_of(front), payload - front.origin)) [[likely]] {
         front.lock.unlock();
         return true;
       }
@@ -53,18 +59,68 @@ class PlainCalls {
     return front.origin + front_of(shape) + block.start;
   }
 
-  // The same, with the lock held, where a block may have to be searched for.
+  [[nodiscard]] static Request request_for(Size size) noexcept {
+    return {Core::template extent_as<shape>(size), granule_size};
+  }
+  // Serves a request from a vetted free block.
+  static Block take(Core& core, typename Core::Plan& plan, Block from, Size size) noexcept {
+    plan.split = plan_split(core.space_.bytes(), from, request_for(size));
+    ++core.counters_.mallocs;
+    return core.template take<shape>(plan, size);
+  }
+
+  // An exact fit and a split are compiled apart.
+  [[nodiscard]] static Block near_allocate(Core& core, Size size) noexcept {
+    if (size > largest_region) return {};
+    const Request request = request_for(size);
+    typename Core::Plan plan{};
+    const Block from = core.space_.policy().find_near(request, plan.place);
+    if (!checking || !from || !core.space_.template vet_at<shape>(from, plan.place)) return {};
+    if (from.extent == request.extent) return take(core, plan, from, size);
+    if (!core.space_.map().has_starts_around(from.start + request.extent)) return {};
+    return take(core, plan, from, size);
+  }
+  [[nodiscard]] static bool near_release(Core& core, Offset payload) noexcept {
+    const Offset start = payload - front_of(shape);
+    if (!checking || !core.checker().may_start_at(start)) return false;
+    const BlockMap::Vicinity around = core.space_.map().around(start);
+    if (!around) return false;
+    LiveBlock freed{around.block()};
+    if (!core.checker().template plainly_find<shape>(freed)) return false;
+    const auto begin = [&](Block /*range*/) { core.uncount(freed); };
+    if (!core.space_.template release_near<shape>(around, begin)) return false;
+    ++core.counters_.frees;
+    return true;
+  }
+
+  [[nodiscard]] static Block far_allocate(Core& core, Size size) noexcept {
+    if (size > largest_region) return {};
+    typename Core::Plan plan;
+    const Block from = core.space_.policy().find_free(request_for(size));
+    if (!from || !core.space_.template vet<shape>(from, plan.place)) return {};
+    return take(core, plan, from, size);
+  }
+  [[nodiscard]] static bool far_release(Core& core, Offset payload) noexcept {
+    LiveBlock freed;
+    if (!core.checker().template find_as<shape>(payload, freed) ||
+        !core.template give_back<shape>(freed))
+      return false;
+    ++core.counters_.frees;
+    return true;
+  }
+
+  // malloc and free from here on, with the lock held.
   [[gnu::noinline, gnu::flatten]] static Address far_malloc(FrontLine& front, Size size,
                                                             Fault& fault) noexcept {
     Block block;
-    if (front.inside != nullptr) block = core_of(front).template try_allocate<shape>(size);
+    if (front.inside != nullptr) block = far_allocate(core_of(front), size);
     front.lock.unlock();
     return block ? payload_of(front, block) : front.careful->malloc(front, size, fault);
   }
   [[gnu::noinline, gnu::flatten]] static bool far_free(FrontLine& front, Address payload,
                                                        Fault& fault) noexcept {
     const bool done = front.inside != nullptr && front.pinned == 0 &&
-                      core_of(front).template try_release<shape>(payload - front.origin);
+                      far_release(core_of(front), payload - front.origin);
     front.lock.unlock();
     return done || front.careful->free(front, payload, fault);
   }

@@ -202,9 +202,6 @@ class BinnedPolicy : public PolicyBase<Self> {
   [[nodiscard]] bool vet(Block block, Place& place) const noexcept {
     return bins_.records().vet(block, place);
   }
-  [[nodiscard]] bool vet_at(Block block, Place place) const noexcept {
-    return bins_.records().vet_at(block, place);
-  }
   void explain(Block block, Fault& fault) const noexcept {
     if (top == Top::excluded && this->is_top(block)) {
       this->explain_node(block, nowhere, fault);
@@ -281,6 +278,10 @@ class BinnedPolicy : public PolicyBase<Self> {
   [[nodiscard]] bool confine_state() noexcept { return bins_.confine_state(); }
 
  protected:
+  // vet_at(), for a policy whose find_near() takes block and place from here.
+  [[nodiscard]] bool vet_found(Block block, Place place) const noexcept {
+    return bins_.records().vet_at(block, place);
+  }
   // The first block of a bin, and its place.
   [[nodiscard]] Block front(std::size_t bin, Place& place) const noexcept {
     place = bins_.head(bin);

@@ -35,7 +35,7 @@ class SegregatedBins : public BinnedPolicy<Self, Top::excluded> {
   using typename Base::Place;
 
   [[nodiscard]] Block find_free(const Request& request) const noexcept {
-    Place place;
+    Place place = Records::nil;
     const Block near = find_near(request, place);
     return near ? near : find_large(bin_of(request.extent), request);
   }
@@ -46,6 +46,9 @@ class SegregatedBins : public BinnedPolicy<Self, Top::excluded> {
     const std::size_t fit = bins_.next(granules);
     if (fit < exact_bins) return front(fit, place);
     return fit == none && map_.top().extent >= request.extent ? top_at(place) : Block{};
+  }
+  [[nodiscard]] bool vet_at(Block block, Place place) const noexcept {
+    return vet_found(block, place);
   }
 
  protected:

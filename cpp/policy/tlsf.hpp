@@ -38,7 +38,7 @@ class Tlsf : public BinnedPolicy<Tlsf, Top::excluded> {
   using BinnedPolicy::BinnedPolicy;
 
   [[nodiscard]] Block find_free(const Request& request) const noexcept {
-    Place place;
+    Place place = Records::nil;
     if (const Block near = find_near(request, place)) return near;
     const Block found = any_from(bin_of(request.extent), request);
     return found || !serves(map_.top(), request) ? found : map_.top();
@@ -52,6 +52,9 @@ class Tlsf : public BinnedPolicy<Tlsf, Top::excluded> {
     const Block top = map_.top();
     if (top.extent >= enough && (bin == none || bin_of(top.extent) < bin)) return top_at(place);
     return bin == none ? Block{} : front(bin, place);
+  }
+  [[nodiscard]] bool vet_at(Block block, Place place) const noexcept {
+    return vet_found(block, place);
   }
 
  private:
