@@ -199,6 +199,7 @@ class HeapCore final : public CoreInterface {
   using FreeSpace = typename SpaceFor<P, P::coalescing>::Type;
   using BatchUndoLog = UndoLog<FreeSpace, typename P::Mark>;
 
+  static constexpr Size largest_near = P::largest_near;
   // A split, and the place of the free block in the policy's structure.
   struct Plan {
     Split split;
@@ -303,7 +304,7 @@ class HeapCore final : public CoreInterface {
     space_.on_allocate(split.taken);
     space_.bytes().template write_header_as<shape>(split.taken.start, size, ++serial_);
     if (shape == Shape::any && watches()) redzone::raise(space_.bytes(), split.taken, size);
-    counters_.add(counted<shape>(size, split.taken), split.taken);
+    counters_as<shape>().add(counted<shape>(size, split.taken), split.taken);
     return split.taken;
   }
 
@@ -319,13 +320,21 @@ class HeapCore final : public CoreInterface {
   template <Shape shape>
   bool give_back(const LiveBlock& freed) noexcept {
     return release_then_pass<shape>(space_, recorder_, freed.block, [&](Block range) {
-      uncount(freed);
+      uncount<shape>(freed);
       if constexpr (shape != Shape::any) return;
       recorder_.begin_release(range, freed.block);
       wipe(freed.block);
     });
   }
-  void uncount(const LiveBlock& freed) noexcept { counters_.subtract(freed.size, freed.block); }
+  template <Shape shape>
+  void uncount(const LiveBlock& freed) noexcept {
+    counters_as<shape>().subtract(freed.size, freed.block);
+  }
+  // A heap of a known shape is not shared, and has its own.
+  template <Shape shape>
+  [[nodiscard]] Counters& counters_as() noexcept {
+    return shape == Shape::any ? counters_ : own_counters_;
+  }
   // The same for a block that is not counted, or no longer. The nodes around it are sound.
   void coalesce(Block block) noexcept {
     static_cast<void>(release_then_pass(space_, recorder_, block, [&](Block range) {

@@ -65,13 +65,13 @@ class PlainCalls {
   // Serves a request from a vetted free block.
   static Block take(Core& core, typename Core::Plan& plan, Block from, Size size) noexcept {
     plan.split = plan_split(core.space_.bytes(), from, request_for(size));
-    ++core.counters_.mallocs;
+    ++core.own_counters_.mallocs;
     return core.template take<shape>(plan, size);
   }
 
   // An exact fit and a split are compiled apart.
   [[nodiscard]] static Block near_allocate(Core& core, Size size) noexcept {
-    if (size > largest_region) return {};
+    if (size > Core::largest_near - front_of(shape)) return {};
     const Request request = request_for(size);
     typename Core::Plan plan{};
     const Block from = core.space_.policy().find_near(request, plan.place);
@@ -87,9 +87,9 @@ class PlainCalls {
     if (!around) return false;
     LiveBlock freed{around.block()};
     if (!core.checker().template plainly_find<shape>(freed)) return false;
-    const auto begin = [&](Block /*range*/) { core.uncount(freed); };
+    const auto begin = [&](Block /*range*/) { core.template uncount<shape>(freed); };
     if (!core.space_.template release_near<shape>(around, begin)) return false;
-    ++core.counters_.frees;
+    ++core.own_counters_.frees;
     return true;
   }
 
@@ -105,7 +105,7 @@ class PlainCalls {
     if (!core.checker().template find_as<shape>(payload, freed) ||
         !core.template give_back<shape>(freed))
       return false;
-    ++core.counters_.frees;
+    ++core.own_counters_.frees;
     return true;
   }
 

@@ -19,6 +19,7 @@
 //
 //     find_near(request, place)  the same as find_free(), or no block where that takes a search;
 //                            may set the place
+//     largest_near           the largest extent for which find_near() finds a block
 //     vet_at(block, place)   the same as vet(), for a block and a place from find_near()
 //     coalescing             how free blocks coalesce
 //     Place                  where a free block is in the policy's own structure
@@ -76,6 +77,7 @@ template <typename Self>
 class PolicyBase {
  public:
   static constexpr Coalescing coalescing = Coalescing::neighbours;
+  static constexpr Size largest_near = largest_region;
   struct Mark {};   // the state of a policy beside its free blocks
   struct Place {};  // a block's start is its place
 
@@ -183,6 +185,7 @@ concept Policy = requires(P policy, const P& const_policy, Block block, const Re
                           typename P::Place& place, const typename P::Mark& mark) {
   { P::description } -> std::convertible_to<const PolicyDescription&>;
   { P::coalescing } -> std::convertible_to<Coalescing>;
+  { P::largest_near } -> std::convertible_to<Size>;
   { policy.clear() } noexcept;
   { const_policy.find_free(request) } noexcept -> std::same_as<Block>;
   { const_policy.find_near(request, place) } noexcept -> std::same_as<Block>;

@@ -27,6 +27,10 @@ class SegregatedBins : public BinnedPolicy<Self, Top::excluded> {
   using Base = BinnedPolicy<Self, Top::excluded>;
 
  public:
+  static constexpr int exact = 6;  // bins are exact below 2^6 granules
+  static constexpr std::size_t exact_bins = std::size_t{1} << exact;
+  static constexpr Size largest_near = (exact_bins - 1) * granule_size;
+
   [[nodiscard]] static constexpr std::size_t bin_of(Size extent) noexcept {
     return size_class(extent, exact);
   }
@@ -48,7 +52,7 @@ class SegregatedBins : public BinnedPolicy<Self, Top::excluded> {
     return fit == none && map_.top().extent >= request.extent ? top_at(place) : Block{};
   }
   [[nodiscard]] bool vet_at(Block block, Place place) const noexcept {
-    return vet_found(block, place);
+    return this->vet_found(block, place);
   }
 
  protected:
@@ -56,8 +60,6 @@ class SegregatedBins : public BinnedPolicy<Self, Top::excluded> {
   using Base::front;
   using Base::map_;
   using Base::top_at;
-  static constexpr int exact = 6;  // bins are exact below 2^6 granules
-  static constexpr std::size_t exact_bins = std::size_t{1} << exact;
 
  private:
   using Base::none;
