@@ -95,8 +95,8 @@ class BlockMap {
       return bits_.is_live && bits_.above != 0;
     }
     [[nodiscard]] Block block() const noexcept { return {at_, offset_of(bits_.extent())}; }
-    // Returns true if the block before it starts near, or there is none.
-    [[nodiscard]] bool has_near_before() const noexcept { return bits_.below != 0 || at_ == 0; }
+    // Returns true if the block before it starts near.
+    [[nodiscard]] bool has_near_before() const noexcept { return bits_.below != 0; }
     // The free block before it, if that is near; otherwise no block.
     [[nodiscard]] Block free_before() const noexcept {
       if (!bits_.is_free_before()) return {};

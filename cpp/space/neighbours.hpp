@@ -36,17 +36,15 @@ class NeighbourSpace : public Space<P> {
     if (middle.end() == map_.top().start) return release_to_top<shape>(left, middle, begin);
     return release_below_top<shape>(left, middle, map_.free_starting_at(middle.end()), begin);
   }
-  // The same where no search is needed: for a block whose neighbours are near.
+  // The same for a block whose end is near.
   template <Shape shape, typename Begin>
   bool release_near(const BlockMap::Vicinity& around, Begin begin) noexcept {
     const Block middle = around.block();
     const Block left =
         around.has_near_before() ? around.free_before() : map_.free_ending_at(middle.start);
-    if (this->template leaves_tombstone<shape>(middle)) return false;
     if (middle.end() == map_.top().start) return release_to_top<shape>(left, middle, begin);
-    const Block right = map_.free_starting_below_top(middle.end());
-    if (this->template leaves_tombstone<shape>(right)) return false;
-    return release_below_top<shape>(left, middle, right, begin);
+    return release_below_top<shape>(left, middle, map_.free_starting_below_top(middle.end()),
+                                    begin);
   }
   // Returns true if release() would free the block; otherwise sets `fault`.
   [[nodiscard]] bool may_release(Block middle, Fault& fault) const noexcept {

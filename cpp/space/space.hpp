@@ -266,16 +266,11 @@ class Space {
     }
   }
 
-  // Returns true if a block is not forgotten when it merges into the one before it.
-  template <Shape shape>
-  [[nodiscard]] bool leaves_tombstone(Block block) const noexcept {
-    return block.extent == bytes_.template front_as<shape>();
-  }
   // Erases the front of a block that was merged into a free one.
   template <Shape shape = Shape::any>
   void retire(Block block) noexcept {
     bytes_.template scrub_as<shape>(block.start);
-    if (leaves_tombstone<shape>(block)) [[unlikely]]
+    if (block.extent == bytes_.template front_as<shape>()) [[unlikely]]
       map_.set_tombstone(block.start);
   }
 
