@@ -137,7 +137,7 @@ class HeapCore final : public CoreInterface {
     if (!all_sound(payloads, refused, fault) ||
         !all_distinct(space_.map(), recorder_, payloads, refused, fault))
       return false;
-    put_highest_first(payloads, bytes_.size());
+    put_highest_first(payloads, space_.bytes().size());
     LiveBlock freed;
     for (const Offset payload : payloads) {
       if (checker().find(payload, freed, fault) && give_back<Shape::any>(freed)) ++counters_.frees;
