@@ -46,7 +46,7 @@ bool release_then_pass(FreeSpace& space, const Recorder& recorder, Block block,
                        Begin begin) noexcept {
   const bool done = space.template release<shape>(block, begin);
   if constexpr (FreeSpace::defers) {
-    if (space.is_pass_due()) [[unlikely]]
+    if (done && space.is_pass_due()) [[unlikely]]
       make_due_pass(space, recorder);
   }
   return done;

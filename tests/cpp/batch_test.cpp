@@ -254,6 +254,26 @@ TEST_P(Batch, BesideADamagedNodeFreesNothing) {
   EXPECT_EQ(heap.view().stats.live_blocks, 3U);
 }
 
+// Quick fit joins free blocks for the second request, and none serves the last.
+TEST(DeferredBatch, TakesItsPassBackIfItIsRefused) {
+  for (Variant variant : variants(defers_coalescing)) {
+    for (const Checks checks : {Checks::robust, Checks::debug}) {
+      variant.options.size = 2048;
+      variant.options.checks = checks;
+      CheckedHeap heap(variant.options);
+      const std::vector<Address> all = heap.malloc_many({32, 32, 16, 64, 16, 48, 48, 16, 16});
+      heap.malloc(heap.view().stats.largest_free);
+      heap.free_many({all[0], all[1], all[3], all[5], all[6], all[7]});
+      heap.malloc_many({64, 100, 10, 5000});
+      EXPECT_EQ(heap.fault().kind, FaultKind::out_of_memory);
+      EXPECT_EQ(heap.fault().index, 3U);
+      heap.inspect();
+      EXPECT_EQ(heap.malloc_many({64, 100, 10}).size(), 3U);
+      heap.inspect();
+    }
+  }
+}
+
 TEST(RadixSort, SortsAsAComparisonSortDoes) {
   std::mt19937_64 random(1);
   for (const unsigned bits : {4U, 5U, 12U, 13U, 36U}) {
