@@ -48,8 +48,7 @@ class HeapCore final : public CoreInterface {
   }
   bool load(const CoreState& state) noexcept override {
     visit_state(StateReader(state));
-    const bool possible_map =
-        space_.map().confine_state();  // each is confined, whatever the others are
+    const bool possible_map = space_.map().confine_state();  // each, whatever the others are
     return space_.confine_state() && possible_map;
   }
   void store(CoreState& state) noexcept override { visit_state(StateWriter(state)); }
@@ -421,15 +420,11 @@ class HeapCore final : public CoreInterface {
     if (!recovered.have_sound_headers(checker(), fault)) return false;
     if (recovered.orphan) coalesce(recovered.orphan);
     recorder_.settle(recovered, [this](Block block) { coalesce(block); });
-    count_anew();
-    return true;
-  }
-  void count_anew() noexcept {
     const LiveSums sums = live_sums(space_.bytes(), space_.map());
     counters_.requested = sums.requested;
     counters_.taken = sums.taken;
+    return true;
   }
-
   [[nodiscard]] BatchParts<FreeSpace> batch_parts() noexcept {
     return {space_.bytes(), space_.map(), checker(), space_, counters_, serial_, recorder_, wipes_};
   }
