@@ -72,11 +72,20 @@ struct Layout {
 };
 
 // What a function knows of a heap when it is compiled. The functions that nearly all calls take are
-// compiled for each of the two plain shapes: live blocks with a header, or bare ones; no redzones,
-// nothing wiped, no other process. All other functions are compiled once, for any heap.
-enum class Shape : std::uint8_t { any, headers, bare };
-[[nodiscard]] constexpr Size front_of(Shape shape) noexcept {
-  return shape == Shape::headers ? sizeof(header_t) : 0;
+// compiled for each of three plain shapes, in which there are no redzones, and nothing is wiped:
+//
+//     headers, bare    live blocks have a header, or none; the heap is of one process
+//     shared           other processes use the heap too; the layout tells of headers
+//
+// All other functions are compiled once, for any heap.
+enum class Shape : std::uint8_t { any, headers, bare, shared };
+[[nodiscard]] constexpr Size front_of(Shape shape, const Layout& layout) noexcept {
+  if (shape == Shape::headers) return sizeof(header_t);
+  return shape == Shape::bare ? 0 : layout.front;
+}
+// True if other processes may use the heap too.
+[[nodiscard]] constexpr bool may_be_shared(Shape shape) noexcept {
+  return shape == Shape::any || shape == Shape::shared;
 }
 
 // The largest block at the start of `span`, and within it, that repeated halving of the region can
@@ -175,12 +184,12 @@ class BlockBytes {
   // the node is erased from it.
   template <Shape shape>
   [[nodiscard]] Size front_as() const noexcept {
-    return shape == Shape::any ? layout.front : front_of(shape);
+    return front_of(shape, layout);
   }
 
   template <Shape shape>
   void write_header_as(Offset start, Size size, std::uint16_t serial) noexcept {
-    if (shape == Shape::bare || (shape == Shape::any && !layout.has_headers())) {
+    if (front_of(shape, layout) == 0) {
       scrub_as<shape>(start);
       return;
     }
@@ -295,7 +304,7 @@ class BlockBytes {
 
   template <Shape shape>
   [[nodiscard]] Size on_offer(Size extent) const noexcept {
-    return shape == Shape::any ? layout.on_offer(extent) : extent - front_of(shape);
+    return may_be_shared(shape) ? layout.on_offer(extent) : extent - front_of(shape, layout);
   }
   // The heap itself may read and write bytes that are poisoned for all other code (redzone.hpp).
   template <typename Value>

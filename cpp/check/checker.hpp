@@ -69,10 +69,10 @@ class Checker {
     return (is_sound(block, header) || explain(start, fault)) && redzone_holds(live, fault);
   }
 
-  // The same for a heap of a known shape, without a Fault: find() tells what is wrong.
+  // The same for a heap of a plain shape, without a Fault: find() tells what is wrong.
   template <Shape shape>
   [[nodiscard]] bool find_as(Offset payload, LiveBlock& live) const noexcept {
-    const Offset start = payload - front_of(shape);
+    const Offset start = payload - front_of(shape, bytes_.layout);
     if constexpr (!checking) return believe(start, live);
     if (!may_start_at(start) || !map_.live_at(start)) return false;
     live.block = map_.block_at(start);
@@ -83,7 +83,7 @@ class Checker {
   template <Shape shape>
   [[nodiscard]] bool plainly_find(LiveBlock& live) const noexcept {
     read_size<shape>(live);
-    return Layout::plainly_fills(live.size, live.block.extent, front_of(shape)) &&
+    return Layout::plainly_fills(live.size, live.block.extent, front_of(shape, bytes_.layout)) &&
            is_sealed<shape>(live.block);
   }
   // Returns true if `start`, which may be any number, is that of a granule in the region.
@@ -121,11 +121,12 @@ class Checker {
  private:
   template <Shape shape>
   void read_size(LiveBlock& live) const noexcept {
-    live.size = shape == Shape::headers ? bytes_.header(live.block.start).size : live.block.extent;
+    const bool has_header = front_of(shape, bytes_.layout) != 0;
+    live.size = has_header ? bytes_.header(live.block.start).size : live.block.extent;
   }
   template <Shape shape>
   [[nodiscard]] bool is_sealed(Block live) const noexcept {
-    return shape == Shape::bare || bytes_.is_sealed(live.start);
+    return front_of(shape, bytes_.layout) == 0 || bytes_.is_sealed(live.start);
   }
   static constexpr int granule_bits = std::countr_zero(granule_size);
 

@@ -38,7 +38,12 @@ struct Intent {
 // Two slots: one number tells which of them is valid, so the other can be written in any order.
 class IntentRecord {
  public:
-  void begin(Block range, Offset top, Size keep = 0, Size size = 0) noexcept;
+  void begin(Block range, Offset top, Size keep = 0, Size size = 0) noexcept {
+    const std::uint64_t next = current_ == 1 ? 2 : 1;
+    intents_[next - 1] = {range.start, range.end(), keep, size, top};
+    crash_point();
+    publish(next);
+  }
   void commit() noexcept { publish(0); }
 
   [[nodiscard]] Intent pending() const noexcept {

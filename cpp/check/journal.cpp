@@ -2,22 +2,6 @@
 
 namespace glassheap {
 
-void Journal::begin(Block range, Offset top, Size keep, Size size) noexcept {
-  intent_.begin(range, top, keep, size);
-}
-
-// The owner is written where no live block starts yet. A recovery finds the place in the record.
-void Journal::begin_take(Block from, Offset taken, Offset top) noexcept {
-  call_.claimed = taken;
-  intent_.begin(from, top);
-  set_owner(taken, taker_);
-}
-
-void Journal::begin_release(Block range, Offset freed, Offset top) noexcept {
-  intent_.begin(range, top);
-  disown(freed);
-}
-
 void Journal::disown_all(const BlockMap& map, Block range) noexcept {
   if (!range) return;
   const auto within = [range](Offset at) { return at >= range.start && at < range.end(); };

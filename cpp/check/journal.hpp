@@ -47,11 +47,21 @@ class Journal {
 
   // --- Before a range is changed; `top` is where the top starts. ---------------------------------
 
-  void begin(Block range, Offset top, Size keep = 0, Size size = 0) noexcept;
-  // A block that starts at `taken` is split from `from`.
-  void begin_take(Block from, Offset taken, Offset top) noexcept;
+  void begin(Block range, Offset top, Size keep = 0, Size size = 0) noexcept {
+    intent_.begin(range, top, keep, size);
+  }
+  // A block that starts at `taken` is split from `from`. The owner is written where no live block
+  // starts yet. A recovery finds the place in the record.
+  void begin_take(Block from, Offset taken, Offset top) noexcept {
+    call_.claimed = taken;
+    intent_.begin(from, top);
+    set_owner(taken, taker_);
+  }
   // The block that starts at `freed` is merged into `range`.
-  void begin_release(Block range, Offset freed, Offset top) noexcept;
+  void begin_release(Block range, Offset freed, Offset top) noexcept {
+    intent_.begin(range, top);
+    disown(freed);
+  }
 
   void own(Offset start) noexcept { set_owner(start, number_); }
   void disown(Offset start) noexcept { set_owner(start, 0); }

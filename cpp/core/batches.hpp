@@ -93,7 +93,7 @@ class Carving {
 
   // The layout of a heap of this shape; none that is carved has another.
   template <Shape shape>
-  static constexpr Layout layout_of{.front = front_of(shape)};
+  static constexpr Layout layout_of{.front = front_of(shape, {})};
 
   // The sums of the requests; zeros if they do not fit in `room` bytes.
   template <Shape shape>
@@ -235,7 +235,7 @@ class RunRelease {
   void join(Block run, std::span<const Offset> payloads) noexcept {
     Offset end = run.end();
     for (std::size_t i = payloads.size(); --i != 0;) {
-      const Offset start = payloads[i] - front_of(shape);
+      const Offset start = payloads[i] - front_of(shape, parts_.bytes.layout);
       parts_.space.erase_front({start, end - start});
       end = start;
     }

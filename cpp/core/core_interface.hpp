@@ -83,8 +83,8 @@ class CoreInterface {
   virtual bool release_many(std::span<Offset> payloads, std::size_t& refused,
                             Fault& fault) noexcept = 0;
 
-  // The malloc and free of a heap over this core that need the lock and nothing else; null if a
-  // call also has to fill memory, or to record its change.
+  // The malloc and free of a heap over this core that need its locks and nothing else; null if a
+  // call also has to fill memory.
   [[nodiscard]] virtual const FrontCalls* front_calls() const noexcept = 0;
   // Counts so many frees and mallocs of the same blocks, for which the core was not called, and by
   // how many bytes the mallocs asked for more than those before; this may wrap.

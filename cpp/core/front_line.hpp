@@ -3,20 +3,25 @@
 // Heap::malloc and Heap::free are a call through a pointer in the front line. It leads to one of
 // three pairs of functions:
 //
-//     plain     PlainCalls<Core, shape> (plain_calls.hpp): lock, inside the core, unlock. Knows the policy,
-//               and computes one answer, "done". A call that is not done goes to the careful pair.
+//     plain     PlainCalls<Core, shape> (plain_calls.hpp): lock, inside the core, unlock. Knows the
+//               policy, and computes one answer, "done". A call that is not done goes to the careful
+//               pair. Of a shared heap, it also locks out the other processes.
 //     cached    ThreadCaches (heap/thread_caches.hpp), in a heap with thread_cache: takes and keeps
 //               small blocks without the lock. A call that it does not serve goes to the careful pair.
 //     careful   HeapState: looks at everything again, does the call or refuses it, writes the Fault.
 //
 // So the plain pair tests no flag of the heap: `inside` is null where the core may not be entered,
-// and a heap whose calls have more to do than the core's work (a shared heap, zero_on_free, debug
-// checks) has the careful pair in both places. A heap is on the plain way when it is opened or
-// reset, off it when it is closed or found damaged.
+// and a heap whose calls have more to do than the core's work (zero_on_free, debug checks) has the
+// careful pair in both places. A heap is on the plain way when it is opened or reset, off it when it
+// is closed or found damaged. Whether a shared heap is damaged, it asks when it locks out the others:
+// another process may have reset it.
 #pragma once
+
+#include <memory>
 
 #include "base/lock.hpp"
 #include "core/core_interface.hpp"
+#include "core/sharing_hooks.hpp"
 
 namespace glassheap {
 
@@ -42,11 +47,14 @@ struct alignas(64) FrontLine {
   [[nodiscard]] bool has_plain_calls() const noexcept { return calls.malloc != careful->malloc; }
 
   Lock lock;
-  CoreInterface* inside = nullptr;  // null: closed, damaged, or without plain calls
+  CoreInterface* inside = nullptr;  // null: closed, damaged and not shared, or without plain calls
   Address origin = 0;               // of the core's offset 0, as the caller counts
   Size pinned = 0;                  // a count of blocks
   const FrontCalls calls;
   const FrontCalls* const careful;
+
+  // In the next cache line.
+  std::unique_ptr<SharingHooks> hooks;  // null in a heap of one process
 };
 
 }  // namespace glassheap

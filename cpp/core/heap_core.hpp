@@ -71,16 +71,15 @@ class HeapCore final : public CoreInterface {
   bool release(Offset payload, Fault& fault) noexcept override {
     LiveBlock freed;
     if (!checker().find(payload, freed, fault)) return false;
-    if (give_back<Shape::any>(freed)) {
-      ++counters_.frees;
-      return true;
-    }
-    static_cast<void>(space_.may_release(freed.block, fault));
-    return false;
+    if (!give_back<Shape::any>(freed))
+      return static_cast<void>(space_.may_release(freed.block, fault)), false;
+    ++counters_.frees;
+    return true;
   }
 
   [[nodiscard]] const FrontCalls* front_calls() const noexcept override {
-    if (wipes_ || recorder_.is_shared()) return nullptr;
+    if (wipes_) return nullptr;
+    if (recorder_.is_shared()) return &PlainCalls<HeapCore, Shape::shared>::calls;
     return space_.bytes().layout.has_headers() ? &PlainCalls<HeapCore, Shape::headers>::calls
                                                : &PlainCalls<HeapCore, Shape::bare>::calls;
   }
@@ -236,11 +235,11 @@ class HeapCore final : public CoreInterface {
   [[nodiscard]] Size extent_for(Size size) const noexcept {
     return space_.bytes().layout.extent_for(size);
   }
-  // The same where the shape is known.
+  // The same for a plain shape.
   template <Shape shape>
-  [[nodiscard]] static constexpr Size extent_as(Size size) noexcept {
-    return Layout{.front = front_of(shape), .powers_of_two = P::coalescing == Coalescing::buddies}
-        .extent_for(size);
+  [[nodiscard]] Size extent_as(Size size) const noexcept {
+    constexpr bool buddies = P::coalescing == Coalescing::buddies;
+    return Layout{front_of(shape, space_.bytes().layout), 0, buddies}.extent_for(size);
   }
   [[nodiscard]] Offset payload_of(Block block) const noexcept {
     return space_.bytes().layout.payload_of(block.start);
@@ -298,7 +297,7 @@ class HeapCore final : public CoreInterface {
   template <Shape shape>
   Block take(const Plan& plan, Size size) noexcept {
     const Split& split = plan.split;
-    if constexpr (shape == Shape::any) recorder_.begin(split);
+    if constexpr (may_be_shared(shape)) recorder_.begin(split);
     space_.template apply<shape>(split, plan.place);
     space_.on_allocate(split.taken);
     space_.bytes().template write_header_as<shape>(split.taken.start, size, ++serial_);
@@ -312,7 +311,7 @@ class HeapCore final : public CoreInterface {
   template <Shape shape>
   [[nodiscard]] Size counted(Size size, Block block) const noexcept {
     if constexpr (shape == Shape::headers) return size;
-    return shape == Shape::any && space_.bytes().layout.keeps_sizes() ? size : block.extent;
+    return shape != Shape::bare && space_.bytes().layout.keeps_sizes() ? size : block.extent;
   }
 
   // Frees a live block. Returns false if the node of a block that it merges with is unsound.
@@ -320,19 +319,18 @@ class HeapCore final : public CoreInterface {
   bool give_back(const LiveBlock& freed) noexcept {
     return release_then_pass<shape>(space_, recorder_, freed.block, [&](Block range) {
       uncount<shape>(freed);
-      if constexpr (shape != Shape::any) return;
-      recorder_.begin_release(range, freed.block);
-      wipe(freed.block);
+      if constexpr (may_be_shared(shape)) recorder_.begin_release(range, freed.block);
+      if constexpr (shape == Shape::any) wipe(freed.block);
     });
   }
   template <Shape shape>
   void uncount(const LiveBlock& freed) noexcept {
     counters_as<shape>().subtract(freed.size, freed.block);
   }
-  // A heap of a known shape is not shared, and has its own.
+  // A heap of one process has its own.
   template <Shape shape>
   [[nodiscard]] Counters& counters_as() noexcept {
-    return shape == Shape::any ? counters_ : own_counters_;
+    return may_be_shared(shape) ? counters_ : own_counters_;
   }
   // The same for a block that is not counted, or no longer. The nodes around it are sound.
   void coalesce(Block block) noexcept {
@@ -381,7 +379,7 @@ class HeapCore final : public CoreInterface {
     const Block right = space_.map().free_starting_at(was.end());
     const Size more = now.extent - was.extent;
     const Block rest{right.start + more, right.extent - more};
-    typename FreeSpace::Place place;
+    typename FreeSpace::Place place{};
     if (!space_.vet(right, place)) return space_.check(right, fault);
     if (watches() && !redzone::fill_holds(space_.bytes(), right, now.end(), rest, fault))
       return false;

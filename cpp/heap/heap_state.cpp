@@ -38,8 +38,8 @@ HeapState::HeapState(const Options& wanted, Region bytes, std::unique_ptr<CoreIn
       options(wanted),
       region(std::move(bytes)),
       addresses(options, region),
-      core(std::move(made)),
-      hooks(std::move(events)) {
+      core(std::move(made)) {
+  hooks = std::move(events);
   origin = addresses.address_of(0);
   if (options.thread_cache) caches = std::make_unique<ThreadCaches>(*core, options.threads);
   mark_sound();

@@ -23,7 +23,6 @@
 #include "heap/addressing.hpp"
 #include "heap/pins.hpp"
 #include "heap/quarantine.hpp"
-#include "heap/sharing_hooks.hpp"
 #include "heap/thread_caches.hpp"
 
 namespace glassheap {
@@ -48,7 +47,7 @@ struct HeapState : FrontLine {
 
   void mark_damaged() noexcept {
     shared.damaged = true;
-    inside = nullptr;
+    if (hooks == nullptr) inside = nullptr;
     if (caches != nullptr) caches->shut();
   }
   void mark_sound() noexcept {
@@ -176,7 +175,6 @@ struct HeapState : FrontLine {
   Region region;
   Addressing addresses;
   std::unique_ptr<CoreInterface> core;  // null once the heap is closed
-  std::unique_ptr<SharingHooks> hooks;  // null in a heap of one process
   SharedState shared;
   Pins pins;
   std::unique_ptr<Quarantine> quarantine;  // null if freed blocks do not wait

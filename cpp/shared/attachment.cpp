@@ -246,11 +246,7 @@ FaultKind Attachment::enter(CoreInterface& core, SharedState& state) noexcept {
   const LockResult result = seat_.try_lock(number_);
   if (result == LockResult::taken) [[unlikely]]
     return FaultKind::lock_timeout;
-  // Written under the lock alone: two plain stores, in order with the stores between them.
-  const std::uint64_t generation = block_->generation.load(std::memory_order_relaxed);
-  block_->generation.store(generation | 1, std::memory_order_relaxed);
-  fence();
-  const bool died_inside = generation % 2 == 1;  // and the lock was made anew
+  const bool died_inside = begin_call() % 2 == 1;  // and the lock was made anew
   if (died_inside || result == LockResult::owner_died) [[unlikely]] {
     if (const FaultKind refusal = recover_after_death(core); refusal != FaultKind::none)
       return refusal;
@@ -258,6 +254,31 @@ FaultKind Attachment::enter(CoreInterface& core, SharedState& state) noexcept {
   const bool sound = block_->last_writer == token_ || core.load(block_->state);
   state = {.damaged = !sound || block_->damaged != 0, .epoch = block_->epoch};
   return FaultKind::none;
+}
+
+// Returns the sequence number before this call; it is odd now. Written under the lock alone: a plain
+// store here and one at the end, in order with the stores between them.
+std::uint64_t Attachment::begin_call() noexcept {
+  const std::uint64_t generation = block_->generation.load(std::memory_order_relaxed);
+  block_->generation.store(generation | 1, std::memory_order_relaxed);
+  fence();
+  return generation;
+}
+
+CoreState* Attachment::on_plain_enter(CoreInterface& core) noexcept {
+  if (!is_member() || !seat_.lock_if_free(number_)) [[unlikely]]
+    return nullptr;
+  const bool died_inside = block_->generation.load(std::memory_order_relaxed) % 2 == 1;
+  const bool is_last_writer = block_->last_writer == token_;
+  if (died_inside || block_->damaged != 0 || !(is_last_writer || core.load(block_->state)))
+      [[unlikely]] {
+    seat_.unlock();
+    return nullptr;
+  }
+  begin_call();
+  if (!is_last_writer) block_->last_writer = token_;
+  crash_point();
+  return &block_->state;
 }
 
 void Attachment::on_leave(CoreInterface& core, const SharedState& state) noexcept {

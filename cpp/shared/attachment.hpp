@@ -11,7 +11,7 @@
 // the intent record (check/intent_record.hpp).
 #pragma once
 
-#include "heap/sharing_hooks.hpp"
+#include "core/sharing_hooks.hpp"
 #include "shared/holders.hpp"
 #include "shared/lock_word.hpp"
 #include "shared/presence.hpp"
@@ -31,6 +31,8 @@ class Attachment final : public SharingHooks {
   void nap(Wait::Duration longest) noexcept override { seat_.nap(longest); }
   [[nodiscard]] double timeout() const noexcept override { return timeout_; }
   void on_leave(CoreInterface& core, const SharedState& state) noexcept override;
+  CoreState* on_plain_enter(CoreInterface& core) noexcept override;
+  void on_plain_leave() noexcept override { unlock(); }
   void on_free(Offset payload) noexcept override;
   void on_reset() noexcept override;
   [[nodiscard]] bool owns(Offset payload) const noexcept override;
@@ -90,6 +92,7 @@ class Attachment final : public SharingHooks {
   [[nodiscard]] bool try_recover(CoreInterface& core, bool salvage, Fault& fault) noexcept;
   [[nodiscard]] FaultKind recover_after_death(CoreInterface& core) noexcept;
   [[nodiscard]] FaultKind recover_or_damage(CoreInterface& core) noexcept;
+  std::uint64_t begin_call() noexcept;
   void unlock() noexcept;
   void abandon() noexcept;
 

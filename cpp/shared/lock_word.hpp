@@ -31,12 +31,16 @@ class LockSeat {
   // One attempt, which does not wait. Returns owner_died if the lock was that of a dead owner: what
   // it protects is to be recovered.
   [[nodiscard]] LockResult try_lock(Number self) noexcept {
+    return lock_if_free(self) ? LockResult::acquired : try_again(self);
+  }
+  // Returns false, and does nothing, if the lock has an owner, alive or dead.
+  [[nodiscard]] bool lock_if_free(Number self) noexcept {
     std::uint32_t found = 0;
     if (!word_.owner.compare_exchange_strong(found, self, std::memory_order_acquire)) [[unlikely]]
-      return try_again(self);
+      return false;
     if (awaited_.load(std::memory_order_relaxed) != 0) [[unlikely]]
       end_wait();
-    return LockResult::acquired;
+    return true;
   }
   // The caller waits for something else than the lock: its next nap does not watch the word.
   void await_nothing() noexcept { awaited_.store(0, std::memory_order_relaxed); }

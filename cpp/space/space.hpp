@@ -96,15 +96,24 @@ class Space {
   }
   // Returns true if the map has this free block: another program may have overwritten the structure
   // of the policy, in shared memory.
+  [[nodiscard]] bool is_listed(Block from) const noexcept {
+    return map_.free_starting_at(from.start) == from;
+  }
   [[nodiscard]] bool vet_listed(Block from, Fault& fault) const noexcept {
+    if (is_listed(from)) return true;
     const Block mapped = map_.free_starting_at(from.start);
-    if (mapped == from) return true;
     fault = {.kind = FaultKind::free_list_corrupted,
              .rule = Rule::listed,
              .offset = from.start,
              .expected = mapped.extent,
              .found = from.extent};
     return false;
+  }
+
+  // The same two for a plain shape, without a Fault.
+  template <Shape shape>
+  [[nodiscard]] bool vet_as(Block from, Place& place) const noexcept {
+    return (shape != Shape::shared || is_listed(from)) && vet<shape>(from, place);
   }
 
   // Returns true if the node of the free block is sound; otherwise sets `fault`.

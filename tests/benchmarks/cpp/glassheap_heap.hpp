@@ -1,11 +1,15 @@
 // glassheap_heap.hpp: glassheap's heap as a heap under test.
 #pragma once
 
+#include <unistd.h>
+
 #include <bit>
 #include <memory>
 #include <stdexcept>
+#include <string>
+#include <utility>
 
-#include "glassheap/heap.hpp"
+#include "glassheap/shared_heap.hpp"
 
 namespace bench {
 
@@ -26,22 +30,43 @@ class GlassheapHeap {
     if (heap_ == nullptr) give_up();
   }
 
+  // A SharedHeap, which no other process can attach to: its name is removed at once.
+  [[nodiscard]] static GlassheapHeap share(glassheap::Options options, glassheap::Size region) {
+    GlassheapHeap shared;
+    options.size = region;
+    glassheap::SharedHeap::Opening how;
+    how.location.name = "glassheap-bench-" + std::to_string(getpid());
+    auto heap = glassheap::SharedHeap::create(options, how, shared.fault_);
+    if (heap == nullptr || !heap->unlink(shared.fault_)) shared.give_up();
+    shared.base_ = heap->address();
+    shared.heap_ = std::move(heap);
+    return shared;
+  }
+
   void* allocate(glassheap::Size size) {
-    return std::bit_cast<void*>(heap_->malloc(size, glassheap::granule_size, fault_));
+    return place(heap_->malloc(size, glassheap::granule_size, fault_));
   }
   void* reallocate(void* block, glassheap::Size wanted) {
-    const auto address = std::bit_cast<glassheap::Address>(block);
-    return std::bit_cast<void*>(heap_->realloc(address, wanted, glassheap::granule_size, fault_));
+    return place(heap_->realloc(address_of(block), wanted, glassheap::granule_size, fault_));
   }
   void release(void* block, glassheap::Size /*size*/) {
-    if (!heap_->free(std::bit_cast<glassheap::Address>(block), fault_)) give_up();
+    if (!heap_->free(address_of(block), fault_)) give_up();
   }
   [[nodiscard]] glassheap::Size own_memory() { return heap_->own_memory(fault_); }
 
  private:
+  GlassheapHeap() = default;
+
+  [[nodiscard]] void* place(glassheap::Address payload) const {
+    return payload == 0 ? nullptr : std::bit_cast<void*>(base_ + payload);
+  }
+  [[nodiscard]] glassheap::Address address_of(void* block) const {
+    return std::bit_cast<glassheap::Address>(block) - base_;
+  }
   [[noreturn]] void give_up() const { throw std::runtime_error(sentence(fault_)); }
 
   std::unique_ptr<glassheap::Heap> heap_;
+  glassheap::Address base_ = 0;  // where the addresses of the heap are counted from
   glassheap::Fault fault_;
 };
 

@@ -5,7 +5,8 @@
 //                                    random one, and malloc of a new one
 //     glassheap-pairs                prints the compiler, the build type and the processor; then
 //                                    the heaps, one a line: the policies but sequential_fit, whose
-//                                    walks would take minutes, and the peers that are built
+//                                    walks would take minutes, some of them on a shared heap, and
+//                                    the peers that are built
 //
 // The workloads are those of the placement benchmark. Everything but the pairs is the same for
 // every N: the difference between the instructions of two runs is that of the pairs alone.
@@ -26,6 +27,7 @@ namespace {
 using namespace bench;
 
 constexpr Size region = 1 << 20;
+constexpr std::string_view shared = "shared ";
 
 template <HeapUnderTest H>
 void play(H heap, const Workload& workload, std::uint64_t pairs) {
@@ -39,6 +41,10 @@ void play(std::string_view name, const Workload& workload, std::uint64_t pairs) 
   if (name == "dlmalloc") return play(Dlmalloc(region), workload, pairs);
   if (name == "conte tlsf") return play(Tlsf(region), workload, pairs);
 #endif
+  if (name.starts_with(shared)) {
+    name.remove_prefix(shared.size());
+    return play(GlassheapHeap::share(options_for(name), region), workload, pairs);
+  }
   play(GlassheapHeap(options_for(name), region), workload, pairs);
 }
 
@@ -46,6 +52,7 @@ void print_heaps() {
   std::puts(BENCH_BUILD);
   for (const std::string_view policy : glassheap::policy_names())
     if (policy != "sequential_fit") std::puts(std::string(policy).c_str());
+  std::puts("shared first_fit\nshared segregated_fit");
 #ifdef BENCH_WITH_PEERS
   std::puts("dlmalloc\nconte tlsf");
 #endif

@@ -35,6 +35,12 @@ class SharingHooks {
   // Writes `core` and `state` to shared memory, and unlocks the heap.
   virtual void on_leave(CoreInterface& core, const SharedState& state) noexcept = 0;
 
+  // The same two for PlainCalls, which does not change the SharedState. on_plain_enter returns where
+  // the core's state is to be stored before on_plain_leave; null, having locked nothing, if another
+  // process is inside or has died there, if the heap is damaged, or after a fork.
+  virtual CoreState* on_plain_enter(CoreInterface& core) noexcept = 0;
+  virtual void on_plain_leave() noexcept = 0;
+
   virtual void on_free(Offset payload) noexcept = 0;
   virtual void on_reset() noexcept = 0;
   virtual void on_close() noexcept = 0;  // gives up the memory
