@@ -8,7 +8,8 @@ The program runs under valgrind, twice for each figure with different numbers of
 difference, divided by the pairs, is the figure. It depends on the code and the compiler alone,
 not on the machine's load, so a change of a few percent is a change of the code. Figures of
 different compilers or build types are not comparable: they are printed, and the exit status is 0.
-Every policy is counted but sequential_fit, whose walks would take minutes.
+Every policy is counted but sequential_fit, whose walks would take minutes; two of them also on a
+shared heap.
 
 Exit status: 0 no figure is over its limit; 1 one is; 2 the instructions cannot be counted.
 """
