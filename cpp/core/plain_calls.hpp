@@ -61,9 +61,7 @@ class PlainCalls {
   [[nodiscard]] static Address payload_of(const FrontLine& front, Block block) noexcept {
     return front.origin + front_in(core_of(front)) + block.start;
   }
-  [[nodiscard]] static Size front_in(Core& core) noexcept {
-    return front_of(shape, core.layout());
-  }
+  [[nodiscard]] static Size front_in(Core& core) noexcept { return front_of(shape, core.layout()); }
 
   // The core, for as long as the thread is inside it; none if it may not be.
   class Inside {
