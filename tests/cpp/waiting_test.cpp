@@ -122,6 +122,8 @@ class OtherProcess final : public SharingHooks {
   }
   [[nodiscard]] double timeout() const noexcept override { return timeout_; }
   void on_leave(CoreInterface& /*core*/, const SharedState& /*state*/) noexcept override { ++left; }
+  CoreState* on_plain_enter(CoreInterface& /*core*/) noexcept override { return nullptr; }
+  void on_plain_leave() noexcept override {}
   void on_free(Offset /*payload*/) noexcept override {}
   void on_reset() noexcept override {}
   void on_close() noexcept override {}
