@@ -168,10 +168,11 @@ def assert_nodes(heap: glassheap.Heap, free: list[glassheap.FreeBlock]) -> None:
 def assert_records(heap: glassheap.Heap, records: dict[int, int]) -> None:
     """Assert that each free block has a record of its own, or none of them has one.
 
-    `segregated_fit` and `quick_fit` keep the block that ends the region apart, without a record. A
-    shared heap may have too few records; the blocks that got none are the last of the list.
+    `segregated_fit`, `quick_fit` and `tlsf` keep the block that ends the region apart, without a
+    record. A shared heap may have too few records; the blocks that got none are the last of the
+    list.
     """
-    if heap.policy in {"segregated_fit", "quick_fit"}:
+    if heap.policy in {"segregated_fit", "quick_fit", "tlsf"}:
         assert records.pop(heap.walk()[-1].start, NIL) == NIL
     if heap.policy in RECORD_POLICIES:
         named = [record for record in records.values() if record != NIL]
