@@ -48,7 +48,7 @@ struct BatchParts {
   Counters& counters;
   std::uint16_t& serial;
   const Recorder& recorder;
-  bool wipes;  // fills freed blocks
+  bool wipes = false;  // fills freed blocks
 };
 
 // --- Carving. ------------------------------------------------------------------------------------
@@ -81,7 +81,7 @@ class Carving {
     if (sums.taken == 0) return false;
     const Block taken{from.start, sums.taken};
     const Split split{from, {}, taken, {taken.end(), from.end() - taken.end()}};
-    typename FreeSpace::Place place;
+    typename FreeSpace::Place place{};
     if (!parts_.space.vet(from, place)) return false;
     parts_.space.apply(split, place);
     const Block last = cut_up<shape>(taken.start, sizes, payloads);

@@ -76,7 +76,7 @@ class UndoLog {
   // Records each range of the region before it changes it, and the end of the call.
   [[gnu::cold]] void undo(std::span<const Offset> payloads, const Recorder& recorder) noexcept {
     if constexpr (Space::defers) {
-      if (pass_) payloads = undo_with_pass(payloads, recorder);
+      if (pass_) payloads = undo_with_pass(*pass_, payloads, recorder);
     }
     undo_runs(0, payloads, recorder);
     saved_.put_back(bytes_, 0);
@@ -101,7 +101,7 @@ class UndoLog {
   void note_link_to(Block from) {
     const Offset at = space_.policy().linking_to(from);
     if (at >= bytes_.size()) return;
-    typename Space::Place place;
+    typename Space::Place place{};
     if (!space_.vet(map_.block_at(at), place)) saved_.save(at, bytes_.save(at));
   }
   void note_front(Offset at) {
@@ -124,11 +124,11 @@ class UndoLog {
     return payloads;
   }
   // Undoes the runs after the pass, and the pass.
-  std::span<const Offset> undo_with_pass(std::span<const Offset> payloads,
+  std::span<const Offset> undo_with_pass(const Pass& pass, std::span<const Offset> payloads,
                                          const Recorder& recorder) noexcept {
-    payloads = undo_runs(pass_->runs, payloads, recorder);
-    saved_.put_back(bytes_, pass_->saved);
-    space_.undo_pass(pass_->before, [&recorder](Block whole) { recorder.begin(whole); });
+    payloads = undo_runs(pass.runs, payloads, recorder);
+    saved_.put_back(bytes_, pass.saved);
+    space_.undo_pass(pass.before, [&recorder](Block whole) { recorder.begin(whole); });
     return payloads;
   }
 

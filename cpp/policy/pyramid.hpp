@@ -74,7 +74,10 @@ class Pyramid {
       max_group::put(levels_[level].numbers, i, value);
       crash_point();
       i /= fan_out;
-      if (level + 1 == depth_) return lower_root(before);
+      if (level + 1 == depth_) {
+        lower_root(before);
+        return;
+      }
       if (levels_[level + 1].numbers[i] != before) return;
     }
   }
@@ -119,7 +122,8 @@ class Pyramid {
   [[nodiscard]] static Number* aligned(Number* numbers) noexcept {
     constexpr std::size_t group_bytes = fan_out * sizeof(Number);
     const auto address = reinterpret_cast<std::uintptr_t>(numbers);
-    return numbers + (round_up(address, group_bytes) - address) / sizeof(Number);
+    const std::size_t skipped = (round_up(address, group_bytes) - address) / sizeof(Number);
+    return numbers + skipped;
   }
   [[nodiscard]] static std::size_t lowest(std::uint32_t bits) noexcept {
     return static_cast<std::size_t>(std::countr_zero(bits));

@@ -44,7 +44,7 @@ class QuickFit : public SegregatedBins<QuickFit> {
   using SegregatedBins::SegregatedBins;
 
   [[nodiscard]] Block find_free(const Request& request) const noexcept {
-    Place place;
+    Place place = Records::nil;
     const Block near = find_near(request, place);
     return near ? near : SegregatedBins::find_free(request);
   }

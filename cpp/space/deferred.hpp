@@ -100,7 +100,7 @@ class DeferredSpace : public NeighbourSpace<P> {
   struct BeforePass {
     struct Free {
       Block block;
-      header_t front;
+      header_t front{};
     };
     std::vector<Free> blocks;
     typename P::Snapshot lists;

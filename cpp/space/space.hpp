@@ -47,6 +47,7 @@ class Space {
       : bytes_(bytes), map_(bytes.size(), arena), policy_(bytes_, map_, settings...) {}
   Space(const Space&) = delete;
   Space& operator=(const Space&) = delete;
+  ~Space() = default;
 
   // True if free blocks that touch may be joined later, in a pass (deferred.hpp).
   static constexpr bool defers = false;
