@@ -72,7 +72,7 @@ def sharing(it: Results) -> Page:
     more = it.figure(SHARED) - it.figure(PRIVATE)
     longest = max((it.figure(f"longest/{row}") for row in it.rows("longest")), default=nan)
     bars = [
-        bar("a pair, more than in a private heap", "at most 60 ns", more),
+        bar("a pair, more than in a private heap", "at most 30 ns", more),
         bar("a pair, against multiprocessing.heap", FASTER(25), it.ratio(STANDARD, SHARED)),
         bar("a block, against a segment", FASTER(100), it.ratio(SEGMENT, BLOCK)),
         bar("an array, against one in a segment", FASTER(20), it.ratio(ALONE, ARRAY)),
