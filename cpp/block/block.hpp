@@ -183,11 +183,6 @@ class BlockBytes {
   // Writes the front of a block that becomes live. Without headers it is part of the payload, and
   // the node is erased from it.
   template <Shape shape>
-  [[nodiscard]] Size front_as() const noexcept {
-    return front_of(shape, layout);
-  }
-
-  template <Shape shape>
   void write_header_as(Offset start, Size size, std::uint16_t serial) noexcept {
     if (front_of(shape, layout) == 0) {
       scrub_as<shape>(start);
@@ -219,8 +214,8 @@ class BlockBytes {
     return read<std::uint64_t>(start + offsetof(node_t, next)) ==
            std::bit_cast<std::uint64_t>(Links{next, record});
   }
-  // Changes the link of a node from `old` to `now`. A link that a program has overwritten stays so:
-  // the node is unsound, and whoever takes its block says so.
+  // Changes the link of a node from `old` to `now`. A link that a program has overwritten stays as
+  // it is: the call that takes the block, or merges it, reports the node.
   void replace_next(Offset node, std::uint32_t old, std::uint32_t now) noexcept {
     const Offset next = node + offsetof(node_t, next);
     if (read<std::uint32_t>(next) == old) [[likely]]

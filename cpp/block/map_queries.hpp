@@ -1,7 +1,7 @@
 // map_queries.hpp: MapQueries, what a block map tells (block_map.hpp has its structure).
 //
-// Every argument is the offset of a granule in the region. No query writes, but that a search drops
-// summary bits of rows that are empty (map_rows.hpp).
+// Every argument is the offset of a granule in the region. Queries change nothing that a query
+// returns; a search may clear the summary bit of an empty row (map_rows.hpp).
 #pragma once
 
 #include <algorithm>

@@ -71,8 +71,10 @@ class HeapCore final : public CoreInterface {
   bool release(Offset payload, Fault& fault) noexcept override {
     LiveBlock freed;
     if (!checker().find(payload, freed, fault)) return false;
-    if (!give_back<Shape::any>(freed))
-      return static_cast<void>(space_.may_release(freed.block, fault)), false;
+    if (!give_back<Shape::any>(freed)) {
+      static_cast<void>(space_.may_release(freed.block, fault));
+      return false;
+    }
     ++counters_.frees;
     return true;
   }

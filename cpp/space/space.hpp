@@ -280,7 +280,7 @@ class Space {
   template <Shape shape = Shape::any>
   void retire(Block block) noexcept {
     bytes_.template scrub_as<shape>(block.start);
-    if (block.extent == bytes_.template front_as<shape>()) [[unlikely]]
+    if (block.extent == front_of(shape, bytes_.layout)) [[unlikely]]
       map_.set_tombstone(block.start);
   }
 

@@ -24,8 +24,10 @@ SPAWN = multiprocessing.get_context("spawn")
 
 BLOCK, REGION = 64, 4096
 METHODS = f"heap.free(heap.malloc({BLOCK}))"
+UNLINK = "import atexit; atexit.register(heap.unlink)"  # a set-up has no counterpart
 PAIRS = {
-    "SharedHeap": f"from glassheap import SharedHeap; heap = SharedHeap.create(size={REGION})",
+    "SharedHeap": "from glassheap import SharedHeap; "
+    f"heap = SharedHeap.create(size={REGION}); {UNLINK}",
     "Heap": f"from glassheap import Heap; heap = Heap({REGION})",
     "multiprocessing.heap, Heap": "from multiprocessing.heap import Heap; heap = Heap()",
 }
@@ -38,6 +40,7 @@ from multiprocessing.shared_memory import SharedMemory
 from glassheap import SharedHeap
 from numpy import dtype, ndarray
 heap, size, float64 = SharedHeap.create(size=1 << 20), {PIECE}, dtype("float64")
+{UNLINK}
 """
 CREATE = "it = SharedMemory(create=True, size=size)"
 REMOVE = "it.close(); it.unlink()"

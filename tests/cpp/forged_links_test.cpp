@@ -1,7 +1,8 @@
 // Hostile bytes. A flipped byte is an accident; here an attacker chooses the bytes: every link and
-// every number of a record, in every node of a small heap. The heap need not detect each of them at once, but no call
-// may loop for ever, touch a payload, or leave the region; check() finds the damage; and reset()
-// repairs the heap. Overwrites at any place and of any length: random_test.cpp, and the fuzzers.
+// every number of a record, in every node of a small heap. The heap need not detect each of them at
+// once, but no call may loop for ever, touch a payload, or leave the region; check() finds the
+// damage; and reset() repairs the heap. Overwrites at any place and of any length: random_test.cpp,
+// and the fuzzers.
 
 #include <gtest/gtest.h>
 
