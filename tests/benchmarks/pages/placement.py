@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from statistics import geometric_mean, mean
 from typing import TYPE_CHECKING
 
-from tables import Page, brief, figures, head
+from tables import Page, brief, figures, head, number, section, table
 
 from .placement_bars import LIFO, LOG_NORMAL, TRACE, UNIFORM, add_growth, bars
 
@@ -15,6 +16,10 @@ TRACES = "A trace is played in a loop. Blocks that its program never freed are f
 CHURNS = (
     "N live blocks, by columns; a pair frees one at random and allocates a new one. The growth is "
     "the exponent k of N^k, fitted to N = 100, 1,000 and 10,000: 0 is flat, 1 linear."
+)
+SHORT = (
+    "ns an operation of the traces (geometric mean), ns a pair of the others; the share of the "
+    "region in use at its peak (mean of the traces). The bars and all figures follow."
 )
 USED = (
     "The peak payload, as a share of the smallest region found to serve the trace plus the heap's "
@@ -35,6 +40,7 @@ def placement(it: Results) -> Page:
     lifo = "malloc(64) and free, on an otherwise empty heap."
     outside = "Memory outside the region, of a heap that was just opened, or has holes"
     sections = [
+        in_short(it),
         head(it, bars(it)),
         figures(it, "Traces: ns an operation", "ns", it.groups(TRACE), TRACES),
         figures(it, "Churn, 16 to 512 bytes: ns a pair", "ns", it.groups(UNIFORM), CHURNS),
@@ -56,3 +62,26 @@ def placement(it: Results) -> Page:
         brief(it, "memory outside 64 MiB", "%", f"{memory}first_fit", f"{memory}best_fit"),
     ]
     return sections, summary
+
+
+def in_short(it: Results) -> str:
+    """The section that shows one figure of each kind for each heap."""
+    loads = (LIFO, f"{UNIFORM}1000", f"{UNIFORM}100000", f"{LOG_NORMAL}1000")
+    traces = it.groups(TRACE)
+    rows = [
+        [
+            heap,
+            number(geometric_mean([it.figure(f"{trace}/{heap}") for trace in traces])),
+            *(number(it.figure(f"{load}/{heap}")) for load in loads),
+            number(share_in_use(it, heap), "%"),
+        ]
+        for heap in it.rows(LIFO)
+        if not heap.endswith("/no checks")
+    ]
+    titles = ["traces", "one block", "churn 1,000", "churn 100,000", "log-normal 1,000", "in use"]
+    return section("In short", table(["", *titles], rows), SHORT)
+
+
+def share_in_use(it: Results, heap: str) -> float:
+    """The mean utilisation by the traces; nan if the heap was not searched."""
+    return mean(it.figure(f"{trace}/{heap}") for trace in it.groups("used_region:"))
