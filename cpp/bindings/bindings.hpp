@@ -17,7 +17,10 @@
 //     hot_methods.cpp    Heap: malloc, free and the other frequent calls
 //     shared_type.cpp    SharedHeap
 //     shared_images.cpp  copies of a shared heap's image
+//     block_items.cpp    Block: its bytes by index and by slice
+//     block_lookup.cpp   Heap: the Block in which the bytes of an array lie
 //     block_type.cpp     Block
+//     dlpack.cpp         a Block's bytes as a tensor of DLPack
 //     views.cpp          memoryviews of a block and of the region
 //     export.hpp         the buffer protocol, for Block and for views
 //     player.cpp         Player: replays a trace
@@ -41,11 +44,14 @@ void add_registry(py::module_& module);
 void add_heap(py::module_& module);
 void add_reports(PyTypeObject* type);
 void add_batches(PyTypeObject* type);
+void add_block_lookup(PyTypeObject* type);
 void add_hot_methods(PyTypeObject* type);
 void add_policies(py::module_& module);
 void add_shared_heap(py::module_& module);
 void add_shared_images(py::module_& module, PyTypeObject* type);
 void add_block(py::module_& module);
+void add_block_items(PyTypeObject* block);
+void add_dlpack(PyTypeObject* block);
 void add_views();
 void add_player(py::module_& module);
 void add_numpy(py::module_& module);
@@ -71,6 +77,7 @@ PyObject* view_block(PyObject* heap, PyObject* block);
 
 // The heap whose bytes the object exports: a Block, or the exporter of a view. Null for any other.
 const Heap* heap_of_block(PyObject* object);
+py::object owner_of_block(PyObject* block);  // the Python Heap; of a Block alone
 const Heap* heap_of_view(PyObject* object);
 
 }  // namespace glassheap::bindings

@@ -2,7 +2,6 @@
 
 #include <atomic>
 
-#include "arguments.hpp"
 #include "export.hpp"
 #include "gil.hpp"
 #include "raise.hpp"
@@ -62,7 +61,7 @@ class BlockObject {
     const Ownership before = ownership_.exchange(Ownership::shared_ref);
     if (before == Ownership::shared_ref && !is_inherited()) return;
     try {
-      add_ref();
+      add_ref(before);
       made_in_ = heap->forks();  // a child has a reference of its own now
     } catch (...) {
       ownership_ = before;
@@ -71,12 +70,24 @@ class BlockObject {
   }
   [[nodiscard]] bool is_shared() const { return ownership_ == Ownership::shared_ref; }
   // Counts one reference more.
-  void add_ref() {
-    checked([this](Fault& fault) { return shared_heap().share(handle_, fault); });
+  void add_ref(Ownership before) {
+    checked([&](Fault& fault) {
+      SharedHeap& shared = shared_heap();
+      if (before != Ownership::owner) return shared.share(handle_, fault);
+      return is_inherited() ? shared.share_inherited(handle_, fault)
+                            : shared.share_own(handle_, fault);
+    });
   }
   // The same for a pickled copy, which has its ticket.
   std::uint64_t send() {
     return checked([this](Fault& fault) { return shared_heap().send(handle_, fault); });
+  }
+  // The same for a copy of an array, which shares its block. A borrowed block has no ticket: it is
+  // freed by its address.
+  std::uint64_t share_and_send() {
+    if (ownership_ == Ownership::borrowed) return 0;
+    share();
+    return send();
   }
 
   [[nodiscard]] bool is_live() const {
@@ -95,8 +106,9 @@ class BlockObject {
   // Frees the block, or drops this reference to it.
   bool give_up(Fault& fault) {
     bool last = false;
+    if (!is_instance<SharedHeap>(owner_.ptr())) return heap->release(handle_, fault);
     if (is_shared()) return shared_heap().drop_ref(handle_, last, fault);
-    return heap->release(handle_, fault);
+    return shared_heap().release_own(handle_, fault);
   }
   [[nodiscard]] SharedHeap& shared_heap() const {
     auto* const shared = dynamic_cast<SharedHeap*>(heap);
@@ -172,6 +184,15 @@ Add a reference, for a copy that is on its way, and return its ticket.)";
 
 std::uint64_t send(BlockObject& block) { return block.send(); }
 
+constexpr const char share_and_send_doc[] = R"(_share_and_send($self)
+--
+
+Share the block, and add a reference for a copy of an array over it; return its ticket.
+
+0 for a Block that does not free its memory.)";
+
+std::uint64_t share_and_send(BlockObject& block) { return block.share_and_send(); }
+
 constexpr const char block_enter_doc[] = R"(__enter__($self)
 --
 
@@ -189,58 +210,12 @@ void exit_block(BlockObject& block, py::handle /*kind*/, py::handle /*error*/,
   block.exit();
 }
 
-// --- Its bytes by index and by slice, as in a bytearray. ---------------------------------------
+// --- Size and text. ----------------------------------------------------------------------------
 
 constexpr const char block_len_doc[] = R"(__len__($self)
 --
 
 Return the bytes asked for.)";
-
-constexpr const char get_item_doc[] = R"(__getitem__($self, key, /)
---
-
-Return the byte at an index, or a copy of the bytes of a slice.
-
-Raises IndexError if and only if the index is out of range, TypeError for a key of another
-type, and what Heap.view raises.)";
-
-void require_key(py::handle key) {
-  if (PyIndex_Check(key.ptr()) != 0 || PySlice_Check(key.ptr())) return;
-  throw py::type_error("a key of a Block must be a whole number or a slice, not " +
-                       std::string(Py_TYPE(key.ptr())->tp_name) + ".");
-}
-
-py::object get_item(py::handle self, py::handle key) {
-  require_key(key);
-  const py::memoryview view(py::reinterpret_borrow<py::object>(self));
-  py::object item = view[key];
-  if (!py::isinstance<py::memoryview>(item)) return item;
-  return owned(PyBytes_FromObject(item.ptr()));
-}
-
-constexpr const char set_item_doc[] = R"(__setitem__($self, key, value, /)
---
-
-Write a byte at an index, or the bytes of a slice, from an object with a buffer.
-
-Raises IndexError if and only if the index is out of range, ValueError for another number of
-bytes or no byte, TypeError for a key or value of another type, and what Heap.view raises.)";
-
-void require_byte(py::handle value) {
-  BoundedInt byte;
-  if (!read_bounded_int(value.ptr(), "a byte", byte)) throw py::error_already_set();
-  if (byte.negative || byte.value > 0xFF) throw py::value_error("a byte is from 0 to 255.");
-}
-
-void set_item(py::handle self, py::handle key, py::handle value) {
-  require_key(key);
-  if (PyIndex_Check(key.ptr()) != 0)
-    require_byte(value);
-  else
-    require_buffer(value, "the value of a slice");
-  py::memoryview view(py::reinterpret_borrow<py::object>(self));
-  view[key] = value;
-}
 
 constexpr const char block_repr_doc[] = R"(__repr__($self)
 --
@@ -258,11 +233,10 @@ std::array block_methods = {
     method<block_free_doc, free>(),
     method<share_doc, share>(),
     method<send_doc, send>(),
+    method<share_and_send_doc, share_and_send>(),
     method<block_enter_doc, enter_block>(),
     method<block_exit_doc, exit_block>(),
     method<block_len_doc, block_size>(),
-    method<get_item_doc, get_item>(),
-    method<set_item_doc, set_item>(),
     method<block_repr_doc, represent_block>(),
 };
 
@@ -306,6 +280,8 @@ const Heap* heap_of_block(PyObject* object) {
   return block == nullptr ? nullptr : block->heap;
 }
 
+py::object owner_of_block(PyObject* block) { return value_in<BlockObject>(block)->owner(); }
+
 PyObject* free_block(PyObject* heap, PyObject* block) {
   return guarded([&] {
     auto& freed = require_value<BlockObject>(block);
@@ -325,6 +301,8 @@ void add_block(py::module_& module) {
   PyTypeObject* const type = make_exporter<BlockObject>("glassheap.Block", block_doc);
   add_methods(type, block_methods);
   add_properties(type, block_properties);
+  add_block_items(type);
+  add_dlpack(type);
   module.attr("Block") = py::handle(reinterpret_cast<PyObject*>(type));
 }
 

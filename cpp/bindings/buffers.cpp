@@ -27,38 +27,51 @@ void release(void* buffer) {
 
 }  // namespace
 
-BorrowedBuffer borrow(py::handle object) {
+BorrowedBuffer hold(py::handle object, int flags) {
   auto held = std::make_unique<Py_buffer>();
-  if (PyObject_GetBuffer(object.ptr(), held.get(), PyBUF_WRITABLE | PyBUF_ANY_CONTIGUOUS) != 0) {
-    if (PyErr_ExceptionMatches(PyExc_ValueError) != 0) throw py::error_already_set();  // released
-    PyErr_Clear();
-    refuse(object);
-  }
+  if (PyObject_GetBuffer(object.ptr(), held.get(), flags) != 0) throw py::error_already_set();
   const std::span bytes(static_cast<std::byte*>(held->buf), static_cast<std::size_t>(held->len));
   return {bytes, std::shared_ptr<void>(held.release(), release)};
 }
 
+BorrowedBuffer borrow(py::handle object) try {
+  return hold(object, PyBUF_WRITABLE | PyBUF_ANY_CONTIGUOUS);
+} catch (const py::error_already_set& error) {
+  if (error.matches(PyExc_ValueError)) throw;  // released
+  refuse(object);
+}
+
 namespace {
 
-// A memoryview and an array know the object whose bytes they show.
+const Heap* heap_of_exporter(PyObject* object) {
+  const Heap* const heap = heap_of_block(object);
+  return heap != nullptr ? heap : heap_of_view(object);
+}
+
+// A memoryview and an array know the object whose bytes they show. A memoryview that was released
+// raises: its buffer has a pointer to an object that may be gone.
 py::object shown_by(const py::object& object) {
-  if (PyMemoryView_Check(object.ptr()) == 0) return py::getattr(object, "base", py::none());
-  return py::reinterpret_borrow<py::object>(PyMemoryView_GET_BUFFER(object.ptr())->obj);
+  if (PyMemoryView_Check(object.ptr()) != 0) return object.attr("obj");
+  return py::getattr(object, "base", py::none());
 }
 
 }  // namespace
 
-const Heap* heap_around(const py::object& buffer) try {
+py::object exporter_of(const py::object& buffer) try {
   constexpr int longest_chain = 32;
   py::object object = buffer;
   for (int links = 0; object && !object.is_none() && links < longest_chain; ++links) {
-    if (const Heap* const heap = heap_of_block(object.ptr())) return heap;
-    if (const Heap* const heap = heap_of_view(object.ptr())) return heap;
+    if (heap_of_exporter(object.ptr()) != nullptr) return object;
     object = shown_by(object);
   }
-  return nullptr;
+  return {};
 } catch (const py::error_already_set&) {
-  return nullptr;
+  return {};
+}
+
+const Heap* heap_around(const py::object& buffer) {
+  const py::object exporter = exporter_of(buffer);
+  return exporter ? heap_of_exporter(exporter.ptr()) : nullptr;
 }
 
 SegmentLocation location_in(py::handle buffer) {

@@ -13,9 +13,16 @@ struct BorrowedBuffer {
   std::shared_ptr<void> keeper;
 };
 
-// Throws TypeError if the object has no buffer, BufferError if its bytes are read-only or not
+// Gets the buffer of an object, with the flags of PyObject_GetBuffer. Throws what that raises.
+BorrowedBuffer hold(py::handle object, int flags);
+
+// The same, of bytes that can be a region. Throws TypeError if the object has no buffer, BufferError if its bytes are read-only or not
 // contiguous, ValueError if it was released.
 BorrowedBuffer borrow(py::handle object);
+
+// What exports the bytes of a buffer: a Block, or the exporter of a view; found behind a memoryview of
+// it, and an array over that. Null if the object does not tell.
+py::object exporter_of(const py::object& buffer);
 
 // The heap that has handed out the block in which the bytes of a buffer lie: a Block, a memoryview of
 // one, or an array over that. Null if the object does not tell.

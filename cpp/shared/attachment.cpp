@@ -326,7 +326,7 @@ void Attachment::on_close() noexcept {
 // --- Owners and references. --------------------------------------------------------------------
 
 bool Attachment::owns(Offset payload) const noexcept {
-  return is_member() && owner(payload - front_) == number_;
+  return is_member() && owner_of(payload) == number_;
 }
 
 Number Attachment::owner(Offset start) const noexcept {

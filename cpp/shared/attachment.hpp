@@ -62,6 +62,7 @@ class Attachment final : public SharingHooks {
   [[nodiscard]] Number number() const noexcept { return is_member() ? number_ : Number{0}; }
   // The number of the attachment that allocated the live block at `start`; 0 if it is not known.
   [[nodiscard]] Number owner(Offset start) const noexcept;
+  [[nodiscard]] Number owner_of(Offset payload) const noexcept { return owner(payload - front_); }
   // The pid of the process that has, or had, this number; 0 if it is not known.
   [[nodiscard]] std::uint32_t pid_of(Number number) const noexcept;
   [[nodiscard]] bool is_alive(std::uint32_t number) const noexcept;

@@ -82,24 +82,53 @@ Ticket Holders::send(Offset payload, Number process) noexcept {
   return enter({payload + 1, ticket, process, 1}) ? ticket : 0;
 }
 
-// The process is written before the ticket is cleared. In between, the entry belongs to the process
-// that opens the copy, and is dropped when that process dies.
 bool Holders::take(Offset payload, Ticket ticket, Number process) noexcept {
-  if (ticket == 0 || block_.used_holders == 0) return false;
+  if (ticket == 0 || ticket == noted || block_.used_holders == 0) return false;
   Holder* const sent = find([&](const Holder& holder) {
     return holder.payload == payload + 1 && holder.ticket == ticket;
   });
   if (sent == nullptr) return false;
-  if (Holder* const known = reference(payload, process); known != nullptr) {
+  adopt(*sent, process);
+  return true;
+}
+
+// The process is written before the ticket is cleared. In between, the entry belongs to the process
+// that opens the copy, and is dropped when that process dies.
+void Holders::adopt(Holder& sent, Number process) noexcept {
+  if (Holder* const known = reference(sent.payload - 1, process); known != nullptr) {
     ++known->count;
     crash_point();
-    clear(*sent);
-    return true;
+    clear(sent);
+    return;
   }
-  sent->process = process;
+  sent.process = process;
   crash_point();
-  sent->ticket = 0;
+  sent.ticket = 0;
   crash_point();
+}
+
+Holder* Holders::noted_for(Offset payload, Number process) const noexcept {
+  return find([&](const Holder& holder) {
+    return holder.payload == payload + 1 && holder.process == process && holder.ticket == noted;
+  });
+}
+
+bool Holders::note(Offset payload, Number process) noexcept {
+  return noted_for(payload, process) != nullptr || enter({payload + 1, noted, process, 1});
+}
+
+bool Holders::take_noted(Offset payload, Number process) noexcept {
+  if (block_.used_holders == 0) return false;
+  Holder* const found = noted_for(payload, process);
+  if (found == nullptr) return false;
+  adopt(*found, process);
+  return true;
+}
+
+bool Holders::drop_noted(Offset payload, Number process) noexcept {
+  Holder* const found = noted_for(payload, process);
+  if (found == nullptr) return false;
+  clear(*found);
   return true;
 }
 
@@ -107,7 +136,8 @@ bool Holders::take(Offset payload, Ticket ticket, Number process) noexcept {
 bool Holders::is_older(const Holder& holder, double seconds) noexcept {
   const std::uint64_t made = holder.ticket >> bits_of_number;
   const std::uint64_t today = now();
-  return holder.ticket != 0 && today >= made && static_cast<double>(today - made) >= seconds;
+  const bool is_ticket = holder.ticket != 0 && holder.ticket != noted;
+  return is_ticket && today >= made && static_cast<double>(today - made) >= seconds;
 }
 
 void Holders::clear(Holder& holder) noexcept {

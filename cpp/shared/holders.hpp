@@ -6,6 +6,10 @@
 //
 //     payload | process     | count | ticket        a reference: of `process`, ticket 0
 //     payload | the sender  | 1     | time, number  a ticket: it goes when the sender has died
+//     payload | the parent  | 1     | noted         that of a parent, whose child has shared the block
+//
+// A block that its parent has not shared has no reference. A child that shares it notes one for the
+// parent too, which takes it when it shares the block itself, or drops it.
 //
 // A process can die between any two stores. The stores are in an order in which a living process
 // never has an entry too many or too few. A search is O(most_holders), unless the table is empty.
@@ -32,6 +36,12 @@ class Holders {
   [[nodiscard]] Ticket send(Offset payload, Number process) noexcept;
   // Turns the ticket into a reference of the process. Returns false if there is none.
   [[nodiscard]] bool take(Offset payload, Ticket ticket, Number process) noexcept;
+  // Notes a reference for a process, unless one is noted. Returns false if the table is full.
+  [[nodiscard]] bool note(Offset payload, Number process) noexcept;
+  // Turns the reference that was noted for this process into one. Returns false if there is none.
+  [[nodiscard]] bool take_noted(Offset payload, Number process) noexcept;
+  // Drops it. Returns false if there is none.
+  [[nodiscard]] bool drop_noted(Offset payload, Number process) noexcept;
   // Returns true if the entry is a ticket that was made `seconds` ago, or earlier.
   [[nodiscard]] static bool is_older(const Holder& holder, double seconds) noexcept;
 
@@ -45,6 +55,8 @@ class Holders {
   template <typename Predicate>
   [[nodiscard]] Holder* find(Predicate predicate) const noexcept;
   [[nodiscard]] Holder* reference(Offset payload, Number process) const noexcept;
+  [[nodiscard]] Holder* noted_for(Offset payload, Number process) const noexcept;
+  void adopt(Holder& sent, Number process) noexcept;
   [[nodiscard]] bool enter(const Holder& holder) noexcept;
 
   Superblock& block_;

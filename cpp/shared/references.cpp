@@ -38,6 +38,28 @@ bool SharedHeap::share(const Handle& handle, Fault& fault) noexcept {
   });
 }
 
+bool SharedHeap::share_own(const Handle& handle, Fault& fault) noexcept {
+  return state().write(fault, [&](HeapState& heap) {
+    return add_entry(heap, attachment_, handle, fault, [this](Offset payload) {
+      shared::Holders holders = attachment_.holders();
+      return holders.take_noted(payload, number()) || holders.add(payload, number());
+    });
+  });
+}
+
+bool SharedHeap::share_inherited(const Handle& handle, Fault& fault) noexcept {
+  return state().write(fault, [&](HeapState& heap) {
+    return add_entry(heap, attachment_, handle, fault, [&](Offset payload) {
+      shared::Holders holders = attachment_.holders();
+      const shared::Number parent = attachment_.owner_of(payload);
+      if (!holders.add(payload, number())) return false;
+      if (parent == 0 || holders.note(payload, parent)) return true;
+      holders.drop(payload, number());
+      return false;
+    });
+  });
+}
+
 std::uint64_t SharedHeap::send(const Handle& handle, Fault& fault) noexcept {
   return state().write(fault, [&](HeapState& heap) {
     return add_entry(heap, attachment_, handle, fault, [this](Offset payload) {
@@ -67,6 +89,17 @@ bool SharedHeap::drop_ref(const Handle& handle, bool& freed, Fault& fault) noexc
     }
     freed = heap.release(payload, fault);  // with its reference: a death leaves both, or neither
     return freed;
+  });
+}
+
+bool SharedHeap::release_own(const Handle& handle, Fault& fault) noexcept {
+  return state().write(fault, [&](HeapState& heap) {
+    LiveBlock live;
+    if (!heap.find(handle, live, fault)) return false;
+    const Offset payload = heap.addresses.offset_of(handle.address);
+    shared::Holders holders = attachment_.holders();
+    if (holders.count(payload) > 1 && holders.drop_noted(payload, number())) return true;
+    return heap.release(payload, fault);
   });
 }
 

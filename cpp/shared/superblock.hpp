@@ -29,6 +29,8 @@ struct Process {
 
 // A ticket: the seconds at which it was made, and a running number, 32 bits each.
 using Ticket = std::uint64_t;
+// The ticket of a reference that a forked child has noted for its parent (holders.hpp).
+inline constexpr Ticket noted = ~Ticket{0};
 
 // The references of one process to one block, or that of a pickled copy (holders.hpp).
 struct Holder {

@@ -105,6 +105,13 @@ class SharedHeap final : public Heap {
 
   // Adds a reference of this process to a block. The last reference that is dropped frees it.
   bool share(const Handle& handle, Fault& fault) noexcept;
+  // The same for a handle that frees its block, and has no reference yet: in the process that has
+  // allocated the block, and in a child that has inherited the handle. The child also notes a
+  // reference for its parent, whose handle does not know that the block is shared now.
+  bool share_own(const Handle& handle, Fault& fault) noexcept;
+  bool share_inherited(const Handle& handle, Fault& fault) noexcept;
+  // Releases the block of such a handle; if a child has noted a reference, drops that.
+  bool release_own(const Handle& handle, Fault& fault) noexcept;
   // Adds a reference for a copy of the block that is sent to another process. Returns its ticket, by
   // which that process receives it; 0 if it is refused.
   std::uint64_t send(const Handle& handle, Fault& fault) noexcept;

@@ -12,7 +12,7 @@ from typing import Any, Literal, SupportsIndex, TypeAlias, TypedDict, final, ove
 
 from _typeshed import ReadableBuffer, SupportsWrite, WriteableBuffer
 from numpy.typing import ArrayLike, DTypeLike, NDArray
-from typing_extensions import Never, Self, Unpack, disjoint_base
+from typing_extensions import CapsuleType, Never, Self, Unpack, disjoint_base
 
 from glassheap.placement import Policy, PolicyName
 from glassheap.records import BlockInfo, Finding, FreeBlock, OwnedBlock, PolicyInfo
@@ -234,6 +234,9 @@ class Heap:
         its elements are not initialised. While it lives, or any view of it, the block is pinned as
         by Heap.view; with the last of them it is freed. It takes as long as malloc.
 
+        In a SharedHeap it is a SharedArray, which travels to other processes as a handle: the block
+        is freed with the last array over it, in whatever process.
+
         Raises ImportError if and only if numpy is missing (pip install numpy), ValueError for an
         invalid shape or order, TypeError for a dtype that holds Python objects, and what malloc
         raises.
@@ -244,6 +247,18 @@ class Heap:
         Shape, dtype and layout are those of numpy.copy(array); align is in bytes. O(size).
 
         Raises what array raises.
+        """
+
+    def block_of(self, array: object, /) -> Block:
+        """Return the Block in which the bytes of an array lie.
+
+        array is one of Heap.array, Heap.copy or Block.numpy, a view of it, a memoryview of a block,
+        or an array that NumPy made under glassheap.numpy.use. An array over a Block gives that very
+        Block; otherwise it is one that does not free its memory when it is collected. O(log n).
+
+        Raises ForeignPointer if and only if the bytes lie outside of the region, ValueError if they
+        lie inside, but are not those of one live block, as those of Heap.region are not; TypeError
+        for an object without bytes; HeapClosed.
         """
 
     # Queries.
@@ -615,6 +630,46 @@ class Block:
         """
     def _send(self) -> int:
         """Add a reference, for a copy that is on its way, and return its ticket."""
+    def _share_and_send(self) -> int:
+        """Share the block, and add a reference for a copy of an array over it; return its ticket.
+
+        0 for a Block that does not free its memory.
+        """
+    def numpy(
+        self,
+        dtype: DTypeLike = "u1",
+        shape: SupportsIndex | Sequence[SupportsIndex] | None = None,
+    ) -> NDArray[Any]:
+        """Return an ndarray over the bytes of the block, without a copy.
+
+        Without a shape it has one axis, and all bytes of the block. While it lives, or any view of
+        it, the block is pinned as by Heap.view. In a SharedHeap it is a SharedArray. O(log n).
+
+        Raises ImportError if and only if numpy is missing (pip install numpy), ValueError for a
+        shape that needs more bytes than the block has, and without a shape if they are no whole
+        number of elements, TypeError for a dtype that holds Python objects, and what Heap.view
+        raises.
+        """
+    def __dlpack__(
+        self,
+        *,
+        stream: object = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[int, int] | None = None,
+        copy: bool | None = None,
+    ) -> CapsuleType:
+        """Return a capsule of DLPack, for numpy.from_dlpack, torch.from_dlpack and others.
+
+        Its tensor has one axis, and the bytes of the block as unsigned integers of 8 bits. It pins
+        the block until the consumer deletes it; with copy=True it has a copy of the bytes. The
+        capsule is one of version 1 of the standard if max_version, the latest version that the
+        consumer knows, is (1, 0) or later. O(log n), and O(size) for a copy.
+
+        Raises BufferError if and only if dl_device, the device asked for, is not the CPU, (1, 0),
+        or stream is not None; TypeError for arguments of other types, and what Heap.view raises.
+        """
+    def __dlpack_device__(self) -> tuple[int, int]:
+        """Return the device of the bytes, as DLPack counts devices: (1, 0), the CPU. O(1)."""
     def __reduce__(self) -> tuple[Callable[..., Block], tuple[Any, ...]]:
         """Pickle the block as its place in its heap. Raises TypeError if the heap is not shared."""
     def __len__(self) -> int:

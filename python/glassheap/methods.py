@@ -23,7 +23,7 @@ def install() -> None:
     _put(SharedHeap, create=staticmethod(create), attach=staticmethod(attach))
     _put(SharedHeap, backup=backup)
     _put(SharedHeap, __exit__=exit_shared_heap, __reduce__=reduce_shared_heap)
-    _put(Block, __reduce__=reduce_block)
+    _put(Block, __reduce__=reduce_block, numpy=numpy)
 
 
 def _put(cls: type, **methods: "Any") -> None:
@@ -89,6 +89,9 @@ def array(
     its elements are not initialised. While it lives, or any view of it, the block is pinned as
     by Heap.view; with the last of them it is freed. It takes as long as malloc.
 
+    In a SharedHeap it is a SharedArray, which travels to other processes as a handle: the block
+    is freed with the last array over it, in whatever process.
+
     Raises ImportError if and only if numpy is missing (pip install numpy), ValueError for an
     invalid shape or order, TypeError for a dtype that holds Python objects, and what malloc
     raises.
@@ -108,6 +111,26 @@ def copy(self: Heap, array: "ArrayLike", *, align: "SupportsIndex" = 64) -> "NDA
     from glassheap import numpy
 
     return numpy.copy(self, array, align=align)
+
+
+def numpy(
+    self: Block,
+    dtype: "DTypeLike" = "u1",
+    shape: "SupportsIndex | Sequence[SupportsIndex] | None" = None,
+) -> "NDArray[Any]":
+    """Return an ndarray over the bytes of the block, without a copy.
+
+    Without a shape it has one axis, and all bytes of the block. While it lives, or any view of
+    it, the block is pinned as by Heap.view. In a SharedHeap it is a SharedArray. O(log n).
+
+    Raises ImportError if and only if numpy is missing (pip install numpy), ValueError for a
+    shape that needs more bytes than the block has, and without a shape if they are no whole
+    number of elements, TypeError for a dtype that holds Python objects, and what Heap.view
+    raises.
+    """
+    from glassheap import numpy
+
+    return numpy.of_block(self, dtype, shape)
 
 
 # --- Sharing. ------------------------------------------------------------------------------------

@@ -2,11 +2,12 @@
 
     scores = heap.array(1000)                     # an ndarray; its elements are a block of the heap
     table = heap.copy(other)                      # the same, with the elements of another array
+    rows = block.numpy("f4", (10, 3))             # an ndarray over a Block
     with glassheap.numpy.use(heap):               # NumPy itself takes its memory from the heap
         product = left @ right
 
-In both ways an array's block is pinned while the array, or any view of it, lives, and is freed with
-the last of them, in any thread.
+In every way an array's block is pinned while the array, or any view of it, lives, and is freed with
+the last of them, in any thread. Arrays of a SharedHeap travel (glassheap.shared_arrays).
 """
 
 from __future__ import annotations
@@ -26,13 +27,15 @@ except ImportError as error:
         "arrays in a heap need NumPy, which cannot be imported: pip install numpy."
     ) from error
 
+from glassheap.shared_arrays import SharedArray, over
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Literal, SupportsIndex
 
     from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-__all__ = ["array", "copy", "use"]
+__all__ = ["SharedArray", "array", "copy", "of_block", "use"]
 
 AnyHeap = TypeVar("AnyHeap", bound=_core.Heap)
 
@@ -58,8 +61,7 @@ def array(
     block = heap.alloc(size, align=align)
     # Without elements, strides have no meaning, and depend on the version of NumPy: take NumPy's.
     strides = None if size else np.empty(lengths, kind, order).strides
-    # ndarray() does not keep a buffer alive, frombuffer() does.
-    return np.ndarray(lengths, kind, np.frombuffer(memoryview(block), np.uint8), 0, strides, order)
+    return over(block, lengths, kind, strides, order=order)
 
 
 def copy(heap: _core.Heap, array: ArrayLike, *, align: SupportsIndex = 64) -> NDArray[Any]:
@@ -68,6 +70,35 @@ def copy(heap: _core.Heap, array: ArrayLike, *, align: SupportsIndex = 64) -> ND
     made = _like(heap, source, align)
     np.copyto(made, source)
     return made
+
+
+def of_block(
+    block: _core.Block,
+    dtype: DTypeLike = "u1",
+    shape: SupportsIndex | Sequence[SupportsIndex] | None = None,
+) -> NDArray[Any]:
+    """Implementation of `Block.numpy`: an ndarray over the bytes of a block."""
+    kind, axes = _element(_dtype(dtype))
+    lengths = (_as_many(block, kind, axes) if shape is None else _lengths(shape)) + axes
+    size = math.prod(lengths) * kind.itemsize
+    if size > block.size:
+        raise ValueError(
+            f"an array of shape {lengths} and dtype {kind} takes {size} bytes, and the block has "
+            f"{block.size}."
+        )
+    strides = None if size else np.empty(lengths, kind).strides
+    return over(block, lengths, kind, strides)
+
+
+def _as_many(block: _core.Block, kind: np.dtype[Any], axes: tuple[int, ...]) -> tuple[int]:
+    """The length of the one axis of an array that has all bytes of the block."""
+    each = math.prod(axes) * kind.itemsize
+    if each == 0 or block.size % each:
+        raise ValueError(
+            f"the {block.size} bytes of the block are no whole number of elements of {each} bytes: "
+            f"give the shape."
+        )
+    return (block.size // each,)
 
 
 def _dtype(dtype: DTypeLike) -> np.dtype[Any]:

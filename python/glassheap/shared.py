@@ -147,13 +147,16 @@ def reduce_block(block: Block) -> tuple[Callable[..., Block], tuple[Any, ...]]:
 
     Raises TypeError for a block of a heap that no other process has.
     """
-    heap = block.heap
-    if not isinstance(heap, _core.SharedHeap):
+    if not isinstance(block.heap, _core.SharedHeap):
         raise TypeError(
             "cannot pickle a block that no other process has: only one of a SharedHeap can travel."
         )
-    ticket = block._send() if block.shared else 0
-    return received, (heap, block.address, block.size, block._epoch, block.serial, ticket)
+    return received, sent(block, block._send() if block.shared else 0)
+
+
+def sent(block: Block, ticket: int) -> tuple[Any, ...]:
+    """What a block that is sent consists of: the arguments of `received`."""
+    return block.heap, block.address, block.size, block._epoch, block.serial, ticket
 
 
 def received(

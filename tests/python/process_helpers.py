@@ -119,3 +119,9 @@ def to_upper(block: glassheap.Block) -> bytes:
     with memoryview(block) as view:
         view[:] = bytes(view).upper()
         return bytes(view)
+
+
+def add_one(array: Any) -> int:
+    """Add 1 to each element of the array, in place; their sum."""
+    array += 1
+    return int(array.sum())
