@@ -52,10 +52,8 @@ bool SharedHeap::share_inherited(const Handle& handle, Fault& fault) noexcept {
     return add_entry(heap, attachment_, handle, fault, [&](Offset payload) {
       shared::Holders holders = attachment_.holders();
       const shared::Number parent = attachment_.owner_of(payload);
-      if (!holders.add(payload, number())) return false;
-      if (parent == 0 || holders.note(payload, parent)) return true;
-      holders.drop(payload, number());
-      return false;
+      // The parent's first: if this process dies in between, its parent has a reference.
+      return (parent == 0 || holders.note(payload, parent)) && holders.add(payload, number());
     });
   });
 }

@@ -58,6 +58,10 @@ class SharedArray(np.ndarray[Any, Any]):
         """The result of a function of NumPy: ordinary, unless it is a view."""
         return _ordinary(super().__array_function__(*call))
 
+    def __getitem__(self, index: Any) -> Any:
+        """An element, a view, or a selection, which is ordinary."""
+        return _ordinary(super().__getitem__(index))
+
     def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
         """Pickle the place of the elements; their values only if they are in no block."""
         block = _block_under(self)
@@ -84,7 +88,7 @@ def _ordinary(result: Any) -> Any:
 # The methods of an ndarray whose result is a view, or has memory of its own and yet the type of the
 # array. They are called on an ordinary view, so that what has memory of its own also owns it.
 _MAY_COPY: tuple[str, ...]
-_MAY_COPY = ("__copy__", "__deepcopy__", "__getitem__", "argmax", "argmin", "argpartition")
+_MAY_COPY = ("__copy__", "__deepcopy__", "argmax", "argmin", "argpartition")
 _MAY_COPY += ("argsort", "astype", "byteswap", "choose", "compress", "copy", "dot", "flatten")
 _MAY_COPY += ("ravel", "repeat", "reshape", "take")
 

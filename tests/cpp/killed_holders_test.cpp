@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "crash_injection.hpp"
+#include "shared/holders.hpp"
 
 namespace glassheap {
 namespace {
@@ -83,6 +84,58 @@ TEST_P(KilledHolder, LeavesAConsistentTable) {
   EXPECT_TRUE(heap_->drop_ref(handle_, freed, fault_));
   EXPECT_TRUE(freed);
   EXPECT_EQ(std::bit_cast<shared::Superblock*>(bytes_.data())->used_holders, 0U);
+}
+
+// A child shares a block that its parent has not: whatever it has stored when it is killed, the block
+// stays its parent's.
+TEST(KilledHeir, LeavesTheBlockToItsParent) {
+  SharedBytes bytes;
+  const std::unique_ptr<SharedHeap> heap = open_in(bytes, Options());
+  Fault fault;
+  bool freed = false;
+  bool died = true;
+  for (std::uint64_t store = 1; died; ++store) {
+    SCOPED_TRACE("store " + std::to_string(store));
+    Handle handle;
+    ASSERT_TRUE(heap->acquire(100, granule_size, handle, fault));
+    died = killed_in_child([&] {
+      Fault refused;
+      stores_left = store;
+      heap->share_inherited(handle, refused);
+    });
+    ASSERT_EQ(heap->reap(HUGE_VAL, fault), 0U);
+    ASSERT_TRUE(heap->is_current(handle, fault)) << sentence(fault);
+    ASSERT_LE(heap->owners(fault).front().holders, 1U);
+    ASSERT_TRUE(heap->share_own(handle, fault));
+    ASSERT_EQ(heap->owners(fault).front().holders, 1U) << "what was noted is taken";
+    ASSERT_TRUE(heap->drop_ref(handle, freed, fault));
+    ASSERT_TRUE(freed);
+  }
+  EXPECT_EQ(std::bit_cast<shared::Superblock*>(bytes.data())->used_holders, 0U);
+}
+
+// A parent that gives up a block which its child has shared: nothing is left of it when it is killed.
+TEST(KilledParent, LeavesTheBlockToItsHeirs) {
+  SharedBytes bytes;
+  const std::unique_ptr<SharedHeap> heap = open_in(bytes, Options());
+  Fault fault;
+  bool died = true;
+  for (std::uint64_t store = 1; died; ++store) {
+    SCOPED_TRACE("store " + std::to_string(store));
+    died = killed_in_child([&] {
+      Fault refused;
+      Handle own;
+      heap->acquire(100, granule_size, own, refused);
+      shared::Holders holders(*std::bit_cast<shared::Superblock*>(bytes.data()));
+      static_cast<void>(holders.note(own.address, heap->number()));
+      static_cast<void>(holders.add(own.address, heap->number() + 1U));  // its heir, which is dead
+      stores_left = store;
+      heap->release_own(own, refused);
+    });
+    ASSERT_TRUE(heap->check(fault).empty());
+    ASSERT_EQ(heap->reap(HUGE_VAL, fault), 1U) << sentence(fault);
+    ASSERT_EQ(heap->live_blocks(fault), 0U);
+  }
 }
 
 }  // namespace

@@ -45,7 +45,7 @@ class StrayCalls {
 
  private:
   using Call = void (*)(StrayCalls&, Fault&);
-  static const Call calls[32];
+  static const Call calls[35];
 
   std::uint64_t below(std::uint64_t n) { return random_() % n; }
   Size size() { return below(4) == 0 ? below(20'000) : below(300); }
@@ -133,6 +133,9 @@ inline const StrayCalls::Call StrayCalls::calls[] = {
     [](StrayCalls& c, Fault& fault) { c.heap_.acquire(c.size(), 16, c.handle(), fault); },
     [](StrayCalls& c, Fault& fault) { c.heap_.handle_of(c.block(), c.handle(), fault); },
     [](StrayCalls& c, Fault& fault) { c.heap_.share(c.handle(), fault); },
+    [](StrayCalls& c, Fault& fault) { c.heap_.share_own(c.handle(), fault); },
+    [](StrayCalls& c, Fault& fault) { c.heap_.share_inherited(c.handle(), fault); },
+    [](StrayCalls& c, Fault& fault) { c.heap_.release_own(c.handle(), fault); },
     [](StrayCalls& c, Fault& fault) { c.drop_ref(fault); },
     [](StrayCalls& c, Fault& fault) { c.heap_.release(c.handle(), fault); },
     [](StrayCalls& c, Fault& fault) { c.heap_.reap(c.below(2) == 0 ? 0 : 60, fault); },

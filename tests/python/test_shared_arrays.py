@@ -317,7 +317,7 @@ def test_a_result_with_memory_of_its_own_is_an_ordinary_array(
 
 def test_a_result_owns_its_memory(shared: SharedHeap) -> None:
     array = shared.copy([1.0, 2.0])
-    for result in (array * 2, array[[0]], array.copy(), copy.copy(array), array.astype("i4")):
+    for result in (array * 2, array.take([0]), array.copy(), copy.copy(array), array.astype("i4")):
         result.resize(5, refcheck=False)
 
 
