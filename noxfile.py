@@ -42,6 +42,7 @@ nox.options.sessions = [
     *("portable", "instructions", "tsan", "fuzz", "tidy"),
 ]
 
+CONSUMERS = ("apache-tvm-ffi", "pyarrow")
 TESTERS = ("pytest", "hypothesis", "numpy")
 BUILDERS = ("build", "cmake", "hatch-fancy-pypi-readme", "ninja", "pybind11", "scikit-build-core")
 PYTHON_SOURCES = ("python", "tests", "tests/mutate", "noxfile.py")
@@ -155,8 +156,9 @@ def sdist(session: nox.Session) -> None:
 
 @nox.session(python=DEFAULT, requires=WHEEL, reuse_venv=False, tags=["ci"])
 def foreign(session: nox.Session) -> None:
-    """A project that uses the library of the installed wheel; pytest by way of CTest."""
-    install_wheel(session, "cmake", "ninja", *TESTERS)
+    """Libraries that take a block's memory; a project that uses the library; pytest by CTest."""
+    install_wheel(session, "cmake", "ninja", *TESTERS, *CONSUMERS)
+    run_pytest(session, str(ROOT / "tests" / "foreign"))
     cmakedir = session.run("python", "-m", "glassheap", "--cmakedir", silent=True)
     folder = str(BUILD / "foreign")
     session.run(
