@@ -14,6 +14,7 @@
 //     heap_type.cpp      Heap: construction, properties, reset and close
 //     heap_reports.cpp   Heap: lists of blocks, findings, statistics
 //     batches.cpp        Heap: malloc_many and free_many
+//     eviction.hpp       Heap: cheapest
 //     hot_methods.cpp    Heap: malloc, free and the other frequent calls
 //     shared_type.cpp    SharedHeap
 //     shared_images.cpp  copies of a shared heap's image
@@ -45,6 +46,7 @@ void add_heap(py::module_& module);
 void add_reports(PyTypeObject* type);
 void add_batches(PyTypeObject* type);
 void add_block_lookup(PyTypeObject* type);
+void add_eviction(PyTypeObject* type);
 void add_hot_methods(PyTypeObject* type);
 void add_policies(py::module_& module);
 void add_shared_heap(py::module_& module);

@@ -29,11 +29,6 @@ py::list free_list(Heap& heap) {
   return list;
 }
 
-py::object as_record(const RecordMaker& record, const BlockInfo& info) {
-  return record(
-      py::make_tuple(info.start, info.address, info.size, info.extent, info.live, info.serial));
-}
-
 constexpr const char walk_doc[] = R"(walk($self)
 --
 

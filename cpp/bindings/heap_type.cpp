@@ -236,6 +236,7 @@ void add_heap(py::module_& module) {
   add_reports(type);
   add_batches(type);
   add_block_lookup(type);
+  add_eviction(type);
   add_hot_methods(type);
   module.attr("Heap") = py::handle(reinterpret_cast<PyObject*>(type));
 }

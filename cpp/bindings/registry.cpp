@@ -55,6 +55,11 @@ py::object RecordMaker::operator()(const py::tuple& fields) const {
   return made;
 }
 
+py::object as_record(const RecordMaker& record, const BlockInfo& info) {
+  return record(
+      py::make_tuple(info.start, info.address, info.size, info.extent, info.live, info.serial));
+}
+
 void add_registry(py::module_& module) { add_functions(module, registry_functions); }
 
 }  // namespace glassheap::bindings

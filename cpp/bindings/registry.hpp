@@ -25,4 +25,7 @@ class RecordMaker {
   py::object type_;
 };
 
+// The block as a record, which is a BlockInfo.
+py::object as_record(const RecordMaker& record, const BlockInfo& info);
+
 }  // namespace glassheap::bindings

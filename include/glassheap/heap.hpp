@@ -5,7 +5,9 @@
 // opened for one (Options::threads). All sizes are in bytes.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -61,6 +63,18 @@ struct BlockInfo {
   bool live;
   std::uint16_t serial;  // 0 for a free block
 };
+
+// Live blocks to free for a request, and the hole that they make, as walk() would then give it.
+struct Eviction {
+  std::vector<BlockInfo> blocks;  // in address order; none if the request can be served now
+  double cost = 0;                // the sum over these blocks
+  Address address = 0;            // where a payload in the hole starts
+  Size size = 0;                  // on offer in the hole
+};
+
+// The cost of each of these live blocks, which are in address order. A block stays if its cost is no
+// number from 0 upwards, or infinite. It may call the heap, and throw.
+using Pricing = std::function<std::vector<double>(std::span<const BlockInfo> live)>;
 
 // A broken rule, as check() finds it.
 struct Finding {
@@ -163,6 +177,14 @@ class Heap {
   // The sizes in list order on one line, Free(112)->Free(3824), or (none); no line break.
   [[nodiscard]] std::string free_list_line(Fault& fault);
   [[nodiscard]] std::vector<BlockInfo> walk(Fault& fault);
+  // The live blocks of least total cost whose release makes one hole that serves malloc(size, align);
+  // nothing if no blocks would do, or if the call is refused. Of equal sets, that which ends at the
+  // lowest address. A block with a view stays, whatever its price. The blocks and their prices are of
+  // one time, and the heap may have changed since. O(n) in the number of blocks; O(n^3 log n) in
+  // sequential_fit with a list that is not by address, for blocks that are freed in address order.
+  // Throws std::bad_alloc, and what `price` throws.
+  [[nodiscard]] std::optional<Eviction> cheapest(Size size, Size align, const Pricing& price,
+                                                 Fault& fault);
   // Every broken rule, by place. A heap that breaks one is damaged from then on.
   [[nodiscard]] Findings check(Fault& fault);
   [[nodiscard]] Stats stats(Fault& fault);

@@ -52,11 +52,12 @@ TYPE_CHECKING = False  # not typing's: that module alone takes longer to import 
 if TYPE_CHECKING:
     from glassheap import numpy as numpy
     from glassheap.placement import Policy
-    from glassheap.records import BlockInfo, Finding, FreeBlock, OwnedBlock, PolicyInfo
+    from glassheap.records import BlockInfo, Eviction, Finding, FreeBlock, OwnedBlock, PolicyInfo
     from glassheap.statistics import HeapStats
 
 _LATER = {
     "BlockInfo": "glassheap.records",
+    "Eviction": "glassheap.records",
     "Finding": "glassheap.records",
     "FreeBlock": "glassheap.records",
     "HeapStats": "glassheap.statistics",
@@ -73,6 +74,7 @@ __all__ = [
     "Block",
     "BlockInfo",
     "DoubleFree",
+    "Eviction",
     "Finding",
     "ForeignPointer",
     "FreeBlock",

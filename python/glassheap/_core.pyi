@@ -8,14 +8,14 @@ from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from os import PathLike
 from types import TracebackType
-from typing import Any, Literal, SupportsIndex, TypeAlias, TypedDict, final, overload
+from typing import Any, Literal, SupportsFloat, SupportsIndex, TypeAlias, TypedDict, final, overload
 
 from _typeshed import ReadableBuffer, SupportsWrite, WriteableBuffer
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 from typing_extensions import CapsuleType, Never, Self, Unpack, disjoint_base
 
 from glassheap.placement import Policy, PolicyName
-from glassheap.records import BlockInfo, Finding, FreeBlock, OwnedBlock, PolicyInfo
+from glassheap.records import BlockInfo, Eviction, Finding, FreeBlock, OwnedBlock, PolicyInfo
 from glassheap.statistics import HeapStats
 
 __version__: str
@@ -306,6 +306,34 @@ class Heap:
         The extents, in bytes, add up to the region, whatever state the bytes are in. O(n).
 
         Raises HeapClosed.
+        """
+    def cheapest(
+        self,
+        size: SupportsIndex,
+        *,
+        align: SupportsIndex = 16,
+        cost: Callable[[BlockInfo], SupportsFloat | None] | ReadableBuffer | None = None,
+    ) -> Eviction | None:
+        """Return the live blocks of least cost whose release makes room for malloc(size), or None.
+
+        They are an Eviction(blocks, cost, address, size): the blocks as walk() has them, in address
+        order; the sum of their costs; and the one hole that they make, as walk() would then give
+        it: the address of a payload in it, and the bytes on offer. There are no blocks if the
+        request fits now. None means that no set of blocks would do. Of sets of equal cost it is the
+        one that ends at the lowest address.
+
+        cost(block) is a number from 0 upwards, or None for a block that must stay; by default it is
+        the block's size in bytes. Or cost is a buffer of doubles, such as array('d'), with one
+        number for each live block in the order of walk(), infinity for one that must stay. A block
+        with a view always stays. Nothing is changed, and costs are asked for without a lock: the
+        answer is about the heap as it was when the call began.
+
+        O(n), without the GIL but for the costs. A heap of sequential_fit whose list is not by
+        address takes O(n^3 log n), and its blocks must be freed in the given order.
+
+        Raises ValueError if and only if a cost is negative or NaN, or the buffer has another
+        length; TypeError for a cost of another type; what cost raises; InvalidSize,
+        InvalidAlignment, HeapDamaged, HeapClosed, as malloc does.
         """
     def check(self) -> list[Finding]:
         """Verify every rule of the heap, and return each violation, as a Finding.

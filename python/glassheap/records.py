@@ -52,6 +52,23 @@ class BlockInfo(NamedTuple):
         return in_hexadecimal(self)
 
 
+class Eviction(NamedTuple):
+    """Live blocks to free for a request, as `Heap.cheapest` finds them, and the hole they make."""
+
+    blocks: list[BlockInfo]
+    """The blocks, in address order; none if the request fits now."""
+    cost: float
+    """The sum of their costs."""
+    address: int
+    """The address of a payload in the hole."""
+    size: int
+    """Bytes that the hole offers."""
+
+    def __repr__(self) -> str:
+        """The fields by name, the address in hexadecimal."""
+        return in_hexadecimal(self)
+
+
 class PolicyInfo(NamedTuple):
     """One placement policy, as `glassheap.policies()` describes it."""
 

@@ -69,6 +69,7 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "malloc": (8,), "calloc": (8, 8), "realloc": (16, 8), "free": (16,), "usable_size": (16,),
     "view": (16,), "alloc": (8,), "malloc_many": ([8],), "free_many": ([16],), "hexdump": (16,),
     "array": (8,), "copy": ([8],), "block_of": (b"",), "block": (16,), "_receive": (16, 8, 0, 0, 0),
+    "cheapest": (8,),
     "_copy_into": (bytearray(1 << 17),), "_explain": (8, 0, 0, 0, 16),
     "__contains__": (16,), "__exit__": (None, None, None), "__getitem__": (0,),
     "__setitem__": (0, 0),

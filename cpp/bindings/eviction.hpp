@@ -1,0 +1,15 @@
+// eviction.hpp: the cheapest blocks to free for a request, for cheapest() and for malloc().
+#pragma once
+
+#include "bindings.hpp"
+
+namespace glassheap::bindings {
+
+// The cheapest blocks by these costs: null or None, a function, or a buffer of doubles. Throws what
+// Heap.cheapest raises.
+std::optional<Eviction> find_cheapest(Heap& heap, Size size, Size align, py::handle cost);
+
+// The blocks as records.
+py::list as_list(const std::vector<BlockInfo>& blocks);
+
+}  // namespace glassheap::bindings
