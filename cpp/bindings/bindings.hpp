@@ -24,6 +24,7 @@
 //     dlpack.cpp         a Block's bytes as a tensor of DLPack
 //     views.cpp          memoryviews of a block and of the region
 //     export.hpp         the buffer protocol, for Block and for views
+//     patience.hpp       what malloc and alloc do about a shortage
 //     player.cpp         Player: replays a trace
 //     numpy.cpp          NumPy's memory handler over a heap
 //

@@ -9,6 +9,7 @@
 
 #include "arguments.hpp"
 #include "functions.hpp"
+#include "patience.hpp"
 #include "raise.hpp"
 #include "small_ints.hpp"
 
@@ -94,7 +95,7 @@ bool is_given_block(PyObject* object) { return PyLong_Check(object) == 0 && is_b
 
 // --- The methods. ------------------------------------------------------------------------------
 
-constexpr const char malloc_doc[] = R"(malloc($self, size, *, align=16)
+constexpr const char malloc_doc[] = R"(malloc($self, size, *, align=16, evict=None)
 --
 
 Allocate a block of size bytes and return the address of its payload.
@@ -105,17 +106,22 @@ has headers (buddy: that rounded up to a power of two); malloc(0) gives a distin
 without payload. The bytes are not cleared. O(log n); O(n) in sequential_fit, O(1) in
 segregated_fit, quick_fit and tlsf; O(n) in quick_fit if free blocks must be joined first.
 
+If no free block can serve the request, evict(blocks) is called with the blocks that
+cheapest() finds by their sizes, and is to free them, or others; then malloc tries again, up
+to 8 evictions, as long as each frees one of its blocks. It may call the heap.
+
 Raises OutOfMemory if and only if no free block can serve the request, InvalidSize if size
-is negative, InvalidAlignment for any other align; TypeError for no integer; HeapDamaged,
-HeapClosed.)";
+is negative, InvalidAlignment for any other align; TypeError for no integer, and if evict is
+no function; what evict raises; HeapDamaged, HeapClosed.)";
 
 [[gnu::always_inline]] inline PyObject* heap_malloc(PyObject* self, Heap& heap,
                                                     const Arguments<malloc_doc>& arguments) {
-  const auto [given_size, given_align] = arguments;
+  const auto [given_size, given_align, evict] = arguments;
   std::uint64_t size = 0;
   std::uint64_t align = 0;
   if (!read_hot_size(given_size, "size", size) || !read_optional_align(given_align, align))
     return nullptr;
+  if (is_patient(evict)) return malloc_patiently({self, given_size, size, align, evict});
   UnsetFault unset;
   if (const Address address = heap.malloc(size, align, unset.fault)) [[likely]]
     return PyLong_FromUnsignedLongLong(address);
@@ -250,23 +256,24 @@ PyObject* heap_view(PyObject* self, Heap& /*heap*/, const Arguments<view_doc>& a
                    py::reinterpret_borrow<py::object>(arguments[0]));
 }
 
-constexpr const char alloc_doc[] = R"(alloc($self, size, *, align=16)
+constexpr const char alloc_doc[] = R"(alloc($self, size, *, align=16, evict=None)
 --
 
 Allocate size bytes and return a Block, which frees itself.
 
 The Block exports its bytes through the buffer protocol, frees them when it is collected,
 when a with statement over it ends, or by its free(), and detects that it is stale. It takes
-as long as malloc.
+as long as malloc, and has the same other arguments.
 
 Raises what malloc raises.)";
 
 PyObject* heap_alloc(PyObject* self, Heap& heap, const Arguments<alloc_doc>& arguments) {
-  const auto [given_size, given_align] = arguments;
+  const auto [given_size, given_align, evict] = arguments;
   std::uint64_t size = 0;
   std::uint64_t align = 0;
   if (!read_hot_size(given_size, "size", size) || !read_optional_align(given_align, align))
     return nullptr;
+  if (is_patient(evict)) return alloc_patiently({self, given_size, size, align, evict});
   Fault fault;
   Handle handle;
   if (!heap.acquire(size, align, handle, fault))

@@ -119,7 +119,13 @@ class Heap:
         """
 
     # Blocks by address.
-    def malloc(self, size: SupportsIndex, *, align: SupportsIndex = 16) -> int:
+    def malloc(
+        self,
+        size: SupportsIndex,
+        *,
+        align: SupportsIndex = 16,
+        evict: Callable[[list[BlockInfo]], object] | None = None,
+    ) -> int:
         """Allocate a block of size bytes and return the address of its payload.
 
         The payload is aligned to align bytes, a power of two up to a quarter of the region (1 to 16
@@ -128,9 +134,13 @@ class Heap:
         without payload. The bytes are not cleared. O(log n); O(n) in sequential_fit, O(1) in
         segregated_fit, quick_fit and tlsf; O(n) in quick_fit if free blocks must be joined first.
 
+        If no free block can serve the request, evict(blocks) is called with the blocks that
+        cheapest() finds by their sizes, and is to free them, or others; then malloc tries again, up
+        to 8 evictions, as long as each frees one of its blocks. It may call the heap.
+
         Raises OutOfMemory if and only if no free block can serve the request, InvalidSize if size
-        is negative, InvalidAlignment for any other align; TypeError for no integer; HeapDamaged,
-        HeapClosed.
+        is negative, InvalidAlignment for any other align; TypeError for no integer, and if evict is
+        no function; what evict raises; HeapDamaged, HeapClosed.
         """
     def calloc(self, count: SupportsIndex, size: SupportsIndex) -> int:
         """Allocate count * size bytes, all zero, and return the address of the payload.
@@ -190,12 +200,18 @@ class Heap:
 
         Raises what free raises for a bad address or a damaged header; HeapClosed.
         """
-    def alloc(self, size: SupportsIndex, *, align: SupportsIndex = 16) -> Block:
+    def alloc(
+        self,
+        size: SupportsIndex,
+        *,
+        align: SupportsIndex = 16,
+        evict: Callable[[list[BlockInfo]], object] | None = None,
+    ) -> Block:
         """Allocate size bytes and return a Block, which frees itself.
 
         The Block exports its bytes through the buffer protocol, frees them when it is collected,
         when a with statement over it ends, or by its free(), and detects that it is stale. It takes
-        as long as malloc.
+        as long as malloc, and has the same other arguments.
 
         Raises what malloc raises.
         """

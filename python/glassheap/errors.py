@@ -32,6 +32,8 @@ class OutOfMemory(HeapError, MemoryError):
     """The requested alignment of the payload; absent if there is no heap yet."""
     heap: _core.Heap
     """The Heap that refused; absent if there is none yet, and from a copy."""
+    _story: str = ""
+    """What was done about the shortage, for the end of the message."""
 
     @property
     def fragmentation_index(self) -> float:
@@ -48,9 +50,10 @@ class OutOfMemory(HeapError, MemoryError):
         heap: _core.Heap | None = getattr(self, "heap", None)
         if super().args or heap is None:
             return super().__str__()
-        return heap._explain(
+        text = heap._explain(
             self.requested, self.available, self.largest, self.free_blocks, self.align
         )
+        return text + self._story
 
     @property
     def args(self) -> tuple[object, ...]:  # type: ignore[override]

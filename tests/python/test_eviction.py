@@ -7,7 +7,9 @@ the costs in all their forms, the record, and the sentences.
 from __future__ import annotations
 
 import math
+import pickle
 from array import array
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -19,6 +21,7 @@ from glassheap import (
     HeapClosed,
     InvalidAlignment,
     InvalidSize,
+    OutOfMemory,
     SharedHeap,
 )
 
@@ -171,3 +174,125 @@ def test_blocks_of_other_processes_are_candidates() -> None:
         assert found is not None
         assert [block.address for block in found.blocks] == [theirs]
         other.close()
+
+
+# --- malloc(evict=...). ---------------------------------------------------------------------------
+
+
+class Cache:
+    """Evicts what it is told to, and remembers it."""
+
+    def __init__(self, heap: Heap) -> None:
+        self.heap = heap
+        self.evicted: list[list[BlockInfo]] = []
+
+    def __call__(self, blocks: list[BlockInfo]) -> None:
+        self.evicted.append([*blocks])
+        for block in blocks:
+            self.heap.free(block.address)
+
+
+def test_malloc_and_alloc_evict_the_cheapest_blocks(any_heap: Heap) -> None:
+    with suppress(OutOfMemory):
+        while any_heap.malloc(100):
+            pass
+    cache = Cache(any_heap)
+    address = any_heap.malloc(300, evict=cache)
+    assert address in any_heap
+    assert len(cache.evicted) == 1
+    block = any_heap.alloc(300, align=64, evict=cache)
+    assert (block.size, block.address % 64) == (300, 0)
+
+
+def test_evict_is_not_called_without_a_shortage(heap: Heap) -> None:
+    assert heap.malloc(100, evict=Cache(heap)) == heap.walk()[0].address
+    assert heap.malloc(100, align=64, evict=None) % 64 == 0
+
+
+def test_a_request_that_no_eviction_serves_says_so() -> None:
+    heap, addresses = full_heap(64, 64)
+    cache = Cache(heap)
+    with pytest.raises(
+        OutOfMemory, match="No live blocks that may be freed would make room for it"
+    ):
+        heap.malloc(200, evict=cache)
+    with heap.view(addresses[0]), pytest.raises(OutOfMemory, match="No live blocks"):
+        heap.malloc(128, evict=cache)
+    assert cache.evicted == []
+
+
+@pytest.mark.parametrize("call", ["malloc", "alloc"])
+def test_a_callback_that_frees_nothing_is_called_once(call: str) -> None:
+    heap, addresses = full_heap(64, 64, 64)
+    calls: list[int] = []
+    with pytest.raises(
+        OutOfMemory,
+        match=r"evict was called once, the last time with 2 blocks, and freed none of them\.$",
+    ):
+        getattr(heap, call)(100, evict=lambda blocks: calls.append(len(blocks)))
+    assert calls == [2]
+    assert [*heap] == addresses
+
+
+def test_a_callback_may_free_other_blocks() -> None:
+    heap, addresses = full_heap(64, 64, 64, 64)
+    assert heap.malloc(128, evict=lambda _: heap.free_many(addresses[2:])) == addresses[2]
+
+
+def test_a_callback_that_frees_the_wrong_blocks_is_told_of_it() -> None:
+    heap, addresses = full_heap(64, 64, 64, 64)
+    with pytest.raises(OutOfMemory, match="and freed none of them") as refused:
+        heap.malloc(128, evict=lambda _: heap.free(addresses[3]))
+    assert refused.value.available == 64
+    copy = pickle.loads(pickle.dumps(refused.value))
+    assert str(copy) == str(refused.value)
+
+
+def test_a_callback_that_lets_others_take_the_room_is_called_eight_times() -> None:
+    heap = Heap(272)
+    heap.malloc(256)
+    calls: list[int] = []
+
+    def take(blocks: list[BlockInfo]) -> None:
+        calls.append(len(blocks))
+        Cache(heap)(blocks)
+        heap.malloc(16)
+
+    with pytest.raises(
+        OutOfMemory, match="evict was called 8 times, the last time with 1 block, and freed all of"
+    ):
+        heap.malloc(256, evict=take)
+    assert calls == [1] * 8
+
+
+def test_what_a_callback_raises_passes_through() -> None:
+    heap, addresses = full_heap(64, 64)
+    with pytest.raises(ZeroDivisionError):
+        heap.malloc(64, evict=lambda _: 1 // 0)
+    assert [*heap] == addresses
+
+
+def test_a_callback_may_allocate_with_eviction_itself() -> None:
+    heap, addresses = full_heap(64, 64, 64, 64)
+    cache = Cache(heap)
+
+    def evict(blocks: list[BlockInfo]) -> None:
+        cache(blocks)
+        if len(cache.evicted) == 1:
+            assert heap.malloc(192, evict=cache) == addresses[0]
+
+    assert heap.malloc(128, evict=evict) == addresses[0]
+    assert [len(blocks) for blocks in cache.evicted] == [2, 1, 1]
+
+
+def test_a_closed_heap_refuses_in_the_callback_and_after_it() -> None:
+    heap, _ = full_heap(64, 64)
+    with pytest.raises(HeapClosed):
+        heap.malloc(64, evict=lambda _: heap.close())
+
+
+@pytest.mark.parametrize("evict", [5, "x", []])
+def test_evict_is_a_function(heap: Heap, evict: Any) -> None:
+    with pytest.raises(TypeError, match=r"evict must be a function of a list of blocks, not "):
+        heap.malloc(100, evict=evict)
+    assert len(heap) == 0
