@@ -7,6 +7,7 @@
 #include "base/enum_table.hpp"
 #include "base/format.hpp"
 #include "base/image_fault.hpp"
+#include "base/shortage.hpp"
 
 // One function per kind of fault composes its sentence. The table at the end has a row per kind.
 
@@ -24,19 +25,7 @@ constexpr std::uint64_t most = std::numeric_limits<std::uint64_t>::max();
 // --- The request. ------------------------------------------------------------------------------
 
 std::string out_of_memory(const Described& fault) {
-  const Shortage& s = fault.shortage;
-  const ShortageCause cause = cause_of(fault);
-  const bool alignment = cause == ShortageCause::alignment;
-  const bool batch = cause == ShortageCause::batch;
-  return "no free block can hold " +
-         (fault.argument == most ? "2^64 - 1 bytes or more" : fault.argument_text + " bytes") +
-         (alignment ? format(" at a multiple of %llu", ull{s.align}) : "") +
-         (batch ? " beside the earlier sizes of the batch" : "") +
-         format(
-             ": %llu are available in %llu free %s, the largest of which offers %llu. Free "
-             "something, ask for less%s, or open a larger heap.",
-             ull{s.available}, ull{s.free_blocks}, s.free_blocks == 1 ? "block" : "blocks",
-             ull{s.largest}, alignment ? " or for a smaller align" : "");
+  return shortage_facts(fault) + ". " + shortage_remedy(fault);
 }
 
 std::string no_pages(const Described& fault) {

@@ -13,6 +13,7 @@
 #include "gil.hpp"
 #include "raise.hpp"
 #include "small_ints.hpp"
+#include "tags.hpp"
 
 namespace glassheap::bindings {
 namespace {
@@ -105,20 +106,22 @@ std::size_t place_of_nonzero(const Numbers& numbers, std::size_t nth) {
   return i;
 }
 
-constexpr const char malloc_many_doc[] = R"(malloc_many($self, sizes)
+constexpr const char malloc_many_doc[] = R"(malloc_many($self, sizes, *, tag=None)
 --
 
 Allocate a block for each of sizes, and return their addresses as an array('Q').
 
 sizes is a buffer of integers, or a sequence, of sizes in bytes. The addresses are those
-that as many calls of malloc would give. It succeeds whole or changes nothing. It takes at
-most as long as that many calls of malloc. The GIL is released.
+that as many calls of malloc would give, each with this tag. It succeeds whole or changes
+nothing. It takes at most as long as that many calls of malloc. The GIL is released.
 
 Raises what malloc raises.)";
 
-py::object malloc_many(py::handle self, py::handle sizes) {
+py::object malloc_many(py::handle self, py::handle sizes, py::handle given_tag) {
   Heap& heap = require_value<Heap>(self.ptr());
   const Batch batch = read_batch<read_one_size>(sizes);
+  CallTag tag;
+  if (!tag.read(heap, given_tag.ptr())) throw py::error_already_set();
   const std::size_t count = batch.numbers.size();
   py::object addresses = one_zero() * py::int_(count);  // one allocation, filled in place
   const py::buffer_info out = py::reinterpret_borrow<py::buffer>(addresses).request(true);
@@ -128,6 +131,9 @@ py::object malloc_many(py::handle self, py::handle sizes) {
     heap.malloc_many(batch.numbers, {static_cast<Address*>(out.ptr), count}, fault);
   }
   raise_if(fault, batch.given(fault.index), self.ptr());
+  const std::span handed_out(static_cast<const Address*>(out.ptr), count);
+  if (heap.holds_tags()) put_context_tag_on(handed_out, self.ptr(), heap);
+  for (const Address address : handed_out) tag.put_on(address);
   return addresses;
 }
 

@@ -13,9 +13,11 @@
 //     buffers.hpp        a caller's buffer as a region
 //     heap_type.cpp      Heap: construction, properties, reset and close
 //     heap_reports.cpp   Heap: lists of blocks, findings, statistics
+//     owners.cpp         Heap: tags of blocks, and what an OutOfMemory says of them
 //     batches.cpp        Heap: malloc_many and free_many
 //     eviction.hpp       Heap: cheapest
 //     hot_methods.cpp    Heap: malloc, free and the other frequent calls
+//     tags.hpp           the tag of a call that allocates
 //     shared_type.cpp    SharedHeap
 //     shared_images.cpp  copies of a shared heap's image
 //     block_items.cpp    Block: its bytes by index and by slice
@@ -45,6 +47,7 @@ namespace py = pybind11;
 void add_registry(py::module_& module);
 void add_heap(py::module_& module);
 void add_reports(PyTypeObject* type);
+void add_owners(PyTypeObject* type);
 void add_batches(PyTypeObject* type);
 void add_block_lookup(PyTypeObject* type);
 void add_eviction(PyTypeObject* type);
@@ -58,6 +61,7 @@ void add_dlpack(PyTypeObject* block);
 void add_views();
 void add_player(py::module_& module);
 void add_numpy(py::module_& module);
+void add_tags(py::module_& module);
 
 // Sets the TypeError for an instance whose __init__ was never called.
 void set_never_opened(PyObject* instance) noexcept;
@@ -75,6 +79,7 @@ PyObject* make_region_view(py::object heap);
 // A Block passed in the place of its address. free_block frees it as its own free() does; both raise
 // ForeignPointer for a Block of another heap.
 bool is_block(PyObject* object);
+Address address_of_block(PyObject* block) noexcept;
 PyObject* free_block(PyObject* heap, PyObject* block);
 PyObject* view_block(PyObject* heap, PyObject* block);
 

@@ -275,6 +275,10 @@ PyObject* make_block(py::object heap, const Handle& handle, Ownership ownership)
 
 bool is_block(PyObject* object) { return is_instance<BlockObject>(object); }
 
+Address address_of_block(PyObject* block) noexcept {
+  return value_in<BlockObject>(block)->handle().address;
+}
+
 const Heap* heap_of_block(PyObject* object) {
   const BlockObject* const block = is_block(object) ? value_in<BlockObject>(object) : nullptr;
   return block == nullptr ? nullptr : block->heap;

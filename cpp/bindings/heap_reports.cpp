@@ -1,4 +1,4 @@
-// heap_reports.cpp: Heap: lists of blocks, findings, the cause of a shortage, statistics.
+// heap_reports.cpp: Heap: lists of blocks, findings, statistics.
 
 #include "arguments.hpp"
 #include "functions.hpp"
@@ -82,42 +82,6 @@ py::list check(Heap& heap) {
   return list;
 }
 
-// --- OutOfMemory. ------------------------------------------------------------------------------
-
-// The nearest number for one that does not fit in 64 bits.
-Size clamped(py::handle requested) {
-  BoundedInt size;
-  if (!read_bounded_int(requested.ptr(), "requested", size)) throw py::error_already_set();
-  return size.value;
-}
-
-constexpr const char explain_doc[] =
-    R"(_explain($self, requested, available, largest, free_blocks, align, /)
---
-
-Return the message of an OutOfMemory, from its attributes.)";
-
-std::string explain(Heap& heap, py::handle requested, py::handle available, py::handle largest,
-                    py::handle free_blocks, py::handle align) {
-  const Fault shortage{
-      .kind = FaultKind::out_of_memory,
-      .argument = clamped(requested),
-      .shortage = {require_number(available, "available"), require_number(largest, "largest"),
-                   require_number(free_blocks, "free_blocks"), require_number(align, "align")}};
-  const GilReleased gil_released;
-  return heap.explain(shortage);
-}
-
-constexpr const char index_doc[] = R"(_fragmentation_index(requested, available, free_blocks, /)
---
-
-Return the fragmentation_index of an OutOfMemory, from its attributes.)";
-
-double index_of_fragmentation(py::handle requested, py::handle available, py::handle free_blocks) {
-  return fragmentation_index(clamped(requested), require_number(available, "available"),
-                             require_number(free_blocks, "free_blocks"));
-}
-
 // --- Statistics. -------------------------------------------------------------------------------
 
 constexpr const char stats_doc[] = R"(stats($self)
@@ -175,10 +139,10 @@ constexpr const char own_memory_doc[] = R"(own_memory($self)
 
 Return the bytes that the heap takes outside its region.
 
-They are block map, index, the records of free blocks, and the heap itself. A record takes
-16 bytes and has the links of a block. segregated_fit, quick_fit, tlsf, buddy and
-sequential_fit have records, as many as there were free blocks at one time since the last
-reset().
+They are block map, index, the records of free blocks, the heap itself, and with tags 8
+bytes for each 16 of the region. A record takes 16 bytes and has the links of a block.
+segregated_fit, quick_fit, tlsf, buddy and sequential_fit have records, as many as there
+were free blocks at one time since the last reset().
 
 O(1). Raises HeapClosed.)";
 
@@ -263,8 +227,6 @@ std::array report_methods = {
     method<free_list_doc, free_list>(),
     method<walk_doc, walk>(),
     method<check_doc, check>(),
-    method<explain_doc, explain>(),
-    static_method<index_doc, index_of_fragmentation>(),
     method<stats_doc, stats>(),
     method<available_memory_doc, available_memory>(),
     method<largest_free_doc, largest_free>(),

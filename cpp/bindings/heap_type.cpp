@@ -51,6 +51,11 @@ Args:
         write is WriteAfterFree, at check() or when the block leaves. They wait no longer than
         until memory is short: OutOfMemory means that none is left. stats().quarantined has
         their bytes.
+    tags: True to note when each block is handed out, and its tag: the argument tag of the calls
+        that allocate, or that of `with heap.tagged(tag)`. by_tag(), oldest() and report() tell
+        them. A malloc takes a few nanoseconds more, and the heap 8 bytes of its own memory for
+        each 16 of the region that blocks begin in. False, the default, begins with the first
+        tag that is given.
     fit, order, coalesce: For sequential_fit only: 'first', 'best' or 'worst' fit, by default
         first; over a list in the order 'address', 'size+', 'size-', 'front' or 'back', by
         default by address; free neighbours are merged (True, the default), or never.
@@ -234,6 +239,7 @@ void add_heap(py::module_& module) {
   add_methods(type, heap_methods);
   add_properties(type, heap_properties);
   add_reports(type);
+  add_owners(type);
   add_batches(type);
   add_block_lookup(type);
   add_eviction(type);

@@ -12,6 +12,7 @@
 #include "patience.hpp"
 #include "raise.hpp"
 #include "small_ints.hpp"
+#include "tags.hpp"
 
 namespace glassheap::bindings {
 namespace {
@@ -95,7 +96,7 @@ bool is_given_block(PyObject* object) { return PyLong_Check(object) == 0 && is_b
 
 // --- The methods. ------------------------------------------------------------------------------
 
-constexpr const char malloc_doc[] = R"(malloc($self, size, *, align=16, evict=None)
+constexpr const char malloc_doc[] = R"(malloc($self, size, *, align=16, tag=None, evict=None)
 --
 
 Allocate a block of size bytes and return the address of its payload.
@@ -106,38 +107,44 @@ has headers (buddy: that rounded up to a power of two); malloc(0) gives a distin
 without payload. The bytes are not cleared. O(log n); O(n) in sequential_fit, O(1) in
 segregated_fit, quick_fit and tlsf; O(n) in quick_fit if free blocks must be joined first.
 
+tag names the owner, in 1 to 200 bytes of UTF-8, for by_tag(), oldest() and OutOfMemory.
+None is the tag of the context, if tagged() has set one.
+
 If no free block can serve the request, evict(blocks) is called with the blocks that
 cheapest() finds by their sizes, and is to free them, or others; then malloc tries again, up
 to 8 evictions, as long as each frees one of its blocks. It may call the heap.
 
 Raises OutOfMemory if and only if no free block can serve the request, InvalidSize if size
-is negative, InvalidAlignment for any other align; TypeError for no integer, and if evict is
-no function; what evict raises; HeapDamaged, HeapClosed.)";
+is negative, InvalidAlignment for any other align, ValueError for a tag that is empty or too
+long; TypeError for no integer, a tag that is no string, and if evict is no function; what
+evict raises; HeapDamaged, HeapClosed.)";
 
 [[gnu::always_inline]] inline PyObject* heap_malloc(PyObject* self, Heap& heap,
                                                     const Arguments<malloc_doc>& arguments) {
-  const auto [given_size, given_align, evict] = arguments;
+  const auto [given_size, given_align, _, evict] = arguments;
   std::uint64_t size = 0;
   std::uint64_t align = 0;
   if (!read_hot_size(given_size, "size", size) || !read_optional_align(given_align, align))
     return nullptr;
   if (is_patient(evict)) return malloc_patiently({self, given_size, size, align, evict});
   UnsetFault unset;
-  if (const Address address = heap.malloc(size, align, unset.fault)) [[likely]]
+  if (const Address address = heap.malloc(size, align, unset.fault)) [[likely]] {
+    put_context_tag(self, heap, address);
     return PyLong_FromUnsignedLongLong(address);
+  }
   return refuse(self, unset.fault, {given_size, given_align, nullptr});
 }
 
-constexpr const char calloc_doc[] = R"(calloc($self, count, size)
+constexpr const char calloc_doc[] = R"(calloc($self, count, size, *, tag=None)
 --
 
 Allocate count * size bytes, all zero, and return the address of the payload.
 
-Like malloc(count * size), whatever the product: it never wraps. As malloc, and O(count *
-size) for the clearing.
+Like malloc(count * size, tag=tag), whatever the product: it never wraps. As malloc, and
+O(count * size) for the clearing.
 
 Raises OutOfMemory if and only if no free block can serve the product, InvalidSize if count
-or size is negative; TypeError for no integer; HeapDamaged, HeapClosed.)";
+or size is negative, ValueError and TypeError as malloc does; HeapDamaged, HeapClosed.)";
 
 py::object product(const Arguments<calloc_doc>& arguments) {
   const auto count = py::reinterpret_steal<py::object>(PyNumber_Index(arguments[0]));
@@ -152,13 +159,15 @@ PyObject* heap_calloc(PyObject* self, Heap& heap, const Arguments<calloc_doc>& a
   if (!read_hot_size(arguments[0], "count", count) || !read_hot_size(arguments[1], "size", size))
     return nullptr;
   Fault fault;
-  const Address address = heap.calloc(count, size, fault);
-  if (address != 0) return PyLong_FromUnsignedLongLong(address);
+  if (const Address address = heap.calloc(count, size, fault)) {
+    put_context_tag(self, heap, address);
+    return PyLong_FromUnsignedLongLong(address);
+  }
   const auto total = fault.kind == FaultKind::out_of_memory ? product(arguments) : py::object();
   return PyErr_Occurred() == nullptr ? set_error(fault, total.ptr(), self) : nullptr;
 }
 
-constexpr const char realloc_doc[] = R"(realloc($self, address, size, *, align=16)
+constexpr const char realloc_doc[] = R"(realloc($self, address, size, *, align=16, tag=None)
 --
 
 Give the block at address another size in bytes, and return its new address.
@@ -166,16 +175,16 @@ Give the block at address another size in bytes, and return its new address.
 The contents stay, up to the smaller of the two sizes. A shrinking block gives back its tail
 in place; a growing one takes the low end of its free right neighbour if that is enough;
 otherwise, or if it is not aligned to align, the block moves. realloc(None, n) is malloc(n);
-realloc(p, 0) keeps a block of size 0. O(1) in place, else as malloc and free, and O(size)
-for the copy.
+realloc(p, 0) keeps a block of size 0. The block keeps its age, and its tag unless another
+one is given. O(1) in place, else as malloc and free, and O(size) for the copy.
 
 Raises OutOfMemory if and only if the block has to move and no free block can serve, with
 the old block untouched; what free raises for a bad address; BufferError while a view of the
-block lives; InvalidSize if size is negative; InvalidAlignment, TypeError, HeapDamaged,
-HeapClosed, as malloc does.)";
+block lives; InvalidSize if size is negative; InvalidAlignment, ValueError, TypeError,
+HeapDamaged, HeapClosed, as malloc does.)";
 
 PyObject* heap_realloc(PyObject* self, Heap& heap, const Arguments<realloc_doc>& arguments) {
-  const auto [given_address, given_size, given_align] = arguments;
+  const auto [given_address, given_size, given_align, _] = arguments;
   std::uint64_t address = 0;
   std::uint64_t size = 0;
   std::uint64_t align = 0;
@@ -183,8 +192,10 @@ PyObject* heap_realloc(PyObject* self, Heap& heap, const Arguments<realloc_doc>&
       !read_optional_align(given_align, align))
     return nullptr;
   Fault fault;
-  if (const Address now = heap.realloc(address, size, align, fault)) [[likely]]
+  if (const Address now = heap.realloc(address, size, align, fault)) [[likely]] {
+    if (address == 0) put_context_tag(self, heap, now);  // else the block keeps its own
     return PyLong_FromUnsignedLongLong(now);
+  }
   return refuse(self, fault, {given_size, given_align, given_address});
 }
 
@@ -256,7 +267,7 @@ PyObject* heap_view(PyObject* self, Heap& /*heap*/, const Arguments<view_doc>& a
                    py::reinterpret_borrow<py::object>(arguments[0]));
 }
 
-constexpr const char alloc_doc[] = R"(alloc($self, size, *, align=16, evict=None)
+constexpr const char alloc_doc[] = R"(alloc($self, size, *, align=16, tag=None, evict=None)
 --
 
 Allocate size bytes and return a Block, which frees itself.
@@ -268,7 +279,7 @@ as long as malloc, and has the same other arguments.
 Raises what malloc raises.)";
 
 PyObject* heap_alloc(PyObject* self, Heap& heap, const Arguments<alloc_doc>& arguments) {
-  const auto [given_size, given_align, evict] = arguments;
+  const auto [given_size, given_align, _, evict] = arguments;
   std::uint64_t size = 0;
   std::uint64_t align = 0;
   if (!read_hot_size(given_size, "size", size) || !read_optional_align(given_align, align))
@@ -278,17 +289,18 @@ PyObject* heap_alloc(PyObject* self, Heap& heap, const Arguments<alloc_doc>& arg
   Handle handle;
   if (!heap.acquire(size, align, handle, fault))
     return refuse(self, fault, {given_size, given_align, nullptr});
+  put_context_tag(self, heap, handle.address);
   return make_block(py::reinterpret_borrow<py::object>(self), handle);
 }
 
 std::array hot_methods = {
-    hot<malloc_doc, heap_malloc>(),
-    hot<calloc_doc, heap_calloc>(),
-    hot<realloc_doc, heap_realloc>(),
+    hot<malloc_doc, with_tag<malloc_doc, heap_malloc>>(),
+    hot<calloc_doc, with_tag<calloc_doc, heap_calloc>>(),
+    hot<realloc_doc, with_tag<realloc_doc, heap_realloc>>(),
     hot<free_doc, heap_free>(),
     hot<usable_size_doc, heap_usable_size>(),
     hot<view_doc, heap_view>(),
-    hot<alloc_doc, heap_alloc>(),
+    hot<alloc_doc, with_tag<alloc_doc, heap_alloc>>(),
 };
 
 }  // namespace

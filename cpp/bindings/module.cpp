@@ -19,4 +19,5 @@ PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
   add_views();
   add_player(module);
   add_numpy(module);
+  add_tags(module);
 }

@@ -162,6 +162,7 @@ constexpr std::array table = {
     Option{"base", "None", false, read_base},
     Option{"huge_pages", "False", false, read_flag<&Options::huge_pages>},
     Option{"quarantine", "0", false, read_quarantine},
+    Option{"tags", "False", false, read_flag<&Options::tags>},
     Option{"fit", "None", true, read_choice<Fit, &Options::fit, fits>},
     Option{"order", "None", true, read_choice<Order, &Options::order, orders>},
     Option{"coalesce", "None", true, read_flag<&Options::coalesce>},

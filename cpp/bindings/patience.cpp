@@ -12,6 +12,7 @@
 #include "eviction.hpp"
 #include "functions.hpp"
 #include "raise.hpp"
+#include "tags.hpp"
 
 namespace glassheap::bindings {
 namespace {
@@ -97,6 +98,7 @@ PyObject* malloc_patiently(const PatientRequest& request) {
     serve(request, heap, [&](Fault& fault) {
       return (address = heap.malloc(request.size, request.align, fault)) != 0;
     });
+    put_context_tag(request.heap, heap, address);
     return address;
   });
 }
@@ -107,6 +109,7 @@ PyObject* alloc_patiently(const PatientRequest& request) {
     Handle handle;
     serve(request, heap,
           [&](Fault& fault) { return heap.acquire(request.size, request.align, handle, fault); });
+    put_context_tag(request.heap, heap, handle.address);
     return owned(make_block(py::reinterpret_borrow<py::object>(request.heap), handle));
   });
 }

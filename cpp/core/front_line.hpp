@@ -15,8 +15,11 @@
 // careful pair in both places. A heap is on the plain way when it is opened or reset, off it when it
 // is closed or found damaged. A damaged shared heap stays on it, since another process may reset the
 // heap: each plain call reads from the segment if the heap is damaged.
+//
+// A heap that keeps tags puts a call of its own in front of malloc, which notes each block.
 #pragma once
 
+#include <atomic>
 #include <memory>
 
 #include "base/lock.hpp"
@@ -33,27 +36,34 @@ struct FrontCalls {
   bool (*free)(FrontLine& front, Address payload, Fault& fault) noexcept;
 };
 
-//      0          16       24       32       40               56        64
-//      | lock     | inside | origin | pinned | calls          | careful |     one cache line
-//      | owner, . |   |    |        |        | malloc, free   |         |
+//      0          16       24       32       40            48          56        64
+//      | lock     | inside | origin | pinned | malloc_call | free_call | careful |    one cache line
+//      | owner, . |   |    |        |        |             |           |         |
 //                     +--> HeapCore<P>, or null
 struct alignas(64) FrontLine {
+  using MallocCall = decltype(FrontCalls::malloc);
+  using FreeCall = decltype(FrontCalls::free);
+
   // `fast` is the plain or the cached pair; null if the heap has neither.
   FrontLine(bool multithreaded, const FrontCalls* fast, const FrontCalls& careful_calls)
       : lock(multithreaded),
-        calls(fast == nullptr ? careful_calls : *fast),
-        careful(&careful_calls) {}
+        malloc_call((fast == nullptr ? careful_calls : *fast).malloc),
+        free_call((fast == nullptr ? careful_calls : *fast).free),
+        careful(&careful_calls),
+        plain_malloc(malloc_call.load(std::memory_order_relaxed)) {}
 
-  [[nodiscard]] bool has_plain_calls() const noexcept { return calls.malloc != careful->malloc; }
+  [[nodiscard]] bool has_plain_calls() const noexcept { return plain_malloc != careful->malloc; }
 
   Lock lock;
   CoreInterface* inside = nullptr;  // null: closed, damaged and not shared, or without plain calls
   Address origin = 0;               // of the core's offset 0, as the caller counts
   Size pinned = 0;                  // a count of blocks
-  const FrontCalls calls;
+  std::atomic<MallocCall> malloc_call;
+  const FreeCall free_call;
   const FrontCalls* const careful;
 
   // In the next cache line.
+  const MallocCall plain_malloc;        // malloc_call, but where that notes the block
   std::unique_ptr<SharingHooks> hooks;  // null in a heap of one process
 };
 

@@ -1,14 +1,53 @@
 #include <algorithm>
 
 #include "base/format.hpp"
-#include "glassheap/heap.hpp"
+#include "base/shortage.hpp"
+#include "heap/shortfall.hpp"
 
-// Heap::explain: the cause of an out_of_memory in words. cause_of() (base/shortage.cpp) decides it.
+// Heap: the cause of an out_of_memory in words and as data. cause_of() (base/shortage.cpp) decides it.
 
 namespace glassheap {
 namespace {
 
 constexpr std::size_t most_shown = 3;  // obstacles that are listed one by one
+
+using Rows = std::span<const Census::Row>;
+
+// --- What the sentences and the diagnosis tell. ------------------------------------------------
+
+// Returns true if free blocks that touch become one.
+bool merges(const Options& options) {
+  return options.coalesce.value_or(true) &&
+         options.order.value_or(Order::address) == Order::address;
+}
+
+// A lack of memory is mended by any blocks; else there is a cheapest set of them.
+std::optional<Release> release_for(const HeapState& heap, const Fault& shortage,
+                                   const Census& census) {
+  const ShortageCause cause = cause_of(shortage);
+  const bool one_hole_would_do =
+      cause == ShortageCause::fragmentation || cause == ShortageCause::alignment;
+  if (!one_hole_would_do || census.rows().empty()) return std::nullopt;
+  return cheapest_release(census.rows(), {.size = shortage.argument,
+                                          .align = shortage.shortage.align,
+                                          .layout = census.layout(),
+                                          .first = heap.addresses.address_of(0),
+                                          .merges = merges(heap.options)});
+}
+
+std::optional<Size> shortfall_of(const Fault& shortage, const std::optional<Release>& release) {
+  const Size available = shortage.shortage.available;
+  switch (cause_of(shortage)) {
+    case ShortageCause::memory:
+      return std::max(shortage.argument, available + 1) - available;
+    case ShortageCause::batch:
+      return shortage.argument;
+    default:
+      return release ? std::optional(release->bytes) : std::nullopt;
+  }
+}
+
+// --- Words. ------------------------------------------------------------------------------------
 
 // With two decimals. Not "%.2f", which follows the program's locale; not std::round, for which a C
 // program would have to link the mathematical library.
@@ -18,71 +57,111 @@ std::string as_decimal(double index) {
   return format("%u.%02u", hundredths / 100, hundredths % 100);
 }
 
-std::string describe_cause(const Fault& fault) {
-  const Shortage& s = fault.shortage;
-  switch (cause_of(fault)) {
-    case ShortageCause::alignment:
-      return format(
-          "The cause is the alignment: no free block has room from a multiple of %llu on.",
-          ull{s.align});
-    case ShortageCause::batch:
-      return "The cause is the batch: its earlier sizes take the room.";
-    case ShortageCause::fragmentation:
-      return "The cause is fragmentation (fragmentation index " +
-             as_decimal(fragmentation_index(fault.argument, s.available, s.free_blocks)) +
-             "): in one piece, the free memory would do.";
-    default:
-      return "The cause is a lack of memory.";
-  }
+std::string as_seconds(double age) {
+  return age < 10 ? as_decimal(age) + " s" : std::to_string(static_cast<ull>(age)) + " s";
 }
 
-// The blocks from the lower to the upper one of the two largest free blocks; of equal ones, those
-// with the lowest addresses. None if there are fewer than two.
-std::span<const BlockInfo> between_largest(std::span<const BlockInfo> blocks) {
-  std::vector<const BlockInfo*> free;
-  for (const BlockInfo& block : blocks)
-    if (!block.live) free.push_back(&block);
-  if (free.size() < 2) return {};
-  std::ranges::partial_sort(free, free.begin() + 2, [](const BlockInfo* a, const BlockInfo* b) {
-    return a->size != b->size ? a->size > b->size : a->start < b->start;
-  });
-  const auto [lower, upper] = std::minmax(free[0], free[1]);
-  return {lower, upper + 1};
-}
-
-std::string list_obstacles(std::span<const BlockInfo* const> live) {
+// In quotes, and on one line whatever is in it.
+std::string quoted(const std::string& tag) {
   std::string text;
-  for (const BlockInfo* const block : live.first(std::min(live.size(), most_shown))) {
+  for (const char c : tag) {
+    const auto byte = static_cast<unsigned char>(c);
+    text += byte < 0x20 || byte == 0x7F ? format("\\x%02x", unsigned{byte}) : std::string(1, c);
+  }
+  return "'" + text + "'";
+}
+
+std::string count_of(Size blocks) {
+  return blocks == 1 ? "one block" : std::to_string(blocks) + " blocks";
+}
+
+std::string describe_holders(const Census& census) {
+  const std::vector<TagUsage> usages = census.by_tag();
+  if (usages.empty()) return "";
+  const TagUsage& most = usages.front();
+  const std::string held = count_of(most.blocks) + format(", %llu bytes", ull{most.bytes});
+  if (!census.keeps_tags()) return "; in use are " + held;
+  return "; most is held " + (most.tag ? "by tag " + quoted(*most.tag) : "without a tag") + " (" +
+         held + ", the oldest for " + as_seconds(most.oldest) + ")";
+}
+
+std::string list_obstacles(const Census& census, std::span<const Census::Row* const> live) {
+  std::string text;
+  for (const Census::Row* const row : live.first(std::min(live.size(), most_shown))) {
+    const TaggedBlock block = census.tagged(*row);
     text += text.empty() ? ": " : ", ";
-    text += format("%llu bytes at 0x%llx", ull{block->size}, ull{block->address});
+    text += format("%llu bytes at 0x%llx", ull{block.size}, ull{block.address});
+    if (block.tag) text += " (tag " + quoted(*block.tag) + ", for " + as_seconds(block.age) + ")";
   }
   return text + (live.size() > most_shown ? ", and others." : ".");
 }
 
-std::string describe_obstacles(std::span<const BlockInfo> blocks) {
-  const std::span<const BlockInfo> range = between_largest(blocks);
+std::vector<const Census::Row*> live_in(Rows range) {
+  std::vector<const Census::Row*> live;
+  for (const Census::Row& row : range)
+    if (row.block.live) live.push_back(&row);
+  return live;
+}
+
+std::string describe_obstacles(const Census& census) {
+  const Rows range = census.between_largest();
   if (range.empty()) return "";
-  std::vector<const BlockInfo*> live;
-  for (const BlockInfo& block : range)
-    if (block.live) live.push_back(&block);
+  const std::vector<const Census::Row*> live = live_in(range);
   const std::string largest = format(" Between the largest two, of %llu and %llu bytes, ",
-                                     ull{range.front().size}, ull{range.back().size});
+                                     ull{range.front().block.size}, ull{range.back().block.size});
   if (live.empty()) return largest + "no live block stands.";
   const bool one = live.size() == 1;
   return largest +
          (one ? "one live block stands" : std::to_string(live.size()) + " live blocks stand") +
-         list_obstacles(live);
+         list_obstacles(census, live);
+}
+
+std::string describe_release(const std::optional<Release>& release) {
+  if (!release || release->blocks == 0) return "";
+  return format(" Freeing %llu bytes would do: ", ull{release->bytes}) + count_of(release->blocks) +
+         format(release->blocks == 1 ? ", at 0x%llx." : ", the first at 0x%llx.",
+                ull{release->first});
+}
+
+// What follows the numbers, up to the remedy.
+std::string describe_cause(const Fault& shortage, const Census& census,
+                           const std::optional<Release>& release) {
+  const Shortage& s = shortage.shortage;
+  switch (cause_of(shortage)) {
+    case ShortageCause::fragmentation:
+      return " (fragmentation index " +
+             as_decimal(fragmentation_index(shortage.argument, s.available, s.free_blocks)) +
+             "). In one piece, the free memory would do." + describe_obstacles(census) +
+             describe_release(release);
+    case ShortageCause::alignment:
+      return format(". None has room from a multiple of %llu on.", ull{s.align}) +
+             describe_release(release);
+    default:
+      return describe_holders(census) + ".";
+  }
 }
 
 }  // namespace
 
 std::string Heap::explain(const Fault& fault) {
-  std::string text = sentence(fault);
-  if (fault.kind != FaultKind::out_of_memory) return text;
-  text += " " + describe_cause(fault);
-  if (cause_of(fault) != ShortageCause::fragmentation) return text;
+  if (fault.kind != FaultKind::out_of_memory) return sentence(fault);
   Fault unreadable;  // then there are no blocks to name
-  return text + describe_obstacles(walk(unreadable));
+  const Census census = take_census(*state_, unreadable);
+  return shortage_facts(fault) +
+         describe_cause(fault, census, release_for(*state_, fault, census)) + " " +
+         shortage_remedy(fault);
+}
+
+Diagnosis Heap::diagnose(const Fault& shortage) {
+  Fault unreadable;
+  const Census census = take_census(*state_, unreadable);
+  Diagnosis diagnosis{.cause = cause_of(shortage),
+                      .by_tag = census.by_tag(),
+                      .between = {},
+                      .shortfall = shortfall_of(shortage, release_for(*state_, shortage, census))};
+  for (const Census::Row* const row : live_in(census.between_largest()))
+    diagnosis.between.push_back(census.tagged(*row));
+  return diagnosis;
 }
 
 }  // namespace glassheap

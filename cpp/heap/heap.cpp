@@ -128,7 +128,7 @@ const Options& Heap::options() const noexcept { return state_->options; }
 Address Heap::malloc(Size size, Size align, Fault& fault) noexcept {
   if (align != granule_size) [[unlikely]]
     return state_->malloc(size, align, fault);
-  return state_->calls.malloc(*state_, size, fault);
+  return state_->malloc_call.load(std::memory_order_relaxed)(*state_, size, fault);
 }
 
 Address Heap::calloc(Size count, Size size, Fault& fault) noexcept {
@@ -156,7 +156,7 @@ Address Heap::realloc(Address payload, Size size, Size align, Fault& fault) noex
 }
 
 bool Heap::free(Address payload, Fault& fault) noexcept {
-  return state_->calls.free(*state_, payload, fault);
+  return state_->free_call(*state_, payload, fault);
 }
 
 Size Heap::usable_size(Address payload, Fault& fault) noexcept {
@@ -180,6 +180,7 @@ bool Heap::malloc_many(std::span<const Size> sizes, std::span<Address> addresses
       return false;
     }
     if (heap.quarantine != nullptr) heap.quarantine->note_peak(heap.core->counters().requested);
+    heap.note(addresses);
     for (Address& address : addresses) address = heap.addresses.address_of(address);
     return true;
   });

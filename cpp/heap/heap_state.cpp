@@ -29,6 +29,14 @@ bool free_cached(FrontLine& front, Address payload, Fault& fault) noexcept {
 
 constexpr FrontCalls cached_calls{.malloc = malloc_cached, .free = free_cached};
 
+// In a heap that keeps tags. The careful call notes the block itself, and then it is noted twice.
+Address malloc_noted(FrontLine& front, Size size, Fault& fault) noexcept {
+  const Address address = front.plain_malloc(front, size, fault);
+  if (address != 0) [[likely]]
+    static_cast<HeapState&>(front).note(address - front.origin);
+  return address;
+}
+
 }  // namespace
 
 HeapState::HeapState(const Options& wanted, Region bytes, std::unique_ptr<CoreInterface> made,
@@ -42,6 +50,7 @@ HeapState::HeapState(const Options& wanted, Region bytes, std::unique_ptr<CoreIn
   hooks = std::move(events);
   origin = addresses.address_of(0);
   if (options.thread_cache) caches = std::make_unique<ThreadCaches>(*core, options.threads);
+  if (options.tags) start_ledger();
   mark_sound();
   if (options.quarantine == 0) return;
   const std::byte fill{options.zero_on_free ? std::uint8_t{0} : std::uint8_t{GLASSHEAP_FREED}};
@@ -62,6 +71,31 @@ bool HeapState::free(Address payload, Fault& fault) noexcept {
   return write(fault, [&](HeapState& heap) {
     return payload == 0 || heap.release(heap.addresses.offset_of(payload), fault);
   });
+}
+
+void HeapState::start_ledger() {
+  kept_ledger_ = std::make_unique<Ledger>(region.size(), options.threads);
+  ledger.store(kept_ledger_.get(), std::memory_order_release);
+  if (has_plain_calls()) malloc_call.store(malloc_noted, std::memory_order_release);
+}
+
+void HeapState::note(std::span<const Offset> payloads) const noexcept {
+  Ledger* const kept = ledger.load(std::memory_order_acquire);
+  if (kept == nullptr) return;
+  const Tick now = kept->now();
+  for (const Offset payload : payloads) kept->note(payload, now);
+}
+
+// In a shared heap, the entry of a block that another process has allocated is that of an earlier
+// block.
+void HeapState::note_moved(Offset from, Offset to) const noexcept {
+  Ledger* const kept = ledger.load(std::memory_order_acquire);
+  if (kept == nullptr) return;
+  if (hooks == nullptr || hooks->owns(from)) {
+    kept->move(from, to);
+  } else {
+    kept->note(to);
+  }
 }
 
 bool HeapState::lookup(Offset payload, LiveBlock& live, Fault& fault) const noexcept {
@@ -86,8 +120,11 @@ bool HeapState::find(const Handle& handle, LiveBlock& live, Fault& fault) noexce
 }
 
 Address HeapState::hand_over(Offset old, Block block, Fault& fault) noexcept {
-  if (hooks != nullptr && block && addresses.payload_of(block) != old) hooks->on_free(old);
-  return hand_out(block, addresses.address_of(old), fault);
+  if (block && addresses.payload_of(block) != old) {
+    note_moved(old, addresses.payload_of(block));
+    if (hooks != nullptr) hooks->on_free(old);
+  }
+  return pass_on(block, addresses.address_of(old), fault);
 }
 
 bool HeapState::is_free_for_caller(Offset payload) const noexcept {
@@ -145,6 +182,7 @@ bool HeapState::refuse(Fault& fault, Address payload) noexcept {
     fault.shortage.largest = on_offer(core->largest());
     fault.shortage.free_blocks = core->map().free_blocks();
   }
+  refusals.count(fault);
   return false;
 }
 

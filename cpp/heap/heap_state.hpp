@@ -21,8 +21,10 @@
 #include "core/front_line.hpp"
 #include "glassheap/heap.hpp"
 #include "heap/addressing.hpp"
+#include "heap/ledger.hpp"
 #include "heap/pins.hpp"
 #include "heap/quarantine.hpp"
+#include "heap/refusals.hpp"
 #include "heap/thread_caches.hpp"
 
 namespace glassheap {
@@ -55,6 +57,16 @@ struct HeapState : FrontLine {
     inside = has_plain_calls() ? core.get() : nullptr;
     if (caches != nullptr) caches->open();
   }
+
+  // Begins to keep tags, with the lock or before the heap is used. A malloc that is under way in
+  // another thread meanwhile may hand out a block that is not noted. Throws std::bad_alloc.
+  void start_ledger();
+  // Notes a block, or several, in the ledger, if there is one: as handed out now, and without a tag.
+  void note(Offset payload) const noexcept {
+    if (Ledger* const kept = ledger.load(std::memory_order_acquire); kept != nullptr)
+      kept->note(payload);
+  }
+  void note(std::span<const Offset> payloads) const noexcept;
 
   // Throws std::bad_alloc, and changes nothing, if there is no memory for another pin.
   void pin(Offset payload) {
@@ -118,6 +130,12 @@ struct HeapState : FrontLine {
   // The address of a block that the core has just allocated; 0, and a complete fault, if it has
   // not. `payload` is the pointer to blame.
   Address hand_out(Block block, Address payload, Fault& fault) noexcept {
+    if (block) [[likely]]
+      note(addresses.payload_of(block));
+    return pass_on(block, payload, fault);
+  }
+  // The same for a block that is not noted, because its entry in the ledger stays.
+  Address pass_on(Block block, Address payload, Fault& fault) noexcept {
     if (!block) [[unlikely]]
       return refuse(fault, payload), 0;
     if (quarantine != nullptr) [[unlikely]]
@@ -139,7 +157,7 @@ struct HeapState : FrontLine {
     return true;
   }
   // Completes a fault: its addresses as the caller counts, the numbers of a shortage. Corruption
-  // makes the heap damaged. Returns false.
+  // makes the heap damaged. Counts the refusal. Returns false.
   [[gnu::cold, gnu::noinline]] bool refuse(Fault& fault, Address payload) noexcept;
 
   [[nodiscard]] Size on_offer(Size extent) const noexcept {
@@ -179,6 +197,8 @@ struct HeapState : FrontLine {
   Pins pins;
   std::unique_ptr<Quarantine> quarantine;  // null if freed blocks do not wait
   std::unique_ptr<ThreadCaches> caches;    // null without Options::thread_cache
+  std::atomic<Ledger*> ledger = nullptr;   // null if the heap keeps no tags; once set, it stays
+  Refusals refusals;
 
  private:
   // One attempt, with the lock.
@@ -200,7 +220,10 @@ struct HeapState : FrontLine {
   Block reallocate_by_quarantine(Offset old, Size size, Size align, Fault& fault) noexcept;
   bool let_go(std::size_t oldest, Fault& fault) noexcept;
   void fill_waiting() const noexcept;
+  void note_moved(Offset from, Offset to) const noexcept;
   [[nodiscard]] bool waiting_fill_holds(std::size_t index, Fault& fault) const noexcept;
+
+  std::unique_ptr<Ledger> kept_ledger_;
 };
 
 // Keeps other threads out, and other processes where the heap is shared, for as long as it lives;

@@ -158,7 +158,9 @@ Size Heap::own_memory(Fault& fault) noexcept {
   return state_->read(fault, [&](HeapState& heap) {
     const Size waiting = heap.quarantine == nullptr ? 0 : heap.quarantine->own_memory();
     const Size cached = heap.caches == nullptr ? 0 : heap.caches->own_memory();
-    return sizeof *this + sizeof heap + heap.core->own_memory() + waiting + cached;
+    const Ledger* const ledger = heap.ledger.load(std::memory_order_relaxed);
+    const Size noted = ledger == nullptr ? 0 : ledger->own_memory();
+    return sizeof *this + sizeof heap + heap.core->own_memory() + waiting + cached + noted;
   });
 }
 

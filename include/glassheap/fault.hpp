@@ -141,6 +141,9 @@ enum class ShortageCause : std::uint8_t {
   batch,          // a free block is large enough, but earlier sizes of the batch need it
 };
 [[nodiscard]] ShortageCause cause_of(const Fault& shortage) noexcept;
+// "exhausted", "fragmented" or "alignment". A batch whose earlier sizes need the room has exhausted
+// it too.
+[[nodiscard]] const char* name_of(ShortageCause cause) noexcept;
 
 // 1 - (1 + available / requested) / free_blocks, at least 0: near 0 for a lack of memory, near 1
 // for fragmentation (M. Gorman, Linux, mm/vmstat). 0 without a free block, or for 0 bytes.

@@ -5,6 +5,7 @@
 // opened for one (Options::threads). All sizes are in bytes.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -14,6 +15,7 @@
 
 #include "glassheap/fault.hpp"
 #include "glassheap/options.hpp"
+#include "glassheap/owners.hpp"
 #include "glassheap/types.hpp"
 
 namespace glassheap {
@@ -191,13 +193,43 @@ class Heap {
   [[nodiscard]] Size available_memory(Fault& fault) noexcept;
   [[nodiscard]] Size largest_free(Fault& fault) noexcept;
   [[nodiscard]] Size live_blocks(Fault& fault) noexcept;
-  // The sentence of a fault that this heap reported. For out_of_memory also the cause, and the live
-  // blocks between the two largest free blocks, if fragmentation is the cause: as the heap is now,
-  // and omitted if it cannot be read. O(n) in the number of blocks then.
+  // The sentence of a fault that this heap reported. For out_of_memory also who holds most of the
+  // memory, or, if fragmentation is the cause, the live blocks between the two largest free blocks,
+  // and how few bytes freed would do: as the heap is now, and omitted if it cannot be read. O(n) in
+  // the number of blocks then, O(n log n) with the buddy policy.
   [[nodiscard]] std::string explain(const Fault& fault);
-  // Bytes that the heap takes outside its region: block map, index, the records of free blocks, and
-  // itself.
+  // Bytes that the heap takes outside its region: block map, index, the records of free blocks, the
+  // ledger of tags, and itself.
   [[nodiscard]] Size own_memory(Fault& fault) noexcept;
+
+  // --- Owners. ---------------------------------------------------------------------------------
+
+  // Blocks get tags by a Tag (below), or by these. In a shared heap the tags are this process's own:
+  // blocks that others have allocated have none here.
+
+  // Returns the number of the tag with this text, which it keeps until drop_tag() was called as
+  // often. The heap keeps tags from the first call on, if it was not opened with Options::tags.
+  // Returns 0, which is no tag, inside a signal handler that has interrupted a call on the heap.
+  // Throws std::bad_alloc. O(1); now and then O(n), to drop tags that no block has any more.
+  [[nodiscard]] TagId hold_tag(std::string_view text);
+  void drop_tag(TagId tag) noexcept;
+  // True while any thread holds a tag.
+  [[nodiscard]] bool holds_tags() const noexcept {
+    return held_tags_.load(std::memory_order_relaxed) != 0;
+  }
+  // Gives a held tag to a block that the caller has allocated, and not freed. O(1), without a lock.
+  void set_tag(Address payload, TagId tag) noexcept;
+
+  // The live blocks by their tags, the most bytes first. O(n log n).
+  [[nodiscard]] std::vector<TagUsage> by_tag(Fault& fault);
+  // At most `count` live blocks, the oldest first. O(n log count).
+  [[nodiscard]] std::vector<TaggedBlock> oldest(std::size_t count, Fault& fault);
+  // The cause of an out_of_memory that this heap reported, and the blocks that matter, as they are
+  // now. Takes as long as explain().
+  [[nodiscard]] Diagnosis diagnose(const Fault& shortage);
+  // How often calls of this process were refused, by reason: the causes of an out_of_memory first,
+  // also those that never were. O(1).
+  [[nodiscard]] std::vector<RefusalCount> refusals(Fault& fault);
 
   [[nodiscard]] Size size() const noexcept;
   [[nodiscard]] Address base() const noexcept;
@@ -219,6 +251,30 @@ class Heap {
 
  private:
   std::unique_ptr<HeapState> state_;
+  std::atomic<std::uint32_t> held_tags_ = 0;
+};
+
+// Holds a tag of a heap, which must outlive it. Throws std::bad_alloc.
+//
+//     const Tag tag(heap, "request-17");
+//     tag.put_on(heap.malloc(100, granule_size, fault));
+class Tag {
+ public:
+  // `text` has 1 to longest_tag bytes of UTF-8.
+  Tag(Heap& heap, std::string_view text) : heap_(&heap), id_(heap.hold_tag(text)) {}
+  ~Tag() { heap_->drop_tag(id_); }
+  Tag(const Tag&) = delete;
+  Tag& operator=(const Tag&) = delete;
+
+  [[nodiscard]] TagId id() const noexcept { return id_; }
+  // As Heap::set_tag(). Does nothing for address 0, that of no block.
+  void put_on(Address payload) const noexcept {
+    if (payload != 0) heap_->set_tag(payload, id_);
+  }
+
+ private:
+  Heap* heap_;
+  TagId id_;
 };
 
 }  // namespace glassheap

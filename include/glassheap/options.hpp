@@ -47,6 +47,10 @@ struct Options {
   // second free of them, or a write to them, is found meanwhile. 0: none wait. For Checks::debug
   // alone, and not for a shared heap.
   Size quarantine = 0;
+  // True to note the time and the tag of each block that is handed out (owners.hpp). It takes 8 bytes
+  // for each granule in which a block begins, and a malloc some nanoseconds. False begins to with the
+  // first tag.
+  bool tags = false;
   // For sequential_fit alone. The defaults are first fit, address order, coalescing.
   std::optional<Fit> fit;
   std::optional<Order> order;

@@ -51,12 +51,15 @@ from glassheap.errors import (
 TYPE_CHECKING = False  # not typing's: that module alone takes longer to import than this package
 if TYPE_CHECKING:
     from glassheap import numpy as numpy
+    from glassheap.owners import Diagnosis, TaggedBlock, TagUsage
     from glassheap.placement import Policy
     from glassheap.records import BlockInfo, Eviction, Finding, FreeBlock, OwnedBlock, PolicyInfo
+    from glassheap.report import Report
     from glassheap.statistics import HeapStats
 
 _LATER = {
     "BlockInfo": "glassheap.records",
+    "Diagnosis": "glassheap.owners",
     "Eviction": "glassheap.records",
     "Finding": "glassheap.records",
     "FreeBlock": "glassheap.records",
@@ -64,6 +67,9 @@ _LATER = {
     "OwnedBlock": "glassheap.records",
     "Policy": "glassheap.placement",
     "PolicyInfo": "glassheap.records",
+    "Report": "glassheap.report",
+    "TagUsage": "glassheap.owners",
+    "TaggedBlock": "glassheap.owners",
 }
 
 __all__ = [
@@ -73,6 +79,7 @@ __all__ = [
     "BadMagic",
     "Block",
     "BlockInfo",
+    "Diagnosis",
     "DoubleFree",
     "Eviction",
     "Finding",
@@ -98,8 +105,11 @@ __all__ = [
     "Policy",
     "PolicyInfo",
     "RegionInUse",
+    "Report",
     "SharedHeap",
     "StaleHandle",
+    "TagUsage",
+    "TaggedBlock",
     "TooManyProcesses",
     "TooManyReferences",
     "WriteAfterFree",

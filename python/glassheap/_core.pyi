@@ -6,6 +6,8 @@ The methods that `glassheap.methods` adds to the types are here too.
 
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from contextvars import ContextVar
 from os import PathLike
 from types import TracebackType
 from typing import Any, Literal, SupportsFloat, SupportsIndex, TypeAlias, TypedDict, final, overload
@@ -14,8 +16,10 @@ from _typeshed import ReadableBuffer, SupportsWrite, WriteableBuffer
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 from typing_extensions import CapsuleType, Never, Self, Unpack, disjoint_base
 
+from glassheap.owners import Diagnosis, TaggedBlock, TagUsage
 from glassheap.placement import Policy, PolicyName
 from glassheap.records import BlockInfo, Eviction, Finding, FreeBlock, OwnedBlock, PolicyInfo
+from glassheap.report import Report
 from glassheap.statistics import HeapStats
 
 __version__: str
@@ -42,6 +46,7 @@ class _HeapOptions(_SharedHeapOptions, total=False):
     base: SupportsIndex | None
     huge_pages: bool
     quarantine: SupportsIndex
+    tags: bool
 
 @disjoint_base
 class Heap:
@@ -82,6 +87,11 @@ class Heap:
             write is WriteAfterFree, at check() or when the block leaves. They wait no longer than
             until memory is short: OutOfMemory means that none is left. stats().quarantined has
             their bytes.
+        tags: True to note when each block is handed out, and its tag: the argument tag of the calls
+            that allocate, or that of `with heap.tagged(tag)`. by_tag(), oldest() and report() tell
+            them. A malloc takes a few nanoseconds more, and the heap 8 bytes of its own memory for
+            each 16 of the region that blocks begin in. False, the default, begins with the first
+            tag that is given.
         fit, order, coalesce: For sequential_fit only: 'first', 'best' or 'worst' fit, by default
             first; over a list in the order 'address', 'size+', 'size-', 'front' or 'back', by
             default by address; free neighbours are merged (True, the default), or never.
@@ -124,6 +134,7 @@ class Heap:
         size: SupportsIndex,
         *,
         align: SupportsIndex = 16,
+        tag: str | None = None,
         evict: Callable[[list[BlockInfo]], object] | None = None,
     ) -> int:
         """Allocate a block of size bytes and return the address of its payload.
@@ -134,38 +145,47 @@ class Heap:
         without payload. The bytes are not cleared. O(log n); O(n) in sequential_fit, O(1) in
         segregated_fit, quick_fit and tlsf; O(n) in quick_fit if free blocks must be joined first.
 
+        tag names the owner, in 1 to 200 bytes of UTF-8, for by_tag(), oldest() and OutOfMemory.
+        None is the tag of the context, if tagged() has set one.
+
         If no free block can serve the request, evict(blocks) is called with the blocks that
         cheapest() finds by their sizes, and is to free them, or others; then malloc tries again, up
         to 8 evictions, as long as each frees one of its blocks. It may call the heap.
 
         Raises OutOfMemory if and only if no free block can serve the request, InvalidSize if size
-        is negative, InvalidAlignment for any other align; TypeError for no integer, and if evict is
-        no function; what evict raises; HeapDamaged, HeapClosed.
+        is negative, InvalidAlignment for any other align, ValueError for a tag that is empty or too
+        long; TypeError for no integer, a tag that is no string, and if evict is no function; what
+        evict raises; HeapDamaged, HeapClosed.
         """
-    def calloc(self, count: SupportsIndex, size: SupportsIndex) -> int:
+    def calloc(self, count: SupportsIndex, size: SupportsIndex, *, tag: str | None = None) -> int:
         """Allocate count * size bytes, all zero, and return the address of the payload.
 
-        Like malloc(count * size), whatever the product: it never wraps. As malloc, and O(count *
-        size) for the clearing.
+        Like malloc(count * size, tag=tag), whatever the product: it never wraps. As malloc, and
+        O(count * size) for the clearing.
 
         Raises OutOfMemory if and only if no free block can serve the product, InvalidSize if count
-        or size is negative; TypeError for no integer; HeapDamaged, HeapClosed.
+        or size is negative, ValueError and TypeError as malloc does; HeapDamaged, HeapClosed.
         """
     def realloc(
-        self, address: SupportsIndex | None, size: SupportsIndex, *, align: SupportsIndex = 16
+        self,
+        address: SupportsIndex | None,
+        size: SupportsIndex,
+        *,
+        align: SupportsIndex = 16,
+        tag: str | None = None,
     ) -> int:
         """Give the block at address another size in bytes, and return its new address.
 
         The contents stay, up to the smaller of the two sizes. A shrinking block gives back its tail
         in place; a growing one takes the low end of its free right neighbour if that is enough;
         otherwise, or if it is not aligned to align, the block moves. realloc(None, n) is malloc(n);
-        realloc(p, 0) keeps a block of size 0. O(1) in place, else as malloc and free, and O(size)
-        for the copy.
+        realloc(p, 0) keeps a block of size 0. The block keeps its age, and its tag unless another
+        one is given. O(1) in place, else as malloc and free, and O(size) for the copy.
 
         Raises OutOfMemory if and only if the block has to move and no free block can serve, with
         the old block untouched; what free raises for a bad address; BufferError while a view of the
-        block lives; InvalidSize if size is negative; InvalidAlignment, TypeError, HeapDamaged,
-        HeapClosed, as malloc does.
+        block lives; InvalidSize if size is negative; InvalidAlignment, ValueError, TypeError,
+        HeapDamaged, HeapClosed, as malloc does.
         """
     def free(self, address: SupportsIndex | Block | None) -> None:
         """Give back the block with that payload address, and merge it with its free neighbours.
@@ -205,6 +225,7 @@ class Heap:
         size: SupportsIndex,
         *,
         align: SupportsIndex = 16,
+        tag: str | None = None,
         evict: Callable[[list[BlockInfo]], object] | None = None,
     ) -> Block:
         """Allocate size bytes and return a Block, which frees itself.
@@ -215,12 +236,14 @@ class Heap:
 
         Raises what malloc raises.
         """
-    def malloc_many(self, sizes: Sequence[SupportsIndex] | ReadableBuffer) -> array[int]:
+    def malloc_many(
+        self, sizes: Sequence[SupportsIndex] | ReadableBuffer, *, tag: str | None = None
+    ) -> array[int]:
         """Allocate a block for each of sizes, and return their addresses as an array('Q').
 
         sizes is a buffer of integers, or a sequence, of sizes in bytes. The addresses are those
-        that as many calls of malloc would give. It succeeds whole or changes nothing. It takes at
-        most as long as that many calls of malloc. The GIL is released.
+        that as many calls of malloc would give, each with this tag. It succeeds whole or changes
+        nothing. It takes at most as long as that many calls of malloc. The GIL is released.
 
         Raises what malloc raises.
         """
@@ -243,12 +266,14 @@ class Heap:
         *,
         align: SupportsIndex = 64,
         order: Literal["C", "F"] = "C",
+        tag: str | None = None,
     ) -> NDArray[Any]:
         """Return a new ndarray whose elements are a block of the heap, as numpy.empty would.
 
         It starts at a multiple of align bytes, a power of two up to a quarter of the region, and
-        its elements are not initialised. While it lives, or any view of it, the block is pinned as
-        by Heap.view; with the last of them it is freed. It takes as long as malloc.
+        its elements are not initialised; tag is that of malloc. While it lives, or any view of it,
+        the block is pinned as by Heap.view; with the last of them it is freed. It takes as long as
+        malloc.
 
         In a SharedHeap it is a SharedArray, which travels to other processes as a handle: the block
         is freed with the last array over it, in whatever process.
@@ -257,10 +282,13 @@ class Heap:
         invalid shape or order, TypeError for a dtype that holds Python objects, and what malloc
         raises.
         """
-    def copy(self, array: ArrayLike, *, align: SupportsIndex = 64) -> NDArray[Any]:
+    def copy(
+        self, array: ArrayLike, *, align: SupportsIndex = 64, tag: str | None = None
+    ) -> NDArray[Any]:
         """Return a copy of an array, or of anything that makes one, in a block of the heap.
 
-        Shape, dtype and layout are those of numpy.copy(array); align is in bytes. O(size).
+        Shape, dtype and layout are those of numpy.copy(array); align is in bytes, tag that of
+        malloc. O(size).
 
         Raises what array raises.
         """
@@ -361,6 +389,50 @@ class Heap:
 
         Raises HeapClosed.
         """
+    # Owners.
+    def tagged(self, tag: str) -> AbstractContextManager[Self]:
+        """Give a tag to each block that is allocated in this heap inside a with statement.
+
+        The tag is set for the thread, or the asyncio task, that entered the statement, by a
+        ContextVar, and for this heap alone. Statements may be nested: the innermost counts, and the
+        argument tag of a call before it. A block that is reallocated keeps its own. O(1); now and
+        then O(n), to drop tags that no block has any more.
+
+        Raises ValueError if and only if the tag is empty or has more than 200 bytes of UTF-8,
+        TypeError if it is no string; HeapClosed.
+        """
+    def by_tag(self) -> list[TagUsage]:
+        """Return a TagUsage for each tag that live blocks have, the most bytes first.
+
+        The blocks without a tag are one of them, under None. Ages are in seconds, with a resolution
+        of 1/30 s. A block from before the heap began to keep tags has none, and is at least as old
+        as it says; of a heap that keeps none, every age is 0. A shared heap knows the tags of the
+        blocks that this process has allocated; all others are under None. O(n log n).
+
+        Raises HeapClosed.
+        """
+    def oldest(self, count: SupportsIndex = 10) -> list[TaggedBlock]:
+        """Return the oldest live blocks, at most count of them, as TaggedBlock, the oldest first.
+
+        Blocks of the same age are in address order; sizes are in bytes, ages in seconds. What
+        by_tag() says about tags and ages holds here too. O(n log count).
+
+        Raises InvalidSize if and only if count is negative, TypeError for no integer; HeapClosed.
+        """
+    def report(self) -> Report:
+        """Return a Report: sizes in bytes, tags, the oldest blocks, and refused calls by reason.
+
+        str(report) is a text of one screen, report.to_json() the same as JSON. Its parts are read
+        one after the other, each of one moment. O(n log n).
+
+        Raises HeapClosed if and only if the heap is closed.
+        """
+    def _refusals(self) -> dict[str, int]:
+        """Return how often calls of this process were refused, by reason."""
+    def _diagnose(
+        self, requested: int, available: int, largest: int, free_blocks: int, align: int, /
+    ) -> Diagnosis:
+        """Return the Diagnosis of an OutOfMemory, from its attributes."""
     def _explain(
         self, requested: int, available: int, largest: int, free_blocks: int, align: int, /
     ) -> str:
@@ -394,10 +466,10 @@ class Heap:
     def own_memory(self) -> int:
         """Return the bytes that the heap takes outside its region.
 
-        They are block map, index, the records of free blocks, and the heap itself. A record takes
-        16 bytes and has the links of a block. segregated_fit, quick_fit, tlsf, buddy and
-        sequential_fit have records, as many as there were free blocks at one time since the last
-        reset().
+        They are block map, index, the records of free blocks, the heap itself, and with tags 8
+        bytes for each 16 of the region. A record takes 16 bytes and has the links of a block.
+        segregated_fit, quick_fit, tlsf, buddy and sequential_fit have records, as many as there
+        were free blocks at one time since the last reset().
 
         O(1). Raises HeapClosed.
         """
@@ -795,6 +867,13 @@ class Player:
         Raises ValueError if and only if the columns are no trace, and what malloc, realloc and free
         raise for a damaged or closed heap.
         """
+
+@final
+class _Tag:
+    """A tag of a heap that is held for a context, and the one around it, or None."""
+    def __init__(self, heap: Heap, tag: str, outer: _Tag | None) -> None: ...
+
+_context_tag: ContextVar[_Tag]
 
 def policies() -> list[PolicyInfo]:
     """Return a PolicyInfo for each placement policy, the default first.

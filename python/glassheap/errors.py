@@ -6,6 +6,10 @@ numbers are attributes of the exception, as documented below.
 
 from glassheap import _core
 
+TYPE_CHECKING = False  # not typing's: that module alone takes longer to import than the package
+if TYPE_CHECKING:
+    from glassheap.owners import Diagnosis
+
 
 class HeapError(Exception):
     """Root of all errors of a heap."""
@@ -14,10 +18,14 @@ class HeapError(Exception):
 class OutOfMemory(HeapError, MemoryError):
     """No free block can serve the request, or the system gives no pages for a region.
 
-    The message names the cause, a lack of memory or fragmentation, and the live blocks between the
-    two largest free blocks. It is built when it is read, so an exception that is never printed
-    costs no walk over the heap: its last sentence describes the heap at that time. The numbers
-    describe the heap as the call left it; a refused batch takes nothing.
+    The message begins with the cause. 'exhausted': less is available than was asked for, and it
+    says who holds most of the memory, if the blocks have tags. 'fragmented': enough is available,
+    and it names the live blocks between the two largest free blocks, and how few bytes freed
+    would do.
+    'alignment': a free block is large enough, but not from an aligned address on. It is built when
+    it is read, so an exception that is never printed costs no walk over the heap: what it says of
+    blocks describes the heap at that time. The numbers describe the heap as the call left it; a
+    refused batch takes nothing.
     """
 
     requested: int
@@ -45,15 +53,26 @@ class OutOfMemory(HeapError, MemoryError):
         """
         return _core.Heap._fragmentation_index(self.requested, self.available, self.free_blocks)
 
+    @property
+    def diagnosis(self) -> "Diagnosis":
+        """The cause, who holds the memory, the blocks in the way, and the bytes that are missing.
+
+        The cause is that of the call; the blocks are those of the heap when this is read, or when
+        the exception was copied. O(n log n). Raises AttributeError if and only if there was no heap
+        yet.
+        """
+        copied: Diagnosis | None = getattr(self, "_diagnosis", None)
+        return copied or self.heap._diagnose(*self._figures())
+
+    def _figures(self) -> tuple[int, int, int, int, int]:
+        return self.requested, self.available, self.largest, self.free_blocks, self.align
+
     def __str__(self) -> str:
         """The message, built by the heap; or the text that the exception was made with."""
         heap: _core.Heap | None = getattr(self, "heap", None)
         if super().args or heap is None:
             return super().__str__()
-        text = heap._explain(
-            self.requested, self.available, self.largest, self.free_blocks, self.align
-        )
-        return text + self._story
+        return heap._explain(*self._figures()) + self._story
 
     @property
     def args(self) -> tuple[object, ...]:  # type: ignore[override]
@@ -61,8 +80,10 @@ class OutOfMemory(HeapError, MemoryError):
         return super().args or (str(self),)
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Pickle the message and the numbers, and not the heap."""
+        """Pickle the message, the numbers and the diagnosis, and not the heap."""
         numbers = {name: value for name, value in vars(self).items() if name != "heap"}
+        if hasattr(self, "heap"):
+            numbers["_diagnosis"] = self.diagnosis
         return type(self), (str(self),), numbers
 
 

@@ -10,16 +10,20 @@ from glassheap._core import Block, Heap, SharedHeap
 TYPE_CHECKING = False  # not typing's: that module alone takes longer to import than the package
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
     from os import PathLike
     from typing import Any, Literal, SupportsIndex, TextIO
 
     from _typeshed import WriteableBuffer
     from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+    from glassheap.report import Report
+
 
 def install() -> None:
     """Make the functions below methods of the types. The package calls it once."""
     _put(Heap, show=show, hexdump=hexdump, _repr_html_=repr_html, array=array, copy=copy)
+    _put(Heap, tagged=tagged, report=report)
     _put(SharedHeap, create=staticmethod(create), attach=staticmethod(attach))
     _put(SharedHeap, backup=backup)
     _put(SharedHeap, __exit__=exit_shared_heap, __reduce__=reduce_shared_heap)
@@ -72,6 +76,38 @@ def repr_html(self: Heap) -> str:
     return pictures.to_html(self)
 
 
+# --- Owners. -------------------------------------------------------------------------------------
+
+
+def tagged(self: Heap, tag: str) -> "AbstractContextManager[Heap]":
+    """Give a tag to each block that is allocated in this heap inside a with statement.
+
+    The tag is set for the thread, or the asyncio task, that entered the statement, by a
+    ContextVar, and for this heap alone. Statements may be nested: the innermost counts, and the
+    argument tag of a call before it. A block that is reallocated keeps its own. O(1); now and
+    then O(n), to drop tags that no block has any more.
+
+    Raises ValueError if and only if the tag is empty or has more than 200 bytes of UTF-8,
+    TypeError if it is no string; HeapClosed.
+    """
+    from glassheap import owners
+
+    return owners.tagged(self, tag)
+
+
+def report(self: Heap) -> "Report":
+    """Return a Report: sizes in bytes, tags, the oldest blocks, and refused calls by reason.
+
+    str(report) is a text of one screen, report.to_json() the same as JSON. Its parts are read
+    one after the other, each of one moment. O(n log n).
+
+    Raises HeapClosed if and only if the heap is closed.
+    """
+    from glassheap.report import report
+
+    return report(self)
+
+
 # --- NumPy arrays. -------------------------------------------------------------------------------
 
 
@@ -82,12 +118,14 @@ def array(
     *,
     align: "SupportsIndex" = 64,
     order: "Literal['C', 'F']" = "C",
+    tag: str | None = None,
 ) -> "NDArray[Any]":
     """Return a new ndarray whose elements are a block of the heap, as numpy.empty would.
 
     It starts at a multiple of align bytes, a power of two up to a quarter of the region, and
-    its elements are not initialised. While it lives, or any view of it, the block is pinned as
-    by Heap.view; with the last of them it is freed. It takes as long as malloc.
+    its elements are not initialised; tag is that of malloc. While it lives, or any view of it,
+    the block is pinned as by Heap.view; with the last of them it is freed. It takes as long as
+    malloc.
 
     In a SharedHeap it is a SharedArray, which travels to other processes as a handle: the block
     is freed with the last array over it, in whatever process.
@@ -98,19 +136,22 @@ def array(
     """
     from glassheap import numpy
 
-    return numpy.array(self, shape, dtype, align=align, order=order)
+    return numpy.array(self, shape, dtype, align=align, order=order, tag=tag)
 
 
-def copy(self: Heap, array: "ArrayLike", *, align: "SupportsIndex" = 64) -> "NDArray[Any]":
+def copy(
+    self: Heap, array: "ArrayLike", *, align: "SupportsIndex" = 64, tag: str | None = None
+) -> "NDArray[Any]":
     """Return a copy of an array, or of anything that makes one, in a block of the heap.
 
-    Shape, dtype and layout are those of numpy.copy(array); align is in bytes. O(size).
+    Shape, dtype and layout are those of numpy.copy(array); align is in bytes, tag that of
+    malloc. O(size).
 
     Raises what array raises.
     """
     from glassheap import numpy
 
-    return numpy.copy(self, array, align=align)
+    return numpy.copy(self, array, align=align, tag=tag)
 
 
 def numpy(

@@ -50,6 +50,7 @@ def array(
     *,
     align: SupportsIndex = 64,
     order: Literal["C", "F"] = "C",
+    tag: str | None = None,
 ) -> NDArray[Any]:
     """Implementation of `Heap.array`: a new ndarray whose elements are a block of the heap."""
     if order not in ("C", "F"):
@@ -58,16 +59,18 @@ def array(
     lengths = _lengths(shape) + axes
     # A product of Python's integers never wraps; the heap refuses one that is too large.
     size = math.prod(lengths) * kind.itemsize
-    block = heap.alloc(size, align=align)
+    block = heap.alloc(size, align=align, tag=tag)
     # Without elements, strides have no meaning, and depend on the version of NumPy: take NumPy's.
     strides = None if size else np.empty(lengths, kind, order).strides
     return over(block, lengths, kind, strides, order=order)
 
 
-def copy(heap: _core.Heap, array: ArrayLike, *, align: SupportsIndex = 64) -> NDArray[Any]:
+def copy(
+    heap: _core.Heap, array: ArrayLike, *, align: SupportsIndex = 64, tag: str | None = None
+) -> NDArray[Any]:
     """Implementation of `Heap.copy`: a copy of an array in a block of the heap."""
     source = np.asarray(array)
-    made = _like(heap, source, align)
+    made = _like(heap, source, align, tag)
     np.copyto(made, source)
     return made
 
@@ -136,14 +139,16 @@ def _lengths(shape: Any) -> tuple[int, ...]:
     return lengths
 
 
-def _like(heap: _core.Heap, source: NDArray[Any], align: SupportsIndex) -> NDArray[Any]:
+def _like(
+    heap: _core.Heap, source: NDArray[Any], align: SupportsIndex, tag: str | None
+) -> NDArray[Any]:
     """An array of the same shape and dtype, with the axes in the same order in memory."""
     if source.flags.forc:
         order: Literal["C", "F"] = "F" if source.flags.fnc else "C"
-        return array(heap, source.shape, source.dtype, align=align, order=order)
+        return array(heap, source.shape, source.dtype, align=align, order=order, tag=tag)
     outermost_first = sorted(range(source.ndim), key=lambda axis: -abs(source.strides[axis]))
     lengths = [source.shape[axis] for axis in outermost_first]
-    nested = array(heap, lengths, source.dtype, align=align)
+    nested = array(heap, lengths, source.dtype, align=align, tag=tag)
     return nested.transpose(np.argsort(outermost_first))
 
 

@@ -14,9 +14,14 @@ std::vector<Address> allocate_stripes(CheckedHeap& heap) {
   return payloads;
 }
 
-// Expects the end of the explanation of the last fault, or of an earlier one.
+// Expects the end of the explanation of the last fault, or of an earlier one: in front of the remedy.
 void expect_end(CheckedHeap& heap, const Fault& fault, const std::string& end) {
-  EXPECT_TRUE(heap->explain(fault).ends_with(end)) << heap->explain(fault);
+  const std::string remedy =
+      cause_of(fault) == ShortageCause::alignment
+          ? " Free something, ask for less or for a smaller align, or open a "
+            "larger heap."
+          : " Free something, ask for less, or open a larger heap.";
+  EXPECT_TRUE(heap->explain(fault).ends_with(end + remedy)) << heap->explain(fault);
 }
 void expect_end(CheckedHeap& heap, const std::string& end) { expect_end(heap, heap.fault(), end); }
 
@@ -24,12 +29,13 @@ TEST(Explain, NamesTheBlocksBetweenTheLargestFreeOnes) {
   CheckedHeap heap(based(sized(6 * 64), 0));
   allocate_stripes(heap);
   heap.malloc(100);
-  EXPECT_EQ(heap->explain(heap.fault()),
-            "no free block can hold 100 bytes: 144 are available in 3 free blocks, the largest of "
-            "which offers 48. Free something, ask for less, or open a larger heap. The cause is "
-            "fragmentation (fragmentation index 0.19): in one piece, the free memory would do. "
-            "Between the largest two, of 48 and 48 bytes, one live block stands: 48 bytes at "
-            "0x50.");
+  EXPECT_EQ(
+      heap->explain(heap.fault()),
+      "fragmented: no free block can hold 100 bytes: 144 are available in 3 free blocks, the "
+      "largest of which offers 48 (fragmentation index 0.19). In one piece, the free memory "
+      "would do. Between the largest two, of 48 and 48 bytes, one live block stands: 48 bytes "
+      "at 0x50. Freeing 48 bytes would do: one block, at 0x50. Free something, ask for less, or "
+      "open a larger heap.");
 }
 
 TEST(Explain, CountsTheBlocksBetweenAndNamesTheFirstThree) {
@@ -38,9 +44,11 @@ TEST(Explain, CountsTheBlocksBetweenAndNamesTheFirstThree) {
   heap.malloc(heap.model().stats().largest_free);
   heap.free_many({payloads[0], payloads[7]});
   heap.malloc(700);
-  expect_end(heap,
-             " Between the largest two, of 400 and 512 bytes, 6 live blocks stand: 100 "
-             "bytes at 0x1b0, 100 bytes at 0x230, 100 bytes at 0x2b0, and others.");
+  expect_end(
+      heap,
+      " Between the largest two, of 400 and 512 bytes, 6 live blocks stand: 100 "
+      "bytes at 0x1b0, 100 bytes at 0x230, 100 bytes at 0x2b0, and others. Freeing 200 bytes "
+      "would do: 2 blocks, the first at 0x3b0.");
 }
 
 TEST(Explain, DescribesTheHeapAsItIsNow) {
@@ -71,11 +79,13 @@ TEST(Explain, NamesEveryOtherCause) {
   CheckedHeap heap(based(sized(1024), 0));
   heap.malloc(0);
   heap.malloc(993);
-  expect_end(heap, "The cause is a lack of memory.");
+  EXPECT_TRUE(heap->explain(heap.fault()).starts_with("exhausted: "))
+      << heap->explain(heap.fault());
+  expect_end(heap, "the largest of which offers 992; in use are one block, 0 bytes.");
   heap.malloc(900, 256);
-  expect_end(heap, "The cause is the alignment: no free block has room from a multiple of 256 on.");
+  expect_end(heap, "offers 992. None has room from a multiple of 256 on.");
   heap.malloc_many({8, 980});
-  expect_end(heap, "The cause is the batch: its earlier sizes take the room.");
+  expect_end(heap, "; in use are one block, 0 bytes.");
 }
 
 TEST(Explain, IsTheSentenceOfAnyOtherFault) {

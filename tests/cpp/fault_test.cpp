@@ -46,22 +46,29 @@ const std::vector<Golden> golden = {
     {{}, "there is no fault."},
     // The request. Its number is 2^64 - 1 if the caller's is larger, and is not presented as his.
     {shortage(501, {402, 303, 2}),
-     "no free block can hold 501 bytes: 402 are available in 2 free blocks, the largest of which "
-     "offers 303. Free something, ask for less, or open a larger heap."},
+     "exhausted: no free block can hold 501 bytes: 402 are available in 2 free blocks, the largest "
+     "of which offers 303. Free something, ask for less, or open a larger heap."},
     {shortage(501, {402, 402, 1}),
-     "no free block can hold 501 bytes: 402 are available in 1 free block, the largest of which "
-     "offers 402. Free something, ask for less, or open a larger heap."},
+     "exhausted: no free block can hold 501 bytes: 402 are available in 1 free block, the largest "
+     "of which offers 402. Free something, ask for less, or open a larger heap."},
     {shortage(501, {602, 702, 1, 256}),
-     "no free block can hold 501 bytes at a multiple of 256: 602 are available in 1 free block, "
-     "the largest of which offers 702. Free something, ask for less or for a smaller align, or "
+     "alignment: no free block can hold 501 bytes at a multiple of 256: 602 are available in 1 "
+     "free block, the largest of which offers 702. Free something, ask for less or for a smaller "
+     "align, or "
      "open a larger heap."},
     {shortage(501, {602, 501, 2}),
-     "no free block can hold 501 bytes beside the earlier sizes of the batch: 602 are available in "
-     "2 free blocks, the largest of which offers 501. Free something, ask for less, or open a "
+     "exhausted: no free block can hold 501 bytes beside the earlier sizes of the batch: 602 are "
+     "available in 2 free blocks, the largest of which offers 501. Free something, ask for less, "
+     "or open a "
      "larger heap."},
     {shortage(most, {0, 0, 0}),
-     "no free block can hold 2^64 - 1 bytes or more: 0 are available in 0 free blocks, the largest "
+     "exhausted: no free block can hold 2^64 - 1 bytes or more: 0 are available in 0 free blocks, "
+     "the largest "
      "of which offers 0. Free something, ask for less, or open a larger heap."},
+    {shortage(501, {602, 303, 2}),
+     "fragmented: no free block can hold 501 bytes: 602 are available in 2 free blocks, the "
+     "largest "
+     "of which offers 303. Free something, ask for less, or open a larger heap."},
     {of_number(FaultKind::no_pages, 77),
      "the system does not give 77 bytes of memory for a region. Open a smaller heap."},
     {of_number(FaultKind::no_pages, 0),

@@ -123,7 +123,7 @@ def in_a_mapping(**options: Any) -> None:
             assert memory[:] == bytes(1 << 18)
 
 
-OF_ONE_PROCESS = ("threads", "thread_cache", "base", "huge_pages", "quarantine")
+OF_ONE_PROCESS = ("threads", "thread_cache", "base", "huge_pages", "quarantine", "tags")
 SHARED = [name for name in OPTIONS if name not in OF_ONE_PROCESS]
 OPENERS: list[tuple[Callable[..., object], list[str]]] = [(Heap, OPTIONS), (over_a_buffer, OPTIONS)]
 """Ways to open a heap, and their options."""
@@ -165,6 +165,7 @@ FLAGS = {
     "zero_on_free": NO_FLAGS,
     "threads": NO_FLAGS,
     "huge_pages": NO_FLAGS,
+    "tags": NO_FLAGS,
     "coalesce": NO_FLAGS[1:],  # None: not given
 }
 
@@ -212,7 +213,7 @@ def test_a_wrong_value_of_an_option_is_one_sentence(
     wrong: list[dict[str, Any]],
 ) -> None:
     for options in wrong:
-        for private in {"threads", "huge_pages"} & {*options} - {*known}:
+        for private in {"threads", "huge_pages", "tags"} & {*options} - {*known}:
             told = unknown(f"option '{private}' here", known, "")
         for policy in [{}] if "policy" in options else [{}, {"policy": "sequential_fit"}]:
             with pytest.raises(error) as caught:

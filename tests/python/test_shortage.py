@@ -31,8 +31,9 @@ def test_freeing_the_named_blocks_mends_fragmentation() -> None:
     heap, addresses = striped(6)
     error = refused(heap, 100)
     assert error.fragmentation_index == 1 - (1 + 3 * 48 / 100) / 3
-    assert "The cause is fragmentation (fragmentation index 0.19)" in str(error)
-    assert str(error).endswith(f"one live block stands: 48 bytes at {addresses[1]:#x}.")
+    assert str(error).startswith("fragmented: no free block can hold 100 bytes: ")
+    assert "(fragmentation index 0.19)" in str(error)
+    assert f"one live block stands: 48 bytes at {addresses[1]:#x}." in str(error)
     heap.free(addresses[1])
     assert heap.malloc(100) == addresses[0]
 
@@ -40,12 +41,17 @@ def test_freeing_the_named_blocks_mends_fragmentation() -> None:
 def test_what_a_batch_asks_for_before_may_be_the_cause() -> None:
     """The numbers are of the heap as it is when the batch has been taken back."""
     heap = glassheap.Heap(4096, base=0)
-    for sizes, cause in (([8, 4060], "the batch"), ([8, 5000], "a lack of memory")):
+    for sizes, cause in (
+        ([8, 4060], "beside the earlier sizes of the batch"),
+        ([8, 5000], ": 4080"),
+    ):
         with pytest.raises(glassheap.OutOfMemory) as caught:
             heap.malloc_many(sizes)
         error = caught.value
         assert (error.requested, error.available, error.largest) == (sizes[1], 4080, 4080)
-        assert f"The cause is {cause}" in str(error)
+        assert str(error).startswith(f"exhausted: no free block can hold {sizes[1]} bytes")
+        assert cause in str(error)
+        assert error.diagnosis.cause == "exhausted"
 
 
 def test_the_numbers_are_of_the_call_and_the_obstacles_of_now() -> None:
@@ -54,9 +60,9 @@ def test_the_numbers_are_of_the_call_and_the_obstacles_of_now() -> None:
     assert "live block stands" in str(error)
     heap.reset()
     assert (error.requested, error.available, error.free_blocks) == (100, 144, 3)
-    assert str(error).endswith("the free memory would do.")
+    assert "the free memory would do. Free something" in str(error)
     heap.close()
-    assert str(error).endswith("the free memory would do.")
+    assert "the free memory would do. Free something" in str(error)
 
 
 def test_a_size_beyond_64_bits_is_told_exactly() -> None:
@@ -85,7 +91,7 @@ def test_the_text_is_made_by_the_heap_alone() -> None:
     heap = Unwalkable(48, base=0)
     heap.malloc(0)
     heap.free(heap.malloc(0))
-    assert str(refused(heap, 100)).endswith("The cause is a lack of memory.")
+    assert str(refused(heap, 100)).startswith("exhausted: ")
 
 
 def test_a_text_of_ones_own_stays() -> None:

@@ -102,6 +102,7 @@ PUBLIC = {
     "glassheap/waiting.hpp": "base",
     "glassheap/options.hpp": "base",
     "glassheap/heap.hpp": "heap",
+    "glassheap/owners.hpp": "heap",
     "glassheap/memory_resource.hpp": "heap",
     "glassheap/shared_heap.hpp": "shared",
     "my_malloc.h": "c_api",

@@ -71,6 +71,7 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "array": (8,), "copy": ([8],), "block_of": (b"",), "block": (16,), "_receive": (16, 8, 0, 0, 0),
     "cheapest": (8,),
     "_copy_into": (bytearray(1 << 17),), "_explain": (8, 0, 0, 0, 16),
+    "_diagnose": (8, 0, 0, 0, 16), "tagged": ("a",),
     "__contains__": (16,), "__exit__": (None, None, None), "__getitem__": (0,),
     "__setitem__": (0, 0),
 }  # fmt: skip
@@ -101,7 +102,8 @@ USES[Heap] |= {
 }
 USES[Block]["memoryview"] = memoryview
 ANY_TIME = {"size", "policy", "magic", "base", "headers", "checks", "address", "closed"}
-ANY_TIME |= {"close", "__exit__", "__reduce__", "__repr__", "_repr_html_", "_explain", "memoryview"}
+ANY_TIME |= {"close", "__exit__", "__reduce__", "__repr__", "_repr_html_", "memoryview"}
+ANY_TIME |= {"_explain", "_diagnose"}
 """Members that a closed heap has."""
 
 
@@ -170,9 +172,9 @@ class Counting(Heap):
         self.calls = 0
         super().__init__(pages * 4096, base=0)
 
-    def malloc(self, size: Any, *, align: Any = 16) -> int:
+    def malloc(self, size: Any, *, align: Any = 16, tag: str | None = None) -> int:
         self.calls += 1
-        return super().malloc(size, align=align)
+        return super().malloc(size, align=align, tag=tag)
 
 
 def test_a_heap_can_be_subclassed(capsys: pytest.CaptureFixture[str]) -> None:

@@ -50,7 +50,7 @@ CALLS: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "malloc_many": (
         heap.malloc_many,
-        "malloc_many() needs an argument 'sizes': the call is malloc_many(sizes).",
+        "malloc_many() needs an argument 'sizes': the call is malloc_many(sizes, *, tag=None).",
     ),
     "in": (
         lambda: heap.__contains__(candidate=1),
