@@ -145,7 +145,7 @@ def test_an_impossible_size_of_the_region_is_one_sentence(size: str, how: str) -
 def test_a_file_that_is_missing_or_a_directory_or_no_trace_is_one_sentence(tmp_path: Path) -> None:
     sentence = "standard input, line 2: cannot read 'a 1 eight'; expected 'a ID SIZE'"
     assert_mistake(run("replay", "-", stdin="a 0 8\na 1 eight\n"), sentence)
-    assert_mistake(run("replay", "-"), "standard input is empty; expected a CS:APP .rep")
+    assert_mistake(run("replay", "-"), "standard input is empty; expected a CS107 script")
     assert_mistake(run("replay", "none.rep"), "cannot read none.rep: No such file")
     assert_mistake(run("replay", str(tmp_path)), f"cannot read {tmp_path}: Is a directory")
     assert_mistake(run("replay", ""), "No such file")

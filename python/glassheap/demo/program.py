@@ -69,5 +69,5 @@ def changes(trace: traces.Trace) -> Iterator[int]:
 
 def first(trace: traces.Trace, count: int) -> traces.Trace:
     """The first `count` operations of the trace."""
-    arrays = trace.kinds[:count], trace.ids[:count], trace.sizes[:count]
-    return replace(trace, kinds=arrays[0], ids=arrays[1], sizes=arrays[2])
+    names = "kinds", "ids", "sizes", "lines"
+    return replace(trace, **{name: getattr(trace, name)[:count] for name in names})

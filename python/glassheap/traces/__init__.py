@@ -1,17 +1,39 @@
 """Recorded allocations, read from files into one normal form.
 
 Programs and courses write allocation traces in different grammars.  Each grammar has a small module
-here that only converts lines into operations.  `opening` reads the bytes and detects the grammar by
-their content.  `normalising` converts the operations into a `Trace`: three flat arrays in which
+here that only converts lines into operations.  `opening` reads the bytes, and `grammars` detects
+their grammar by their content.  `normalising` converts the operations into flat arrays in which
 every operation is valid, so that a replay needs no checks.
 
-    file --opening--> Source --script | rep | wee_alloc--> operations --normalising--> Trace
+    file --opening--> Source --script | rep | wee_alloc | ...--> operations --normalising--> Trace
+
+`read` returns a whole trace, `stream` a batch of operations at a time.
 """
 
 from __future__ import annotations
 
-from glassheap.traces.normalising import normalise
-from glassheap.traces.opening import read
-from glassheap.traces.trace import FREE, MALLOC, REALLOC, Note, Trace, TraceError
+from glassheap.traces.opening import Stream, read, stream
+from glassheap.traces.trace import (
+    FREE,
+    MALLOC,
+    REALLOC,
+    Columns,
+    Note,
+    Refused,
+    Trace,
+    TraceError,
+)
 
-__all__ = ["FREE", "MALLOC", "REALLOC", "Note", "Trace", "TraceError", "normalise", "read"]
+__all__ = [
+    "FREE",
+    "MALLOC",
+    "REALLOC",
+    "Columns",
+    "Note",
+    "Refused",
+    "Stream",
+    "Trace",
+    "TraceError",
+    "read",
+    "stream",
+]

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from glassheap.traces.source import NULL, Numbers, Operation, Source
+from glassheap.traces.source import NULL, PLAIN, Numbers, Operation, Source
 from glassheap.traces.trace import FREE, MALLOC, REALLOC
 
 if TYPE_CHECKING:
@@ -48,4 +48,4 @@ def operations(source: Source, lines: Iterable[bytes], first_line: int) -> Itera
             raise source.broken(number, line, EXPECTED) from None
         if block == NULL and kind != FREE:
             kind, block = MALLOC, NULL - number
-        yield number, kind, block, size
+        yield number, kind, block, size, PLAIN

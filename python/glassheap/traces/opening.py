@@ -1,8 +1,7 @@
 """From a file to a trace: reads the bytes, unpacks them, and detects their grammar.
 
-File names are unreliable, so the content decides: gzip is detected by its first two bytes, a
-grammar by a line that resembles its own.  Such a line may be broken.  Then the reader of the
-grammar reports the error, which is more helpful than "this is not a trace".
+A trace is read a batch of operations at a time, and a file a piece of bytes at a time, so a trace
+of any length can be streamed in little memory.  gzip is detected by its first two bytes.
 """
 
 from __future__ import annotations
@@ -11,52 +10,83 @@ import gzip
 import io
 import os
 import zlib
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, BinaryIO, cast
 
-from glassheap.traces import rep, script, wee_alloc
-from glassheap.traces.normalising import normalise
-from glassheap.traces.source import Source
-from glassheap.traces.trace import Trace, TraceError, clip
+from glassheap.traces.grammars import detect, expected
+from glassheap.traces.normalising import Normaliser
+from glassheap.traces.source import LARGEST_TEXT, PIECE, Source
+from glassheap.traces.trace import Columns, Trace, file_error
 
 if TYPE_CHECKING:
-    import re
     from collections.abc import Iterator
 
-    from glassheap.traces.source import Operation
-
-LARGEST_TEXT = 2**30
-"""The maximum size of the text in bytes: more would fill the memory before it was parsed."""
-
-HEAD = 4096
-"""The number of bytes that are checked before the rest is read."""
-
-PIECE = 2**20
-"""The number of bytes read at a time."""
+    from glassheap.traces.trace import Note
 
 GZIP = b"\x1f\x8b"
 UTF8_MARK = b"\xef\xbb\xbf"
-UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
-class Grammar(Protocol):
-    """The interface of a grammar's module."""
+class Stream:
+    """A trace that is read while it is iterated over, in batches of operations.
 
-    FORMAT: str
-    """The name of the grammar."""
-    LOOKS_LIKE: re.Pattern[bytes]
-    """A pattern found in every text of this grammar, even if some lines are broken."""
+    The properties hold for the operations read so far.  Iterate once.
+    """
 
-    def operations(self, source: Source, /) -> Iterator[Operation]:
-        """The operations in `source`."""
+    def __init__(self, stream: BinaryIO, name: str, limit: int | None = None) -> None:
+        """Detect the grammar of the bytes in `stream`, at most `limit` after unpacking."""
+        text = unpacked(stream, name, limit)
+        head = text.peek()
+        if not head:
+            raise file_error(name, f"is empty; {expected()}")
+        if head.startswith(UTF8_MARK):
+            head = head.removeprefix(text.read(len(UTF8_MARK)))
+        grammar = detect(head, name)
+        self.name = name
+        self.format = grammar.FORMAT
+        self._source = Source(name, text)
+        self._normaliser = Normaliser(self._source.notes, addresses=grammar.ADDRESSES)
+        self._batches = self._normaliser.batches(grammar.operations(self._source))
 
+    def __iter__(self) -> Iterator[Columns]:
+        """The operations in batches.  Raises `TraceError` at the first broken line."""
+        return self._batches
 
-GRAMMARS: tuple[Grammar, ...] = (wee_alloc, rep, script)
-"""The most specific first: a wee_alloc trace may contain lines of any other kind."""
+    @property
+    def id_count(self) -> int:
+        """The number of ids: the maximum of the blocks live at a time."""
+        return len(self._normaliser.held)
 
-EXPECTED = (
-    "expected a CS:APP .rep (four whole numbers, then 'a 0 64'), a CS107 script ('a 0 64', 'f 0') "
-    "or a wee_alloc trace ('Alloc(64),', 'Free(0),'), plain or under gzip"
-)
+    @property
+    def peak_live(self) -> int:
+        """The maximum of the bytes requested in live blocks."""
+        return self._normaliser.peak
+
+    @property
+    def tag_names(self) -> tuple[str, ...]:
+        """The tags by their indices; the first is ""."""
+        return tuple(self._normaliser.tags)
+
+    @property
+    def skipped(self) -> tuple[Note, ...]:
+        """The oddities of the file, one note for each reason."""
+        return self._source.notes.all()
+
+    def collect(self) -> Trace:
+        """The whole trace."""
+        whole = Columns()
+        for batch in self:
+            whole.extend(batch)
+        whole.complete()
+        return Trace(
+            **vars(whole),
+            name=self.name,
+            format=self.format,
+            id_count=self.id_count,
+            peak_live=self.peak_live,
+            tag_names=self.tag_names,
+            skipped=self.skipped,
+        )
 
 
 def read(file: str | os.PathLike[str] | BinaryIO, name: str | None = None) -> Trace:
@@ -65,73 +95,66 @@ def read(file: str | os.PathLike[str] | BinaryIO, name: str | None = None) -> Tr
     Raises `TraceError` if and only if the bytes are not a valid trace, and the system's `OSError`
     if they cannot be read.  O(n) in time and memory.
     """
+    with stream(file, name, limit=LARGEST_TEXT) as batches:
+        return batches.collect()
+
+
+@contextmanager
+def stream(
+    file: str | os.PathLike[str] | BinaryIO, name: str | None = None, *, limit: int | None = None
+) -> Iterator[Stream]:
+    """Open a trace, to be read in batches; it is closed at the end of the `with` block.
+
+    Raises as `read` does.  A batch takes O(1) memory, and the names of the blocks O(1) each.
+    """
     if isinstance(file, (str, os.PathLike)):
-        with open(file, "rb") as stream:
-            return parse(stream, name or os.fspath(file))
-    return parse(file, name or "standard input")
-
-
-def parse(stream: BinaryIO, name: str) -> Trace:
-    """The trace in `stream`."""
-    source = Source(name, fetch(stream, name))
-    grammar = detect_grammar(source)
-    return normalise(name, grammar.FORMAT, grammar.operations(source), source.notes)
-
-
-def fetch(stream: BinaryIO, name: str) -> bytes:
-    """All the text in `stream`, unpacked, without a byte-order mark."""
-    head = stream.read(HEAD)
-    if head.startswith(GZIP):
-        text = unpack(read_all(stream, name, head), name)
+        with open(file, "rb") as opened:
+            yield Stream(opened, name or os.fspath(file), limit)
     else:
-        require_text(head, name)
-        text = read_all(stream, name, head)
-    require_text(text[:HEAD], name)
-    return text.removeprefix(UTF8_MARK)
+        yield Stream(file, name or "standard input", limit)
 
 
-def unpack(packed: bytes, name: str) -> bytes:
-    """The content of a gzip file; `TraceError` if the file is truncated or damaged."""
-    try:
-        with gzip.GzipFile(fileobj=io.BytesIO(packed)) as stream:
-            return read_all(stream, name)
-    except EOFError:
-        raise file_error(name, "is a truncated gzip file; expected a complete one") from None
-    except (gzip.BadGzipFile, zlib.error) as error:
-        message = f"is a damaged gzip file ({error}); expected an intact one"
-        raise file_error(name, message) from None
+def unpacked(stream: BinaryIO, name: str, limit: int | None) -> io.BufferedReader:
+    """The content of `stream`, unpacked if it is under gzip."""
+    packed = buffered(Pieces(stream, name, limit))
+    if not packed.peek().startswith(GZIP):
+        return packed
+    return buffered(Pieces(cast("BinaryIO", gzip.GzipFile(fileobj=packed)), name, limit))
 
 
-def read_all(stream: BinaryIO | gzip.GzipFile, name: str, head: bytes = b"") -> bytes:
-    """`head` and the rest of `stream`; `TraceError` if they have more than `LARGEST_TEXT` bytes."""
-    text = bytearray(head)
-    while piece := stream.read(PIECE):
-        text += piece
-        if len(text) > LARGEST_TEXT:
-            raise file_error(name, f"has over {LARGEST_TEXT:,} bytes of text; expected fewer")
-    return bytes(text)
+def buffered(pieces: Pieces) -> io.BufferedReader:
+    """A reader of `pieces`, whose `peek` gives up to `PIECE` bytes."""
+    return io.BufferedReader(pieces, PIECE)
 
 
-def require_text(head: bytes, name: str) -> None:
-    """`TraceError` if the first bytes of the file are not text."""
-    if not head:
-        raise file_error(name, f"is empty; {EXPECTED}")
-    if head.startswith(UTF16_MARKS):
-        raise file_error(name, "is UTF-16 text; expected ASCII or UTF-8: save it in UTF-8")
-    if b"\0" in head:
-        raise file_error(name, f"is a binary file; {EXPECTED}")
+class Pieces(io.RawIOBase):
+    """The bytes of a stream, of which there is a limit; the errors of gzip become sentences."""
 
+    def __init__(self, stream: BinaryIO, name: str, limit: int | None) -> None:
+        self._stream = stream
+        self._name = name
+        self._limit = limit
+        self._total = 0
 
-def detect_grammar(source: Source) -> Grammar:
-    """The first grammar whose pattern is found; `TraceError` if there is none."""
-    for grammar in GRAMMARS:
-        if grammar.LOOKS_LIKE.search(source.text):
-            return grammar
-    first = clip(source.text.lstrip().partition(b"\n")[0])
-    why = f"it begins with '{first}'" if first else "it is blank"
-    raise file_error(source.name, f"is not a trace ({why}); {EXPECTED}")
+    def readable(self) -> bool:
+        """True: the base class would refuse to read otherwise."""
+        return True
 
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        """Fill the buffer; fewer bytes only at the end of the stream."""
+        piece = self._read(len(buffer))
+        self._total += len(piece)
+        if self._limit is not None and self._total > self._limit:
+            raise file_error(self._name, f"has over {self._limit:,} bytes of text; expected fewer")
+        buffer[: len(piece)] = piece
+        return len(piece)
 
-def file_error(name: str, message: str) -> TraceError:
-    """The error for a whole file, not for one line; the message follows the file's name."""
-    return TraceError(f"{name} {message}", name=name)
+    def _read(self, count: int) -> bytes:
+        try:
+            return self._stream.read(count)
+        except EOFError:
+            message = "is a truncated gzip file; expected a complete one"
+            raise file_error(self._name, message) from None
+        except (gzip.BadGzipFile, zlib.error) as error:
+            message = f"is a damaged gzip file ({error}); expected an intact one"
+            raise file_error(self._name, message) from None

@@ -20,10 +20,11 @@ from glassheap.traces import letters
 from glassheap.traces.source import Numbers, Operation, Source
 
 if TYPE_CHECKING:
-    import io
     from collections.abc import Iterator
 
 FORMAT = "CS:APP .rep"
+EXAMPLE = "a CS:APP .rep (four whole numbers, then 'a 0 64')"
+ADDRESSES = False
 LOOKS_LIKE = re.compile(rb"\A\s*[0-9]+\s")
 
 HEADER = 4
@@ -43,13 +44,13 @@ def operations(source: Source) -> Iterator[Operation]:
         source.notes.add(reason, header_lines)
 
 
-def read_header(source: Source, lines: io.BytesIO) -> tuple[int, int]:
+def read_header(source: Source, lines: Iterator[bytes]) -> tuple[int, int]:
     """The number of operations announced, and the number of lines of the header."""
     numbers = Numbers()
     header: list[int] = []
     number, line = 0, b""
     while len(header) < HEADER:
-        number, line = number + 1, lines.readline()
+        number, line = number + 1, next(lines, b"")
         try:
             header += [numbers[word] for word in line.split()]
         except ValueError:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from glassheap.traces.source import Operation, Source
 
 FORMAT = "CS107 script"
+EXAMPLE = "a CS107 script ('a 0 64', 'f 0')"
+ADDRESSES = False
 LOOKS_LIKE = re.compile(rb"^[ \t]*[arf][a-z]*[ \t]+-?[0-9]", re.MULTILINE)
 
 

@@ -9,27 +9,80 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
-from glassheap.traces.trace import LARGEST_SIZE, Notes, TraceError, broken_line
+from glassheap.traces.trace import LARGEST_SIZE, Notes, TraceError, broken_line, file_error
 
-Operation = tuple[int, int, int, int]
-"""Line number, kind, the block's name in the file, size in bytes (0 for a free)."""
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 NULL = -1
 """The name of NULL.  It occurs only in frees, which do nothing."""
 
+RENAME = 3
+"""The kind of operation that gives a live block another name: a realloc moved it."""
+
+PIECE = 2**20
+"""The number of bytes read at a time."""
+
+LONGEST_LINE = 2**24
+"""The maximum length of a line in bytes: more is no line of a trace."""
+
+LARGEST_TEXT = 2**30
+"""The maximum size in bytes of a text that must be held in memory as a whole."""
+
+
+class Details(NamedTuple):
+    """What a file may say of an operation, beside the block and its size."""
+
+    align: int = 0
+    """The alignment requested, in bytes; 0 if none was."""
+    tag: str = ""
+    """A call site, the name of an allocator, a stream: whatever the file groups blocks by."""
+    thread: int = 0
+    """The number of the thread."""
+    time: int | None = None
+    """Nanoseconds, from any origin."""
+    failed: bool = False
+    """True if the program's request failed: a malloc, or a realloc whose block stayed."""
+
+
+PLAIN = Details()
+
+Operation = tuple[int, int, int, int, Details]
+"""Line number, kind, the block's name in the file, size in bytes (0 for a free), details.
+
+The size of a `RENAME` is the new name."""
+
 
 @dataclass
 class Source:
-    """The unpacked bytes of one file.  They are not decoded, since every grammar is plain ASCII."""
+    """The unpacked bytes of one file.  They are not decoded, since most grammars are ASCII."""
 
     name: str
-    text: bytes
+    stream: BinaryIO
     notes: Notes = field(default_factory=Notes)
 
-    def lines(self) -> io.BytesIO:
-        """The lines in turn, each with its line end; the text is not copied."""
-        return io.BytesIO(self.text)
+    def lines(self) -> Iterator[bytes]:
+        """The lines in turn, each with its line end.  Raises `TraceError` if one is endless."""
+        rest = b""
+        while piece := self.stream.read(PIECE):
+            text = rest + piece
+            end = text.rfind(b"\n") + 1
+            yield from io.BytesIO(text[:end])
+            rest = text[end:]
+            if len(rest) > LONGEST_LINE:
+                message = f"has a line of over {LONGEST_LINE:,} bytes; expected fewer"
+                raise file_error(self.name, message)
+        if rest:
+            yield rest
+
+    def whole(self) -> bytes:
+        """All the bytes.  Raises `TraceError` if they are more than `LARGEST_TEXT`."""
+        text = self.stream.read(LARGEST_TEXT + 1)
+        if len(text) > LARGEST_TEXT:
+            raise file_error(self.name, f"has over {LARGEST_TEXT:,} bytes; expected fewer")
+        return text
 
     def broken(self, line: int, raw: bytes, expected: str) -> TraceError:
         """The error for line number `line` of this file."""

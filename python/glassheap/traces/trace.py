@@ -1,20 +1,18 @@
 """The trace as read from a file, the notes about it, and the error for an invalid file.
 
 A trace may have more than a million operations, which a loop in C++ executes.  So it is stored as
-three parallel arrays (kind, id, size), not as a list of objects: they take 13 bytes an operation,
-and C++ reads them without a copy.
+parallel arrays, not as a list of objects.  Kind, id, size and line take 21 bytes an operation, and
+C++ reads them without a copy.  The columns that few formats know take nothing in the others.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
-
-if TYPE_CHECKING:
-    from array import array
+from array import array
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 MALLOC, REALLOC, FREE = 0, 1, 2
-"""The kinds of operation in `Trace.kinds`."""
+"""The kinds of operation in `Columns.kinds`."""
 
 LARGEST_SIZE = 2**64 - 1
 """The largest size (bytes) in a trace: the maximum of a C `size_t`."""
@@ -57,35 +55,119 @@ class Notes:
         return tuple(self._notes.values())
 
 
-@dataclass(frozen=True)
-class Trace:
-    """A program's allocations, in order, in a form that can be replayed.
+class Refused(NamedTuple):
+    """A request that failed in the recorded program, so that it is no operation of the trace."""
 
-    The three arrays have one entry for each operation.  Ids are numbered from 0 without gaps.
-    For any file, a malloc has an id that is not live, and a realloc or a free has one that is.
-    Sizes are in bytes, 0 to 2**64 - 1, and 0 for every free.
+    position: int
+    """The number of operations before it."""
+    line: int
+    """Its line in the file."""
+    kind: int
+    """`MALLOC`, or `REALLOC` of a block that stayed as it was."""
+    size: int
+    """The bytes requested."""
+    align: int
+    """The alignment requested, in bytes; 0 if the file does not state it."""
+    tag: str
+    """Its tag; "" if it has none."""
+    thread: int
+    """The thread that requested it; 0 if the file does not state it."""
+    time: int | None
+    """Nanoseconds after the first time in the file; None if the file does not state it."""
+
+
+def numbers_32() -> array[int]:
+    """An empty column of whole numbers below 2**32."""
+    return array("I")
+
+
+def numbers_64() -> array[int]:
+    """An empty column of whole numbers below 2**64."""
+    return array("Q")
+
+
+def signed_64() -> array[int]:
+    """An empty column of whole numbers from -2**63 to 2**63 - 1."""
+    return array("q")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Columns:
+    """Operations in order: arrays with one entry for each operation.
+
+    Ids are numbered from 0 without gaps, and the id of a freed block is used again.  For any file,
+    a malloc has an id that is not live, and a realloc or a free has one that is.  Sizes are in
+    bytes, 0 to 2**64 - 1, and 0 for every free.
+
+    `aligns`, `tags`, `threads` and `times` are empty if the file says nothing of them.
     """
+
+    kinds: bytearray = field(default_factory=bytearray)
+    """`MALLOC`, `REALLOC` or `FREE`."""
+    ids: array[int] = field(default_factory=numbers_32)
+    """The ids of the blocks."""
+    sizes: array[int] = field(default_factory=numbers_64)
+    """The bytes requested."""
+    lines: array[int] = field(default_factory=numbers_64)
+    """The lines in the file, counted from 1."""
+    aligns: array[int] = field(default_factory=numbers_64)
+    """The alignments requested, powers of two in bytes; 0 if none was."""
+    tags: array[int] = field(default_factory=numbers_32)
+    """The tags: indices into `Trace.tag_names`."""
+    threads: array[int] = field(default_factory=numbers_64)
+    """The threads, by their numbers in the file; 0 if it states none."""
+    times: array[int] = field(default_factory=signed_64)
+    """Nanoseconds after the first time in the file."""
+    refused: list[Refused] = field(default_factory=list)
+    """The requests that failed in the recorded program, in order."""
+
+    def __len__(self) -> int:
+        """The number of operations."""
+        return len(self.kinds)
+
+    def extend(self, more: Columns) -> None:
+        """Append the operations of `more`."""
+        old = len(self)
+        for name in REQUIRED:
+            getattr(self, name).extend(getattr(more, name))
+        for name in OPTIONAL:
+            if added := getattr(more, name):
+                pad(getattr(self, name), old).extend(added)
+        self.refused.extend(more.refused)
+
+    def complete(self) -> None:
+        """Give the optional columns that have entries one for each operation."""
+        for name in OPTIONAL:
+            if entries := getattr(self, name):
+                pad(entries, len(self))
+
+
+REQUIRED = ("kinds", "ids", "sizes", "lines")
+OPTIONAL = ("aligns", "tags", "threads", "times")
+
+
+def pad(entries: array[int], length: int) -> array[int]:
+    """`entries`, with zeros appended up to this length."""
+    entries.frombytes(bytes(entries.itemsize * (length - len(entries))))
+    return entries
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trace(Columns):
+    """A program's allocations, in order, in a form that can be replayed."""
 
     name: str
     """The name of the source in messages."""
     format: str
     """The name of the grammar."""
-    kinds: bytearray
-    """`MALLOC`, `REALLOC` or `FREE`."""
-    ids: array[int]
-    """The ids of the blocks, an `array('I')`; each is below `id_count`."""
-    sizes: array[int]
-    """The bytes requested, an `array('Q')`."""
     id_count: int
-    """The number of ids."""
+    """The number of ids: the maximum of the blocks live at a time."""
     peak_live: int
     """The maximum of the bytes requested in live blocks."""
+    tag_names: tuple[str, ...]
+    """The tags by their indices; the first is "", for operations without a tag."""
     skipped: tuple[Note, ...]
     """The oddities of the file, one note for each reason."""
-
-    def __len__(self) -> int:
-        """The number of operations."""
-        return len(self.kinds)
 
 
 class TraceError(ValueError):
@@ -111,6 +193,11 @@ def broken_line(name: str, line: int, raw: bytes, expected: str) -> TraceError:
     found = f"cannot read '{text}'" if raw else "the file ends here"
     message = f"{name}, line {line}: {found}; expected {expected}"
     return TraceError(message, name=name, line=line, text=text, expected=expected)
+
+
+def file_error(name: str, message: str) -> TraceError:
+    """The error for a whole file, not for one line; the message follows the file's name."""
+    return TraceError(f"{name} {message}", name=name)
 
 
 def clip(raw: bytes) -> str:

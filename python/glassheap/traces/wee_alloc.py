@@ -14,13 +14,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from glassheap.traces.source import Numbers, Operation, Source
+from glassheap.traces.source import PLAIN, Numbers, Operation, Source
 from glassheap.traces.trace import FREE, MALLOC
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FORMAT = "wee_alloc"
+EXAMPLE = "a wee_alloc trace ('Alloc(64),', 'Free(0),')"
+ADDRESSES = False
 
 LOOKS_LIKE = re.compile(rb"^[ \t]*(?:Alloc|Free)\(", re.MULTILINE)
 
@@ -45,9 +47,9 @@ def operations(source: Source) -> Iterator[Operation]:
         except ValueError:
             raise source.broken(number, line, EXPECTED) from None
         if size is None:
-            yield number, FREE, value, 0
+            yield number, FREE, value, 0, PLAIN
         else:
-            yield number, MALLOC, allocated, value
+            yield number, MALLOC, allocated, value, PLAIN
             allocated += 1
 
 

@@ -1,0 +1,78 @@
+"""The known grammars, and the detection of a file's own by its content.
+
+File names are unreliable, so the content decides: a grammar is detected by a line that resembles
+its own.  Such a line may be broken.  Then the reader of the grammar reports the error, which is
+more helpful than "this is not a trace".
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from glassheap.traces import rep, script, wee_alloc
+from glassheap.traces.trace import clip, file_error
+
+if TYPE_CHECKING:
+    import re
+    from collections.abc import Iterator
+
+    from glassheap.traces.source import Operation, Source
+
+
+class Grammar(Protocol):
+    """The interface of a grammar's module."""
+
+    FORMAT: str
+    """The name of the grammar."""
+    EXAMPLE: str
+    """The name with its article, and typical lines, for messages."""
+    ADDRESSES: bool
+    """True if a tool recorded a program, and a block's name is its address."""
+    LOOKS_LIKE: re.Pattern[bytes]
+    """A pattern found near the start of every file of this grammar, even if lines are broken."""
+
+    def operations(self, source: Source, /) -> Iterator[Operation]:
+        """The operations in `source`."""
+
+
+BINARY: tuple[Grammar, ...] = ()
+"""The grammars of files that are no text."""
+
+TEXT: tuple[Grammar, ...] = (wee_alloc, rep, script)
+"""The most specific first: a wee_alloc trace may contain lines of any other kind."""
+
+
+def expected() -> str:
+    """The known formats, for the message about a file of none of them."""
+    *others, last = [grammar.EXAMPLE for grammar in reversed((*BINARY, *TEXT))]
+    return f"expected {', '.join(others)} or {last}, plain or under gzip"
+
+
+UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+TEXT_HEAD = 4096
+"""The number of bytes in which a NUL tells that the file is no text."""
+
+
+def detect(head: bytes, name: str) -> Grammar:
+    """The first grammar whose pattern is found in the first bytes of the file `name`.
+
+    Raises `TraceError` if and only if there is none.
+    """
+    for grammar in BINARY:
+        if grammar.LOOKS_LIKE.search(head):
+            return grammar
+    require_text(head, name)
+    for grammar in TEXT:
+        if grammar.LOOKS_LIKE.search(head):
+            return grammar
+    first = clip(head.lstrip().partition(b"\n")[0])
+    why = f"it begins with '{first}'" if first else "it is blank"
+    raise file_error(name, f"is not a trace ({why}); {expected()}")
+
+
+def require_text(head: bytes, name: str) -> None:
+    """Raises `TraceError` if and only if the first bytes of the file are not text."""
+    if head.startswith(UTF16_MARKS):
+        raise file_error(name, "is UTF-16 text; expected ASCII or UTF-8: save it in UTF-8")
+    if b"\0" in head[:TEXT_HEAD]:
+        raise file_error(name, f"is a binary file; {expected()}")
