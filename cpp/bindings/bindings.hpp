@@ -27,7 +27,9 @@
 //     views.cpp          memoryviews of a block and of the region
 //     export.hpp         the buffer protocol, for Block and for views
 //     patience.hpp       what malloc and alloc do about a shortage
+//     trace_columns.hpp  a recorded trace
 //     player.cpp         Player: replays a trace
+//     foreign_play.cpp   a trace, timed on another library's malloc
 //     numpy.cpp          NumPy's memory handler over a heap
 //
 // pybind11 and nothing else: its objects, casts and errors. The types and functions themselves are
@@ -60,6 +62,7 @@ void add_block_items(PyTypeObject* block);
 void add_dlpack(PyTypeObject* block);
 void add_views();
 void add_player(py::module_& module);
+void add_foreign_play(py::module_& module);
 void add_numpy(py::module_& module);
 void add_tags(py::module_& module);
 

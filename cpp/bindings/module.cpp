@@ -18,6 +18,7 @@ PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
   add_block(module);
   add_views();
   add_player(module);
+  add_foreign_play(module);
   add_numpy(module);
   add_tags(module);
 }

@@ -1,6 +1,5 @@
 // player.cpp: Player: replays a recorded trace on a heap, operation by operation.
 //
-// A trace is three columns: the kind (0 malloc, 1 realloc, 2 free), the block's number, the bytes.
 // The player keeps the address of each block. An allocation that fails leaves its number empty: a
 // free of it is then no operation, and a realloc of it allocates.
 //
@@ -12,47 +11,13 @@
 #include <mutex>
 #include <vector>
 
-#include "arguments.hpp"
 #include "functions.hpp"
 #include "gil.hpp"
 #include "raise.hpp"
+#include "trace_columns.hpp"
 
 namespace glassheap::bindings {
 namespace {
-
-enum Kind : std::uint8_t { malloc_kind, realloc_kind, free_kind };
-
-struct Operation {
-  std::uint8_t kind;
-  std::uint32_t id;
-  std::uint64_t bytes;
-};
-
-// The three columns, held while they are read.
-class Columns {
- public:
-  Columns(py::handle kinds, py::handle ids, py::handle sizes)
-      : kinds_(require_buffer(kinds, "kinds")),
-        ids_(require_buffer(ids, "ids")),
-        sizes_(require_buffer(sizes, "sizes")) {
-    if (kinds_.itemsize != 1 || ids_.itemsize != 4 || sizes_.itemsize != 8)
-      throw py::value_error("kinds, ids and sizes have items of 1, 4 and 8 bytes.");
-    if (kinds_.size != ids_.size || ids_.size != sizes_.size)
-      throw py::value_error("kinds, ids and sizes have the same length.");
-  }
-
-  [[nodiscard]] std::size_t size() const { return static_cast<std::size_t>(kinds_.size); }
-  [[nodiscard]] Operation operator[](std::size_t i) const {
-    return {at<std::uint8_t>(kinds_, i), at<std::uint32_t>(ids_, i), at<std::uint64_t>(sizes_, i)};
-  }
-
- private:
-  template <typename Item>
-  static Item at(const py::buffer_info& info, std::size_t i) {
-    return static_cast<const volatile Item*>(info.ptr)[i];  // volatile: read once
-  }
-  py::buffer_info kinds_, ids_, sizes_;
-};
 
 class Player {
  public:
@@ -90,11 +55,8 @@ class Player {
   void require_valid(const Columns& columns, std::size_t start, std::size_t stop) const {
     if (start > stop || stop > columns.size())
       throw py::value_error("start and stop lie in the trace, in this order.");
-    for (std::size_t i = start; i < stop; ++i) require_valid(columns[i], i);
-  }
-  void require_valid(const Operation& operation, std::size_t i) const {
-    if (operation.kind > free_kind || operation.id >= blocks_.size())
-      throw py::value_error("operation " + std::to_string(i) + " has no such kind or id.");
+    for (std::size_t i = start; i < stop; ++i)
+      bindings::require_valid(columns[i], i, blocks_.size());
   }
 
   // A lack of memory is counted as a failure; any other fault ends the run.
@@ -103,7 +65,7 @@ class Player {
     const Clock::time_point began = Clock::now();
     for (; i < stop && !fault; ++i) {
       const Operation operation = columns[i];
-      require_valid(operation, i);
+      bindings::require_valid(operation, i, blocks_.size());
       if (step(operation.kind, blocks_[operation.id], operation.bytes, fault)) continue;
       if (fault.kind != FaultKind::out_of_memory) break;
       fault = {};

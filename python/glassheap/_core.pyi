@@ -882,6 +882,24 @@ def policies() -> list[PolicyInfo]:
     free; source names the policy's origin.
     """
 
+def _play_foreign(
+    kinds: ReadableBuffer,
+    ids: ReadableBuffer,
+    sizes: ReadableBuffer,
+    functions: tuple[int, int, int],
+    place: WriteableBuffer,
+    /,
+) -> tuple[int, int]:
+    """Play a trace on functions at these addresses; return nanoseconds and refused requests.
+
+    functions are the addresses of malloc, free and realloc; the last may be 0 if the trace resizes
+    nothing. The index of the operation that runs is in the first 8 bytes of place. The blocks still
+    live at the end are freed, outside of the time.
+
+    Raises ValueError if and only if the columns are no trace, a function that it needs is missing,
+    or place is too small.
+    """
+
 def _numpy_handler(heap: Heap, /) -> object:
     """Return a NumPy memory handler over a heap."""
 

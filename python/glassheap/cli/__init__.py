@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 COMMANDS = (
     "demo",
     "replay",
+    "grade",
     "policies",
     "fsck",
     "inspect",
