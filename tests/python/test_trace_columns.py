@@ -126,8 +126,9 @@ def test_ids_of_freed_blocks_are_used_again() -> None:
 
 @pytest.mark.parametrize("batch", [1, 2, 3, 1000])
 def test_the_batches_of_a_stream_are_the_trace(batch: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = b"@ f - 0x10\n@ f + 0x20 0x8\n@ g + (nil) 0x99\n@ h - 0x20\n"
     monkeypatch.setattr(normalising, "BATCH", batch)
-    for content in (SCRIPT * 20, b"Alloc(8),\nAlloc(9),\nFree(0),\n" * 20):
+    for content in (SCRIPT * 20, b"= Start\n" + text * 20):
         whole = read(io.BytesIO(content))
         joined = Columns()
         with stream(io.BytesIO(content)) as batches:

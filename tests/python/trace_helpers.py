@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import json
+import pickle
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from glassheap.traces import FREE, MALLOC, REALLOC, Trace, read
@@ -11,6 +14,25 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 KINDS = {"a": MALLOC, "r": REALLOC, "f": FREE}
+
+RECORDED = Path(__file__).with_name("data") / "traces"
+"""The recordings of other tools."""
+
+SHORT = {
+    "script": b"# a comment\na 0 8\nr 0 16\na 70 5\nf 0\nf 1\n",
+    "rep": b"20000\n2\n4\n1\na 0 8\na 1 100\nr 0 50\nf 1\n",
+    "wee_alloc": b"run\nAlloc(552),\nAlloc(120),\nFree(0),\n",
+    "ostep": b"+10,+7,-0,+3\n",
+}
+"""A text in each format that no tool here records."""
+
+
+def samples() -> dict[str, bytes]:
+    """A file in each format that can be read, by a name."""
+    found = {path.name: path.read_bytes() for path in RECORDED.iterdir() if path.suffix != ".c"}
+    snapshot = json.loads(found["snapshot.json"])
+    pickles = {f"snapshot.pickle.{n}": pickle.dumps(snapshot, protocol=n) for n in (2, 3, 4, 5)}
+    return {**SHORT, **found, **pickles}
 
 
 def read_text(text: str | bytes) -> Trace:

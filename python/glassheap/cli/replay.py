@@ -39,8 +39,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the replay."""
     parser.description = (
         "Replay a trace of allocations on a heap and print the result. Reads CS:APP .rep, CS107 "
-        "scripts and wee_alloc traces, plain or under gzip, told apart by their content. The exit "
-        "status is 1 if the trace misuses its memory, 3 if allocations fail in a region of --size."
+        "scripts, OSTEP lists, wee_alloc traces, and what mtrace, ltrace, valgrind --trace-malloc, "
+        "Android, RMM, PyTorch and Umpire record, plain or under gzip, told apart by their "
+        "content. The exit status is 1 if the trace misuses its memory, 3 if allocations fail in a "
+        "region of --size."
     )
     add = parser.add_argument
     add("file", metavar="FILE", help="the trace; - reads standard input")

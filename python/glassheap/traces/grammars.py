@@ -9,7 +9,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from glassheap.traces import rep, script, wee_alloc
+from glassheap.traces import (
+    ltrace,
+    memory_replay,
+    mtrace,
+    ostep_list,
+    rep,
+    rmm,
+    script,
+    torch_json,
+    torch_pickle,
+    umpire,
+    valgrind,
+    wee_alloc,
+)
 from glassheap.traces.trace import clip, file_error
 
 if TYPE_CHECKING:
@@ -35,11 +48,23 @@ class Grammar(Protocol):
         """The operations in `source`."""
 
 
-BINARY: tuple[Grammar, ...] = ()
+BINARY: tuple[Grammar, ...] = (torch_pickle,)
 """The grammars of files that are no text."""
 
-TEXT: tuple[Grammar, ...] = (wee_alloc, rep, script)
-"""The most specific first: a wee_alloc trace may contain lines of any other kind."""
+TEXT: tuple[Grammar, ...] = (
+    torch_json,
+    umpire,
+    rmm,
+    valgrind,
+    memory_replay,
+    mtrace,
+    ltrace,
+    wee_alloc,
+    ostep_list,
+    rep,
+    script,
+)
+"""The most specific first: what tools record may contain lines of the program's own output."""
 
 
 def expected() -> str:

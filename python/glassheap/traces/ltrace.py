@@ -1,0 +1,135 @@
+"""The output of ltrace.
+
+    [pid 25616] libstdc++.so.6->malloc(4) = 0x55cd2bb07eb0
+    25616 realloc(0x55e7185edeb0, 300 <unfinished ...>
+    25616 <... realloc resumed> )         = 0x55e7185ee0f0
+    free(0x55cd2bb07eb0)                  = <void>
+
+Process numbers (-f), times (-t, -r), addresses (-i) and libraries may stand before a call.  The
+process is the thread.  A call that is interrupted by another thread, or that makes calls itself,
+has two lines.  Calls inside of a call of malloc's family, such as operator new's malloc, belong to
+it and are skipped.  posix_memalign returns the address in memory, so it is not in the file.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from glassheap.traces.calls import BLOCK, NO_RESULT, Shape, operations_of, shape_of
+from glassheap.traces.source import Details, Operation, Source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FORMAT = "ltrace"
+EXAMPLE = "an ltrace log"
+ADDRESSES = True
+
+FRONT = (
+    rb"(?:\[pid ([0-9]{1,10})\] |([0-9]{1,10}) +)?"
+    rb" *(?:[0-9:]+(?:\.[0-9]+)? +)?"  # a time
+    rb"(?:\[0x[0-9a-f]+\] )?"
+)
+NAME = rb"(operator (?:new|delete)(?:\[\])?(?:\([^()]*\))?|\w+)(?:@[^\s()]+)?"
+LOOKS_LIKE = re.compile(
+    rb"^"
+    + FRONT
+    + rb"(?:[^\s(>]+->)?(?:malloc|calloc|realloc|free|_Z[nd]\w+|operator new.*)(?:@\S+?)?"
+    rb"\([^()]* *(?:\) += |<(?:unfinished|no return) )",
+    re.MULTILINE,
+)
+CALL = re.compile(
+    FRONT + rb"(?:[^\s(>]+->)?" + NAME + rb"\(([^()<]*)(?:\) += (\S+)| ?<.*\.\.\.>)\s*"
+)
+RESUMED = re.compile(FRONT + rb"<\.\.\. " + NAME + rb" resumed> [^()]*\) += (\S+)\s*")
+NUMBER = re.compile(rb"0x[0-9a-f]{1,16}|[0-9]{1,20}|nil|NULL")
+NO_RETURN = b"<no return ...>"
+
+OTHER = "no call of malloc's family, ignored"
+INSIDE = "call inside of a call of malloc's family, skipped"
+HIDDEN = "posix_memalign, whose result is not in the file, skipped"
+GARBLED = "garbled call, skipped"
+
+
+class Call(NamedTuple):
+    """A call of malloc's family that has not returned."""
+
+    name: str
+    shape: Shape
+    arguments: list[int]
+
+
+class Reader:
+    """The calls that have not returned, by their processes."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.open: dict[int, list[Call]] = {}
+
+    def line(self, number: int, line: bytes) -> list[Operation]:
+        """The operations on a line; if there is none, it is noted."""
+        if match := CALL.fullmatch(line):
+            process, call = int(match[1] or match[2] or 0), read_call(match[3], match[4])
+            if call.shape:
+                unfinished = match[5] is None and NO_RETURN not in line
+                return self.called(number, process, call, match[5], unfinished=unfinished)
+            self.source.notes.add(HIDDEN if call.name == "posix_memalign" else OTHER, number)
+        elif match := RESUMED.fullmatch(line):
+            return self.resumed(number, int(match[1] or match[2] or 0), match[3], match[4])
+        elif line.strip():
+            self.source.notes.add(OTHER, number)
+        return []
+
+    def called(
+        self, number: int, process: int, call: Call, result: bytes | None, *, unfinished: bool
+    ) -> list[Operation]:
+        """The first line of a call, or its only one."""
+        within = bool(self.open.get(process))
+        if unfinished:
+            self.open.setdefault(process, []).append(call)
+        if within:
+            self.source.notes.add(INSIDE, number)
+        elif call.shape == (BLOCK,) or not unfinished:  # a free is done where it begins
+            return self.done(number, process, call, result)
+        return []
+
+    def resumed(self, number: int, process: int, name: bytes, result: bytes) -> list[Operation]:
+        """The second line of a call."""
+        calls = self.open.get(process, [])
+        if not calls or calls[-1].name != name.decode():
+            self.source.notes.add(OTHER, number)
+            return []
+        call = calls.pop()
+        if calls:
+            self.source.notes.add(INSIDE, number)
+            return []
+        return [] if call.shape == (BLOCK,) else self.done(number, process, call, result)
+
+    def done(self, number: int, process: int, call: Call, result: bytes | None) -> list[Operation]:
+        """The operations of a complete call."""
+        try:
+            address = 0 if call.shape == (BLOCK,) else int(result or b"", 0)
+        except ValueError:
+            self.source.notes.add(NO_RESULT, number)
+            return []
+        try:
+            details = Details(thread=process)
+            return operations_of(number, call.shape, call.arguments, address, details)
+        except ValueError:
+            self.source.notes.add(GARBLED, number)
+            return []
+
+
+def read_call(name: bytes, arguments: bytes) -> Call:
+    """The function, and its arguments as numbers."""
+    values = [word.group() for word in NUMBER.finditer(arguments)]
+    numbers = [0 if value in (b"nil", b"NULL") else int(value, 0) for value in values]
+    return Call(name.decode(), shape_of(name.decode()), numbers)
+
+
+def operations(source: Source) -> Iterator[Operation]:
+    """The operations in the output; all other lines are noted."""
+    reader = Reader(source)
+    for number, line in enumerate(source.lines(), 1):
+        yield from reader.line(number, line)

@@ -1,0 +1,64 @@
+"""The log of valgrind with `--trace-malloc=yes`.
+
+    --24909-- malloc(100) = 0x4A41040
+    --24909-- calloc(3,40) = 0x4A410F0
+    --24909-- realloc(0x4A41040,5000) = 0x4A411B0
+    --24909-- realloc(0x0,17)malloc(17) = 0x4A42790
+    --24909-- memalign(al 64, size 200) = 0x4A42640
+    --24909-- _ZnwmSt11align_val_t(size 64, al 64) = 0x4D6ED80
+    --24909-- free(0x4A411B0)
+
+Lines of the program and of valgrind's own report stand between them.  The process is the thread.
+valgrind frees what libraries hold at the end of the program by calls of `free(0x0)`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from glassheap.traces.calls import ALIGN, BLOCK, NO_RESULT, SIZE, operations_of, shape_of
+from glassheap.traces.source import Details, Operation, Source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FORMAT = "valgrind --trace-malloc"
+EXAMPLE = "a log of valgrind --trace-malloc=yes"
+ADDRESSES = True
+
+LOOKS_LIKE = re.compile(rb"^--[0-9]+-- (?:malloc|calloc|realloc|free|_Z[nd]\w+)\(", re.MULTILINE)
+LINE = re.compile(
+    rb"--([0-9]{1,10})-- (\w+)\(([^()]*)\)"
+    rb"(?:\w+\([^()]*\))?"  # realloc calls malloc or free
+    rb"(?: = (0x[0-9A-Fa-f]{1,16}))?\s*"
+)
+ARGUMENT = re.compile(rb"(?:(al|size) )?(0x[0-9A-Fa-f]{1,16}|[0-9]{1,20})")
+NAMES = {b"al": ALIGN, b"size": SIZE}
+
+OTHER = "no call of malloc's family, ignored"
+GARBLED = "garbled call, skipped"
+
+
+def operations(source: Source) -> Iterator[Operation]:
+    """The operations in the log; all other lines are noted."""
+    for number, line in enumerate(source.lines(), 1):
+        match = LINE.fullmatch(line)
+        shape = shape_of(match[2].decode()) if match else ()
+        if match is None or not shape:
+            source.notes.add(OTHER, number)
+            continue
+        process, _, written, result = match.groups()
+        freed = shape[0] == BLOCK and (len(shape) == 1 or written.endswith(b",0"))
+        if result is None and not freed:  # a free has no result
+            source.notes.add(NO_RESULT, number)
+            continue
+        found = [(NAMES.get(name), int(value, 0)) for name, value in ARGUMENT.findall(written)]
+        named = tuple(name for name, _ in found if name)
+        details = Details(thread=int(process))
+        address = int(result or b"0", 16)
+        try:
+            values = [value for _, value in found]
+            yield from operations_of(number, named or shape, values, address, details)
+        except (KeyError, ValueError):
+            source.notes.add(GARBLED, number)
