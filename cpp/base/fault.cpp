@@ -7,6 +7,7 @@
 #include "base/enum_table.hpp"
 #include "base/format.hpp"
 #include "base/image_fault.hpp"
+#include "base/request_fault.hpp"
 #include "base/shortage.hpp"
 
 // One function per kind of fault composes its sentence. The table at the end has a row per kind.
@@ -36,31 +37,19 @@ std::string no_pages(const Described& fault) {
 }
 
 std::string invalid_size(const Described& fault) {
-  return format("the region of a heap with these options has from %llu to %llu bytes, not ",
-                ull{fault.minimum}, ull{fault.maximum}) +
-         fault.argument_text + ".";
+  return invalid_size_sentence(fault, fault.argument_text);
 }
 
 std::string invalid_alignment(const Described& fault) {
-  if (fault.maximum < fault.expected) {
-    return format(
-               "align must be a power of two up to %llu, modulo which the addresses of this heap "
-               "agree with the real ones, and ",
-               ull{fault.maximum}) +
-           fault.argument_text +
-           " is not. Open the heap without base, or over a buffer that begins at a multiple of the "
-           "align.";
-  }
-  const bool smallest = fault.maximum == granule_size;  // which every region serves
-  return format("align must be a power of two up to %llu, a quarter of this region%s, and ",
-                ull{fault.maximum}, smallest ? " but no less than 16" : "") +
-         fault.argument_text + " is not.";
+  return invalid_alignment_sentence(fault, fault.argument_text);
 }
 
 std::string invalid_base(const Described& fault) {
-  const std::string base =
-      fault.argument == most ? fault.argument_text : format("0x%llx", ull{fault.argument});
-  return "base must be a multiple of 16 with room for a region above it, and " + base + " is not.";
+  return invalid_base_sentence(fault, fault.argument_text);
+}
+
+std::string invalid_granule(const Described& fault) {
+  return invalid_granule_sentence(fault.argument_text);
 }
 
 std::string region_in_use(const Described& fault) {
@@ -74,24 +63,19 @@ std::string unknown_policy(const Described& /*fault*/) {
   return "the name of the policy is unknown. policies() lists the names.";
 }
 
-std::string unwanted_option(const Described& fault) {
-  const std::string_view option = fault.field == nullptr ? "" : fault.field;
-  if (option == "huge_pages") {
-    return "the option 'huge_pages' is about memory that the heap maps itself, and this memory has "
-           "an owner. Leave it out, or open a Heap of a size.";
-  }
-  if (option == "quarantine") {
-    return "the option 'quarantine' is taken by a heap of one process with checks='debug' alone. "
-           "Leave it out, or ask for these checks.";
-  }
-  if (option == "thread_cache") {
-    return "the option 'thread_cache' is taken by a heap of one process without zero_on_free and "
-           "with checks='robust' alone. Leave it out, or open such a heap.";
-  }
-  return format(
-      "the option '%s' is taken by the policy 'sequential_fit' alone. Leave it out, or ask for "
-      "that policy.",
-      fault.field == nullptr ? "" : fault.field);
+std::string unwanted_option(const Described& fault) { return unwanted_option_sentence(fault); }
+
+std::string no_bytes(const Described& /*fault*/) {
+  return "this heap describes memory that it never touches: it has no bytes to read, write or "
+         "view. "
+         "Go to the memory itself, at the offset that malloc returned.";
+}
+
+std::string must_move(const Described& fault) {
+  return format("the block at 0x%llx cannot become ", ull{fault.address}) + fault.argument_text +
+         " bytes in place: it must move, and this heap copies no bytes. Pass move=, a function "
+         "that "
+         "copies them.";
 }
 
 // --- The pointer. ------------------------------------------------------------------------------
@@ -104,9 +88,9 @@ std::string foreign_pointer(const Described& fault) {
 
 std::string misaligned_pointer(const Described& fault) {
   return format(
-      "0x%llx is no multiple of 16 from the start of the region: no block can start there. Pass "
+      "0x%llx is no multiple of %llu from the start of the region: no block can start there. Pass "
       "the address that malloc returned.",
-      ull{fault.address});
+      ull{fault.address}, ull{granule_of(fault)});
 }
 
 std::string interior_pointer(const Described& fault) {
@@ -216,6 +200,12 @@ std::string pinned(const Described& fault) {
                 ull{fault.address});
 }
 
+std::string moving(const Described& fault) {
+  return format(
+      "a realloc is moving the block at 0x%llx, and its move has not returned. Wait for it.",
+      ull{fault.address});
+}
+
 std::string heap_damaged(const Described& /*fault*/) {
   return "the heap was found corrupt and refuses every change. check() lists the damage; a reset "
          "brings it back, empty.";
@@ -288,9 +278,12 @@ constexpr std::array rows = {
     KindRow{FaultKind::invalid_size, "InvalidSize", request, invalid_size},
     KindRow{FaultKind::invalid_alignment, "InvalidAlignment", request, invalid_alignment},
     KindRow{FaultKind::invalid_base, "InvalidAlignment", request, invalid_base},
+    KindRow{FaultKind::invalid_granule, "InvalidAlignment", request, invalid_granule},
     KindRow{FaultKind::region_in_use, "RegionInUse", request, region_in_use},
     KindRow{FaultKind::unknown_policy, "ValueError", request, unknown_policy},
     KindRow{FaultKind::unwanted_option, "ValueError", request, unwanted_option},
+    KindRow{FaultKind::no_bytes, "TypeError", request, no_bytes},
+    KindRow{FaultKind::must_move, "MustMove", request, must_move},
     KindRow{FaultKind::foreign_pointer, "ForeignPointer", pointer, foreign_pointer},
     KindRow{FaultKind::misaligned_pointer, "MisalignedPointer", pointer, misaligned_pointer},
     KindRow{FaultKind::interior_pointer, "InteriorPointer", pointer, interior_pointer},
@@ -302,6 +295,7 @@ constexpr std::array rows = {
     KindRow{FaultKind::overflow_detected, "OverflowDetected", corruption, overflow_detected},
     KindRow{FaultKind::write_after_free, "WriteAfterFree", corruption, write_after_free},
     KindRow{FaultKind::pinned, "BufferError", state, pinned},
+    KindRow{FaultKind::moving, "HeapError", state, moving},
     KindRow{FaultKind::heap_damaged, "HeapDamaged", state, heap_damaged},
     KindRow{FaultKind::heap_busy, "HeapError", state, heap_busy},
     KindRow{FaultKind::heap_closed, "HeapClosed", state, heap_closed},

@@ -12,7 +12,7 @@ namespace glassheap {
 ShortageCause cause_of(const Fault& shortage) noexcept {
   const Shortage& s = shortage.shortage;
   const bool has_room = s.free_blocks != 0 && s.largest >= shortage.argument;
-  if (has_room && s.align > granule_size) return ShortageCause::alignment;
+  if (has_room && s.align > granule_of(shortage)) return ShortageCause::alignment;
   if (has_room && s.largest != 0) return ShortageCause::batch;
   if (!has_room && s.free_blocks > 1 && s.available >= shortage.argument)
     return ShortageCause::fragmentation;

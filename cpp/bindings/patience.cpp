@@ -96,7 +96,8 @@ PyObject* malloc_patiently(const PatientRequest& request) {
     Heap& heap = require_value<Heap>(request.heap);
     Address address = 0;
     serve(request, heap, [&](Fault& fault) {
-      return (address = heap.malloc(request.size, request.align, fault)) != 0;
+      address = heap.malloc(request.size, request.align, fault);
+      return !fault;
     });
     put_context_tag(request.heap, heap, address);
     return address;

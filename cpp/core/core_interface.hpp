@@ -73,9 +73,13 @@ class CoreInterface {
   // Resizes the block with this payload, and returns the resized block, which may have moved.
   virtual Block reallocate(Offset payload, Size size, Size align, Fault& fault) noexcept = 0;
 
+  // Returns true if reallocate() leaves a live block where it is.
+  [[nodiscard]] virtual bool fits_in_place(Block block, Size size, Size align) const noexcept = 0;
+
   // Allocates a block for each of `sizes`, and stores its payload in `payloads`: the payloads that
-  // single calls of allocate would return. Throws std::bad_alloc, having changed nothing, if there
-  // is no memory for the undo log. `refused` is the index of the size that `fault` is about.
+  // single calls of allocate would return. The two may be the same bytes; a refused call may have
+  // overwritten them. Throws std::bad_alloc, having changed nothing else, if there is no memory for
+  // the undo log. `refused` is the index of the size that `fault` is about.
   virtual bool allocate_many(std::span<const Size> sizes, std::span<Offset> payloads,
                              std::size_t& refused, Fault& fault) = 0;
   // Frees each of these blocks, from the highest address down. May sort the payloads if it does.

@@ -1,7 +1,7 @@
 // front_line.hpp: FrontLine, what malloc and free read of a heap before they are inside its core.
 //
 // Heap::malloc and Heap::free are a call through a pointer in the front line. It leads to one of
-// three pairs of functions:
+// four pairs of functions:
 //
 //     plain     PlainCalls<Core, shape> (plain_calls.hpp): lock, inside the core, unlock. Knows the
 //               policy, and computes one answer, "done". A call that is not done goes to the careful
@@ -9,6 +9,8 @@
 //     cached    ThreadCaches (heap/thread_caches.hpp), in a heap with thread_cache: takes and keeps
 //               small blocks without the lock. A call that it does not serve goes to the careful pair.
 //     careful   HeapState: looks at everything again, does the call or refuses it, writes the Fault.
+//     offset    In an offset heap (heap/offset_calls.hpp): translates between the caller's bytes and
+//               those of the core, and calls the plain or the cached pair.
 //
 // So the plain pair tests no flag of the heap: `inside` is null where the core may not be entered,
 // and a heap whose calls have more to do than the core's work (zero_on_free, debug checks) has the
@@ -30,14 +32,14 @@ namespace glassheap {
 
 struct FrontLine;
 
-// A malloc, of alignment 16, and a free. They return 0 and false if refused, as Heap's do.
+// A malloc, of the heap's default alignment, and a free. They return 0 and false if refused, as Heap's do.
 struct FrontCalls {
   Address (*malloc)(FrontLine& front, Size size, Fault& fault) noexcept;
   bool (*free)(FrontLine& front, Address payload, Fault& fault) noexcept;
 };
 
 //      0          16       24       32       40            48          56        64
-//      | lock     | inside | origin | pinned | malloc_call | free_call | careful |    one cache line
+//      | lock     | inside | origin | pinned | malloc_call | free_call | align   |    one cache line
 //      | owner, . |   |    |        |        |             |           |         |
 //                     +--> HeapCore<P>, or null
 struct alignas(64) FrontLine {
@@ -45,10 +47,12 @@ struct alignas(64) FrontLine {
   using FreeCall = decltype(FrontCalls::free);
 
   // `fast` is the plain or the cached pair; null if the heap has neither.
-  FrontLine(bool multithreaded, const FrontCalls* fast, const FrontCalls& careful_calls)
+  FrontLine(bool multithreaded, const FrontCalls* fast, const FrontCalls& careful_calls,
+            Size alignment)
       : lock(multithreaded),
         malloc_call((fast == nullptr ? careful_calls : *fast).malloc),
         free_call((fast == nullptr ? careful_calls : *fast).free),
+        default_align(alignment),
         careful(&careful_calls),
         plain_malloc(malloc_call.load(std::memory_order_relaxed)) {}
 
@@ -60,9 +64,10 @@ struct alignas(64) FrontLine {
   Size pinned = 0;                  // a count of blocks
   std::atomic<MallocCall> malloc_call;
   const FreeCall free_call;
-  const FrontCalls* const careful;
+  const Size default_align;  // of a block for which the caller asks for none
 
   // In the next cache line.
+  const FrontCalls* const careful;
   const MallocCall plain_malloc;        // malloc_call, but where that notes the block
   std::unique_ptr<SharingHooks> hooks;  // null in a heap of one process
 };

@@ -275,7 +275,7 @@ class HeapCore final : public CoreInterface {
     fault.shortage.align = align;
   }
 
-  [[nodiscard]] bool fits_in_place(Block block, Size size, Size align) const noexcept {
+  [[nodiscard]] bool fits_in_place(Block block, Size size, Size align) const noexcept override {
     if (size > largest_region || !space_.bytes().is_aligned(payload_of(block), align)) return false;
     const Size extent = extent_for(size);
     if (extent <= block.extent) return true;

@@ -28,23 +28,27 @@ Size Addressing::align_within(Size size) noexcept {
 }
 
 Addressing::Addressing(const Options& options, const Region& region) noexcept
-    : size_(region.size()),
+    : units_(options.granule.value_or(granule_size)),
+      has_bytes_(!options.granule),
+      size_(units_.to_caller(region.size())),
       front_(options.headers ? granule_size : 0),
       unused_(options.unused()),
       real_(std::bit_cast<Address>(region.data())),
-      base_(options.base.value_or(real_)),
-      align_limit_(common_align_limit(real_, base_, size_)),
+      base_(options.base.value_or(has_bytes_ ? real_ : 0)),
+      align_limit_(has_bytes_ ? common_align_limit(real_, base_, size_)
+                              : units_.to_caller(largest_align(region.size()))),
       origin_(base_ + unused_) {}
 
 bool Addressing::check_other_align(Size& align, Fault& fault) const noexcept {
   if (!is_power_of_two(align) || align > align_limit_) {
     fault = {.kind = FaultKind::invalid_alignment,
+             .granule_bits = units_.bits(),
              .argument = align,
              .maximum = align_limit_,
-             .expected = largest_align(size_)};
+             .expected = has_bytes_ ? largest_align(size_) : align_limit_};
     return false;
   }
-  align = std::max(align, granule_size);
+  align = units_.align_to_core(align);
   return true;
 }
 

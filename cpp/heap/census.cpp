@@ -4,7 +4,7 @@
 
 namespace glassheap {
 
-Census::Census(const HeapState& heap) : layout_(heap.core->layout()) {
+Census::Census(const HeapState& heap) {
   rows_.reserve(heap.core->map().blocks());
   for (const BlockView& view : heap.core->walk()) rows_.push_back({.block = heap.info(view)});
   const Ledger* const ledger = heap.ledger.load(std::memory_order_acquire);

@@ -24,7 +24,6 @@ class Census {
   // Every block, in address order.
   [[nodiscard]] std::span<const Row> rows() const noexcept { return rows_; }
   [[nodiscard]] bool keeps_tags() const noexcept { return keeps_tags_; }
-  [[nodiscard]] const Layout& layout() const noexcept { return layout_; }
 
   // The live blocks by their tags, the most bytes first; of as many bytes, by the text. O(n log n).
   [[nodiscard]] std::vector<TagUsage> by_tag() const;
@@ -40,7 +39,6 @@ class Census {
 
   std::vector<Row> rows_;
   std::vector<std::optional<std::string>> texts_{1};  // by TagId, of the tags in rows_
-  Layout layout_;
   bool keeps_tags_ = false;
 };
 

@@ -46,7 +46,7 @@ Eviction eviction_of(const HeapState& heap, const Survey& survey, const Window& 
   }
   eviction.cost = window.cost;
   eviction.address = heap.addresses.payload_address(window.hole);
-  eviction.size = survey.bytes.layout.on_offer(window.hole.extent);
+  eviction.size = heap.on_offer(window.hole.extent);
   return eviction;
 }
 
@@ -58,9 +58,10 @@ std::optional<Eviction> Heap::cheapest(Size size, Size align, const Pricing& pri
     const bool may_look = !fault && heap.addresses.check_align(align, fault);
     return may_look ? std::optional(survey_of(heap)) : std::nullopt;
   });
-  if (!survey || size > largest_region) return std::nullopt;
+  const Size need = state_->addresses.units().to_core(size);
+  if (!survey || need > largest_region) return std::nullopt;
   add_prices(survey->candidates, price(survey->live));
-  const Request request{survey->bytes.layout.extent_for(size), align};
+  const Request request{survey->bytes.layout.extent_for(need), align};
   const std::optional<Window> window =
       EvictionSearch(survey->bytes, state_->options, survey->candidates, survey->list)
           .cheapest(request);

@@ -1,8 +1,9 @@
 #include <algorithm>
+#include <bit>
 
 #include "base/format.hpp"
 #include "base/shortage.hpp"
-#include "heap/shortfall.hpp"
+#include "heap/census.hpp"
 
 // Heap: the cause of an out_of_memory in words and as data. cause_of() (base/shortage.cpp) decides it.
 
@@ -15,27 +16,30 @@ using Rows = std::span<const Census::Row>;
 
 // --- What the sentences and the diagnosis tell. ------------------------------------------------
 
-// Returns true if free blocks that touch become one.
-bool merges(const Options& options) {
-  return options.coalesce.value_or(true) &&
+std::vector<double> sizes_of(std::span<const BlockInfo> live) {
+  std::vector<double> sizes;
+  sizes.reserve(live.size());
+  for (const BlockInfo& block : live) sizes.push_back(static_cast<double>(block.size));
+  return sizes;
+}
+
+// Returns true if the cheapest blocks are found in about O(n).
+bool is_quickly_searched(const Options& options) {
+  return !options.coalesce.value_or(true) ||
          options.order.value_or(Order::address) == Order::address;
 }
 
 // A lack of memory is mended by any blocks; else there is a cheapest set of them.
-std::optional<Release> release_for(const HeapState& heap, const Fault& shortage,
-                                   const Census& census) {
+std::optional<Eviction> release_for(Heap& heap, const Fault& shortage) {
   const ShortageCause cause = cause_of(shortage);
   const bool one_hole_would_do =
       cause == ShortageCause::fragmentation || cause == ShortageCause::alignment;
-  if (!one_hole_would_do || census.rows().empty()) return std::nullopt;
-  return cheapest_release(census.rows(), {.size = shortage.argument,
-                                          .align = shortage.shortage.align,
-                                          .layout = census.layout(),
-                                          .first = heap.addresses.address_of(0),
-                                          .merges = merges(heap.options)});
+  if (!one_hole_would_do || !is_quickly_searched(heap.options())) return std::nullopt;
+  Fault unreadable;  // then there are no blocks to name
+  return heap.cheapest(shortage.argument, shortage.shortage.align, sizes_of, unreadable);
 }
 
-std::optional<Size> shortfall_of(const Fault& shortage, const std::optional<Release>& release) {
+std::optional<Size> shortfall_of(const Fault& shortage, const std::optional<Eviction>& release) {
   const Size available = shortage.shortage.available;
   switch (cause_of(shortage)) {
     case ShortageCause::memory:
@@ -43,7 +47,7 @@ std::optional<Size> shortfall_of(const Fault& shortage, const std::optional<Rele
     case ShortageCause::batch:
       return shortage.argument;
     default:
-      return release ? std::optional(release->bytes) : std::nullopt;
+      return release ? std::optional(static_cast<Size>(release->cost)) : std::nullopt;
   }
 }
 
@@ -116,16 +120,18 @@ std::string describe_obstacles(const Census& census) {
          list_obstacles(census, live);
 }
 
-std::string describe_release(const std::optional<Release>& release) {
-  if (!release || release->blocks == 0) return "";
-  return format(" Freeing %llu bytes would do: ", ull{release->bytes}) + count_of(release->blocks) +
-         format(release->blocks == 1 ? ", at 0x%llx." : ", the first at 0x%llx.",
-                ull{release->first});
+std::string describe_release(const std::optional<Eviction>& release) {
+  if (!release || release->blocks.empty()) return "";
+  const std::vector<BlockInfo>& blocks = release->blocks;
+  return format(" Freeing %llu bytes would do: ", ull{static_cast<Size>(release->cost)}) +
+         count_of(blocks.size()) +
+         format(blocks.size() == 1 ? ", at 0x%llx." : ", the first at 0x%llx.",
+                ull{blocks.front().address});
 }
 
 // What follows the numbers, up to the remedy.
 std::string describe_cause(const Fault& shortage, const Census& census,
-                           const std::optional<Release>& release) {
+                           const std::optional<Eviction>& release) {
   const Shortage& s = shortage.shortage;
   switch (cause_of(shortage)) {
     case ShortageCause::fragmentation:
@@ -143,12 +149,14 @@ std::string describe_cause(const Fault& shortage, const Census& census,
 
 }  // namespace
 
-std::string Heap::explain(const Fault& fault) {
+std::string Heap::explain(const Fault& reported) {
+  Fault fault = reported;
+  fault.granule_bits = static_cast<std::uint8_t>(std::countr_zero(granule()));
   if (fault.kind != FaultKind::out_of_memory) return sentence(fault);
   Fault unreadable;  // then there are no blocks to name
   const Census census = take_census(*state_, unreadable);
   return shortage_facts(fault) +
-         describe_cause(fault, census, release_for(*state_, fault, census)) + " " +
+         describe_cause(fault, census, release_for(*this, fault)) + " " +
          shortage_remedy(fault);
 }
 
@@ -158,7 +166,7 @@ Diagnosis Heap::diagnose(const Fault& shortage) {
   Diagnosis diagnosis{.cause = cause_of(shortage),
                       .by_tag = census.by_tag(),
                       .between = {},
-                      .shortfall = shortfall_of(shortage, release_for(*state_, shortage, census))};
+                      .shortfall = shortfall_of(shortage, release_for(*this, shortage))};
   for (const Census::Row* const row : live_in(census.between_largest()))
     diagnosis.between.push_back(census.tagged(*row));
   return diagnosis;

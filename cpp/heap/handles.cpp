@@ -22,7 +22,7 @@ bool Heap::handle_of(Address payload, Handle& handle, Fault& fault) noexcept {
   return state_->read(fault, [&](HeapState& heap) {
     LiveBlock live;
     if (!heap.find(payload, live, fault)) return false;
-    handle = {payload, live.size, heap.shared.epoch, live.serial};
+    handle = {payload, heap.addresses.units().to_caller(live.size), heap.shared.epoch, live.serial};
     return true;
   });
 }
@@ -58,19 +58,22 @@ bool pin_block(HeapState& heap, const LiveBlock& live, Heap::Pinned& pinned) {
 bool Heap::pin(Address payload, Pinned& pinned, Fault& fault) {
   return state_->read(fault, [&](HeapState& heap) {
     LiveBlock live;
-    return heap.find(payload, live, fault) && pin_block(heap, live, pinned);
+    return heap.check_bytes(fault) && heap.find(payload, live, fault) &&
+           pin_block(heap, live, pinned);
   });
 }
 
 bool Heap::pin(const Handle& handle, Pinned& pinned, Fault& fault) {
   return state_->read(fault, [&](HeapState& heap) {
     LiveBlock live;
-    return heap.find(handle, live, fault) && pin_block(heap, live, pinned);
+    return heap.check_bytes(fault) && heap.find(handle, live, fault) &&
+           pin_block(heap, live, pinned);
   });
 }
 
 bool Heap::pin_region(Pinned& pinned, Fault& fault) noexcept {
   return state_->read(fault, [&](HeapState& heap) {
+    if (!heap.check_bytes(fault)) return false;
     heap.pins.add_region();
     pinned = {whole_region, heap.region.data(), heap.region.size()};
     return true;
@@ -94,7 +97,7 @@ Address Heap::realloc_pinned(Address payload, Size size, Size align, Fault& faul
     const Offset old = heap.addresses.offset_of(payload);
     Block block;
     if (heap.pins.count(old) != 1) {
-      fault.kind = FaultKind::pinned;
+      fault.kind = heap.kind_of_pin();
     } else {
       block = heap.reallocate(old, size, align, fault);
     }

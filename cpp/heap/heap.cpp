@@ -15,9 +15,17 @@
 namespace glassheap {
 namespace {
 
+// The bytes of the core of an offset heap: 16 for each granule.
+Region map_shadow(const Options& options) noexcept {
+  const Size granules = options.size / *options.granule;
+  const Size size = granules * granule_size;
+  return Region::map(size, Addressing::largest_align(size), 0);
+}
+
 // Where addresses are counted from another base, the region stands at a place where every alignment
 // that holds for an address holds for the real place too.
 Region map_region(const Options& options) noexcept {
+  if (options.granule) return map_shadow(options);
   if (!options.base) return Region::map(options.size, granule_size, 0, options.huge_pages);
   const Size size = round_up(options.size, granule_size);
   const Size alignment = Addressing::largest_align(size);
@@ -34,7 +42,8 @@ std::span<const std::byte> region_of(const Heap& heap) noexcept {
   return {std::bit_cast<const std::byte*>(heap.address()), heap.size()};
 }
 
-std::unique_ptr<HeapState> make_state(const Options& options, Region region) {
+std::unique_ptr<HeapState> make_state(Options options, Region region) {
+  if (options.granule) options.headers = false;
   const Size unused = options.unused();
   std::unique_ptr<CoreInterface> core =
       make_core({region.data() + unused, region.size() - unused}, options);
@@ -77,7 +86,7 @@ Heap::~Heap() = default;
 bool Heap::reset(Fault& fault) noexcept {
   return state_->read(fault, [&](HeapState& heap) {
     if (heap.pins.any_block()) {
-      fault = {.kind = FaultKind::pinned, .address = heap.addresses.address_of(heap.pins.first())};
+      fault = {.kind = heap.kind_of_pin(), .address = heap.addresses.address_of(heap.pins.first())};
       return false;
     }
     if (!heap.reset_core(fault)) return false;
@@ -100,7 +109,7 @@ bool Heap::close(Fault& fault) noexcept {
   const Pins& pins = state_->pins;
   if (pins.any()) {
     const Address pinned = pins.any_block() ? state_->addresses.address_of(pins.first()) : 0;
-    fault = {.kind = FaultKind::pinned, .address = pinned};
+    fault = {.kind = state_->kind_of_pin(), .address = pinned};
     return false;
   }
   if (!state_->shut_caches(fault)) return false;
@@ -121,18 +130,26 @@ Size Heap::size() const noexcept { return state_->addresses.size(); }
 Address Heap::base() const noexcept { return state_->addresses.base(); }
 Address Heap::address() const noexcept { return state_->addresses.real(); }
 Size Heap::align_limit() const noexcept { return state_->addresses.align_limit(); }
+Size Heap::default_align() const noexcept { return state_->default_align; }
+Size Heap::granule() const noexcept { return state_->addresses.units().granule(); }
+bool Heap::has_bytes() const noexcept { return state_->addresses.has_bytes(); }
 const Options& Heap::options() const noexcept { return state_->options; }
 
 // --- Blocks by address. ------------------------------------------------------------------------
 
+Address Heap::malloc(Size size, Fault& fault) noexcept {
+  return state_->malloc_call.load(std::memory_order_relaxed)(*state_, size, fault);
+}
+
 Address Heap::malloc(Size size, Size align, Fault& fault) noexcept {
-  if (align != granule_size) [[unlikely]]
+  if (align != state_->default_align) [[unlikely]]
     return state_->malloc(size, align, fault);
   return state_->malloc_call.load(std::memory_order_relaxed)(*state_, size, fault);
 }
 
 Address Heap::calloc(Size count, Size size, Fault& fault) noexcept {
   return state_->write(fault, [&](HeapState& heap) -> Address {
+    if (!heap.check_bytes(fault)) return 0;
     Size total = 0;
     if (__builtin_mul_overflow(count, size, &total)) total = std::numeric_limits<Size>::max();
     const Block block = heap.allocate(total, granule_size, fault);
@@ -145,7 +162,7 @@ Address Heap::calloc(Size count, Size size, Fault& fault) noexcept {
 }
 
 Address Heap::realloc(Address payload, Size size, Size align, Fault& fault) noexcept {
-  if (payload == 0) return malloc(size, align, fault);
+  if (state_->addresses.is_null(payload)) return malloc(size, align, fault);
   return state_->write(fault, [&](HeapState& heap) -> Address {
     if (!heap.addresses.check_align(align, fault)) return 0;
     const Offset old = heap.addresses.offset_of(payload);
@@ -168,13 +185,48 @@ Size Heap::usable_size(Address payload, Fault& fault) noexcept {
 
 // --- Batches. ----------------------------------------------------------------------------------
 
+namespace {
+
+// The sizes in the core's units; with `scratch` for them, if these are others.
+std::span<const Size> to_core(const Units& units, std::span<const Size> sizes,
+                              std::span<Size> scratch) noexcept {
+  if (units.agree()) return sizes;
+  std::ranges::transform(sizes, scratch.begin(), [&](Size size) { return units.to_core(size); });
+  return scratch.first(sizes.size());
+}
+
+// As CoreInterface::allocate_many, at an alignment of the core. If it is refused, it frees what it
+// has allocated, in reverse.
+bool allocate_aligned(HeapState& heap, std::span<const Size> sizes, Size align,
+                      std::span<Offset> payloads, std::size_t& refused, Fault& fault) noexcept {
+  for (refused = 0; refused < sizes.size(); ++refused) {
+    const Block block = heap.core->allocate(sizes[refused], align, fault);
+    if (!block) break;
+    payloads[refused] = heap.addresses.payload_of(block);
+  }
+  if (refused == sizes.size()) return true;
+  Fault ignored;  // the blocks are sound: they were allocated just now
+  for (std::size_t i = refused; i-- != 0;) heap.core->release(payloads[i], ignored);
+  return false;
+}
+
+bool allocate_many(HeapState& heap, std::span<const Size> sizes, std::span<Address> addresses,
+                   std::size_t& refused, Fault& fault) {
+  const Units& units = heap.addresses.units();
+  const std::span<const Size> needs = to_core(units, sizes, addresses);
+  const Size align = units.align_to_core(heap.default_align);
+  if (align == granule_size) return heap.core->allocate_many(needs, addresses, refused, fault);
+  return allocate_aligned(heap, needs, align, addresses, refused, fault);
+}
+
+}  // namespace
+
 bool Heap::malloc_many(std::span<const Size> sizes, std::span<Address> addresses, Fault& fault) {
   return state_->write(fault, [&](HeapState& heap) {
     std::size_t refused = 0;
-    const auto allocate = [&] {
-      return heap.core->allocate_many(sizes, addresses, refused, fault);
-    };
+    const auto allocate = [&] { return allocate_many(heap, sizes, addresses, refused, fault); };
     if (!allocate() && !(heap.may_try_again(fault) && allocate())) {
+      HeapState::blame_size(sizes[refused], fault);
       heap.refuse(fault, 0);
       fault.index = refused;
       return false;
@@ -190,7 +242,7 @@ bool Heap::free_many(std::span<Address> addresses, Fault& fault) {
   std::size_t count = 0;
   for (const Address address : addresses) {
     addresses[count] = state_->addresses.offset_of(address);
-    count += address != 0 ? 1 : 0;
+    count += state_->addresses.is_null(address) ? 0 : 1;
   }
   const std::span<Offset> payloads = addresses.first(count);
   return state_->write(fault, [&](HeapState& heap) {

@@ -1,10 +1,12 @@
 #include "heap/heap_state.hpp"
 
+#include "heap/offset_calls.hpp"
+
 namespace glassheap {
 namespace {
 
 Address malloc_carefully(FrontLine& front, Size size, Fault& fault) noexcept {
-  return static_cast<HeapState&>(front).malloc(size, granule_size, fault);
+  return static_cast<HeapState&>(front).malloc(size, front.default_align, fault);
 }
 
 bool free_carefully(FrontLine& front, Address payload, Fault& fault) noexcept {
@@ -13,18 +15,18 @@ bool free_carefully(FrontLine& front, Address payload, Fault& fault) noexcept {
 
 constexpr FrontCalls careful_calls{.malloc = malloc_carefully, .free = free_carefully};
 
-// With a cache for each thread: what the cache does not serve goes to the careful calls. A block
+// With a cache for each thread: what the cache does not serve goes to the careful pair. A block
 // that is too large for it does not take that way, nor does its malloc.
 Address malloc_cached(FrontLine& front, Size size, Fault& fault) noexcept {
   auto& heap = static_cast<HeapState&>(front);
   if (size > ThreadCaches::largest) return heap.caches->uncached().malloc(front, size, fault);
   const Offset payload = heap.caches->take(size);
-  return payload != nowhere ? front.origin + payload : malloc_carefully(front, size, fault);
+  return payload != nowhere ? front.origin + payload : front.careful->malloc(front, size, fault);
 }
 
 bool free_cached(FrontLine& front, Address payload, Fault& fault) noexcept {
   return static_cast<HeapState&>(front).caches->keep(payload - front.origin) ||
-         free_carefully(front, payload, fault);
+         front.careful->free(front, payload, fault);
 }
 
 constexpr FrontCalls cached_calls{.malloc = malloc_cached, .free = free_cached};
@@ -32,23 +34,34 @@ constexpr FrontCalls cached_calls{.malloc = malloc_cached, .free = free_cached};
 // In a heap that keeps tags. The careful call notes the block itself, and then it is noted twice.
 Address malloc_noted(FrontLine& front, Size size, Fault& fault) noexcept {
   const Address address = front.plain_malloc(front, size, fault);
-  if (address != 0) [[likely]]
-    static_cast<HeapState&>(front).note(address - front.origin);
+  const auto& heap = static_cast<HeapState&>(front);
+  if (address != 0 || heap.hands_out_zero(fault)) [[likely]]
+    heap.note(heap.addresses.offset_of(address));
   return address;
+}
+
+// The plain or the cached pair; null if the heap has neither.
+const FrontCalls* fast_calls(const Options& options, const CoreInterface& core) noexcept {
+  return options.thread_cache ? &cached_calls : core.front_calls();
+}
+
+Size default_align_of(const Options& options) noexcept {
+  return options.align.value_or(options.granule.value_or(granule_size));
 }
 
 }  // namespace
 
 HeapState::HeapState(const Options& wanted, Region bytes, std::unique_ptr<CoreInterface> made,
                      std::unique_ptr<SharingHooks> events)
-    : FrontLine(wanted.threads, wanted.thread_cache ? &cached_calls : made->front_calls(),
-                careful_calls),
+    : FrontLine(wanted.threads, wanted.granule ? &offset_calls(wanted) : fast_calls(wanted, *made),
+                wanted.granule ? calls_not_done : careful_calls, default_align_of(wanted)),
       options(wanted),
       region(std::move(bytes)),
       addresses(options, region),
-      core(std::move(made)) {
+      core(std::move(made)),
+      fast(fast_calls(wanted, *core)) {
   hooks = std::move(events);
-  origin = addresses.address_of(0);
+  origin = addresses.has_bytes() ? addresses.address_of(0) : offset_origin;
   if (options.thread_cache) caches = std::make_unique<ThreadCaches>(*core, options.threads);
   if (options.tags) start_ledger();
   mark_sound();
@@ -69,7 +82,8 @@ Address HeapState::malloc(Size size, Size align, Fault& fault) noexcept {
 bool HeapState::free(Address payload, Fault& fault) noexcept {
   std::construct_at(&fault);
   return write(fault, [&](HeapState& heap) {
-    return payload == 0 || heap.release(heap.addresses.offset_of(payload), fault);
+    return heap.addresses.is_null(payload) ||
+           heap.release(heap.addresses.offset_of(payload), fault);
   });
 }
 
@@ -168,17 +182,37 @@ EmptyCaches::~EmptyCaches() {
   if (caches_ != nullptr && locked_) caches_->unlock_slots();
 }
 
+bool HeapState::stays_in_place(Offset old, Size size, Size align, Fault& fault) const noexcept {
+  LiveBlock live;
+  if (!core->find(old, live, fault)) return false;
+  if (core->fits_in_place(live.block, addresses.units().to_core(size), align)) return true;
+  fault = {.kind = FaultKind::must_move, .argument = size};
+  return false;
+}
+
+namespace {
+
+// Some places in the region, and behind it, the core takes for others.
+FaultKind as_caller_sees(FaultKind kind, const Addressing& addresses, Address payload) noexcept {
+  if (kind != FaultKind::foreign_pointer && kind != FaultKind::misaligned_pointer) return kind;
+  return addresses.is_misaligned(payload) ? FaultKind::misaligned_pointer
+                                          : FaultKind::foreign_pointer;
+}
+
+}  // namespace
+
 bool HeapState::refuse(Fault& fault, Address payload) noexcept {
-  if (fault.kind == FaultKind::foreign_pointer && addresses.is_inside_unused(payload))
-    fault.kind = FaultKind::misaligned_pointer;
+  fault.kind = as_caller_sees(fault.kind, addresses, payload);
   if (fault.kind == FaultKind::interior_pointer && is_free_for_caller(fault.owner))
     fault.kind = FaultKind::double_free;
+  fault.granule_bits = addresses.units().bits();
   fault.address = payload;
   fault.owner = addresses.address_of(fault.owner);
-  fault.offset += addresses.unused();
+  fault.offset = addresses.from_first_byte(fault.offset);
   if (is_corruption(fault.kind)) mark_damaged();
   if (fault.kind == FaultKind::out_of_memory) {
-    fault.shortage.available = core->available();
+    fault.shortage.align = addresses.units().to_caller(fault.shortage.align);
+    fault.shortage.available = addresses.units().to_caller(core->available());
     fault.shortage.largest = on_offer(core->largest());
     fault.shortage.free_blocks = core->map().free_blocks();
   }
@@ -218,8 +252,8 @@ BlockInfo HeapState::info(const BlockView& view) const noexcept {
       quarantine != nullptr && view.live && quarantine->contains(addresses.payload_of(view.block));
   return {.start = addresses.address_of(view.block.start),
           .address = addresses.payload_address(view.block),
-          .size = waits ? 0 : view.size,
-          .extent = view.block.extent,
+          .size = waits ? 0 : addresses.units().to_caller(view.size),
+          .extent = addresses.units().to_caller(view.block.extent),
           .live = view.live && !waits,
           .serial = waits ? std::uint16_t{0} : view.serial};
 }

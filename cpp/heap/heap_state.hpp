@@ -42,8 +42,8 @@ struct HeapState : FrontLine {
   template <typename Call>
   std::invoke_result_t<Call, HeapState&> read_all(Fault& fault, Call call);
 
-  // Heap::malloc and Heap::free, for every heap and every alignment. They begin the `fault`, which
-  // the faster calls leave as it was.
+  // Heap::malloc and Heap::free, for every heap and every alignment, in the caller's units. They
+  // begin the `fault`, which the faster calls leave as it was.
   Address malloc(Size size, Size align, Fault& fault) noexcept;
   bool free(Address payload, Fault& fault) noexcept;
 
@@ -95,8 +95,21 @@ struct HeapState : FrontLine {
   [[nodiscard]] bool check_unpinned(Offset payload, Fault& fault) const noexcept {
     if (!pins.contains(payload)) [[likely]]
       return true;
-    fault.kind = FaultKind::pinned;
+    fault.kind = kind_of_pin();
     return false;
+  }
+  // Without bytes there are no views: only a realloc that moves a block pins it.
+  [[nodiscard]] FaultKind kind_of_pin() const noexcept {
+    return addresses.has_bytes() ? FaultKind::pinned : FaultKind::moving;
+  }
+  // Returns true if an address of 0 that malloc has returned with this fault is an offset.
+  [[nodiscard]] bool hands_out_zero(const Fault& fault) const noexcept {
+    return !addresses.has_bytes() && !fault;
+  }
+  // Returns true if the heap has bytes to view, or to write.
+  [[nodiscard]] bool check_bytes(Fault& fault) const noexcept {
+    if (!addresses.has_bytes()) fault.kind = FaultKind::no_bytes;
+    return addresses.has_bytes();
   }
   // Finds the live block with this payload, which neither waits in the quarantine nor is cached.
   [[nodiscard]] bool lookup(Offset payload, LiveBlock& live, Fault& fault) const noexcept;
@@ -104,20 +117,33 @@ struct HeapState : FrontLine {
   [[nodiscard]] bool find(Address payload, LiveBlock& live, Fault& fault) noexcept;
   [[nodiscard]] bool find(const Handle& handle, LiveBlock& live, Fault& fault) noexcept;
 
-  // Allocates and resizes as the core does. If the core has no room, the blocks in the quarantine
-  // and in the caches are released, and it tries again.
+  // Allocates and resizes as the core does, for a size of the caller and an alignment of the core. If
+  // the core has no room, the blocks in the quarantine and in the caches are released, and it tries
+  // again.
   Block allocate(Size size, Size align, Fault& fault) noexcept {
-    const Block block = core->allocate(size, align, fault);
+    const Size need = addresses.units().to_core(size);
+    Block block = core->allocate(need, align, fault);
     if (block) [[likely]]
       return block;
-    return may_try_again(fault) ? core->allocate(size, align, fault) : block;
+    if (may_try_again(fault)) block = core->allocate(need, align, fault);
+    return blame_size(size, fault), block;
   }
   Block reallocate(Offset old, Size size, Size align, Fault& fault) noexcept {
     if (quarantine != nullptr) [[unlikely]]
       return reallocate_by_quarantine(old, size, align, fault);
-    if (!withdraw(old, fault)) return {};
-    const Block block = core->reallocate(old, size, align, fault);
-    return block || !may_try_again(fault) ? block : core->reallocate(old, size, align, fault);
+    if (!withdraw(old, fault) || !may_resize(old, size, align, fault)) return {};
+    const Size need = addresses.units().to_core(size);
+    Block block = core->reallocate(old, need, align, fault);
+    if (!block && may_try_again(fault)) block = core->reallocate(old, need, align, fault);
+    return blame_size(size, fault), block;
+  }
+  // Gives a shortage the size that the caller asked for.
+  static void blame_size(Size size, Fault& fault) noexcept {
+    if (fault.kind == FaultKind::out_of_memory) fault.argument = size;
+  }
+  // Returns true if the heap may copy the block with this payload, or need not.
+  [[nodiscard]] bool may_resize(Offset old, Size size, Size align, Fault& fault) const noexcept {
+    return addresses.has_bytes() || stays_in_place(old, size, align, fault);
   }
   // Empties the quarantine and the caches. Returns true if a request that met this shortage may now
   // be served.
@@ -160,8 +186,9 @@ struct HeapState : FrontLine {
   // makes the heap damaged. Counts the refusal. Returns false.
   [[gnu::cold, gnu::noinline]] bool refuse(Fault& fault, Address payload) noexcept;
 
+  // Bytes of the caller that a free block of this extent offers.
   [[nodiscard]] Size on_offer(Size extent) const noexcept {
-    return core->layout().on_offer(extent);
+    return addresses.units().to_caller(core->layout().on_offer(extent));
   }
   // Bytes of a live block that may be written.
   [[nodiscard]] Size usable(Block block, Size size) const noexcept {
@@ -200,7 +227,12 @@ struct HeapState : FrontLine {
   std::atomic<Ledger*> ledger = nullptr;   // null if the heap keeps no tags; once set, it stays
   Refusals refusals;
 
+  // The pair behind the calls of an offset heap (offset_calls.hpp).
+  const FrontCalls* const fast;
+
  private:
+  // Returns true if the live block with this payload can have the size where it is.
+  [[nodiscard]] bool stays_in_place(Offset old, Size size, Size align, Fault& fault) const noexcept;
   // One attempt, with the lock.
   [[nodiscard]] FaultKind try_enter() noexcept {
     if (core == nullptr) [[unlikely]]

@@ -62,7 +62,8 @@ void check_sentinel(const Region& region, std::vector<BrokenRule>& rules) {
 Finding as_finding(const HeapState& heap, const BrokenRule& rule) {
   Finding finding;
   finding.fault = rule.fault;
-  finding.fault.offset += heap.addresses.unused();
+  finding.fault.granule_bits = heap.addresses.units().bits();
+  finding.fault.offset = heap.addresses.from_first_byte(rule.fault.offset);
   if (rule.culprit.block) finding.culprit = heap.info(rule.culprit);
   return finding;
 }
@@ -117,16 +118,17 @@ Stats Heap::stats(Fault& fault) {
     const BlockMap& map = heap.core->map();
     const Counters counters = heap.core->counters();
     const Addressing& addresses = heap.addresses;
+    const Units& units = addresses.units();
     Stats stats{.size = addresses.size(),
                 .live_blocks = map.live_blocks(),
                 .free_blocks = map.free_blocks(),
-                .requested = counters.requested,
-                .used = addresses.from_first_byte(map.used()),
-                .available = heap.core->available(),
+                .requested = units.to_caller(counters.requested),
+                .used = addresses.up_to(map.used()),
+                .available = units.to_caller(heap.core->available()),
                 .largest_free = heap.on_offer(heap.core->largest()),
-                .overhead = counters.taken - counters.requested,
-                .peak_requested = counters.peak_requested,
-                .peak_used = addresses.from_first_byte(counters.peak_used),
+                .overhead = units.to_caller(counters.taken - counters.requested),
+                .peak_requested = units.to_caller(counters.peak_requested),
+                .peak_used = addresses.up_to(counters.peak_used),
                 .mallocs = counters.mallocs,
                 .frees = counters.frees,
                 .reallocs = counters.reallocs,
@@ -139,7 +141,9 @@ Stats Heap::stats(Fault& fault) {
 }
 
 Size Heap::available_memory(Fault& fault) noexcept {
-  return state_->read_all(fault, [&](HeapState& heap) { return heap.core->available(); });
+  return state_->read_all(fault, [&](HeapState& heap) {
+    return heap.addresses.units().to_caller(heap.core->available());
+  });
 }
 
 Size Heap::largest_free(Fault& fault) noexcept {
@@ -160,7 +164,8 @@ Size Heap::own_memory(Fault& fault) noexcept {
     const Size cached = heap.caches == nullptr ? 0 : heap.caches->own_memory();
     const Ledger* const ledger = heap.ledger.load(std::memory_order_relaxed);
     const Size noted = ledger == nullptr ? 0 : ledger->own_memory();
-    return sizeof *this + sizeof heap + heap.core->own_memory() + waiting + cached + noted;
+    const Size shadow = has_bytes() ? 0 : heap.region.size();
+    return sizeof *this + sizeof heap + heap.core->own_memory() + waiting + cached + noted + shadow;
   });
 }
 

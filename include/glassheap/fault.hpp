@@ -5,6 +5,7 @@
 // sentence is composed in one place, sentence().
 #pragma once
 
+#include <bit>
 #include <string>
 #include <string_view>
 
@@ -20,9 +21,12 @@ enum class FaultKind : std::uint8_t {
   invalid_size,
   invalid_alignment,
   invalid_base,
+  invalid_granule,
   region_in_use,
   unknown_policy,
   unwanted_option,
+  no_bytes,
+  must_move,
   // The pointer is not that of a live block's payload.
   foreign_pointer,
   misaligned_pointer,
@@ -37,6 +41,7 @@ enum class FaultKind : std::uint8_t {
   write_after_free,
   // The state of the heap, or of a block, rules out the call.
   pinned,
+  moving,
   heap_damaged,
   heap_busy,
   heap_closed,
@@ -87,16 +92,17 @@ struct Shortage {
 // A field that the kind does not use is zero.
 struct Fault {
   FaultKind kind = FaultKind::none;
-  Rule rule = Rule::none;     // corruption: the rule that is broken
-  std::uint16_t minimum = 0;  // invalid_size: the least size
-  int system_error = 0;       // system_error: errno
+  Rule rule = Rule::none;    // corruption: the rule that is broken
+  std::uint8_t minimum = 0;  // invalid_size: the least size, in granules
+  std::uint8_t granule_bits = std::countr_zero(granule_size);  // of the heap: log2 of its granule
+  int system_error = 0;                                        // system_error: errno
 
   Address address = 0;    // the pointer that was passed, as the caller counts; region_in_use: the
                           // first byte of the other heap
   Address owner = 0;      // interior_pointer: the payload of the block that it points into
   std::size_t index = 0;  // a batch: which of its sizes, or of its addresses other than 0
 
-  std::uint64_t argument = 0;   // the size, alignment or base that was refused
+  std::uint64_t argument = 0;   // the size, alignment, base or granule that was refused
   std::uint64_t maximum = 0;    // the largest size or alignment; too_many_...: the limit;
                                 // region_in_use: bytes of the other heap
   const char* field = nullptr;  // bad_image: the wrong field; unwanted_option: the option
@@ -112,13 +118,17 @@ struct Fault {
 static_assert(sizeof(Fault) <= 112, "Nearly every call clears one.");
 
 // A Fault that is not cleared, for Heap::malloc and Heap::free: clearing one takes a tenth of the time
-// of such a call. It may be read after a refusal alone.
+// of such a call. It may be read after a refusal, and where an offset heap returns 0.
 union UnsetFault {
   UnsetFault() noexcept {}  // NOLINT(modernize-use-equals-default): that would be deleted
   Fault fault;
 };
 
 [[nodiscard]] FaultCategory category_of(FaultKind kind) noexcept;
+// The granule of the heap that reported the fault.
+[[nodiscard]] constexpr Size granule_of(const Fault& fault) noexcept {
+  return Size{1} << fault.granule_bits;
+}
 // Returns true for damaged bytes, as opposed to misuse.
 [[nodiscard]] inline bool is_corruption(FaultKind kind) noexcept {
   return category_of(kind) == FaultCategory::corruption;

@@ -113,17 +113,27 @@ class Heap {
   // --- Blocks by address. ----------------------------------------------------------------------
 
   // These return the address of a payload; 0 if refused. `align` is a power of two up to
-  // align_limit(). malloc and free do not read `fault`, and write it as a whole if they refuse: it
-  // need not have been cleared (UnsetFault).
+  // align_limit(), by default default_align(). malloc and free do not read `fault`, and write it as a
+  // whole if they refuse: it need not have been cleared (UnsetFault). In an offset heap 0 may be a
+  // payload too: then fault.kind is none.
+  Address malloc(Size size, Fault& fault) noexcept;
   Address malloc(Size size, Size align, Fault& fault) noexcept;
   Address calloc(Size count, Size size, Fault& fault) noexcept;
   Address realloc(Address payload, Size size, Size align, Fault& fault) noexcept;
+  // The same in an offset heap, whose blocks stay where they are, or are refused (must_move), unless
+  // the caller copies their bytes. If the block must move, this allocates another one, calls `move`
+  // once, without the heap's lock, while both are live and neither can be freed, and then frees the
+  // old one. If `move` throws, it frees the new one, and passes the exception on. Throws
+  // std::bad_alloc if there is no memory for the pins.
+  using Move = std::function<void(Address from, Address to, Size size)>;
+  Address realloc(Address payload, Size size, Size align, const Move& move, Fault& fault);
   bool free(Address payload, Fault& fault) noexcept;
   Size usable_size(Address payload, Fault& fault) noexcept;
 
   // `addresses` has as many places as `sizes`. Fault::index tells which of a batch was refused.
   bool malloc_many(std::span<const Size> sizes, std::span<Address> addresses, Fault& fault);
-  // Frees from the highest address down. Overwrites `addresses`. Skips address 0.
+  // Frees from the highest address down. Overwrites `addresses`. Skips address 0, but in an offset
+  // heap.
   bool free_many(std::span<Address> addresses, Fault& fault);
 
   // --- Blocks by handle. -----------------------------------------------------------------------
@@ -197,9 +207,10 @@ class Heap {
   // memory, or, if fragmentation is the cause, the live blocks between the two largest free blocks,
   // and how few bytes freed would do: as the heap is now, and omitted if it cannot be read. O(n) in
   // the number of blocks then, O(n log n) with the buddy policy.
-  [[nodiscard]] std::string explain(const Fault& fault);
+  [[nodiscard]] std::string explain(const Fault& reported);
   // Bytes that the heap takes outside its region: block map, index, the records of free blocks, the
-  // ledger of tags, and itself.
+  // ledger of tags, and itself. Of an offset heap also 16 bytes for each granule, which the system
+  // gives when a block has begun there.
   [[nodiscard]] Size own_memory(Fault& fault) noexcept;
 
   // --- Owners. ---------------------------------------------------------------------------------
@@ -233,8 +244,13 @@ class Heap {
 
   [[nodiscard]] Size size() const noexcept;
   [[nodiscard]] Address base() const noexcept;
-  [[nodiscard]] Address address() const noexcept;  // the real one
+  [[nodiscard]] Address address() const noexcept;  // the real one; 0 in an offset heap
   [[nodiscard]] Size align_limit() const noexcept;
+  [[nodiscard]] Size default_align() const noexcept;
+  // Extents and addresses are multiples of it: 16, or Options::granule.
+  [[nodiscard]] Size granule() const noexcept;
+  // False for an offset heap, which describes memory that it never touches.
+  [[nodiscard]] bool has_bytes() const noexcept;
   [[nodiscard]] const Options& options() const noexcept;
 
   // --- The heap as a whole. --------------------------------------------------------------------

@@ -43,6 +43,15 @@ struct Options {
   // True to ask the system for pages of 2 MiB. False asks for none, so that memory which is not
   // written is not taken. Not for borrowed bytes.
   bool huge_pages = false;
+  // Makes an offset heap: it describes `size` bytes of memory, in granules of so many bytes, and
+  // never touches them. A power of two up to largest_granule. `size` is from one granule to 2^63,
+  // rounded down to a granule, and at most largest_region / 16 granules. Addresses are offsets from
+  // 0 on, and 0 is one like any other. The heap has no headers, and no option that is about bytes:
+  // checks, zero_on_free, base, huge_pages, quarantine. Not for borrowed bytes.
+  std::optional<Size> granule;
+  // For an offset heap alone: the alignment of a block if a call asks for none, a power of two up to
+  // a quarter of `size`. By default a granule.
+  std::optional<Size> align;
   // Bytes of freed blocks that wait, first in, first out, before they are handed out again: a
   // second free of them, or a write to them, is found meanwhile. 0: none wait. For Checks::debug
   // alone, and not for a shared heap.
@@ -57,7 +66,9 @@ struct Options {
   std::optional<bool> coalesce;
 
   [[nodiscard]] Size unused() const noexcept { return !headers && base == 0 ? granule_size : 0; }
-  [[nodiscard]] Size least_size() const noexcept { return unused() + granule_size; }
+  [[nodiscard]] Size least_size() const noexcept {
+    return unused() + granule.value_or(granule_size);
+  }
 };
 
 // Where the segment of a shared heap is: a name in the system's shared memory, the path of a file, or

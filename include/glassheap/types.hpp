@@ -20,6 +20,7 @@ using Key = std::array<std::uint64_t, 2>;  // random bits: of a seal, or of a se
 
 inline constexpr Size granule_size = 16;
 inline constexpr Size largest_region = ((Size{1} << 32) - 1) * granule_size;
+inline constexpr Size largest_granule = Size{1} << 40;
 inline constexpr std::uint16_t most_processes =
     4095;                                          // that are attached to one heap, or own blocks
 inline constexpr Offset nowhere = largest_region;  // no block starts there; as a link, all ones

@@ -32,7 +32,7 @@ Fault shortage(Size requested, const Shortage& shortage) {
   return {.kind = FaultKind::out_of_memory, .argument = requested, .shortage = shortage};
 }
 Fault of_number(FaultKind kind, std::uint64_t argument, std::uint64_t maximum = 0) {
-  return {.kind = kind, .minimum = 16, .argument = argument, .maximum = maximum};
+  return {.kind = kind, .minimum = 1, .argument = argument, .maximum = maximum};
 }
 Fault at(FaultKind kind, Address address, Address owner = 0) {
   return {.kind = kind, .address = address, .owner = owner};
@@ -80,6 +80,14 @@ const std::vector<Golden> golden = {
      "the region of a heap with these options has from 16 to 99 bytes, not 7."},
     {of_number(FaultKind::invalid_size, most, 99),
      "the region of a heap with these options has from 16 to 99 bytes, not 2^64 - 1 or more."},
+    {{.kind = FaultKind::invalid_size,
+      .minimum = 1,
+      .granule_bits = 12,
+      .argument = 777,
+      .maximum = 99,
+      .field = "granule"},
+     "the region of a heap with these options has from 4096 to 99 bytes, not 777. It has at most "
+     "4294967295 granules: with a larger granule it may have more bytes."},
     {of_number(FaultKind::invalid_alignment, 24, 64),
      "align must be a power of two up to 64, a quarter of this region, and 24 is not."},
     {of_number(FaultKind::invalid_alignment, 32, 16),
@@ -93,6 +101,11 @@ const std::vector<Golden> golden = {
      "the "
      "real ones, and 64 is not. Open the heap without base, or over a buffer that begins at a "
      "multiple of the align."},
+    {{.kind = FaultKind::invalid_alignment, .granule_bits = 12, .argument = 3, .maximum = 4096},
+     "align must be a power of two up to 4096, a quarter of this region but no less than 4096, and "
+     "3 is not."},
+    {of_number(FaultKind::invalid_granule, 24),
+     "granule must be a power of two up to 1099511627776, and 24 is not."},
     {of_number(FaultKind::invalid_base, 0x18),
      "base must be a multiple of 16 with room for a region above it, and 0x18 is not."},
     {of_number(FaultKind::invalid_base, most),
@@ -115,6 +128,18 @@ const std::vector<Golden> golden = {
     {{.kind = FaultKind::unwanted_option, .field = "thread_cache"},
      "the option 'thread_cache' is taken by a heap of one process without zero_on_free and with "
      "checks='robust' alone. Leave it out, or open such a heap."},
+    {{.kind = FaultKind::unwanted_option, .field = "zero_on_free"},
+     "the option 'zero_on_free' is about bytes, and a heap with a granule never touches the memory "
+     "that it describes. Leave it out."},
+    {{.kind = FaultKind::unwanted_option, .field = "granule"},
+     "the option 'granule' is that of a heap that describes memory which it never touches. Leave "
+     "it out, or open such a heap, with a size and a granule."},
+    {{.kind = FaultKind::no_bytes},
+     "this heap describes memory that it never touches: it has no bytes to read, write or view. Go "
+     "to the memory itself, at the offset that malloc returned."},
+    {{.kind = FaultKind::must_move, .address = 0xABC, .argument = 77},
+     "the block at 0xabc cannot become 77 bytes in place: it must move, and this heap copies no "
+     "bytes. Pass move=, a function that copies them."},
     // The pointer.
     {at(FaultKind::foreign_pointer, 0xABC),
      "0xabc is outside the heap's region. Pass an address that this heap returned."},
@@ -123,6 +148,9 @@ const std::vector<Golden> golden = {
      "that this heap returned."},
     {at(FaultKind::misaligned_pointer, 0xABC),
      "0xabc is no multiple of 16 from the start of the region: no block can start there. Pass the "
+     "address that malloc returned."},
+    {{.kind = FaultKind::misaligned_pointer, .granule_bits = 0, .address = 0xABC},
+     "0xabc is no multiple of 1 from the start of the region: no block can start there. Pass the "
      "address that malloc returned."},
     {at(FaultKind::interior_pointer, 0xABC, 0xAB0),
      "0xabc lies inside a live block, but is not where its payload starts. Pass 0xab0, which is."},
@@ -162,6 +190,8 @@ const std::vector<Golden> golden = {
     {at(FaultKind::pinned, 0xABC),
      "a view of the block at 0xabc is still alive. Release it first."},
     {at(FaultKind::pinned, 0), "a view of the heap's region is still alive. Release it first."},
+    {at(FaultKind::moving, 0xABC),
+     "a realloc is moving the block at 0xabc, and its move has not returned. Wait for it."},
     {{.kind = FaultKind::heap_damaged},
      "the heap was found corrupt and refuses every change. check() lists the damage; a reset "
      "brings it back, empty."},
@@ -231,7 +261,7 @@ TEST(Sentence, OfEveryKindIsTheDocumentedOne) {
 // No sentence is truncated, even with the largest number in every place.
 TEST(Sentence, IsNotTruncatedAndOnOneLine) {
   for (const FaultKind kind : all_kinds()) {
-    Fault fault{.kind = kind, .rule = Rule::neighbours, .minimum = 65535};
+    Fault fault{.kind = kind, .rule = Rule::neighbours, .minimum = 255};
     for (std::uint64_t* const number :
          {&fault.address, &fault.owner, &fault.argument, &fault.maximum, &fault.offset,
           &fault.expected, &fault.found, &fault.shortage.available})

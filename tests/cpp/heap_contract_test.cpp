@@ -94,9 +94,9 @@ class RefusalContract : public HeapContract {
   // The fields of a fault.
   static auto fields(const Fault& fault) {
     const Shortage& shortage = fault.shortage;
-    return std::tuple(fault.kind, fault.rule, fault.minimum, fault.system_error, fault.address,
-                      fault.owner, fault.index, fault.argument, fault.maximum, fault.field,
-                      fault.offset, fault.expected, fault.found, shortage.available,
+    return std::tuple(fault.kind, fault.rule, fault.minimum, fault.granule_bits, fault.system_error,
+                      fault.address, fault.owner, fault.index, fault.argument, fault.maximum,
+                      fault.field, fault.offset, fault.expected, fault.found, shortage.available,
                       shortage.largest, shortage.free_blocks, shortage.align);
   }
   // Refused with a soiled Fault and with a clean one, the call writes the same.
