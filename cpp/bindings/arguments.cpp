@@ -93,6 +93,11 @@ bool read_address(PyObject* object, std::uint64_t& address) noexcept {
   return true;
 }
 
+bool read_address(const Heap& heap, PyObject* object, std::uint64_t& address) noexcept {
+  if (object == Py_None && !heap.has_bytes()) return refuse_type(object, "address");
+  return read_address(object, address);
+}
+
 std::uint64_t require_size(py::handle object, const char* name) {
   BoundedInt size;
   if (!read_size(object.ptr(), name, size)) throw py::error_already_set();
@@ -110,6 +115,12 @@ std::uint64_t require_number(py::handle object, const char* name) {
 std::uint64_t require_address(py::handle object) {
   std::uint64_t address = 0;
   if (!read_address(object.ptr(), address)) throw py::error_already_set();
+  return address;
+}
+
+std::uint64_t require_address(const Heap& heap, py::handle object) {
+  std::uint64_t address = 0;
+  if (!read_address(heap, object.ptr(), address)) throw py::error_already_set();
   return address;
 }
 

@@ -32,11 +32,14 @@ bool read_align(PyObject* object, std::uint64_t& align) noexcept;
 
 // An address: None is 0; an impossible one becomes the highest address, which is foreign.
 bool read_address(PyObject* object, std::uint64_t& address) noexcept;
+// The same for one of this heap. In an offset heap 0 is an address like any other, and None is none.
+bool read_address(const Heap& heap, PyObject* object, std::uint64_t& address) noexcept;
 
 // These throw, and name the argument.
 std::uint64_t require_size(py::handle object, const char* name);
 std::uint64_t require_number(py::handle object, const char* name);  // none that 64 bits do not hold
 std::uint64_t require_address(py::handle object);
+std::uint64_t require_address(const Heap& heap, py::handle object);
 // True and False, NumPy's too, but no other truth value: a number was meant for another argument.
 bool require_flag(py::handle object, const char* name);
 std::string require_bytes(py::handle object, const char* name);

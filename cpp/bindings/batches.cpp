@@ -106,6 +106,23 @@ std::size_t place_of_nonzero(const Numbers& numbers, std::size_t nth) {
   return i;
 }
 
+// For an offset heap, which does not skip 0: drops every None.
+void drop_none(Batch& batch) {
+  py::list kept;
+  Numbers numbers;
+  for (std::size_t i = 0; i < batch.items.size(); ++i) {
+    if (batch.given(i) == Py_None) continue;
+    kept.append(batch.given(i));
+    numbers.push_back(batch.numbers[i]);
+  }
+  if (!batch.items.empty()) batch = {std::move(numbers), py::tuple(kept)};
+}
+
+// The object to blame for the address with this index, among those that the heap did not skip.
+PyObject* blamed(const Heap& heap, const Batch& batch, const Numbers& kept, std::size_t index) {
+  return batch.given(heap.has_bytes() ? place_of_nonzero(kept, index) : index);
+}
+
 constexpr const char malloc_many_doc[] = R"(malloc_many($self, sizes, *, tag=None)
 --
 
@@ -151,6 +168,7 @@ Raises what free raises.)";
 
 void free_many(Heap& heap, py::handle addresses) {
   Batch batch = read_batch<read_one_address>(addresses);
+  if (!heap.has_bytes()) drop_none(batch);
   // The call overwrites the numbers. They are needed afterwards only to find the object to blame.
   const Numbers kept = batch.items.empty() ? Numbers() : batch.numbers;
   Fault fault;
@@ -158,7 +176,7 @@ void free_many(Heap& heap, py::handle addresses) {
     const GilReleased gil_released;
     heap.free_many(batch.numbers, fault);
   }
-  raise_if(fault, batch.given(place_of_nonzero(kept, fault.index)));
+  raise_if(fault, blamed(heap, batch, kept, fault.index));
 }
 
 std::array batch_methods = {

@@ -16,7 +16,9 @@
 //     owners.cpp         Heap: tags of blocks, and what an OutOfMemory says of them
 //     batches.cpp        Heap: malloc_many and free_many
 //     eviction.hpp       Heap: cheapest
+//     hot_calls.hpp      the way of a frequent call: malloc, free, alloc
 //     hot_methods.cpp    Heap: malloc, free and the other frequent calls
+//     offset_type.cpp    OffsetHeap: what is different without bytes
 //     tags.hpp           the tag of a call that allocates
 //     shared_type.cpp    SharedHeap
 //     shared_images.cpp  copies of a shared heap's image
@@ -54,6 +56,7 @@ void add_batches(PyTypeObject* type);
 void add_block_lookup(PyTypeObject* type);
 void add_eviction(PyTypeObject* type);
 void add_hot_methods(PyTypeObject* type);
+void add_offset_heap(py::module_& module);
 void add_policies(py::module_& module);
 void add_shared_heap(py::module_& module);
 void add_shared_images(py::module_& module, PyTypeObject* type);

@@ -2,6 +2,7 @@
 
 #include "arguments.hpp"
 #include "functions.hpp"
+#include "raise.hpp"
 
 namespace glassheap::bindings {
 namespace {
@@ -20,8 +21,14 @@ void require_key(py::handle key) {
                        std::string(Py_TYPE(key.ptr())->tp_name) + ".");
 }
 
+// Throws TypeError for a block of an offset heap.
+void require_bytes_of(py::handle block) {
+  if (const Heap* const heap = heap_of_block(block.ptr())) require_bytes(*heap);
+}
+
 py::object get_item(py::handle self, py::handle key) {
   require_key(key);
+  require_bytes_of(self);
   const py::memoryview view(py::reinterpret_borrow<py::object>(self));
   py::object item = view[key];
   if (!py::isinstance<py::memoryview>(item)) return item;
@@ -44,6 +51,7 @@ void require_byte(py::handle value) {
 
 void set_item(py::handle self, py::handle key, py::handle value) {
   require_key(key);
+  require_bytes_of(self);
   if (PyIndex_Check(key.ptr()) != 0)
     require_byte(value);
   else

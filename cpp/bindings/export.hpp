@@ -13,7 +13,10 @@ int fill_buffer(PyObject* self, Exporter& exporter, Py_buffer* buffer, int flags
   Heap::Pinned pinned;
   Fault fault;
   if (!exporter.pin(pinned, fault)) {
-    set_error(fault, exporter.given.ptr());
+    if (fault.kind == FaultKind::no_bytes)
+      PyErr_SetString(PyExc_BufferError, sentence(fault).c_str());
+    else
+      set_error(fault, exporter.given.ptr());
     return -1;
   }
   const auto size = static_cast<Py_ssize_t>(pinned.size);

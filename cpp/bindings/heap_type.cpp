@@ -120,11 +120,15 @@ std::uint32_t magic(const Heap& heap) { return heap.options().magic; }
 Address base(const Heap& heap) { return heap.base(); }
 bool headers(const Heap& heap) { return heap.options().headers; }
 std::string_view checks(const Heap& heap) { return name_of(heap.options().checks); }
-Address heap_address(const Heap& heap) { return heap.address(); }
+Size granule(const Heap& heap) { return heap.granule(); }
+Address heap_address(const Heap& heap) {
+  require_bytes(heap);
+  return heap.address();
+}
 bool closed(Heap& heap) { return heap.closed(); }
 
 py::object region(py::handle self) {
-  require_value<Heap>(self.ptr());
+  require_bytes(require_value<Heap>(self.ptr()));
   return owned(make_region_view(py::reinterpret_borrow<py::object>(self)));
 }
 
@@ -136,6 +140,7 @@ std::array heap_properties = {
     property<magic>("magic", "The magic number in the header of each live block, of 32 bits."),
     property<base>("base", "The address of the region's first byte, from which this heap counts."),
     property<heap_address>("address", "The real address of the region's first byte."),
+    property<granule>("granule", "The bytes of which every extent is a multiple: 16."),
     property<closed>("closed", "True if close() was called."),
     property<region>("region", R"(A read-only memoryview of every byte of the region.
 

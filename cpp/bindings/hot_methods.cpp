@@ -1,100 +1,9 @@
 // hot_methods.cpp: Heap: malloc, free and the other calls that a program makes a million times.
-//
-// They are methods as in functions.hpp, but without a try block or a temporary Python object, and
-// with a short way for arguments that are passed by position and are small ints: a call costs as
-// much as one of a type that is written by hand in C.
-//
-// The GIL stays held: releasing it would cost more than the call. Arguments are converted to
-// numbers before the heap is called, because an __index__ may run any code, also on the heap.
 
-#include "arguments.hpp"
-#include "functions.hpp"
-#include "patience.hpp"
-#include "raise.hpp"
-#include "small_ints.hpp"
-#include "tags.hpp"
+#include "hot_calls.hpp"
 
 namespace glassheap::bindings {
 namespace {
-
-// --- The way of a call. ------------------------------------------------------------------------
-
-[[gnu::cold, gnu::noinline]] PyObject* refuse_unopened(PyObject* self) {
-  set_never_opened(self);
-  return nullptr;
-}
-
-// Any arguments that the signature allows, for a function that is compiled apart for them.
-template <const auto& doc, auto function>
-[[gnu::noinline]] PyObject* call_sorted(PyObject* self, Heap& heap, const Passed& passed) {
-  Arguments<doc> arguments{};
-  const Signature& signature = signature_of<doc>;
-  if (!sort_arguments(signature, signature.name.data(), passed, arguments.data())) return nullptr;
-  return function(self, heap, arguments);
-}
-
-// Most calls by far pass exactly the required arguments, by position.
-template <const auto& doc, auto function>
-PyObject* call_hot(PyObject* self, Values values, Py_ssize_t positional, PyObject* names) {
-  Heap* const heap = value_in<Heap>(self);
-  if (heap == nullptr) [[unlikely]]
-    return refuse_unopened(self);
-  constexpr std::size_t required = signature_of<doc>.required;
-  if (names != nullptr || positional != Py_ssize_t{required})
-    return call_sorted<doc, function>(self, *heap, {values, positional, names});
-  Arguments<doc> arguments{};
-  std::copy_n(values, required, arguments.begin());
-  return function(self, *heap, arguments);
-}
-
-template <const auto& doc, auto function>
-PyMethodDef hot() {
-  return definition<doc>(call_hot<doc, function>);
-}
-
-// The arguments that an error may be about; null if not passed.
-struct CallArguments {
-  PyObject* size;
-  PyObject* align;
-  PyObject* pointer;
-};
-
-[[gnu::cold, gnu::noinline]] PyObject* refuse(PyObject* heap, const Fault& fault,
-                                              const CallArguments& given) {
-  PyObject* const other = fault.kind == FaultKind::invalid_alignment ? given.align : given.pointer;
-  return set_error(fault, fault.kind == FaultKind::out_of_memory ? given.size : other, heap);
-}
-
-// The same as the functions of arguments.hpp, with a short way for small ints, on which `size` and
-// `address` stay in registers.
-[[gnu::always_inline]] inline bool read_hot_size(PyObject* object, const char* name,
-                                                 std::uint64_t& size) {
-  if (read_small_int(object, size)) [[likely]]
-    return true;
-  BoundedInt bounded;
-  if (!read_size(object, name, bounded)) return false;
-  size = bounded.value;
-  return true;
-}
-
-[[gnu::always_inline]] inline bool read_hot_address(PyObject* object, std::uint64_t& address) {
-  if (read_small_int(object, address)) [[likely]]
-    return true;
-  std::uint64_t any = 0;
-  if (!read_address(object, any)) return false;
-  address = any;
-  return true;
-}
-
-bool read_optional_align(PyObject* object, std::uint64_t& align) {
-  align = granule_size;
-  return object == nullptr || read_align(object, align);
-}
-
-// Most addresses are ints, for which the type need not be compared.
-bool is_given_block(PyObject* object) { return PyLong_Check(object) == 0 && is_block(object); }
-
-// --- The methods. ------------------------------------------------------------------------------
 
 constexpr const char malloc_doc[] = R"(malloc($self, size, *, align=16, tag=None, evict=None)
 --
@@ -118,22 +27,6 @@ Raises OutOfMemory if and only if no free block can serve the request, InvalidSi
 is negative, InvalidAlignment for any other align, ValueError for a tag that is empty or too
 long; TypeError for no integer, a tag that is no string, and if evict is no function; what
 evict raises; HeapDamaged, HeapClosed.)";
-
-[[gnu::always_inline]] inline PyObject* heap_malloc(PyObject* self, Heap& heap,
-                                                    const Arguments<malloc_doc>& arguments) {
-  const auto [given_size, given_align, _, evict] = arguments;
-  std::uint64_t size = 0;
-  std::uint64_t align = 0;
-  if (!read_hot_size(given_size, "size", size) || !read_optional_align(given_align, align))
-    return nullptr;
-  if (is_patient(evict)) return malloc_patiently({self, given_size, size, align, evict});
-  UnsetFault unset;
-  if (const Address address = heap.malloc(size, align, unset.fault)) [[likely]] {
-    put_context_tag(self, heap, address);
-    return PyLong_FromUnsignedLongLong(address);
-  }
-  return refuse(self, unset.fault, {given_size, given_align, nullptr});
-}
 
 constexpr const char calloc_doc[] = R"(calloc($self, count, size, *, tag=None)
 --
@@ -188,15 +81,15 @@ PyObject* heap_realloc(PyObject* self, Heap& heap, const Arguments<realloc_doc>&
   std::uint64_t address = 0;
   std::uint64_t size = 0;
   std::uint64_t align = 0;
-  if (!read_hot_address(given_address, address) || !read_hot_size(given_size, "size", size) ||
-      !read_optional_align(given_align, align))
+  if (!read_hot_address(heap, given_address, address) || !read_hot_size(given_size, "size", size) ||
+      !read_optional_align(heap, given_align, align))
     return nullptr;
   Fault fault;
   if (const Address now = heap.realloc(address, size, align, fault)) [[likely]] {
     if (address == 0) put_context_tag(self, heap, now);  // else the block keeps its own
     return PyLong_FromUnsignedLongLong(now);
   }
-  return refuse(self, fault, {given_size, given_align, given_address});
+  return set_refusal(self, fault, {given_size, given_align, given_address});
 }
 
 constexpr const char free_doc[] = R"(free($self, address)
@@ -216,18 +109,6 @@ with was, OverflowDetected in a debug heap if a byte behind the payload was; Buf
 while a view of the block lives; TypeError for no integer; HeapDamaged, HeapClosed. Whatever
 it raises, nothing has changed.)";
 
-[[gnu::always_inline]] inline PyObject* heap_free(PyObject* self, Heap& heap,
-                                                  const Arguments<free_doc>& arguments) {
-  std::uint64_t address = 0;
-  if (is_given_block(arguments[0])) [[unlikely]]
-    return free_block(self, arguments[0]);
-  if (!read_hot_address(arguments[0], address)) return nullptr;
-  UnsetFault unset;
-  if (!heap.free(address, unset.fault)) [[unlikely]]
-    return set_error(unset.fault, arguments[0]);
-  Py_RETURN_NONE;
-}
-
 constexpr const char usable_size_doc[] = R"(usable_size($self, address)
 --
 
@@ -236,15 +117,6 @@ Return how many bytes may be written at address: the size asked for, rounded up 
 In a debug heap it is exactly the size asked for. O(log n).
 
 Raises what free raises for a bad address or a damaged header; HeapClosed.)";
-
-PyObject* heap_usable_size(PyObject* /*self*/, Heap& heap,
-                           const Arguments<usable_size_doc>& arguments) {
-  std::uint64_t address = 0;
-  if (!read_hot_address(arguments[0], address)) return nullptr;
-  Fault fault;
-  const Size usable = heap.usable_size(address, fault);
-  return fault ? set_error(fault, arguments[0]) : PyLong_FromUnsignedLongLong(usable);
-}
 
 constexpr const char view_doc[] = R"(view($self, address)
 --
@@ -259,10 +131,11 @@ O(log n).
 
 Raises what free raises for a bad address or a damaged header; HeapClosed.)";
 
-PyObject* heap_view(PyObject* self, Heap& /*heap*/, const Arguments<view_doc>& arguments) {
+PyObject* heap_view(PyObject* self, Heap& heap, const Arguments<view_doc>& arguments) {
   std::uint64_t address = 0;
+  if (!heap.has_bytes()) return set_error({.kind = FaultKind::no_bytes});
   if (is_given_block(arguments[0])) return view_block(self, arguments[0]);
-  if (!read_hot_address(arguments[0], address)) return nullptr;
+  if (!read_hot_address(heap, arguments[0], address)) return nullptr;
   return make_view(py::reinterpret_borrow<py::object>(self), address,
                    py::reinterpret_borrow<py::object>(arguments[0]));
 }
@@ -277,21 +150,6 @@ when a with statement over it ends, or by its free(), and detects that it is sta
 as long as malloc, and has the same other arguments.
 
 Raises what malloc raises.)";
-
-PyObject* heap_alloc(PyObject* self, Heap& heap, const Arguments<alloc_doc>& arguments) {
-  const auto [given_size, given_align, _, evict] = arguments;
-  std::uint64_t size = 0;
-  std::uint64_t align = 0;
-  if (!read_hot_size(given_size, "size", size) || !read_optional_align(given_align, align))
-    return nullptr;
-  if (is_patient(evict)) return alloc_patiently({self, given_size, size, align, evict});
-  Fault fault;
-  Handle handle;
-  if (!heap.acquire(size, align, handle, fault))
-    return refuse(self, fault, {given_size, given_align, nullptr});
-  put_context_tag(self, heap, handle.address);
-  return make_block(py::reinterpret_borrow<py::object>(self), handle);
-}
 
 std::array hot_methods = {
     hot<malloc_doc, with_tag<malloc_doc, heap_malloc>>(),

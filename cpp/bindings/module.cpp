@@ -13,6 +13,7 @@ PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
   wait_at_the_end(module);
   add_registry(module);
   add_heap(module);
+  add_offset_heap(module);
   add_policies(module);
   add_shared_heap(module);
   add_block(module);

@@ -126,6 +126,7 @@ py::object make_handler(py::handle object) {
                          std::string(Py_TYPE(object.ptr())->tp_name) + ".");
   Heap& heap = require_value<Heap>(object.ptr());
   require_open(heap);
+  require_bytes(heap);
   auto handler = std::make_unique<Handler>(Handler{.heap = &heap,
                                                    .malloc = handler_malloc,
                                                    .calloc = handler_calloc,

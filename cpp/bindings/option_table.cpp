@@ -127,6 +127,19 @@ void read_base(Options& options, const char* name, const py::object& value) {
   options.base = require_size(value, name);
 }
 
+// An impossible one becomes 0, which every heap refuses.
+void read_granule(Options& options, const char* name, const py::object& value) {
+  BoundedInt granule;
+  if (!read_bounded_int(value.ptr(), name, granule)) throw py::error_already_set();
+  options.granule = granule.beyond ? 0 : granule.value;
+}
+
+void read_default_align(Options& options, const char* /*name*/, const py::object& value) {
+  std::uint64_t align = 0;
+  if (!read_align(value.ptr(), align)) throw py::error_already_set();
+  options.align = align;
+}
+
 void read_quarantine(Options& options, const char* name, const py::object& value) {
   options.quarantine = require_size(value, name);
 }
@@ -147,28 +160,37 @@ void read_choice(Options& options, const char* name, const py::object& value) {
 struct Option {
   const char* name;
   const char* by_default;  // the default of Options, as Python writes it; None means not given
-  bool shared;             // SharedHeap.create takes it too
+  unsigned sets;           // of the calls that take it
   void (*read)(Options& options, const char* name, const py::object& value);
 };
 
+constexpr auto private_heap = static_cast<unsigned>(OptionSet::heap);
+constexpr auto offsets = static_cast<unsigned>(OptionSet::offset_heap);
+constexpr unsigned bytes = private_heap | static_cast<unsigned>(OptionSet::shared_heap);
+constexpr unsigned every = bytes | offsets;
+
 constexpr std::array table = {
-    Option{"policy", "'first_fit'", true, read_policy},
-    Option{"headers", "True", true, read_flag<&Options::headers>},
-    Option{"checks", "'robust'", true, read_choice<Checks, &Options::checks, levels>},
-    Option{"magic", "0xDEADBEEF", true, read_magic},
-    Option{"zero_on_free", "False", true, read_flag<&Options::zero_on_free>},
-    Option{"threads", "True", false, read_flag<&Options::threads>},
-    Option{"thread_cache", "False", false, read_flag<&Options::thread_cache>},
-    Option{"base", "None", false, read_base},
-    Option{"huge_pages", "False", false, read_flag<&Options::huge_pages>},
-    Option{"quarantine", "0", false, read_quarantine},
-    Option{"tags", "False", false, read_flag<&Options::tags>},
-    Option{"fit", "None", true, read_choice<Fit, &Options::fit, fits>},
-    Option{"order", "None", true, read_choice<Order, &Options::order, orders>},
-    Option{"coalesce", "None", true, read_flag<&Options::coalesce>},
+    Option{"granule", "16", offsets, read_granule},
+    Option{"policy", "'first_fit'", every, read_policy},
+    Option{"align", "None", offsets, read_default_align},
+    Option{"headers", "True", bytes, read_flag<&Options::headers>},
+    Option{"checks", "'robust'", bytes, read_choice<Checks, &Options::checks, levels>},
+    Option{"magic", "0xDEADBEEF", bytes, read_magic},
+    Option{"zero_on_free", "False", bytes, read_flag<&Options::zero_on_free>},
+    Option{"threads", "True", private_heap | offsets, read_flag<&Options::threads>},
+    Option{"thread_cache", "False", private_heap | offsets, read_flag<&Options::thread_cache>},
+    Option{"base", "None", private_heap, read_base},
+    Option{"huge_pages", "False", private_heap, read_flag<&Options::huge_pages>},
+    Option{"quarantine", "0", private_heap, read_quarantine},
+    Option{"tags", "False", private_heap | offsets, read_flag<&Options::tags>},
+    Option{"fit", "None", every, read_choice<Fit, &Options::fit, fits>},
+    Option{"order", "None", every, read_choice<Order, &Options::order, orders>},
+    Option{"coalesce", "None", every, read_flag<&Options::coalesce>},
 };
 
-bool is_in(const Option& option, OptionSet set) { return set == OptionSet::heap || option.shared; }
+bool is_in(const Option& option, OptionSet set) {
+  return (option.sets & static_cast<unsigned>(set)) != 0;
+}
 
 [[noreturn]] void refuse(py::handle name, OptionSet set) {
   std::vector<std::string_view> known;
@@ -207,10 +229,11 @@ Options read_options(const py::dict& given, OptionSet set) {
   return options;
 }
 
-std::string options_signature() {
+std::string options_signature(OptionSet set) {
   std::string text;
   for (const Option& option : table)
-    text += (text.empty() ? "" : ", ") + std::string(option.name) + "=" + option.by_default;
+    if (is_in(option, set))
+      text += (text.empty() ? "" : ", ") + std::string(option.name) + "=" + option.by_default;
   return text;
 }
 

@@ -24,7 +24,7 @@ class Player {
   Player(py::handle heap, py::handle id_count)
       : owner_(py::reinterpret_borrow<py::object>(heap)),
         heap_(&require_heap(heap)),
-        blocks_(require_size(id_count, "id_count")) {}
+        blocks_(require_size(id_count, "id_count"), nothing) {}
 
   // The index of the first operation that was not run.
   std::size_t play(const Columns& columns, std::size_t start, std::size_t stop,
@@ -50,6 +50,8 @@ class Player {
   std::atomic<std::int64_t> nanoseconds = 0;
 
  private:
+  static constexpr Address nothing = ~Address{0};  // in the place of a block's address
+  inline static const Heap::Move no_move = [](Address, Address, Size) {};  // nothing has contents
   using Clock = std::chrono::steady_clock;
 
   void require_valid(const Columns& columns, std::size_t start, std::size_t stop) const {
@@ -79,13 +81,17 @@ class Player {
 
   bool step(std::uint8_t kind, Address& block, Size size, Fault& fault) {
     if (kind == free_kind) {
-      const Address freed = std::exchange(block, 0);
-      return heap_->free(freed, fault);
+      const Address freed = std::exchange(block, nothing);
+      return freed == nothing ? heap_->free_many({}, fault) : heap_->free(freed, fault);
     }
-    const Address now = kind == malloc_kind ? heap_->malloc(size, granule_size, fault)
-                                            : heap_->realloc(block, size, granule_size, fault);
-    if (now != 0 || kind == malloc_kind) block = now;
-    return now != 0;
+    const bool resizes = kind == realloc_kind && block != nothing;
+    const Address now = resizes
+                            ? heap_->realloc(block, size, heap_->default_align(), no_move, fault)
+                            : heap_->malloc(size, fault);
+    const bool done = now != 0 || !fault;
+    if (done) block = now;
+    if (!done && kind == malloc_kind) block = nothing;
+    return done;
   }
 
   void note_failure(std::size_t i) {

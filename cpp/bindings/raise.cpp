@@ -22,11 +22,12 @@ py::object exactly(std::uint64_t number, PyObject* given) {
   return index;
 }
 
-// The text of an alignment for which the heap was given a 0, because 64 bits do not hold it. Empty
+// The text of an alignment, or a granule, for which the heap was given a 0, because 64 bits do not hold it. Empty
 // for every other argument: Fault::argument is exact, or stands for every larger number too.
 std::string argument_text(const Fault& fault, PyObject* given) {
-  if (fault.kind != FaultKind::invalid_alignment || fault.argument != 0 || given == nullptr)
-    return "";
+  const bool may_be_clamped =
+      fault.kind == FaultKind::invalid_alignment || fault.kind == FaultKind::invalid_granule;
+  if (!may_be_clamped || fault.argument != 0 || given == nullptr) return "";
   const auto index = py::reinterpret_steal<py::object>(PyNumber_Index(given));
   if (!index) throw py::error_already_set();
   const auto text = py::reinterpret_steal<py::object>(PyObject_Str(index.ptr()));
@@ -63,7 +64,8 @@ void add_wrong_field(const py::object& error, const Fault& fault) {
 void add_details(const py::object& error, const Fault& fault, PyObject* given) {
   const FaultCategory category = category_of(fault.kind);
   if (category == FaultCategory::request) add_request(error, fault, given);
-  if (category == FaultCategory::pointer) error.attr("address") = exactly(fault.address, given);
+  if (category == FaultCategory::pointer || fault.kind == FaultKind::must_move)
+    error.attr("address") = exactly(fault.address, given);
   if (category == FaultCategory::corruption) add_damage(error, fault);
   if (fault.kind == FaultKind::bad_image) add_wrong_field(error, fault);
 }
@@ -127,6 +129,10 @@ void raise_if(const Fault& fault, PyObject* given, PyObject* heap) {
   if (!fault) return;
   set_error(fault, given, heap);
   throw py::error_already_set();
+}
+
+void require_bytes(const Heap& heap) {
+  if (!heap.has_bytes()) raise_if({.kind = FaultKind::no_bytes});
 }
 
 void require_open(Heap& heap) {

@@ -20,6 +20,9 @@ void raise_if(const Fault& fault, PyObject* given = nullptr, PyObject* heap = nu
 // Throws HeapClosed if the heap is closed.
 void require_open(Heap& heap);
 
+// Throws TypeError for an offset heap, which has no bytes.
+void require_bytes(const Heap& heap);
+
 // The result of a call that takes a Fault; throws if the call was refused.
 template <typename Call>
 auto checked(Call call) {

@@ -186,10 +186,11 @@ Return a Block for the live block at address.
 It does not free the block when it is collected. O(log n). Raises what usable_size raises.)";
 
 py::object block_at(py::handle self, py::handle given) {
-  const std::uint64_t address = require_address(given);
+  auto& heap = require_value<SharedHeap>(self.ptr());
+  const std::uint64_t address = require_address(heap, given);
   Fault fault;
   Handle handle;
-  require_value<SharedHeap>(self.ptr()).handle_of(address, handle, fault);
+  heap.handle_of(address, handle, fault);
   raise_if(fault, given.ptr());
   return owned(make_block(py::reinterpret_borrow<py::object>(self), handle, Ownership::borrowed));
 }

@@ -71,9 +71,11 @@ std::string without_self(std::string text) {
 }  // namespace
 
 std::string Signature::written_out() const {
-  const std::size_t at = text_.find("**options");
+  const std::size_t at = text_.find("**");
   if (at == std::string_view::npos) return std::string(text_);
-  return std::string(text_.substr(0, at)) + "*, " + options_signature() + ")";
+  const bool offset = text_.substr(at).starts_with("**offset_options");
+  const OptionSet set = offset ? OptionSet::offset_heap : OptionSet::heap;
+  return std::string(text_.substr(0, at)) + "*, " + options_signature(set) + ")";
 }
 
 std::string Signature::call_form(std::string_view called) const {

@@ -9,7 +9,7 @@
 //     Allocate ...
 //
 // The compiler reads it here, so it is the only list of the parameters. "**options" stands for the
-// options of a heap; documented() writes them out.
+// options of a Heap, "**offset_options" for those of an OffsetHeap; documented() writes them out.
 #pragma once
 
 #include <array>
@@ -51,7 +51,7 @@ class Signature {
   constexpr void add(std::string_view parameter) {
     if (parameter == "/") by_place_only = count;
     if (parameter == "*") by_name_only_ = true;
-    if (parameter == "**options") options = true;
+    if (parameter.starts_with("**")) options = true;
     if (parameter[0] == '*' || parameter[0] == '/' || parameter == "$self") return;
     const std::size_t end = parameter.find('=');
     parameters.at(count++) = parameter.substr(0, end);

@@ -155,8 +155,7 @@ std::string Heap::explain(const Fault& reported) {
   if (fault.kind != FaultKind::out_of_memory) return sentence(fault);
   Fault unreadable;  // then there are no blocks to name
   const Census census = take_census(*state_, unreadable);
-  return shortage_facts(fault) +
-         describe_cause(fault, census, release_for(*this, fault)) + " " +
+  return shortage_facts(fault) + describe_cause(fault, census, release_for(*this, fault)) + " " +
          shortage_remedy(fault);
 }
 

@@ -6,7 +6,8 @@
     heap.show()
     heap.free(p)
 
-`Heap` is a heap over one region of memory; `SharedHeap` one that processes use at once. `alloc`
+`Heap` is a heap over one region of memory; `OffsetHeap` one over memory that must not be touched;
+`SharedHeap` one that processes use at once. `alloc`
 returns a `Block`, which frees itself. `policies()` describes the ways to place a block. Every error
 is a `HeapError`; each misuse and each kind of damage has a class of its own.
 
@@ -19,7 +20,7 @@ time.
 # __future__, which would be a twentieth of the time.
 
 from glassheap import _core, errors, methods
-from glassheap._core import Block, Heap, SharedHeap, __version__, policies
+from glassheap._core import Block, Heap, OffsetHeap, SharedHeap, __version__, policies
 from glassheap.errors import (
     AttachError,
     AttachTimeout,
@@ -39,6 +40,7 @@ from glassheap.errors import (
     InvalidSize,
     LockTimeout,
     MisalignedPointer,
+    MustMove,
     OutOfMemory,
     OverflowDetected,
     RegionInUse,
@@ -99,6 +101,8 @@ __all__ = [
     "InvalidSize",
     "LockTimeout",
     "MisalignedPointer",
+    "MustMove",
+    "OffsetHeap",
     "OutOfMemory",
     "OverflowDetected",
     "OwnedBlock",

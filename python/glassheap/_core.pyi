@@ -48,6 +48,17 @@ class _HeapOptions(_SharedHeapOptions, total=False):
     quarantine: SupportsIndex
     tags: bool
 
+class _OffsetHeapOptions(TypedDict, total=False):
+    granule: SupportsIndex
+    policy: _Policy
+    align: SupportsIndex | None
+    threads: bool
+    thread_cache: bool
+    tags: bool
+    fit: Literal["first", "best", "worst"] | None
+    order: Literal["address", "size+", "size-", "front", "back"] | None
+    coalesce: bool | None
+
 @disjoint_base
 class Heap:
     """A heap over one region of memory, every byte of which can be inspected.
@@ -328,6 +339,9 @@ class Heap:
     def address(self) -> int:
         """The real address of the region's first byte."""
     @property
+    def granule(self) -> int:
+        """The bytes of which every extent is a multiple: 16."""
+    @property
     def closed(self) -> bool:
         """True if close() was called."""
     @property
@@ -543,6 +557,128 @@ class Heap:
         /,
     ) -> None:
         """Close the heap. Raises what close raises."""
+
+class OffsetHeap(Heap):
+    """A heap over memory that it never touches: it hands out offsets, and keeps its data elsewhere.
+
+    For memory of a GPU, a file on disk, a texture atlas, pages of a cache: whatever has a size.
+    Offsets count from 0, and 0 is one like any other. Every method of Heap works, in bytes of that
+    memory, but for those that read or write it: view, calloc, array, copy, hexdump, region, address
+    and the buffer of a Block raise TypeError (BufferError where the buffer protocol asks).
+
+    Args:
+        size: Bytes of the memory, from a granule to 2**63, rounded down to a multiple of the
+            granule, and at most 4,294,967,295 granules.
+        granule: A power of two from 1 to 2**40. Every block takes a whole number of so many bytes,
+            so no smaller hole is ever left.
+        policy: The placement policy, by name or as a Policy, as in Heap.
+        align: The alignment of a block if a call asks for none, a power of two up to a quarter of
+            the size. By default a granule. If it is more, a refused malloc_many gives back the
+            blocks that it had taken: the free list may then be in another order.
+        threads, thread_cache: As in Heap; a thread keeps blocks of up to 64 granules.
+        tags: As in Heap.
+        fit, order, coalesce: For sequential_fit only, as in Heap.
+
+    The heap takes at most 17 bytes of its own memory for each granule, and nothing for granules at
+    which no block has begun: own_memory() has the limit. O(1).
+
+    Raises InvalidSize if and only if size is out of range, InvalidAlignment if granule or align is,
+    OutOfMemory if the system gives no pages, ValueError for an unknown name, and for an option that
+    the policy does not take, TypeError for an unknown option or a value of another type.
+    """
+    def __init__(self, size: SupportsIndex, **options: Unpack[_OffsetHeapOptions]) -> None: ...
+
+    # Blocks by offset.
+    def malloc(
+        self,
+        size: SupportsIndex,
+        *,
+        align: SupportsIndex | None = None,
+        tag: str | None = None,
+        evict: Callable[[list[BlockInfo]], object] | None = None,
+    ) -> int:
+        """Allocate a block of size bytes and return its offset, which may be 0.
+
+        The block takes size rounded up to the granule, at least one (buddy: that rounded up to a
+        power of two). Its offset is a multiple of align, a power of two up to a quarter of the
+        region, by default the heap's own align, and of the granule. O(log n); O(n) in
+        sequential_fit, O(1) in segregated_fit, quick_fit and tlsf; O(n) in quick_fit if free blocks
+        must be joined first. tag and evict are as in Heap.malloc.
+
+        Raises OutOfMemory if and only if no free block can serve the request, InvalidSize if size
+        is negative, InvalidAlignment for any other align, ValueError and TypeError as Heap.malloc
+        does; what evict raises; HeapDamaged, HeapClosed.
+        """
+    def realloc(
+        self,
+        address: SupportsIndex | None,
+        size: SupportsIndex,
+        *,
+        align: SupportsIndex | None = None,
+        tag: str | None = None,
+        move: Callable[[int, int, int], object] | None = None,
+    ) -> int:
+        """Give the block at that offset another size in bytes, and return its new offset.
+
+        A shrinking block gives back its tail; a growing one takes the low end of its free right
+        neighbour if that is enough. Otherwise, or if its offset is no multiple of align, it must
+        move, and the heap cannot copy its bytes. So it calls move(old, new, size), once: with both
+        offsets, and the number of bytes to copy, the smaller of the two sizes. Both blocks are live
+        meanwhile, and cannot be freed. The old one is freed when move returns. If move raises, the
+        new one is, and the old one stays. stats() counts a move as a malloc and a free.
+
+        realloc(None, n) is malloc(n); realloc(p, 0) keeps a block of a granule. The block keeps its
+        age, and its tag unless another one is given. O(1) in place, else as malloc and free.
+
+        Raises MustMove if and only if the block must move and there is no move; OutOfMemory if it
+        must and no free block can serve, with the old block untouched; what move raises; what free
+        raises for a bad address; InvalidSize if size is negative; InvalidAlignment, TypeError,
+        HeapDamaged, HeapClosed, as malloc does.
+        """
+    def free(self, address: SupportsIndex | Block | None) -> None:
+        """Give back the block at that offset, and merge it with its free neighbours.
+
+        A Block is freed as by its own free(). free(None) does nothing; free(0) frees the block at
+        0. O(1) or O(log n); with sequential_fit O(n).
+
+        Raises DoubleFree if and only if the memory there is free already, InteriorPointer inside a
+        live block but not at its start, MisalignedPointer at no multiple of the granule,
+        ForeignPointer outside the region and for a Block of another heap, StaleHandle for a Block
+        whose memory was given back before; HeapError while a realloc moves the block;
+        FreeListCorrupted if the heap's own data was overwritten; TypeError for no integer;
+        HeapDamaged, HeapClosed. Whatever it raises, nothing has changed.
+        """
+    def usable_size(self, address: SupportsIndex) -> int:
+        """Return the bytes of the block at that offset: the size asked for, in whole granules.
+
+        O(log n).
+
+        Raises what free raises for a bad address; HeapClosed.
+        """
+    def alloc(
+        self,
+        size: SupportsIndex,
+        *,
+        align: SupportsIndex | None = None,
+        tag: str | None = None,
+        evict: Callable[[list[BlockInfo]], object] | None = None,
+    ) -> Block:
+        """Allocate size bytes and return a Block, which frees itself.
+
+        The Block has its offset as address, and no bytes. It frees them when it is collected, when
+        a with statement over it ends, or by its free(), and detects that it was freed. It takes as
+        long as malloc.
+
+        Raises what malloc raises.
+        """
+
+    # Queries.
+    @property
+    def granule(self) -> int:
+        """The bytes of which every offset and extent is a multiple."""
+    @property
+    def align(self) -> int:
+        """The alignment of a block if a call asks for none, in bytes."""
 
 class SharedHeap(Heap):
     """A heap that many processes use at once: in shared memory, a file, or a mapped buffer.

@@ -92,7 +92,14 @@ class InvalidSize(HeapError, ValueError):
 
 
 class InvalidAlignment(HeapError, ValueError):
-    """An align is no power of two that the region serves, or a base is no multiple of 16."""
+    """An align or granule is no power of two that the heap serves, or a base no multiple of 16."""
+
+
+class MustMove(HeapError, ValueError):
+    """A block of an OffsetHeap cannot be resized where it is, and realloc was given no move."""
+
+    address: int
+    """The block's offset, exactly as given."""
 
 
 class RegionInUse(HeapError, BufferError):
@@ -111,7 +118,7 @@ class ForeignPointer(InvalidPointer):
 
 
 class MisalignedPointer(InvalidPointer):
-    """The address is no multiple of 16 from the start of the region: no block can start there."""
+    """The address is no multiple of 16, or of the granule, from the start of the region."""
 
 
 class InteriorPointer(InvalidPointer):

@@ -53,6 +53,7 @@ def array(
     tag: str | None = None,
 ) -> NDArray[Any]:
     """Implementation of `Heap.array`: a new ndarray whose elements are a block of the heap."""
+    _check_bytes(heap)
     if order not in ("C", "F"):
         raise ValueError(f"order must be 'C' (rows first) or 'F' (columns first), not {order!r}.")
     kind, axes = _element(_dtype(dtype))
@@ -102,6 +103,11 @@ def _as_many(block: _core.Block, kind: np.dtype[Any], axes: tuple[int, ...]) -> 
             f"give the shape."
         )
     return (block.size // each,)
+
+
+def _check_bytes(heap: _core.Heap) -> None:
+    """Raise TypeError if the heap describes memory that it never touches."""
+    _ = heap.address
 
 
 def _dtype(dtype: DTypeLike) -> np.dtype[Any]:

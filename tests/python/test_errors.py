@@ -21,6 +21,7 @@ BASES = {
     glassheap.OutOfMemory: (glassheap.HeapError, MemoryError),
     glassheap.InvalidSize: (glassheap.HeapError, ValueError),
     glassheap.InvalidAlignment: (glassheap.HeapError, ValueError),
+    glassheap.MustMove: (glassheap.HeapError, ValueError),
     glassheap.RegionInUse: (glassheap.HeapError, BufferError),
     glassheap.InvalidPointer: (glassheap.HeapError, ValueError),
     glassheap.ForeignPointer: (glassheap.InvalidPointer,),

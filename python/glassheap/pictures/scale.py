@@ -18,6 +18,8 @@ import struct
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
+from glassheap import _core
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -60,6 +62,8 @@ class Scene(NamedTuple):
     broken: frozenset[int]  # the starts of live blocks whose header lacks the magic number
     second: frozenset[int]  # the starts of every second live block without a header
     headers: bool = True
+    granule: int = GRANULE
+    node: int = NODE.size  # bytes of a free block that its node takes; 0 if it lies elsewhere
 
     @property
     def unused(self) -> int:
@@ -69,6 +73,8 @@ class Scene(NamedTuple):
     def caption(self) -> str:
         """The policy, the layout and the size."""
         layout = "" if self.headers else ", no headers"
+        if not self.node:
+            layout = f", granule {self.granule:,}"
         return f"{self.policy}{layout}, {self.size:,} bytes"
 
     def linked(self, granule: int) -> int:
@@ -82,7 +88,9 @@ def capture(heap: Heap) -> Scene:
     headerless = [info.start for info in blocks if info.live and info.address == info.start]
     broken = _broken(heap, blocks)
     second = frozenset(headerless[1::2])
-    return Scene(heap.policy, heap.base, heap.size, blocks, broken, second, heap.headers)
+    of_heap = heap.policy, heap.base, heap.size
+    node = 0 if isinstance(heap, _core.OffsetHeap) else NODE.size
+    return Scene(*of_heap, blocks, broken, second, heap.headers, heap.granule, node)
 
 
 def parts(info: BlockInfo, scene: Scene) -> Iterator[Part]:
@@ -99,10 +107,11 @@ def parts(info: BlockInfo, scene: Scene) -> Iterator[Part]:
 
 def cells(scene: Scene) -> list[Kind]:
     """The kind of each granule, which is that of its last byte, so that rounding is visible."""
-    kinds = [Kind.UNUSED] * (scene.size // GRANULE)
+    granule = scene.granule
+    kinds = [Kind.UNUSED] * (scene.size // granule)
     for info in scene.blocks:
         for start, end, kind in parts(info, scene):
-            granules = range(start // GRANULE, end // GRANULE)
+            granules = range(start // granule, end // granule)
             kinds[granules.start : granules.stop] = [kind] * len(granules)
     return kinds
 
@@ -135,7 +144,7 @@ def _divide(info: BlockInfo, scene: Scene) -> tuple[tuple[int, ...], tuple[Kind,
     size in a damaged header is arbitrary, so `parts` limits every part to the block's end.
     """
     if not info.live:
-        return (info.start - scene.base + NODE.size,), (Kind.NODE, Kind.FREE)
+        return (info.start - scene.base + scene.node,), (Kind.NODE, Kind.FREE)
     header = Kind.BROKEN if info.start in scene.broken else Kind.HEADER
     payload = Kind.NEXT_PAYLOAD if info.start in scene.second else Kind.PAYLOAD
     start = info.address - scene.base
@@ -144,6 +153,8 @@ def _divide(info: BlockInfo, scene: Scene) -> tuple[tuple[int, ...], tuple[Kind,
 
 def _broken(heap: Heap, blocks: list[BlockInfo]) -> frozenset[int]:
     """The starts of live blocks whose header lacks the magic number."""
+    if not heap.headers:
+        return frozenset()
     magic, base = heap.magic, heap.base
     with heap.region as region, region.cast("I") as words:
         return frozenset(

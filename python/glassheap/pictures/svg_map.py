@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from xml.sax.saxutils import escape, quoteattr
 
 from glassheap.pictures import scale, shapes, totals
-from glassheap.pictures.scale import GRANULE, Kind, Part, Scene
+from glassheap.pictures.scale import Kind, Part, Scene
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -70,6 +70,7 @@ HEADERLESS_KEY = (
     (STYLES[Kind.NODE], "node of a free block"),
     (STYLES[Kind.FREE], "free"),
 )
+OFFSET_KEY = tuple(key for key in HEADERLESS_KEY if key[0] != STYLES[Kind.NODE])
 BROKEN_KEY = ((STYLES[Kind.BROKEN], "header without the magic number"),)
 UNUSED_KEY = ((STYLES[Kind.UNUSED], "unused"),)
 
@@ -80,6 +81,7 @@ class Sheet(NamedTuple):
     row: int
     rows: int
     margin: float
+    granule: int
 
     @property
     def units(self) -> float:
@@ -89,7 +91,7 @@ class Sheet(NamedTuple):
     @property
     def fine(self) -> bool:
         """True if a granule, and so every part of a block, is wide enough to be visible."""
-        return self.units * GRANULE >= MIN_UNITS
+        return self.units * self.granule >= MIN_UNITS
 
     @property
     def bottom(self) -> int:
@@ -118,7 +120,7 @@ def _sheet(scene: Scene) -> Sheet:
     while row * ROWS < scene.size:
         row *= 2
     margin = EDGE + CHARACTER * (len(_address(scene, 0)) + 1)
-    return Sheet(row, -(-scene.size // row), margin)
+    return Sheet(row, -(-scene.size // row), margin, scene.granule)
 
 
 def _address(scene: Scene, offset: int) -> str:
@@ -210,7 +212,8 @@ def _rectangle(sheet: Sheet, row: int, column: int, size: int, kind: str, style:
 def _label(scene: Scene, sheet: Sheet, info: BlockInfo) -> str:
     """The size of a block as text in its first row, if it fits."""
     text = f"{info.size:,}"
-    front = GRANULE if sheet.fine and (scene.headers or not info.live) else 0
+    part = (info.address - info.start) if info.live else scene.node
+    front = part if sheet.fine else 0
     start = info.start + front - scene.base
     row, column = divmod(start, sheet.row)
     end = min(info.start - scene.base + info.extent, (row + 1) * sheet.row)
@@ -246,7 +249,7 @@ def _footer(scene: Scene, sheet: Sheet, sentences: list[str]) -> Iterator[str]:
 
 def _keys(scene: Scene, sheet: Sheet) -> tuple[tuple[Style, str], ...]:
     """The entries of the legend."""
-    fine = FINE_KEY if scene.headers else HEADERLESS_KEY
+    fine = FINE_KEY if scene.headers else (HEADERLESS_KEY if scene.node else OFFSET_KEY)
     usual = fine if sheet.fine else COARSE_KEY
     return usual + BROKEN_KEY * bool(scene.broken) + UNUSED_KEY * bool(scene.unused)
 

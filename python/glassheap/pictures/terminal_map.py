@@ -18,7 +18,7 @@ import textwrap
 from typing import TYPE_CHECKING, NamedTuple
 
 from glassheap.pictures import scale, totals
-from glassheap.pictures.scale import GRANULE, Kind, Scene
+from glassheap.pictures.scale import Kind, Scene
 from glassheap.terminal import Line, Span
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class Grid(NamedTuple):
 def draw(scene: Scene, width: int, glyphs: Glyphs, *, legend: bool = True) -> Iterator[Line]:
     """The lines of the map: caption, ruler, rows, legend, totals. O(blocks + cells)."""
     grid = fit(scene, width)
-    kinds = None if grid.cell > GRANULE else scale.cells(scene)
+    kinds = None if grid.cell > scene.granule else scale.cells(scene)
     yield from _caption(scene, grid, width)
     yield [(" " * grid.margin + _ruler(grid), "dim")]
     yield from _fine(scene, grid, glyphs, kinds) if kinds else _coarse(scene, grid, glyphs)
@@ -99,7 +99,7 @@ def fit(scene: Scene, width: int) -> Grid:
     columns = MIN_CELLS
     while columns * 2 <= width - margin:
         columns *= 2
-    cell = GRANULE
+    cell = scene.granule
     while cell * columns * ROWS < scene.size:
         cell *= 2
     return Grid(columns, cell, margin)
@@ -189,8 +189,9 @@ def _labels(scene: Scene, grid: Grid) -> dict[int, str]:
     """The line below each row: the sizes of blocks, each below the first cell with room for it."""
     rows: dict[int, str] = {}
     for info in scene.blocks:
-        first = (info.start - scene.base) // GRANULE
-        cell = _label_cell(f"{info.size}", first, first + info.extent // GRANULE, grid.columns)
+        first = (info.start - scene.base) // scene.granule
+        end = first + info.extent // scene.granule
+        cell = _label_cell(f"{info.size}", first, end, grid.columns)
         if cell is not None:
             row, column = divmod(cell, grid.columns)
             rows[row] = rows.get(row, "").ljust(column) + f"{info.size}"
@@ -222,7 +223,9 @@ def _footer(scene: Scene, grid: Grid, width: int, keys: list[Key]) -> Iterator[L
 def _keys(scene: Scene, glyphs: Glyphs, kinds: list[Kind] | None) -> list[Key]:
     """The entries of the legend; those of `RARE` only if they are in the map."""
     present = set(kinds or ()) | ({Kind.BROKEN} if scene.broken else set())
-    unusual = RARE if scene.headers else RARE + NEED_HEADERS
+    unusual = {*RARE, *(() if scene.headers else NEED_HEADERS)}
+    if not scene.node:
+        unusual.add(Kind.NODE)
     usual = [kind for kind in Kind if kind not in unusual] if kinds else []
     rare = [kind for kind in RARE if kind in present]
     signs = [((glyphs.kinds[k], STYLES[k]), MEANINGS[k]) for k in usual + rare]
