@@ -25,7 +25,7 @@ from glassheap import cli, paths
 SCRIPT = "a 0 100\na 1 200\nf 0\nr 1 3000\n"
 FULL_DISK = Path("/dev/full")
 
-FOR_ALL_COMMANDS = {"base", "image_arguments", "information", "values"}
+FOR_ALL_COMMANDS = {"base", "image_arguments", "information", "trace_files", "values"}
 """The modules of `glassheap.cli` that are no commands."""
 
 
@@ -184,6 +184,8 @@ def test_every_command_works_without_rich() -> None:
         ("fsck none", {"images"}),
         ("inspect none", {"images"}),
         ("replay -", {"traces", "replay", "gzip"}),
+        ("info -", {"traces", "gzip"}),
+        ("convert - - --to rep", {"traces", "gzip"}),
     ],
 )
 def test_a_command_imports_only_what_it_needs(line: str, needed: set[str]) -> None:

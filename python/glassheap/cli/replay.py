@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import ArgumentTypeError
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 from glassheap.cli.base import (
     DONE,
-    FAILED,
     INTERRUPTED,
     TOO_SMALL,
     MistakeError,
@@ -17,6 +15,7 @@ from glassheap.cli.base import (
     print_error,
     print_json,
 )
+from glassheap.cli.trace_files import FORMATS, read_trace, report_misuse
 from glassheap.cli.values import byte_count
 from glassheap.errors import InvalidSize
 
@@ -38,11 +37,8 @@ ALL = "all"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the replay."""
     parser.description = (
-        "Replay a trace of allocations on a heap and print the result. Reads CS:APP .rep, CS107 "
-        "scripts, OSTEP lists, wee_alloc traces, and what mtrace, ltrace, valgrind --trace-malloc, "
-        "Android, RMM, PyTorch and Umpire record, plain or under gzip, told apart by their "
-        "content. The exit status is 1 if the trace misuses its memory, 3 if allocations fail in a "
-        "region of --size."
+        f"Replay a trace of allocations on a heap and print the result. {FORMATS} The exit status "
+        "is 1 if the trace misuses its memory, 3 if allocations fail in a region of --size."
     )
     add = parser.add_argument
     add("file", metavar="FILE", help="the trace; - reads standard input")
@@ -87,24 +83,6 @@ def run(arguments: argparse.Namespace) -> int:
     return replay_policy(trace, arguments)
 
 
-def read_trace(file: str) -> Trace:
-    """The trace in `file`. Raises `MistakeError` if there is none."""
-    from glassheap import traces
-
-    try:
-        if file != "-":
-            return traces.read(file)
-        if sys.stdin is None:
-            raise MistakeError("cannot read standard input: it is closed")
-        return traces.read(sys.stdin.buffer, "standard input")
-    except traces.TraceError as error:
-        raise MistakeError(str(error)) from None
-    except OSError as error:
-        raise MistakeError(f"cannot read {file}: {error.strerror or error}") from None
-    except MemoryError:
-        raise MistakeError(f"{file} is too long for the memory of this machine") from None
-
-
 def compare_policies(trace: Trace, arguments: argparse.Namespace) -> int:
     """Print the figures of every policy; if interrupted, of those replayed before."""
     from glassheap.replay import compare
@@ -119,7 +97,11 @@ def compare_policies(trace: Trace, arguments: argparse.Namespace) -> int:
             sentence = "interrupted: the table holds the policies replayed before"
             status = print_error(sentence, INTERRUPTED)
     print_comparison(trace, reports, as_json=arguments.json)
-    return status or report_misuse(trace) or report_failures(reports, arguments.size)
+    return (
+        status
+        or report_misuse(trace.name, trace.skipped)
+        or report_failures(reports, arguments.size)
+    )
 
 
 def print_comparison(trace: Trace, reports: list[Report], *, as_json: bool) -> None:
@@ -148,7 +130,7 @@ def replay_policy(trace: Trace, arguments: argparse.Namespace) -> int:
     if not (arguments.json or arguments.no_map):
         print()
         report.heap.show()
-    return report_misuse(trace) or report_failures([report], arguments.size)
+    return report_misuse(trace.name, trace.skipped) or report_failures([report], arguments.size)
 
 
 def print_report(report: Report, *, as_json: bool) -> None:
@@ -169,14 +151,6 @@ def progress_bar(trace: Trace) -> Iterator[Bar]:
             yield bar
         except (InvalidSize, MemoryError, OSError) as error:
             raise MistakeError(f"cannot make a region for {trace.name}: {error}") from None
-
-
-def report_misuse(trace: Trace) -> int:
-    """Print each misuse in the trace as a sentence on stderr; the status is 1 if there is one."""
-    misuses = [note for note in trace.skipped if note.misuse]
-    for note in misuses:
-        print_error(f"{trace.name}: {note}", FAILED)
-    return FAILED if misuses else DONE
 
 
 def report_failures(reports: list[Report], size: int | None) -> int:

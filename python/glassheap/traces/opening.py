@@ -158,3 +158,5 @@ class Pieces(io.RawIOBase):
         except (gzip.BadGzipFile, zlib.error) as error:
             message = f"is a damaged gzip file ({error}); expected an intact one"
             raise file_error(self._name, message) from None
+        except OSError as error:
+            raise OSError(error.errno, error.strerror or str(error), self._name) from None

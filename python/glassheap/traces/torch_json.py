@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING
 
@@ -23,6 +22,8 @@ LOOKS_LIKE = re.compile(rb'\A\s*\{\s*"(?:device_traces|segments|allocator_settin
 
 def operations(source: Source) -> Iterator[Operation]:
     """The operations of the snapshot; `TraceError` if it is broken."""
+    import json
+
     try:
         value = json.loads(source.whole())
     except (ValueError, RecursionError) as error:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from glassheap.traces import plain_pickle, snapshot
+from glassheap.traces import snapshot
 from glassheap.traces.trace import file_error
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ LOOKS_LIKE = re.compile(rb"\A\x80[\x02-\x05]")
 
 def operations(source: Source) -> Iterator[Operation]:
     """The operations of the snapshot; `TraceError` if it is broken or holds more than values."""
+    from glassheap.traces import plain_pickle
+
     try:
         value = plain_pickle.load(source.whole())
     except plain_pickle.PickleError as error:

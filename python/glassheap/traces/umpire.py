@@ -13,7 +13,6 @@ allocation and one after it: an allocation without the second one failed.
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -22,7 +21,7 @@ from glassheap.traces.source import Details, Operation, Source
 from glassheap.traces.trace import LARGEST_SIZE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 FORMAT = "Umpire replay"
 EXAMPLE = "an Umpire replay log"
@@ -51,14 +50,17 @@ class Reader:
     """The names of the allocators, and the requests without a result, by their processes."""
 
     def __init__(self, source: Source) -> None:
+        from json import loads
+
         self.source = source
+        self.loads: Callable[[bytes], object] = loads
         self.names: dict[str, str] = {}
         self.pending: dict[int, Request] = {}
 
     def line(self, number: int, line: bytes) -> list[Operation]:
         """The operations on a line; if there is none, it is noted."""
         try:
-            event = json.loads(line)
+            event = self.loads(line)
             if not isinstance(event, dict):
                 raise TypeError
             return self.event(number, event)
