@@ -1,7 +1,6 @@
 #include "glassheap/fault.hpp"
 
 #include <array>
-#include <limits>
 #include <system_error>
 
 #include "base/enum_table.hpp"
@@ -19,9 +18,6 @@ namespace {
 struct Described : Fault {
   std::string argument_text;
 };
-
-// A binding passes this number in place of any larger one.
-constexpr std::uint64_t most = std::numeric_limits<std::uint64_t>::max();
 
 // --- The request. ------------------------------------------------------------------------------
 
@@ -81,8 +77,9 @@ std::string must_move(const Described& fault) {
 // --- The pointer. ------------------------------------------------------------------------------
 
 std::string foreign_pointer(const Described& fault) {
-  const std::string address = fault.address == most ? "an address below 0 or from 2^64 - 1 upwards"
-                                                    : format("0x%llx", ull{fault.address});
+  const std::string address = fault.address == largest_number
+                                  ? "an address below 0 or from 2^64 - 1 upwards"
+                                  : format("0x%llx", ull{fault.address});
   return address + " is outside the heap's region. Pass an address that this heap returned.";
 }
 
@@ -323,7 +320,7 @@ std::string sentence(const Fault& fault, std::string_view argument) {
   Described described{fault, std::string(argument)};
   if (argument.empty()) {
     described.argument_text =
-        fault.argument == most ? "2^64 - 1 or more" : std::to_string(fault.argument);
+        fault.argument == largest_number ? "2^64 - 1 or more" : std::to_string(fault.argument);
   }
   return row_of(fault.kind).sentence(described);
 }

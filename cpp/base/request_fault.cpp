@@ -1,17 +1,10 @@
 #include "base/request_fault.hpp"
 
-#include <limits>
 #include <string_view>
 
 #include "base/format.hpp"
 
 namespace glassheap {
-namespace {
-
-constexpr std::uint64_t most = std::numeric_limits<std::uint64_t>::max();
-
-}  // namespace
-
 std::string invalid_size_sentence(const Fault& fault, const std::string& argument) {
   const bool too_large_for_granule = fault.field != nullptr && fault.argument > fault.maximum;
   return format("the region of a heap with these options has from %llu to %llu bytes, not ",
@@ -42,7 +35,7 @@ std::string invalid_alignment_sentence(const Fault& fault, const std::string& ar
 
 std::string invalid_base_sentence(const Fault& fault, const std::string& argument) {
   const std::string base =
-      fault.argument == most ? argument : format("0x%llx", ull{fault.argument});
+      fault.argument == largest_number ? argument : format("0x%llx", ull{fault.argument});
   return "base must be a multiple of 16 with room for a region above it, and " + base + " is not.";
 }
 

@@ -36,7 +36,7 @@ constexpr Size largest_size = Size{1} << 63;  // of an offset heap
 constexpr Size most_granules = largest_region / granule_size;
 
 // The largest size of a heap with these options.
-Size most_bytes(const Options& options) noexcept {
+Size largest_size_with(const Options& options) noexcept {
   if (!options.granule) return largest_region;
   const bool by_size = *options.granule > largest_size / most_granules;
   return by_size ? largest_size : most_granules * *options.granule;
@@ -45,7 +45,7 @@ Size most_bytes(const Options& options) noexcept {
 bool check_size(const Options& options, Fault& fault) noexcept {
   const Units units(options.granule.value_or(granule_size));
   const Size least = options.least_size();
-  const Size most = most_bytes(options);
+  const Size most = largest_size_with(options);
   const Size size = options.granule ? round_down(options.size, units.granule()) : options.size;
   if (size >= least && size <= most && options.size <= largest_size) return true;
   fault = {.kind = FaultKind::invalid_size,
