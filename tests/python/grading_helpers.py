@@ -65,11 +65,11 @@ def compile_library(name: str, source: Path, *options: str) -> Path:
     return library
 
 
-def compile_text(name: str, text: str) -> Path:
+def compile_text(name: str, text: str, *options: str) -> Path:
     """A shared library of this C code."""
     source = Path(_folder.name) / f"{name}.c"
     source.write_text(text, encoding="utf-8")
-    return compile_library(name, source)
+    return compile_library(name, source, *options)
 
 
 def graded(*macros: str, trace: Trace = TRACE, **options: object) -> Grade:

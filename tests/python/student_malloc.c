@@ -137,6 +137,9 @@ void* NAME(realloc)(void* p, size_t size) {
   return p;
 #endif
   void* const moved = NAME(malloc)(size);
+#ifdef SPOILS  // the block that it cannot resize
+  if (moved == NULL) *(char*)p ^= 1;
+#endif
   if (moved == NULL) return NULL;
   size_t old = block_of(p)->size - SHIFT;
 #ifdef LOSES  // the size of a pointer, not of the block

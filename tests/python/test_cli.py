@@ -182,6 +182,7 @@ def test_every_command_works_without_rich() -> None:
         ("demo", {"demo", "traces", "replay", "gzip"}),
         ("ostep", {"ostep.program"}),
         ("fsck none", {"images"}),
+        ("grade none none", set()),
         ("inspect none", {"images"}),
         ("replay -", {"traces", "replay", "gzip"}),
         ("info -", {"traces", "gzip"}),
@@ -193,6 +194,6 @@ def test_a_command_imports_only_what_it_needs(line: str, needed: set[str]) -> No
     code += "print(*sys.modules, sep='\\n', file=sys.stderr)"
     done = python("-c", code, *line.split(), stdin=SCRIPT)
     imported = {name.removeprefix("glassheap.") for name in done.stderr.splitlines()}
-    heavy = {"demo", "images", "ostep.program", "replay", "traces"}
+    heavy = {"demo", "grading", "images", "ostep.program", "replay", "traces"}
     heavy |= {"rich", "numpy", "gzip", "json"}
     assert heavy & imported == needed

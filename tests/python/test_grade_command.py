@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
-import os
+import re
 import shlex
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from command_helpers import Output, assert_mistake, command, run
 from grading_helpers import SCRIPT, compile_text, needs_a_compiler, student
+from source_tree import SOURCE_TREE, code_blocks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 pytestmark = needs_a_compiler
 
@@ -88,6 +92,23 @@ def test_the_names_and_limits_are_passed_on(trace: str) -> None:
     region = student("MISALIGNED", "REGION")
     bounds = "--region", "mem_heap_lo,mem_heap_hi"
     assert figures(region, trace, *bounds, "--align", "8")["traces"][0]["footprint"] == 2**20
+
+
+PAGE = SOURCE_TREE / "docs" / "grading.md"
+
+
+def test_the_example_on_the_page_gets_the_findings_on_the_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (code,) = code_blocks(PAGE, "c")
+    library = compile_text("page", code, "-Wno-sizeof-pointer-memaccess")
+    script, *_ = re.findall(r"^```\n(a 0 .*?)^```", PAGE.read_text("utf-8"), re.M | re.S)
+    monkeypatch.chdir(tmp_path)
+    Path("short.script").write_text(script, encoding="utf-8")
+    done = grade(library, "short.script")
+    assert done.returncode == 1
+    assert len(done.stdout.splitlines()) == 10
+    assert f"```\n{done.stdout}```\n" in PAGE.read_text("utf-8")
 
 
 # --- Mistakes -------------------------------------------------------------------------------------
@@ -163,15 +184,40 @@ def test_ctrl_c_ends_the_child_too(trace: str) -> None:
         one.send_signal(signal.SIGINT)
         stdout, stderr = one.communicate(timeout=30)
     assert (one.returncode, stdout, stderr) == (130, "", "glassheap: interrupted\n")
-    with pytest.raises(ProcessLookupError):
-        os.kill(child, 0)
+    assert until(lambda: has_ended(child))
+
+
+def test_a_child_ends_with_its_parent(trace: str) -> None:
+    """Also if the parent could not kill it."""
+    arguments = "grade", str(student("HANGS")), trace, "--timeout", "60", "--no-rules"
+    line = [sys.executable, "-m", "glassheap", *arguments]
+    with subprocess.Popen(line, stdout=subprocess.DEVNULL) as one:
+        child = wait_for_child(one.pid)
+        assert until(lambda: "HANGS.so" in Path(f"/proc/{child}/maps").read_text("utf-8"))
+        one.kill()
+    assert until(lambda: has_ended(child))
+
+
+def has_ended(pid: int) -> bool:
+    """True if a process is gone, or only waits for its parent."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text("utf-8")
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    return stat.rpartition(")")[2].split()[0] == "Z"
+
+
+def until(condition: Callable[[], bool]) -> bool:
+    """True if the condition comes true within 30 seconds."""
+    for _ in range(600):
+        if condition():
+            return True
+        time.sleep(0.05)
+    return False
 
 
 def wait_for_child(pid: int) -> int:
     """The child of a process, once it has one."""
     children = Path(f"/proc/{pid}/task/{pid}/children")
-    for _ in range(600):
-        if names := children.read_text(encoding="utf-8").split():
-            return int(names[0])
-        time.sleep(0.05)
-    raise AssertionError("there is no child")
+    assert until(lambda: children.read_text("utf-8") != "")
+    return int(children.read_text("utf-8").split()[0])

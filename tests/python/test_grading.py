@@ -76,6 +76,25 @@ def test_a_realloc_over_the_next_block_overlaps_it() -> None:
     assert re.match(rf"operation 3 \(realloc of block 0 to 100 bytes\) {OVERLAP}", breach.sentence)
 
 
+def test_a_payload_is_checked_at_the_end_if_nothing_frees_it() -> None:
+    (breach,) = on_trace("METADATA", trace=read_text("a 0 24\na 1 24\n")).breaches
+    assert breach.rule == "payload"
+    assert breach.sentence.endswith("was changed by operation 2 (malloc of 24 bytes, block 1)")
+
+
+def test_a_realloc_is_not_blamed_for_contents_that_were_lost_before() -> None:
+    trace = read_text("a 0 24\na 1 24\na 2 24\nf 2\nr 0 4000\n")
+    assert [one.rule for one in on_trace("METADATA", trace=trace).breaches] == ["payload"]
+
+
+def test_a_realloc_that_is_refused_leaves_the_block_as_it_is() -> None:
+    result = graded("SPOILS", rules=True)
+    assert result.rules is not None
+    breach = result.rules.breaches[0]
+    assert breach.rule == "realloc"
+    assert re.search(r"^byte 0 of block 0, .* was changed by operation 13 \(", breach.sentence)
+
+
 def test_a_block_outside_of_the_heap_is_found_by_the_bounds_of_the_heap() -> None:
     trace = read_text("a 0 8\na 1 8\na 2 8\n")
     assert on_trace("OUTSIDE", trace=trace).breaches == ()  # nobody tells where the heap is
@@ -148,6 +167,17 @@ def test_the_c_library_is_right() -> None:
     assert result.breaches == 0
     assert result.functions == ("malloc", "free", "realloc")
     assert result.traces[1].utilisation > 0.4
+
+
+def test_the_address_space_of_a_child_is_limited() -> None:
+    text = "#define _GNU_SOURCE\n#include <sys/mman.h>\nvoid *my_malloc(unsigned long n) {\n"
+    text += "  const int how = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;\n"
+    text += "  if (mmap(0, 3ul << 30, PROT_NONE, how, -1, 0) == MAP_FAILED) return 0;\n"
+    text += "  return mmap(0, n, PROT_READ | PROT_WRITE, how, -1, 0);\n}\n"
+    library = compile_text("large", text + "void my_free(void *p) { (void)p; }\n")
+    for memory, rules in ((2**30, ["refusal"]), (2**33, [])):
+        result = grade(library, [read_text("a 0 8\n")], rules=False, memory=memory)
+        assert [one.rule for one in result.traces[0].breaches] == rules
 
 
 def test_a_request_that_the_heap_cannot_serve_may_be_refused() -> None:
@@ -338,6 +368,14 @@ def test_a_foreign_play_refuses_what_it_cannot_play(
 ) -> None:
     with pytest.raises(ValueError, match=sentence):
         _play_foreign(*arguments)  # type: ignore[arg-type]
+
+
+def test_a_grade_needs_a_trace_and_a_python_that_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValueError, match="at least one"):
+        grade(student(), [])
+    monkeypatch.setattr("sys.executable", "/bin/false")
+    with pytest.raises(LibraryError, match=r"cannot start a child, /bin/false -m glassheap\."):
+        graded()
 
 
 def test_a_trace_may_be_empty() -> None:

@@ -129,6 +129,7 @@ def count(text: str) -> int:
 # --- The command ----------------------------------------------------------------------------------
 def run(arguments: argparse.Namespace) -> int:
     """Grade the library; the status is 1 if it broke a rule."""
+    require_file(arguments.library)
     result = grade_library(arguments)
     if arguments.json:
         print_json(result.as_dict())
@@ -145,7 +146,6 @@ def grade_library(arguments: argparse.Namespace) -> Grade:
     from glassheap.grading import LibraryError, Names, grade
     from glassheap.progress import Bar
 
-    require_file(arguments.library)
     traces = [read_trace(file) for file in arguments.traces]
     names = Names(
         arguments.malloc, arguments.free, arguments.realloc, tuple(arguments.init), arguments.region

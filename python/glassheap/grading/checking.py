@@ -161,7 +161,7 @@ class Checker:
         kept = min(block.size, old.size)
         changed = pattern.first_change(block.address, kept, old.serial)
         if changed is not None:
-            what = f"byte {changed} of the {kept:,} that it must keep is another one"
+            what = f"byte {changed} of the {kept:,} that it must keep has changed"
             self._add("realloc", f"{self._now()} lost contents: {what}", block.id)
 
     def _measure(self, block: Block, old: Block | None) -> None:

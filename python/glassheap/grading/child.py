@@ -6,10 +6,12 @@ them says nothing about malloc.
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import pickle
 import resource
+import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -20,11 +22,17 @@ from glassheap.grading.library import Library, load
 from glassheap.grading.timing import measure
 from glassheap.traces import REALLOC
 
+PR_SET_PDEATHSIG = 1
+"""From sys/prctl.h."""
+LONG_AFTER = 60
+"""Seconds of CPU time beyond any time limit, for a child that was forgotten."""
+
 
 def main(folder: Path) -> None:
     """Do the job, and write the result; the end of this process."""
     job: Job = pickle.loads((folder / JOB).read_bytes())
-    limit(job.memory)
+    end_with(job.parent)
+    limit(job.memory, job.seconds)
     place = Place(folder / PLACE)
     try:
         result = perform(job, place)
@@ -36,9 +44,24 @@ def main(folder: Path) -> None:
     os._exit(0)
 
 
-def limit(memory: int) -> None:
-    """Limit the address space, where the system can; and write no core file."""
-    for what, most in ((resource.RLIMIT_AS, memory), (resource.RLIMIT_CORE, 0)):
+def end_with(parent: int) -> None:
+    """Have the system kill this process when its parent ends: a Ctrl-C may come at any moment.
+
+    Linux alone can; elsewhere the limit of CPU time ends a child that nobody waits for.
+    """
+    if sys.platform.startswith("linux"):
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def limit(memory: int, seconds: float) -> None:
+    """Limit the address space and the CPU time, where the system can; and write no core file."""
+    for what, most in (
+        (resource.RLIMIT_AS, memory),
+        (resource.RLIMIT_CPU, LONG_AFTER + 10 * int(seconds)),
+        (resource.RLIMIT_CORE, 0),
+    ):
         with suppress(ValueError, OSError):  # more than this user may have is no limit for it
             resource.setrlimit(what, (most, resource.getrlimit(what)[1]))
 

@@ -50,8 +50,11 @@ def grade(
 
     Raises LibraryError if and only if the library cannot be loaded, lacks a function, or cannot
     start its heap; and the system's OSError if no child can be started. A library that crashes or
-    hangs is a breach. O(n log n) for n operations, and as long as the timeouts at most.
+    hangs is a breach. Raises ValueError if and only if there is no trace. O(n log n) for n
+    operations, and as long as the timeouts at most.
     """
+    if not traces:
+        raise ValueError("grade() needs a trace; expected at least one.")
     job = Job(
         CHECK, traces[0], os.path.abspath(library), names or Names(), align, heap, memory, timeout
     )

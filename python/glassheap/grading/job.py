@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -67,6 +68,8 @@ class Job:
     """The time limit."""
     watched: int = NOBODY
     """The id of a block whose payload is checked after every operation."""
+    parent: int = field(default_factory=os.getpid)
+    """The process that waits for the child."""
 
 
 class Breach(NamedTuple):
@@ -118,11 +121,11 @@ def describe(trace: Trace, index: int) -> str:
     """An operation, for a sentence: operation 3 (malloc of 64 bytes, block 2).  O(n)."""
     kind, block, size = trace.kinds[index], trace.ids[index], trace.sizes[index]
     if kind == MALLOC:
-        return f"operation {index + 1} (malloc of {size:,} bytes, block {block})"
+        return f"operation {index + 1:,} (malloc of {size:,} bytes, block {block})"
     given = f"block {block}" if _had_block(trace, index) else "NULL"
     if kind == FREE:
-        return f"operation {index + 1} (free of {given})"
-    return f"operation {index + 1} (realloc of {given} to {size:,} bytes)"
+        return f"operation {index + 1:,} (free of {given})"
+    return f"operation {index + 1:,} (realloc of {given} to {size:,} bytes)"
 
 
 def _had_block(trace: Trace, index: int) -> bool:

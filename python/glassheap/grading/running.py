@@ -71,7 +71,10 @@ def read_result(path: Path) -> dict[str, Any]:
 
 
 def wait(job: Job, folder: Path, place: Place) -> Breach | None:
-    """Run the child to its end; a breach if it has written no result."""
+    """Run the child to its end; a breach if it has written no result.
+
+    Raises LibraryError if Python could not start.
+    """
     with subprocess.Popen(
         [sys.executable, "-m", CHILD, str(folder)],
         stdin=subprocess.DEVNULL,
@@ -92,6 +95,8 @@ def wait(job: Job, folder: Path, place: Place) -> Breach | None:
         said = output.last_line()
     if (folder / RESULT).exists():
         return None
+    if place.stage == BOOT:
+        raise LibraryError(f"cannot start a child, {sys.executable} -m {CHILD}{said}")
     rule = "crash" if child.returncode < 0 else "exit"
     sentence = f"{ending(child.returncode)} {whereabouts(job, place)}{said}"
     return Breach(rule, place.operation, sentence)
