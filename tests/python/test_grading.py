@@ -197,11 +197,30 @@ def test_the_rules_find_a_size_that_wraps_around() -> None:
     assert result.traces[0].breaches == ()
 
 
+BUMP = """
+static _Alignas(16) char heap[1 << 20];
+static unsigned long used;
+void *my_malloc(unsigned long n) {
+  void *p = heap + used;
+  if (n > sizeof heap - used) return 0;
+  used += (n + 15) / 16 * 16;
+  return p;
+}
+"""
+
+
+def test_the_checks_of_a_long_trace_take_linear_time() -> None:
+    """Five microseconds an operation, though no block of 20,000 was freed by then."""
+    count = 20_000
+    script = "".join(f"a {i} 16\n" for i in range(count)) + "".join(
+        f"f {i}\n" for i in range(count)
+    )
+    library = compile_text("bump", BUMP + "void my_free(void *p) { (void)p; }\n")
+    assert grade(library, [read_text(script)], rules=False, timeout=5).breaches == 0
+
+
 def test_the_rules_call_with_null() -> None:
-    text = "void *my_malloc(unsigned long n) { static char heap[1 << 20]; static long at;"
-    text += " at += n + 15; at -= at % 16; return n > 99999 ? 0 : heap + at - (n + 15) / 16 * 16; }"
-    text += " void my_free(void *p) { *(volatile char *)p = 0; }\n"
-    library = compile_text("no_null", text)
+    library = compile_text("no_null", BUMP + "void my_free(void *p) { *(volatile char *)p = 0; }\n")
     result = grade(library, [read_text("a 0 8\nf 0\n")])
     assert result.rules is not None
     (breach,) = result.rules.breaches

@@ -83,7 +83,7 @@ class Checker:
         if block is None:
             self._library.free(None)
             return
-        self._verify(block, f"before {self._now()}")
+        self._verify(block, "before {}")
         self._live.remove(block)
         self._graveyard.add(block)
         self._place.stage = CALL
@@ -93,7 +93,7 @@ class Checker:
         """Resize the block; if it has none, NULL."""
         assert self._library.realloc is not None
         old = self._live.get(block_id)
-        intact = old is None or self._verify(old, f"before {self._now()}")
+        intact = old is None or self._verify(old, "before {}")
         self._place.stage = CALL
         address = self._library.realloc(old.address if old else None, size)
         if old is not None and (address is not None or size == 0):
@@ -128,7 +128,7 @@ class Checker:
             live = f"while {self._live.bytes:,} bytes were live"
             self._add("refusal", f"{self._now()} returned NULL {live}")
         if size and old is not None:
-            self._verify(old, f"by {self._now()}, which returned NULL", "realloc")
+            self._verify(old, "by {}, which returned NULL", "realloc")
 
     def _check_position(self, block: Block) -> None:
         """Check the address of a new block."""
@@ -177,18 +177,19 @@ class Checker:
 
     # --- The payloads -----------------------------------------------------------------------------
     def _verify(self, block: Block, when: str, rule: str = "payload") -> bool:
-        """Check that the payload of a live block is as it was filled."""
+        """Check that the payload of a live block is as it was filled; `when` has {} for now."""
         self._place.stage = READ
         changed = pattern.first_change(block.address, block.size, block.serial)
         if changed is not None:
             which = f"block {block.id}, which was live ({block.size:,} bytes at {block.address:#x})"
-            self._add(rule, f"byte {changed} of {which}, was changed {when}", block.id)
+            then = when.format(self._now())
+            self._add(rule, f"byte {changed} of {which}, was changed {then}", block.id)
         return changed is None
 
     def _watch(self) -> None:
         """Check the watched block after this operation."""
         block = self._live.get(self._job.watched)
-        if block is not None and not self._verify(block, f"by {self._now()}"):
+        if block is not None and not self._verify(block, "by {}"):
             raise StopError
 
     # --- The breaches -----------------------------------------------------------------------------
