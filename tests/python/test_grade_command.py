@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import signal
@@ -187,11 +188,12 @@ def test_ctrl_c_ends_the_child_too(trace: str) -> None:
     assert until(lambda: has_ended(child))
 
 
-def test_a_child_ends_with_its_parent(trace: str) -> None:
+def test_a_child_ends_with_its_parent(trace: str, tmp_path: Path) -> None:
     """Also if the parent could not kill it."""
     arguments = "grade", str(student("HANGS")), trace, "--timeout", "60", "--no-rules"
     line = [sys.executable, "-m", "glassheap", *arguments]
-    with subprocess.Popen(line, stdout=subprocess.DEVNULL) as one:
+    here = {**os.environ, "TMPDIR": str(tmp_path)}  # what a killed process leaves behind
+    with subprocess.Popen(line, stdout=subprocess.DEVNULL, env=here) as one:
         child = wait_for_child(one.pid)
         assert until(lambda: "HANGS.so" in Path(f"/proc/{child}/maps").read_text("utf-8"))
         one.kill()
