@@ -175,6 +175,7 @@ def test_calls_inside_of_operator_new_are_not_counted_twice() -> None:
          "[pid 7] a->operator delete(void*, unsigned long)(0x10, 16, 4) = 0\n",
          [(0, 0, 4), (0, 1, 64), (2, 0, 0)]),
         ("malloc(8) = 0x10\nmalloc(9 <unfinished ...>\n", [(0, 0, 8)]),
+        ("malloc(007) = 0x10\n", [(0, 0, 7)]),
         ("malloc(8) = 0x10\nrealloc(0x10, 9) <no return ...>\n", [(0, 0, 8)]),
     ],
 )  # fmt: skip

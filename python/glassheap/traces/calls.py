@@ -44,6 +44,11 @@ ALIGNED = "align_val_t"
 NO_RESULT = "call whose result is not in the file, skipped"
 
 
+def number_of(word: bytes) -> int:
+    """A number in decimal digits, or in hexadecimal ones after 0x; ValueError for another word."""
+    return int(word, 16 if word.startswith(b"0x") else 10)
+
+
 @lru_cache(maxsize=4096)
 def shape_of(name: str) -> Shape:
     """The arguments of a function of malloc's family; () for any other function."""

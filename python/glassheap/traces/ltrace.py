@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from glassheap.traces.calls import BLOCK, NO_RESULT, Shape, operations_of, shape_of
+from glassheap.traces.calls import BLOCK, NO_RESULT, Shape, number_of, operations_of, shape_of
 from glassheap.traces.source import Details, Operation, Source
 
 if TYPE_CHECKING:
@@ -27,21 +27,19 @@ EXAMPLE = "an ltrace log"
 ADDRESSES = True
 
 FRONT = (
-    rb"(?:\[pid ([0-9]{1,10})\] |([0-9]{1,10}) +)?"
-    rb" *(?:[0-9:]+(?:\.[0-9]+)? +)?"  # a time
-    rb"(?:\[0x[0-9a-f]+\] )?"
+    rb"(?:\[pid ([0-9]{1,10})\] |([0-9]{1,10}) {1,9})?"
+    rb" {0,9}(?:[0-9:]{1,20}(?:\.[0-9]{1,9})? {1,9})?"  # a time
+    rb"(?:\[0x[0-9a-f]{1,16}\] )?"
+    rb"(?:[^\s(>]{1,99}->)?"  # a library
 )
+"""What may stand before a call.  The repetitions have limits: a search must not take long."""
 NAME = rb"(operator (?:new|delete)(?:\[\])?(?:\([^()]*\))?|\w+)(?:@[^\s()]+)?"
 LOOKS_LIKE = re.compile(
-    rb"^"
-    + FRONT
-    + rb"(?:[^\s(>]+->)?(?:malloc|calloc|realloc|free|_Z[nd]\w+|operator new.*)(?:@\S+?)?"
-    rb"\([^()]* *(?:\) += |<(?:unfinished|no return) )",
+    rb"^" + FRONT + rb"(?:malloc|calloc|realloc|free|_Z[nd]\w+|operator new)\b"
+    rb"[^\n]{0,300}?(?:\) += |<(?:unfinished|no return) )",
     re.MULTILINE,
 )
-CALL = re.compile(
-    FRONT + rb"(?:[^\s(>]+->)?" + NAME + rb"\(([^()<]*)(?:\) += (\S+)| ?<.*\.\.\.>)\s*"
-)
+CALL = re.compile(FRONT + NAME + rb"\(([^()<]*)(?:\) += (\S+)| ?<.*\.\.\.>)\s*")
 RESUMED = re.compile(FRONT + rb"<\.\.\. " + NAME + rb" resumed> [^()]*\) += (\S+)\s*")
 NUMBER = re.compile(rb"0x[0-9a-f]{1,16}|[0-9]{1,20}|nil|NULL")
 NO_RETURN = b"<no return ...>"
@@ -109,7 +107,7 @@ class Reader:
     def done(self, number: int, process: int, call: Call, result: bytes | None) -> list[Operation]:
         """The operations of a complete call."""
         try:
-            address = 0 if call.shape == (BLOCK,) else int(result or b"", 0)
+            address = 0 if call.shape == (BLOCK,) else number_of(result or b"")
         except ValueError:
             self.source.notes.add(NO_RESULT, number)
             return []
@@ -124,7 +122,7 @@ class Reader:
 def read_call(name: bytes, arguments: bytes) -> Call:
     """The function, and its arguments as numbers."""
     values = [word.group() for word in NUMBER.finditer(arguments)]
-    numbers = [0 if value in (b"nil", b"NULL") else int(value, 0) for value in values]
+    numbers = [0 if value in (b"nil", b"NULL") else number_of(value) for value in values]
     return Call(name.decode(), shape_of(name.decode()), numbers)
 
 

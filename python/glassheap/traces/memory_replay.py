@@ -29,7 +29,9 @@ ADDRESSES = True
 CALLS = rb"(malloc|calloc|memalign|aligned_alloc|realloc|free|thread_done)"
 LOOKS_LIKE = re.compile(rb"^[0-9]+: +" + CALLS + rb" +0x[0-9a-f]", re.MULTILINE)
 LINE = re.compile(
-    rb"([0-9]{1,19}): +" + CALLS + rb" +0x([0-9a-f]{1,16})(?: +0x([0-9a-f]{1,16}))?([0-9 ]*)\s*"
+    rb"([0-9]{1,19}): {1,9}"
+    + CALLS
+    + rb" {1,9}0x([0-9a-f]{1,16})(?: {1,9}0x([0-9a-f]{1,16}))?([0-9 ]*)[\t\r\n]*"
 )
 
 DONE = b"thread_done"

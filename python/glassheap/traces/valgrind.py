@@ -17,7 +17,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from glassheap.traces.calls import ALIGN, BLOCK, NO_RESULT, SIZE, operations_of, shape_of
+from glassheap.traces.calls import ALIGN, BLOCK, NO_RESULT, SIZE, number_of, operations_of, shape_of
 from glassheap.traces.source import Details, Operation, Source
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def operations(source: Source) -> Iterator[Operation]:
         if result is None and not freed:  # a free has no result
             source.notes.add(NO_RESULT, number)
             continue
-        found = [(NAMES.get(name), int(value, 0)) for name, value in ARGUMENT.findall(written)]
+        found = [(NAMES.get(name), number_of(value)) for name, value in ARGUMENT.findall(written)]
         named = tuple(name for name, _ in found if name)
         details = Details(thread=int(process))
         address = int(result or b"0", 16)
