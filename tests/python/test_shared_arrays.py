@@ -317,8 +317,14 @@ def test_a_result_with_memory_of_its_own_is_an_ordinary_array(
 
 def test_a_result_owns_its_memory(shared: SharedHeap) -> None:
     array = shared.copy([1.0, 2.0])
-    for result in (array * 2, array.take([0]), array.copy(), copy.copy(array), array.astype("i4")):
+    methods = [array.take([0]), array.copy(), copy.copy(array), array.astype("i4")]
+    for result in (array * 2, np.concatenate([array, array]), *methods):
         result.resize(5, refcheck=False)
+
+
+def test_a_result_with_an_array_of_another_class_is_of_that_class(shared: SharedHeap) -> None:
+    array, other = shared.copy([1.0, 2.0]), np.ones(2).view(type("Other", (np.ndarray,), {}))
+    assert [type(array + other), type(other - array)] == [type(other)] * 2
 
 
 def test_what_is_a_number_of_an_ordinary_array_is_one_here(shared: SharedHeap) -> None:
@@ -343,6 +349,17 @@ def test_an_array_of_the_type_with_memory_of_its_own_travels_by_copy(protocol: i
     array = np.arange(3.0).view(glassheap.numpy.SharedArray)
     again = sent(array, protocol)
     assert (type(again), again.tolist()) == (np.ndarray, [0, 1, 2])
+
+
+def test_an_array_without_its_pin_is_an_ordinary_one(shared: SharedHeap) -> None:
+    """The program may release the memoryview at the end of the array's bases."""
+    array = shared.copy([1, 2])
+    base: Any = array
+    while isinstance(base, np.ndarray):
+        base = base.base
+    base.release()
+    assert len(shared) == 0
+    assert (type(array[:1]), type(sent(array))) == (np.ndarray, np.ndarray)
 
 
 def test_a_subclass_travels_as_itself(shared: SharedHeap) -> None:
