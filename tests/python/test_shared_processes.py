@@ -167,7 +167,7 @@ def test_a_cache_survives_a_kill_and_a_restart(tmp_path: Path) -> None:
         assert done.stdout == f"{known} were known, 20 are now\n"
 
 
-def test_every_example_is_named_on_the_page() -> None:
-    page = (EXAMPLES.parent / "shared.md").read_text("utf-8")
+def test_every_example_is_named_on_a_page() -> None:
+    pages = [(EXAMPLES.parent / name).read_text("utf-8") for name in ("shared.md", "kv_cache.md")]
     for example in EXAMPLES.glob("*.py"):
-        assert f"(examples/{example.name})" in page
+        assert f"(examples/{example.name})" in "".join(pages)
