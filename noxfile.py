@@ -255,7 +255,7 @@ def attack(session: nox.Session) -> None:
 
 @nox.session(python=DEFAULT, default=False, allow_parallel=False, requires=WHEEL, reuse_venv=False)
 def bench(session: nox.Session) -> None:
-    """Measures, and writes pages: calls, shared, placement, checks, misuse. See measure.py."""
+    """Measures, and writes pages: calls, shared, holes, placement, ... See measure.py."""
     install_wheel(session, "--requirement", "tests/benchmarks/requirements.txt")
     install(session, "--no-build-isolation", "./tests/benchmarks/peer")
     wheel = f"--wheel={built_wheel(session.python)}"

@@ -5,6 +5,7 @@
 
     calls       calls from Python, beside other ways to do the same
     shared      sharing, beside the means of the standard library
+    holes       offsets, beside a sorted list of holes
     placement   the policies, beside other allocators
     checks      the levels of checks
     misuse      the same mistakes, beside other allocators

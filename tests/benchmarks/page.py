@@ -11,7 +11,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from machine import BUILD, ROOT
-from pages import placement, plots, python, safety
+from pages import offsets, placement, plots, python, safety
 from tables import Page, Results, table
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ COLUMNS = ("measured", "glassheap", "for comparison", "page")
 PAGES: dict[str, tuple[str, Callable[[Results], Page]]] = {
     "calls": ("benchmarks.md", python.calls),
     "shared": ("benchmarks-shared.md", python.sharing),
+    "holes": ("kv_cache.md", offsets.holes),
     "placement": ("benchmarks-placement.md", placement.placement),
     "checks": ("safety.md", safety.checks),
     "misuse": ("safety.md", safety.misuse),
