@@ -3,7 +3,7 @@
     python docs/examples/pool.py
 
 A task receives the block as a reference of some hundred bytes, whatever its size. The worker opens
-it in the same memory. With NumPy, `numpy.frombuffer(block)` would replace `cast`.
+it in the same memory. With NumPy, `heap.array(COUNT)` would do: an array travels like a block.
 """
 
 from __future__ import annotations

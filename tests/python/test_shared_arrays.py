@@ -12,6 +12,7 @@ import pytest
 
 import glassheap
 from glassheap import Heap, SharedHeap
+from glassheap.numpy import SharedArray
 from numpy_helpers import RECORD, is_in, np
 from process_helpers import (
     NEEDS_SHARED_MEMORY,
@@ -57,6 +58,18 @@ def test_a_worker_sees_the_same_memory(shared: SharedHeap, how: str) -> None:
     assert array[:11].tolist() == [2] * 10 + [1]
 
 
+@pytest.mark.parametrize("how", START_METHODS)
+def test_a_worker_returns_a_view_of_its_argument(shared: SharedHeap, how: str) -> None:
+    array = shared.copy(np.arange(6.0).reshape(2, 3))
+    back = in_child(np.transpose, array, how=how)
+    assert back.strides == array.T.strides
+    del array
+    back[2, 1] = 9
+    assert (type(back), back.tolist()) == (SharedArray, [[0, 3], [1, 4], [2, 9]])
+    shared.reap()  # the worker's, if it ended before it dropped its argument
+    assert holders(shared) == [1]
+
+
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 def test_what_is_sent_is_small_whatever_the_size(protocol: int) -> None:
     with SharedHeap.create(size=1 << 24) as heap:
@@ -98,7 +111,7 @@ def test_a_view_travels_as_its_place(
     array = shared.copy(np.arange(16.0).reshape(4, 4))
     part = view(array)
     again = sent(part, protocol)
-    assert type(part) is type(again) is glassheap.numpy.SharedArray
+    assert type(part) is type(again) is SharedArray
     for name in ("shape", "dtype", "strides"):
         assert getattr(again, name) == getattr(part, name)
     assert again.flags.writeable == part.flags.writeable
@@ -346,7 +359,7 @@ def test_out_and_in_place_give_the_array_itself(shared: SharedHeap) -> None:
 
 @pytest.mark.parametrize("protocol", [2, 5])
 def test_an_array_of_the_type_with_memory_of_its_own_travels_by_copy(protocol: int) -> None:
-    array = np.arange(3.0).view(glassheap.numpy.SharedArray)
+    array = np.arange(3.0).view(SharedArray)
     again = sent(array, protocol)
     assert (type(again), again.tolist()) == (np.ndarray, [0, 1, 2])
 
@@ -367,5 +380,5 @@ def test_a_subclass_travels_as_itself(shared: SharedHeap) -> None:
     assert (type(again), again.tolist(), len(shared)) == (Mine, [1, 2], 1)
 
 
-class Mine(glassheap.numpy.SharedArray):
+class Mine(SharedArray):
     """A class of a program."""
