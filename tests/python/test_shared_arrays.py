@@ -6,6 +6,7 @@ import copy
 import os
 import pickle
 import signal
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -118,6 +119,17 @@ def test_a_view_travels_as_its_place(
     assert (again.tobytes(), is_in(shared, again)) == (part.tobytes(), True)
     assert again.__array_interface__["data"] == part.__array_interface__["data"]
     assert len(shared) == 1
+
+
+def test_every_slice_of_two_axes_travels(shared: SharedHeap) -> None:
+    array = shared.copy(np.arange(12).reshape(3, 4))
+    ends, steps = (None, 0, 1, -1), (None, 2, -1, -3)
+    slices = [slice(start, stop, step) for start in ends for stop in ends for step in steps]
+    for rows, columns in product(slices, slices[::5]):
+        part = array[rows, columns]
+        again = sent(part.T)
+        assert (again.T.tolist(), again.T.strides) == (part.tolist(), part.strides)
+        assert np.shares_memory(again, array) or part.size == 0
 
 
 DTYPES = ["f8", ">i4", "?", "M8[us]", "S5", "U3", "3i2", "V7"]
