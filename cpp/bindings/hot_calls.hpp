@@ -128,7 +128,7 @@ inline bool is_given_block(PyObject* object) {
                                                  : heap.malloc(size, align, unset.fault);
   if (address == 0 && unset.fault) [[unlikely]]
     return set_refusal(self, unset.fault, {given_size, given_align, nullptr});
-  put_context_tag(self, heap, address);
+  put_context_tag(heap, address);
   return PyLong_FromUnsignedLongLong(address);
 }
 
@@ -143,7 +143,7 @@ inline PyObject* heap_alloc(PyObject* self, Heap& heap, const Requested& argumen
   Handle handle;
   if (!heap.acquire(size, align, handle, fault))
     return set_refusal(self, fault, {given_size, given_align, nullptr});
-  put_context_tag(self, heap, handle.address);
+  put_context_tag(heap, handle.address);
   return make_block(py::reinterpret_borrow<py::object>(self), handle);
 }
 

@@ -53,7 +53,7 @@ PyObject* heap_calloc(PyObject* self, Heap& heap, const Arguments<calloc_doc>& a
     return nullptr;
   Fault fault;
   if (const Address address = heap.calloc(count, size, fault)) {
-    put_context_tag(self, heap, address);
+    put_context_tag(heap, address);
     return PyLong_FromUnsignedLongLong(address);
   }
   const auto total = fault.kind == FaultKind::out_of_memory ? product(arguments) : py::object();
@@ -86,7 +86,7 @@ PyObject* heap_realloc(PyObject* self, Heap& heap, const Arguments<realloc_doc>&
     return nullptr;
   Fault fault;
   if (const Address now = heap.realloc(address, size, align, fault)) [[likely]] {
-    if (address == 0) put_context_tag(self, heap, now);  // else the block keeps its own
+    if (address == 0) put_context_tag(heap, now);  // else the block keeps its own
     return PyLong_FromUnsignedLongLong(now);
   }
   return set_refusal(self, fault, {given_size, given_align, given_address});

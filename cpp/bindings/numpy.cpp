@@ -19,6 +19,7 @@
 #include "functions.hpp"
 #include "gil.hpp"
 #include "raise.hpp"
+#include "tags.hpp"
 
 namespace glassheap::bindings {
 namespace {
@@ -59,6 +60,7 @@ void* handler_malloc(void* context, std::size_t size) noexcept {
   Handle handle;
   Heap::Pinned pinned;
   if (!heap.acquire(size, align_in(heap), handle, refused)) return nullptr;
+  if (PyGILState_Check() != 0) put_context_tag(heap, handle.address);
   try {
     if (heap.pin(handle, pinned, refused)) return pinned.data;
   } catch (const std::bad_alloc&) {  // no memory to remember the pin

@@ -42,7 +42,7 @@ constexpr const char by_tag_doc[] = R"(by_tag($self)
 Return a TagUsage for each tag that live blocks have, the most bytes first.
 
 The blocks without a tag are one of them, under None. Ages are in seconds, with a resolution
-of 1/30 s. A block from before the heap began to keep tags has none, and is at least as old
+of 1/32 s. A block from before the heap began to keep tags has none, and is at least as old
 as it says; of a heap that keeps none, every age is 0. A shared heap knows the tags of the
 blocks that this process has allocated; all others are under None. O(n log n).
 

@@ -99,7 +99,7 @@ PyObject* malloc_patiently(const PatientRequest& request) {
       address = heap.malloc(request.size, request.align, fault);
       return !fault;
     });
-    put_context_tag(request.heap, heap, address);
+    put_context_tag(heap, address);
     return address;
   });
 }
@@ -110,7 +110,7 @@ PyObject* alloc_patiently(const PatientRequest& request) {
     Handle handle;
     serve(request, heap,
           [&](Fault& fault) { return heap.acquire(request.size, request.align, handle, fault); });
-    put_context_tag(request.heap, heap, handle.address);
+    put_context_tag(heap, handle.address);
     return owned(make_block(py::reinterpret_borrow<py::object>(request.heap), handle));
   });
 }

@@ -42,7 +42,12 @@ class ContextTag {
   ContextTag(py::object heap, std::string_view text, py::object outer)
       : heap_(std::move(heap)),
         tag_(require_value<Heap>(heap_.ptr()), text),
-        outer_(std::move(outer)) {}
+        outer_(std::move(outer)) {
+    value_in<Heap>(heap_.ptr())->enter_tag_scope();
+  }
+  ~ContextTag() { value_in<Heap>(heap_.ptr())->leave_tag_scope(); }
+  ContextTag(const ContextTag&) = delete;
+  ContextTag& operator=(const ContextTag&) = delete;
 
   int traverse(visitproc visit, void* arg) const {
     Py_VISIT(heap_.ptr());
@@ -50,7 +55,9 @@ class ContextTag {
     return 0;
   }
 
-  [[nodiscard]] PyObject* heap() const noexcept { return heap_.ptr(); }
+  [[nodiscard]] bool is_of(const Heap& heap) const noexcept {
+    return value_in<Heap>(heap_.ptr()) == &heap;
+  }
   [[nodiscard]] PyObject* outer() const noexcept { return outer_.ptr(); }
   [[nodiscard]] TagId id() const noexcept { return tag_.id(); }
 
@@ -78,13 +85,13 @@ std::unique_ptr<ContextTag> make_context_tag(py::handle heap, py::handle tag, py
 PyObject* context_variable = nullptr;  // of the module, which lives as long as the process
 
 // The innermost tag of this heap in the context; 0 if it has none. The context keeps it held.
-TagId tag_of_context(PyObject* heap) noexcept {
+TagId tag_of_context(const Heap& heap) noexcept {
   PyObject* set = nullptr;
   if (PyContextVar_Get(context_variable, nullptr, &set) != 0) PyErr_Clear();
   Py_XDECREF(set);
   for (PyObject* at = set; at != nullptr && is_instance<ContextTag>(at);) {
     const ContextTag* const tag = value_in<ContextTag>(at);
-    if (tag == nullptr || tag->heap() == heap) return tag == nullptr ? 0 : tag->id();
+    if (tag == nullptr || tag->is_of(heap)) return tag == nullptr ? 0 : tag->id();
     at = tag->outer();
   }
   return 0;
@@ -92,8 +99,8 @@ TagId tag_of_context(PyObject* heap) noexcept {
 
 }  // namespace
 
-void put_context_tag_on(std::span<const Address> payloads, PyObject* self, Heap& heap) noexcept {
-  const TagId tag = tag_of_context(self);
+void put_context_tag_on(std::span<const Address> payloads, Heap& heap) noexcept {
+  const TagId tag = tag_of_context(heap);
   if (tag == 0) return;
   for (const Address payload : payloads) heap.set_tag(payload, tag);
 }

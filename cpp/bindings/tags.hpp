@@ -6,7 +6,7 @@
 //     ContextVar -> | heap, tag, outer | -> | another heap, tag, outer | -> None
 //
 // So the statements nest, each heap has a tag of its own, and threads and asyncio tasks have what
-// Python gives them. The variable is read only if the heap has a tag that is held.
+// Python gives them. The variable is read only if there is a ContextTag of the heap.
 #pragma once
 
 #include <span>
@@ -19,13 +19,13 @@ namespace glassheap::bindings {
 // --- The tag of the context. -------------------------------------------------------------------
 
 // Gives blocks that the heap has just handed out the tag of the context, if it has one for this heap.
-// `self` is the Heap.
-void put_context_tag_on(std::span<const Address> payloads, PyObject* self, Heap& heap) noexcept;
+// With the GIL.
+void put_context_tag_on(std::span<const Address> payloads, Heap& heap) noexcept;
 
 // The same, with one test for a heap without a tag.
-inline void put_context_tag(PyObject* self, Heap& heap, Address payload) noexcept {
-  if (heap.holds_tags()) [[unlikely]]
-    put_context_tag_on({&payload, 1}, self, heap);
+inline void put_context_tag(Heap& heap, Address payload) noexcept {
+  if (heap.has_tag_scopes()) [[unlikely]]
+    put_context_tag_on({&payload, 1}, heap);
 }
 
 // --- The tag that is passed. -------------------------------------------------------------------

@@ -21,7 +21,7 @@ void Census::add_owners(const HeapState& heap, const Ledger& ledger) {
     if (!row.block.live) continue;
     const bool own = heap.hooks == nullptr || heap.hooks->owns(payload);
     const Ledger::Entry entry = own ? ledger.read(payload) : Ledger::Entry{};
-    row.age = (now - std::min(now, entry.time)) * seconds_of_a_tick;
+    row.age = static_cast<double>(now - std::min(now, entry.time)) / ticks_a_second;
     row.tag = entry.tag < texts_.size() ? entry.tag : 0;
     if (row.tag != 0) texts_[row.tag].emplace();
   }

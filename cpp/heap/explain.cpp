@@ -89,13 +89,17 @@ std::string describe_holders(const Census& census) {
          held + ", the oldest for " + as_seconds(most.oldest) + ")";
 }
 
+std::string place_and_owner(const TaggedBlock& block) {
+  std::string place = format("0x%llx", ull{block.address});
+  if (!block.tag) return place;
+  return place + " (tag " + quoted(*block.tag) + ", for " + as_seconds(block.age) + ")";
+}
+
 std::string list_obstacles(const Census& census, std::span<const Census::Row* const> live) {
   std::string text;
   for (const Census::Row* const row : live.first(std::min(live.size(), most_shown))) {
-    const TaggedBlock block = census.tagged(*row);
     text += text.empty() ? ": " : ", ";
-    text += format("%llu bytes at 0x%llx", ull{block.size}, ull{block.address});
-    if (block.tag) text += " (tag " + quoted(*block.tag) + ", for " + as_seconds(block.age) + ")";
+    text += format("%llu bytes at ", ull{row->block.size}) + place_and_owner(census.tagged(*row));
   }
   return text + (live.size() > most_shown ? ", and others." : ".");
 }
@@ -120,13 +124,22 @@ std::string describe_obstacles(const Census& census) {
          list_obstacles(census, live);
 }
 
-std::string describe_release(const std::optional<Eviction>& release) {
+// The first of the blocks, with its owner; without if it is gone since.
+std::string describe_first(const Census& census, const BlockInfo& block) {
+  const auto rows = census.rows();
+  const auto row = std::ranges::find(rows, block.address, [](const Census::Row& found) {
+    return found.block.live ? found.block.address : ~Address{0};
+  });
+  return row == rows.end() ? format("0x%llx", ull{block.address})
+                           : place_and_owner(census.tagged(*row));
+}
+
+std::string describe_release(const Census& census, const std::optional<Eviction>& release) {
   if (!release || release->blocks.empty()) return "";
   const std::vector<BlockInfo>& blocks = release->blocks;
   return format(" Freeing %llu bytes would do: ", ull{static_cast<Size>(release->cost)}) +
-         count_of(blocks.size()) +
-         format(blocks.size() == 1 ? ", at 0x%llx." : ", the first at 0x%llx.",
-                ull{blocks.front().address});
+         count_of(blocks.size()) + (blocks.size() == 1 ? ", at " : ", the first at ") +
+         describe_first(census, blocks.front()) + ".";
 }
 
 // What follows the numbers, up to the remedy.
@@ -138,10 +151,10 @@ std::string describe_cause(const Fault& shortage, const Census& census,
       return " (fragmentation index " +
              as_decimal(fragmentation_index(shortage.argument, s.available, s.free_blocks)) +
              "). In one piece, the free memory would do." + describe_obstacles(census) +
-             describe_release(release);
+             describe_release(census, release);
     case ShortageCause::alignment:
       return format(". None has room from a multiple of %llu on.", ull{s.align}) +
-             describe_release(release);
+             describe_release(census, release);
     default:
       return describe_holders(census) + ".";
   }

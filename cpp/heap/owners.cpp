@@ -38,19 +38,15 @@ void drop_unused_tags(HeapState& heap, Ledger& ledger) {
 TagId Heap::hold_tag(std::string_view text) {
   Ledger* const ledger = started_ledger(*state_);
   if (ledger == nullptr) return 0;
-  TagId tag = ledger->tags.hold(text, TagTable::Growth::up_to_limit);
-  if (tag == 0) {
-    drop_unused_tags(*state_, *ledger);
-    tag = ledger->tags.hold(text, TagTable::Growth::any);
-  }
-  if (tag != 0) held_tags_.fetch_add(1, std::memory_order_relaxed);
-  return tag;
+  const TagId tag = ledger->tags.hold(text, TagTable::Growth::up_to_limit);
+  if (tag != 0) [[likely]]
+    return tag;
+  drop_unused_tags(*state_, *ledger);
+  return ledger->tags.hold(text, TagTable::Growth::any);
 }
 
 void Heap::drop_tag(TagId tag) noexcept {
-  if (tag == 0) return;
-  held_tags_.fetch_sub(1, std::memory_order_relaxed);
-  state_->ledger.load(std::memory_order_acquire)->tags.drop(tag);
+  if (tag != 0) state_->ledger.load(std::memory_order_acquire)->tags.drop(tag);
 }
 
 void Heap::set_tag(Address payload, TagId tag) noexcept {

@@ -224,12 +224,15 @@ class Heap {
   // Throws std::bad_alloc. O(1); now and then O(n), to drop tags that no block has any more.
   [[nodiscard]] TagId hold_tag(std::string_view text);
   void drop_tag(TagId tag) noexcept;
-  // True while any thread holds a tag.
-  [[nodiscard]] bool holds_tags() const noexcept {
-    return held_tags_.load(std::memory_order_relaxed) != 0;
-  }
   // Gives a held tag to a block that the caller has allocated, and not freed. O(1), without a lock.
   void set_tag(Address payload, TagId tag) noexcept;
+  // For a binding that sets a tag for all calls in a scope: counts these scopes, so that a call may
+  // see by one test that it is in none.
+  void enter_tag_scope() noexcept { tag_scopes_.fetch_add(1, std::memory_order_relaxed); }
+  void leave_tag_scope() noexcept { tag_scopes_.fetch_sub(1, std::memory_order_relaxed); }
+  [[nodiscard]] bool has_tag_scopes() const noexcept {
+    return tag_scopes_.load(std::memory_order_relaxed) != 0;
+  }
 
   // The live blocks by their tags, the most bytes first. O(n log n).
   [[nodiscard]] std::vector<TagUsage> by_tag(Fault& fault);
@@ -267,7 +270,7 @@ class Heap {
 
  private:
   std::unique_ptr<HeapState> state_;
-  std::atomic<std::uint32_t> held_tags_ = 0;
+  std::atomic<std::uint32_t> tag_scopes_ = 0;
 };
 
 // Holds a tag of a heap, which must outlive it. Throws std::bad_alloc.

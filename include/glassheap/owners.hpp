@@ -2,7 +2,7 @@
 //
 // A heap that keeps tags notes the time and the tag of each block that it hands out. A tag is a short
 // text that names an owner: a request, a session, a module. Ages are in seconds, with a resolution
-// of 1/30 s. A block that was handed out before the heap began to keep tags has no tag, and its age
+// of 1/32 s. A block that was handed out before the heap began to keep tags has no tag, and its age
 // is counted from that moment: it is that old at the least.
 #pragma once
 

@@ -53,6 +53,7 @@ from glassheap.errors import (
 TYPE_CHECKING = False  # not typing's: that module alone takes longer to import than this package
 if TYPE_CHECKING:
     from glassheap import numpy as numpy
+    from glassheap import prometheus as prometheus
     from glassheap.owners import Diagnosis, TaggedBlock, TagUsage
     from glassheap.placement import Policy
     from glassheap.records import BlockInfo, Eviction, Finding, FreeBlock, OwnedBlock, PolicyInfo
@@ -73,6 +74,8 @@ _LATER = {
     "TagUsage": "glassheap.owners",
     "TaggedBlock": "glassheap.owners",
 }
+
+_MODULES = ("numpy", "prometheus")  # of this package; each imports what it is named after
 
 __all__ = [
     "AttachError",
@@ -124,12 +127,12 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     """Import the name when it is first used: typing and dataclasses are slow to import."""
-    if name not in _LATER and name != "numpy":
+    if name not in _LATER and name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    if name == "numpy":  # the module of this package, which imports NumPy itself
-        return import_module("glassheap.numpy")
+    if name in _MODULES:
+        return import_module(f"glassheap.{name}")
     globals()[name] = getattr(import_module(_LATER[name]), name)
     return globals()[name]
 

@@ -88,6 +88,20 @@ TEST(Explain, NamesEveryOtherCause) {
   expect_end(heap, "; in use are one block, 0 bytes.");
 }
 
+// On one line, whatever is in a tag.
+TEST(Explain, NamesTheOwners) {
+  CheckedHeap heap(based(sized(6 * 64), 0));
+  const Tag tag(*heap, "request\n17");
+  for (const Address payload : allocate_stripes(heap)) tag.put_on(payload);
+  heap.malloc(100);
+  const std::string owner = "48 bytes at 0x50 (tag 'request\\x0a17', for ";
+  EXPECT_NE(heap->explain(heap.fault()).find(owner), std::string::npos);
+  heap.malloc(1000);
+  const std::string most =
+      "; most is held by tag 'request\\x0a17' (3 blocks, 144 bytes, the oldest for ";
+  EXPECT_NE(heap->explain(heap.fault()).find(most), std::string::npos);
+}
+
 TEST(Explain, IsTheSentenceOfAnyOtherFault) {
   CheckedHeap heap(based(sized(1024), 0));
   heap.free(heap.malloc(16) + 1);

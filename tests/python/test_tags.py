@@ -299,6 +299,19 @@ def test_arrays_have_the_tag_that_is_passed_or_set() -> None:
     assert len(arrays) == 3
 
 
+@pytest.mark.skipif(find_spec("numpy") is None, reason="needs NumPy")
+def test_memory_that_numpy_takes_has_the_tag_of_the_context() -> None:
+    import numpy as np
+
+    heap = Heap(1 << 16)
+    with glassheap.numpy.use(heap), heap.tagged("inside"):
+        one = np.ones(100)
+    with glassheap.numpy.use(heap):
+        two = np.ones(100)
+    assert {it.tag: it.bytes for it in heap.by_tag()} == {"inside": 800, None: 800}
+    assert (one == two).all()
+
+
 # --- Time. ----------------------------------------------------------------------------------------
 
 
