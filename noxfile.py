@@ -103,7 +103,9 @@ def wheel(session: nox.Session) -> None:
     wheels.build_wheel(session)
 
 
-def install_wheel(session: nox.Session, *others: str, extras: str = "[cli,numpy,prometheus]") -> None:
+def install_wheel(
+    session: nox.Session, *others: str, extras: str = "[cli,numpy,prometheus]"
+) -> None:
     """Installs the session's wheel and other packages into its fresh environment."""
     install(session, f"glassheap{extras} @ {built_wheel(session.python).as_uri()}", *others)
 

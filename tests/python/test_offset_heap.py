@@ -454,7 +454,7 @@ def test_the_cause_of_a_shortage_may_be_the_alignment() -> None:
         heap = OffsetHeap(32 * granule, granule=granule)
         blocks = heap.malloc_many([granule] * 32)
         heap.free_many([blocks[1], blocks[2], blocks[3]])
-        with pytest.raises(OutOfMemory, match="^alignment: ") as caught:
+        with pytest.raises(OutOfMemory, match=r"^alignment: ") as caught:
             heap.malloc(granule, align=4 * granule)
         assert caught.value.align == 4 * granule
 
