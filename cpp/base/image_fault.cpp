@@ -31,6 +31,12 @@ std::string wrong_file_type(const Fault& fault) {
          ": the type of an image is a regular file.";
 }
 
+std::string other_kind(const Fault& fault) {
+  if (fault.found == 0)
+    return "this is the image of a heap with bytes. Attach to it with SharedHeap.";
+  return "this is the image of a heap of offsets. Attach to it with SharedOffsetHeap.";
+}
+
 std::string short_image(const Fault& fault) {
   if (fault.found == 0) return "this is no glassheap image: its size is 0, an empty file.";
   return format(
@@ -65,6 +71,7 @@ std::string bad_image_sentence(const Fault& fault) {
   if (fault.rule != Rule::none) return wrong_blocks(fault);
   if (field == "magic") return no_image(fault);
   if (field == "type") return wrong_file_type(fault);
+  if (field == "granule") return other_kind(fault);
   return field == "size" ? short_image(fault) : wrong_front(fault);
 }
 

@@ -9,11 +9,7 @@ std::string invalid_size_sentence(const Fault& fault, const std::string& argumen
   const bool too_large_for_granule = fault.field != nullptr && fault.argument > fault.maximum;
   return format("the region of a heap with these options has from %llu to %llu bytes, not ",
                 ull{fault.minimum * granule_of(fault)}, ull{fault.maximum}) +
-         argument + "." +
-         (too_large_for_granule ? format(" It has at most %llu granules: with a larger granule it "
-                                         "may have more bytes.",
-                                         ull{largest_region / granule_size})
-                                : "");
+         argument + "." + (too_large_for_granule ? " With a larger granule it may have more." : "");
 }
 
 std::string invalid_alignment_sentence(const Fault& fault, const std::string& argument) {
@@ -58,11 +54,13 @@ std::string unwanted_option_sentence(const Fault& fault) {
     return "the option 'thread_cache' is taken by a heap of one process without zero_on_free and "
            "with checks='robust' alone. Leave it out, or open such a heap.";
   }
-  if (option == "granule" || option == "align") {
-    return format(
-        "the option '%s' is that of a heap that describes memory which it never touches. Leave it "
-        "out, or open such a heap, with a size and a granule.",
-        fault.field);
+  if (option == "granule") {
+    return "the option 'granule' is that of a heap that describes memory which it never touches. "
+           "Leave it out, or open such a heap, with a size.";
+  }
+  if (option == "align") {
+    return "the option 'align' is taken by a heap of one process with a granule alone. Leave it "
+           "out, or pass align to each call.";
   }
   if (option != "fit" && option != "order" && option != "coalesce") {
     return format(

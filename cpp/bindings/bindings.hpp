@@ -21,6 +21,7 @@
 //     offset_type.cpp    OffsetHeap: what is different without bytes
 //     tags.hpp           the tag of a call that allocates
 //     shared_type.cpp    SharedHeap
+//     shared_offset_type.cpp  SharedOffsetHeap
 //     shared_images.cpp  copies of a shared heap's image
 //     block_items.cpp    Block: its bytes by index and by slice
 //     block_lookup.cpp   Heap: the Block in which the bytes of an array lie
@@ -59,6 +60,7 @@ void add_hot_methods(PyTypeObject* type);
 void add_offset_heap(py::module_& module);
 void add_policies(py::module_& module);
 void add_shared_heap(py::module_& module);
+void add_shared_offset_heap(py::module_& module);
 void add_shared_images(py::module_& module, PyTypeObject* type);
 void add_block(py::module_& module);
 void add_block_items(PyTypeObject* block);
@@ -71,6 +73,9 @@ void add_tags(py::module_& module);
 
 // Sets the TypeError for an instance whose __init__ was never called.
 void set_never_opened(PyObject* instance) noexcept;
+
+// The Python object of a shared heap: a SharedHeap, or a SharedOffsetHeap if it has no bytes.
+py::object make_shared_heap(std::unique_ptr<SharedHeap> heap);
 
 // A collected Block frees its memory (owner), drops one of several references to it (shared_ref), or
 // does nothing (borrowed).

@@ -48,12 +48,12 @@ const char* short_name(const PyTypeObject* type) noexcept {
   return dot == nullptr ? type->tp_name : dot + 1;
 }
 
-PyTypeObject* make_type(const char* name, unsigned flags, TypeSlots slots, PyTypeObject* base) {
+PyTypeObject* make_type(const char* name, unsigned flags, TypeSlots slots, py::handle bases) {
   slots.push_back({0, nullptr});
   PyType_Spec specification{name, sizeof(Instance<Heap>), 0,
                             static_cast<unsigned>(Py_TPFLAGS_DEFAULT) | flags, slots.data()};
-  PyObject* const bases = reinterpret_cast<PyObject*>(base);
-  PyObject* const type = owned(PyType_FromSpecWithBases(&specification, bases)).release().ptr();
+  PyObject* const type =
+      owned(PyType_FromSpecWithBases(&specification, bases.ptr())).release().ptr();
   auto* const made = reinterpret_cast<PyTypeObject*>(type);
   made->tp_weaklistoffset = offsetof(Instance<Heap>, weakrefs);
   return made;

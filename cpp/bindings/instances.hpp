@@ -37,6 +37,17 @@ template <>
 struct StoredAs<SharedHeap> {
   using type = Heap;
 };
+// So do these two, which stand for types of Python alone: their values are a Heap and a SharedHeap.
+struct OffsetHeapType;
+struct SharedOffsetHeapType;
+template <>
+struct StoredAs<OffsetHeapType> {
+  using type = Heap;
+};
+template <>
+struct StoredAs<SharedOffsetHeapType> {
+  using type = Heap;
+};
 template <typename Value>
 using Stored = typename StoredAs<Value>::type;
 
@@ -140,21 +151,25 @@ void deallocate(PyObject* self) {
 }
 
 // The name is with its module. Instances of a type without Py_TPFLAGS_BASETYPE are all of this very
-// type. Throws if Python refuses.
+// type. `bases` is a type, or a tuple of types. Throws if Python refuses.
 using TypeSlots = std::vector<PyType_Slot>;
-PyTypeObject* make_type(const char* name, unsigned flags, TypeSlots slots,
-                        PyTypeObject* base = nullptr);
+PyTypeObject* make_type(const char* name, unsigned flags, TypeSlots slots, py::handle bases = {});
+
+template <typename Value>
+py::handle type_object() {
+  return reinterpret_cast<PyObject*>(python_type<Value>);
+}
 
 template <typename Value>
 PyTypeObject* make_type(const char* name, const char* doc, unsigned flags, TypeSlots slots = {},
-                        PyTypeObject* base = nullptr) {
+                        py::handle bases = {}) {
   slots.push_back({Py_tp_doc, const_cast<char*>(doc)});
   slots.push_back({Py_tp_dealloc, reinterpret_cast<void*>(deallocate<Stored<Value>>)});
   if constexpr (RefersToObjects<Value>) {
     flags |= static_cast<unsigned>(Py_TPFLAGS_HAVE_GC);
     slots.push_back({Py_tp_traverse, reinterpret_cast<void*>(traverse<Value>)});
   }
-  return python_type<Value> = make_type(name, flags, std::move(slots), base);
+  return python_type<Value> = make_type(name, flags, std::move(slots), bases);
 }
 
 }  // namespace glassheap::bindings

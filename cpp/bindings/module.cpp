@@ -16,6 +16,7 @@ PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
   add_offset_heap(module);
   add_policies(module);
   add_shared_heap(module);
+  add_shared_offset_heap(module);
   add_block(module);
   add_views();
   add_player(module);

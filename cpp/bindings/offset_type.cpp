@@ -8,13 +8,6 @@
 
 namespace glassheap::bindings {
 
-// Stands for the Python type, which has no C++ type of its own.
-struct OffsetHeapType;
-template <>
-struct StoredAs<OffsetHeapType> {
-  using type = Heap;
-};
-
 namespace {
 
 constexpr const char offset_heap_doc[] = R"(OffsetHeap(size, **offset_options)
@@ -40,8 +33,9 @@ Args:
     tags: As in Heap.
     fit, order, coalesce: For sequential_fit only, as in Heap.
 
-The heap takes at most 17 bytes of its own memory for each granule, and nothing for granules at
-which no block has begun: own_memory() has the limit. O(1).
+For each granule the heap takes 16 bytes of its own memory when a block has begun there, and
+at most one byte before. The policy's records of free blocks come on top. own_memory() counts
+all of it, as if a block had begun at every granule. O(1).
 
 Raises InvalidSize if and only if size is out of range, InvalidAlignment if granule or align is,
 OutOfMemory if the system gives no pages, ValueError for an unknown name, and for an option that
@@ -221,7 +215,7 @@ void add_offset_heap(py::module_& module) {
       reinterpret_cast<void*>(call_constructor<Heap, offset_heap_doc, open_offset_heap>);
   PyTypeObject* const type =
       make_type<OffsetHeapType>("glassheap.OffsetHeap", documented<offset_heap_doc>(),
-                                Py_TPFLAGS_BASETYPE, {{Py_tp_init, init}}, python_type<Heap>);
+                                Py_TPFLAGS_BASETYPE, {{Py_tp_init, init}}, type_object<Heap>());
   add_methods(type, offset_calls);
   add_methods(type, offset_methods);
   add_properties(type, offset_properties);

@@ -12,7 +12,12 @@ namespace glassheap::bindings {
 
 // The call that takes the options. A shared heap always locks, and its addresses are offsets: it
 // takes neither `threads` nor `base`. An offset heap has no bytes, and takes no option about them.
-enum class OptionSet : std::uint8_t { heap = 1, shared_heap = 2, offset_heap = 4 };
+enum class OptionSet : std::uint8_t {
+  heap = 1,
+  shared_heap = 2,
+  offset_heap = 4,
+  shared_offset_heap = 8,
+};
 
 // Reads options by their names. Throws TypeError for an unknown name, which the sentence lists the
 // known ones beside, and for a value of the wrong type; ValueError or InvalidSize for a value out

@@ -20,7 +20,7 @@ Attach to a copy of an image that no other process has.
 original is the path of the file that it was copied from, which tells who lives. With
 mend, a broken block map is rebuilt from the headers.)";
 
-std::unique_ptr<SharedHeap> attach_copy(py::handle buffer, py::handle mend, py::handle original) {
+py::object attach_copy(py::handle buffer, py::handle mend, py::handle original) {
   const SharedHeap::Opening how{.location = location_in(buffer),
                                 .timeout = 0,
                                 .copy = true,
@@ -33,7 +33,7 @@ std::unique_ptr<SharedHeap> attach_copy(py::handle buffer, py::handle mend, py::
     heap = SharedHeap::attach(how, "", fault);
   }
   raise_if(fault);
-  return heap;
+  return make_shared_heap(std::move(heap));
 }
 
 constexpr const char read_image_doc[] = R"(_read_image(buffer, original=b'')

@@ -48,36 +48,50 @@ std::unique_ptr<SharedHeap> open_in(const SegmentLocation& location, Open open) 
   return heap;
 }
 
-constexpr const char create_doc[] = R"(_create_shared(name, path, buffer, size, timeout, options)
+constexpr const char create_doc[] =
+    R"(_create_shared(name, path, buffer, size, timeout, options, offsets)
 --
 
-Make a SharedHeap in a new segment.
+Make a SharedHeap in a new segment; with offsets, a SharedOffsetHeap.
 
-name and path are bytes, empty if not given; buffer is None, or size is.)";
+name and path are bytes, empty if not given; buffer is None, or size is, without offsets.)";
 
-std::unique_ptr<SharedHeap> create(py::handle name, py::handle path, py::handle buffer,
-                                   py::handle size, py::handle timeout, py::handle given) {
+py::object create(py::handle name, py::handle path, py::handle buffer, py::handle size,
+                  py::handle timeout, py::handle given, py::handle offsets) {
   if (!py::isinstance<py::dict>(given)) throw py::type_error("options must be a dict.");
-  Options options = read_options(py::reinterpret_borrow<py::dict>(given), OptionSet::shared_heap);
+  const bool without_bytes = require_flag(offsets, "offsets");
+  Options options =
+      read_options(py::reinterpret_borrow<py::dict>(given),
+                   without_bytes ? OptionSet::shared_offset_heap : OptionSet::shared_heap);
+  if (without_bytes && !options.granule) options.granule = granule_size;
   if (!size.is_none()) options.size = require_size(size, "size");
   const SharedHeap::Opening how{.location = require_location(name, path, buffer),
                                 .timeout = require_seconds(timeout, "timeout")};
-  return open_in(how.location,
-                 [&](Fault& fault) { return SharedHeap::create(options, how, fault); });
+  return make_shared_heap(
+      open_in(how.location, [&](Fault& fault) { return SharedHeap::create(options, how, fault); }));
 }
 
-constexpr const char attach_doc[] = R"(_attach_shared(name, path, buffer, timeout, policy)
+constexpr const char attach_doc[] =
+    R"(_attach_shared(name, path, buffer, timeout, policy, offsets=None)
 --
 
-Attach to a SharedHeap; an empty policy is any policy.)";
+Attach to a SharedHeap, or with offsets to a SharedOffsetHeap; by default to either.
 
-std::unique_ptr<SharedHeap> attach(py::handle name, py::handle path, py::handle buffer,
-                                   py::handle timeout, py::handle policy) {
+An empty policy is any policy.)";
+
+SharedHeap::Kind require_kind(py::handle offsets) {
+  if (!offsets || offsets.is_none()) return SharedHeap::Kind::any;
+  return require_flag(offsets, "offsets") ? SharedHeap::Kind::offsets : SharedHeap::Kind::bytes;
+}
+
+py::object attach(py::handle name, py::handle path, py::handle buffer, py::handle timeout,
+                  py::handle policy, py::handle offsets) {
   const SharedHeap::Opening how{.location = require_location(name, path, buffer),
-                                .timeout = require_seconds(timeout, "timeout")};
+                                .timeout = require_seconds(timeout, "timeout"),
+                                .kind = require_kind(offsets)};
   const std::string wanted = require_string(policy, "policy");
-  return open_in(how.location,
-                 [&](Fault& fault) { return SharedHeap::attach(how, wanted, fault); });
+  return make_shared_heap(
+      open_in(how.location, [&](Fault& fault) { return SharedHeap::attach(how, wanted, fault); }));
 }
 
 std::array shared_functions = {
@@ -231,13 +245,6 @@ int refuse_call(PyObject* /*self*/, PyObject* /*positional*/, PyObject* /*named*
   return -1;
 }
 
-// "shared memory 'name'", "the file 'path'" or "a buffer".
-py::str place(const SegmentLocation& location) {
-  if (!location.path.empty()) return py::str("the file {!r}").format(file_name(location.path));
-  if (location.name.empty()) return py::str("a buffer");
-  return py::str("shared memory {!r}").format(file_name(location.name));
-}
-
 constexpr const char shared_repr_doc[] = R"(__repr__($self)
 --
 
@@ -245,7 +252,7 @@ Return size, place, policy and state in angle brackets. Takes as long as stats()
 
 py::str represent_shared_heap(SharedHeap& heap) {
   const Options& options = heap.options();
-  const py::str where = place(heap.location());
+  const py::str where = place_of(heap.location());
   Fault closed;
   const Stats s = heap.stats(closed);
   if (closed)
@@ -307,7 +314,7 @@ there.)";
 void add_shared_heap(py::module_& module) {
   PyTypeObject* const type = make_type<SharedHeap>(
       "glassheap.SharedHeap", shared_doc, Py_TPFLAGS_BASETYPE,
-      {{Py_tp_init, reinterpret_cast<void*>(refuse_call)}}, python_type<Heap>);
+      {{Py_tp_init, reinterpret_cast<void*>(refuse_call)}}, type_object<Heap>());
   add_methods(type, shared_methods);
   add_properties(type, shared_properties);
   add_shared_images(module, type);

@@ -35,7 +35,7 @@ class Signature {
   }
 
   std::array<char, 32> name{};  // of the function, and a NUL
-  std::array<std::string_view, 6> parameters{};
+  std::array<std::string_view, 7> parameters{};
   std::size_t count = 0;          // of the parameters
   std::size_t positional = 0;     // the first of them, which may be passed by position
   std::size_t by_place_only = 0;  // the first of them, which may not be passed by name

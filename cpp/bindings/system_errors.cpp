@@ -55,6 +55,12 @@ py::object file_name(const std::string& name) {
       PyUnicode_DecodeFSDefaultAndSize(name.data(), static_cast<Py_ssize_t>(name.size())));
 }
 
+py::str place_of(const SegmentLocation& location) {
+  if (!location.path.empty()) return py::str("the file {!r}").format(file_name(location.path));
+  if (location.name.empty()) return py::str("a buffer");
+  return py::str("shared memory {!r}").format(file_name(location.name));
+}
+
 void raise_if_refused(const Fault& fault, const SegmentLocation& location) {
   if (fault.kind == FaultKind::system_error) raise_system_error(fault, location);
   raise_if(fault);

@@ -9,6 +9,9 @@ namespace glassheap::bindings {
 // The name of a file, which need not be UTF-8, as Python has it.
 py::object file_name(const std::string& name);
 
+// "shared memory 'name'", "the file 'path'" or "a buffer".
+py::str place_of(const SegmentLocation& location);
+
 // As raise_if(); for a system_error, the OSError of that number.
 void raise_if_refused(const Fault& fault, const SegmentLocation& location);
 

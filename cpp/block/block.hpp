@@ -43,6 +43,7 @@ struct Layout {
   Size back = 0;                  // after it and its rounding: the trailer, or nothing
   bool powers_of_two = false;     // extents are rounded up to powers of two, for the buddy policy
   bool shared = false;            // other processes allocate blocks too
+  bool shadow = false;            // alignments count from the region's first byte, wherever it is
 
   [[nodiscard]] constexpr bool has_headers() const noexcept { return front != 0; }
   [[nodiscard]] constexpr Offset payload_of(Offset start) const noexcept { return start + front; }
@@ -258,13 +259,13 @@ class BlockBytes {
 
   // The lowest start in `free` at which a block for `request` fits with its payload aligned.
   [[nodiscard]] std::optional<Offset> place(Block free, const Request& request) const noexcept {
-    const Address payload = real_address(layout.payload_of(free.start));
+    const Address payload = aligned_address(layout.payload_of(free.start));
     const Offset start = free.start + (round_up(payload, request.align) - payload);
     if (start > free.end() || free.end() - start < request.extent) return std::nullopt;
     return start;
   }
   [[nodiscard]] bool is_aligned(Offset payload, Size align) const noexcept {
-    return (real_address(payload) & (align - 1)) == 0;
+    return (aligned_address(payload) & (align - 1)) == 0;
   }
 
  private:
@@ -312,6 +313,10 @@ class BlockBytes {
   GLASSHEAP_NO_ASAN void write(Offset at, const Value& value) noexcept {
     ::new (first_ + at) Value(value);
     crash_point();
+  }
+  // The address of which a payload's alignment is one.
+  [[nodiscard]] Address aligned_address(Offset at) const noexcept {
+    return layout.shadow ? at : real_address(at);
   }
   [[nodiscard]] Address real_address(Offset at) const noexcept {
     return reinterpret_cast<Address>(first_) + at;

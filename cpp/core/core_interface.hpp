@@ -20,7 +20,15 @@ struct CoreSettings {
   std::uint32_t magic = 0xDEADBEEF;
   bool zero_on_free = false;
   bool redzones = false;
+  bool shadow = false;  // of an offset heap's memory
 
+  [[nodiscard]] constexpr Layout layout(bool powers_of_two, bool shared) const noexcept {
+    return {.front = headers ? granule_size : 0,
+            .back = redzones ? granule_size : 0,
+            .powers_of_two = powers_of_two,
+            .shared = shared,
+            .shadow = shadow};
+  }
   // The byte of free memory.
   [[nodiscard]] constexpr std::byte fill() const noexcept {
     const bool filled = redzones && !zero_on_free;

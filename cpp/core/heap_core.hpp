@@ -33,8 +33,8 @@ class HeapCore final : public CoreInterface {
   template <typename... PolicySettings>
   HeapCore(std::span<std::byte> region, const CoreSettings& settings, const Sharing& sharing,
            const PolicySettings&... of_policy)
-      : space_(BlockBytes(region, layout_for(settings, sharing), settings.magic, settings.fill(),
-                          sharing.key),
+      : space_(BlockBytes(region, settings.layout(has_buddies, sharing.journal != nullptr),
+                          settings.magic, settings.fill(), sharing.key),
                sharing.arena, of_policy...),
         counters_(sharing.counters == nullptr ? own_counters_ : *sharing.counters),
         zero_on_free_(settings.zero_on_free),
@@ -200,6 +200,7 @@ class HeapCore final : public CoreInterface {
   using BatchUndoLog = UndoLog<FreeSpace, typename P::Mark>;
 
   static constexpr Size largest_near = P::largest_near;
+  static constexpr bool has_buddies = P::coalescing == Coalescing::buddies;
   // A split, and the place of the free block in the policy's structure.
   struct Plan {
     Split split;
@@ -209,14 +210,6 @@ class HeapCore final : public CoreInterface {
     Counters counters;
     std::uint16_t serial = 0;
   };
-
-  [[nodiscard]] static constexpr Layout layout_for(const CoreSettings& settings,
-                                                   const Sharing& sharing) noexcept {
-    return {.front = settings.headers ? granule_size : 0,
-            .back = settings.redzones ? granule_size : 0,
-            .powers_of_two = P::coalescing == Coalescing::buddies,
-            .shared = sharing.journal != nullptr};
-  }
 
   // Calls visit(field) for each field of the state.
   template <typename Visit>
@@ -240,8 +233,7 @@ class HeapCore final : public CoreInterface {
   // The same for a plain shape.
   template <Shape shape>
   [[nodiscard]] Size extent_as(Size size) const noexcept {
-    constexpr bool buddies = P::coalescing == Coalescing::buddies;
-    return Layout{front_of(shape, space_.bytes().layout), 0, buddies}.extent_for(size);
+    return Layout{front_of(shape, space_.bytes().layout), 0, has_buddies}.extent_for(size);
   }
   [[nodiscard]] Offset payload_of(Block block) const noexcept {
     return space_.bytes().layout.payload_of(block.start);

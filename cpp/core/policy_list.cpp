@@ -23,8 +23,11 @@ using Maker = std::unique_ptr<CoreInterface> (*)(std::span<std::byte>, const Opt
 template <Policy P>
 std::unique_ptr<CoreInterface> make(std::span<std::byte> region, const Options& options,
                                     const Sharing& sharing) {
-  const CoreSettings settings{options.headers, options.magic, options.zero_on_free,
-                              options.checks == Checks::debug};
+  const CoreSettings settings{.headers = options.headers,
+                              .magic = options.magic,
+                              .zero_on_free = options.zero_on_free,
+                              .redzones = options.checks == Checks::debug,
+                              .shadow = options.granule.has_value()};
   if constexpr (std::constructible_from<P, BlockBytes&, const BlockMap&, Sequence>) {
     const Sequence sequence{.fit = options.fit.value_or(Fit::first),
                             .order = options.order.value_or(Order::address),

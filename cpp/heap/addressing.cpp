@@ -28,7 +28,7 @@ Size Addressing::align_within(Size size) noexcept {
 }
 
 Addressing::Addressing(const Options& options, const Region& region) noexcept
-    : units_(options.granule.value_or(granule_size)),
+    : units_(units_of(options)),
       has_bytes_(!options.granule),
       size_(units_.to_caller(region.size())),
       front_(options.headers ? granule_size : 0),

@@ -1,10 +1,7 @@
 #include "heap/check_options.hpp"
 
-#include <algorithm>
-#include <bit>
-
 #include "core/policy_list.hpp"
-#include "heap/units.hpp"
+#include "heap/addressing.hpp"
 
 namespace glassheap {
 namespace {
@@ -36,24 +33,24 @@ constexpr Size largest_size = Size{1} << 63;  // of an offset heap
 constexpr Size most_granules = largest_region / granule_size;
 
 // The largest size of a heap with these options.
-Size largest_size_with(const Options& options) noexcept {
+Size largest_for(const Options& options) noexcept {
   if (!options.granule) return largest_region;
   const bool by_size = *options.granule > largest_size / most_granules;
   return by_size ? largest_size : most_granules * *options.granule;
 }
 
 bool check_size(const Options& options, Fault& fault) noexcept {
-  const Units units(options.granule.value_or(granule_size));
+  const Units units = units_of(options);
   const Size least = options.least_size();
-  const Size most = largest_size_with(options);
+  const Size largest = largest_for(options);
   const Size size = options.granule ? round_down(options.size, units.granule()) : options.size;
-  if (size >= least && size <= most && options.size <= largest_size) return true;
+  if (size >= least && size <= largest && options.size <= largest_size) return true;
   fault = {.kind = FaultKind::invalid_size,
            .minimum = static_cast<std::uint8_t>(least / units.granule()),
            .granule_bits = units.bits(),
            .argument = options.size,
-           .maximum = most,
-           .field = options.granule && most < largest_size ? "granule" : nullptr};
+           .maximum = largest,
+           .field = options.granule && largest < largest_size ? "granule" : nullptr};
   return false;
 }
 
@@ -64,13 +61,14 @@ bool check_granule(const Options& options, Fault& fault) noexcept {
   return false;
 }
 
-// A quarter of the region, at least a granule.
+// Options::align must be one that the heap serves.
 bool check_default_align(const Options& options, Fault& fault) noexcept {
   if (!options.align) return true;
-  const Size limit = std::max(*options.granule, std::bit_floor(options.size / 4));
+  const Units units = units_of(options);
+  const Size limit = units.to_caller(Addressing::largest_align(core_size(options)));
   if (is_power_of_two(*options.align) && *options.align <= limit) return true;
   fault = {.kind = FaultKind::invalid_alignment,
-           .granule_bits = Units(*options.granule).bits(),
+           .granule_bits = units.bits(),
            .argument = *options.align,
            .maximum = limit,
            .expected = limit};
@@ -93,9 +91,12 @@ bool check_options(const Options& options, Fault& fault) noexcept {
 }
 
 bool check_sharing(const Options& options, Fault& fault) noexcept {
-  if (options.quarantine != 0) fault = {.kind = FaultKind::unwanted_option, .field = "quarantine"};
-  if (options.thread_cache) fault = {.kind = FaultKind::unwanted_option, .field = "thread_cache"};
-  return !fault && check_borrowing(options, fault);
+  const char* option = options.huge_pages ? "huge_pages" : nullptr;
+  if (options.align) option = "align";
+  if (options.quarantine != 0) option = "quarantine";
+  if (options.thread_cache) option = "thread_cache";
+  if (option != nullptr) fault = {.kind = FaultKind::unwanted_option, .field = option};
+  return option == nullptr;
 }
 
 bool check_borrowing(const Options& options, Fault& fault) noexcept {

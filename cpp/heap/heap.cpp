@@ -15,18 +15,10 @@
 namespace glassheap {
 namespace {
 
-// The bytes of the core of an offset heap: 16 for each granule.
-Region map_shadow(const Options& options) noexcept {
-  const Size granules = options.size / *options.granule;
-  const Size size = granules * granule_size;
-  return Region::map(size, Addressing::largest_align(size), 0);
-}
-
 // Where addresses are counted from another base, the region stands at a place where every alignment
 // that holds for an address holds for the real place too.
 Region map_region(const Options& options) noexcept {
-  if (options.granule) return map_shadow(options);
-  if (!options.base) return Region::map(options.size, granule_size, 0, options.huge_pages);
+  if (!options.base) return Region::map(core_size(options), granule_size, 0, options.huge_pages);
   const Size size = round_up(options.size, granule_size);
   const Size alignment = Addressing::largest_align(size);
   return Region::map(size, alignment, *options.base, options.huge_pages);

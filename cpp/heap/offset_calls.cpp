@@ -16,7 +16,7 @@ bool free_not_done(FrontLine& /*front*/, Address /*payload*/, Fault& fault) noex
   return false;
 }
 
-Address malloc_by_state(FrontLine& front, Size size, Fault& fault) noexcept {
+Address malloc_aligned(FrontLine& front, Size size, Fault& fault) noexcept {
   return state_of(front).malloc(size, front.default_align, fault);
 }
 
@@ -30,7 +30,7 @@ Address malloc_offset(FrontLine& front, Size size, Fault& fault) noexcept {
       fault.kind = FaultKind::none;
     return payload;
   }
-  return fault ? 0 : malloc_by_state(front, size, fault);
+  return fault ? 0 : malloc_aligned(front, size, fault);
 }
 
 bool free_offset(FrontLine& front, Address payload, Fault& fault) noexcept {
@@ -43,7 +43,7 @@ bool free_offset(FrontLine& front, Address payload, Fault& fault) noexcept {
 
 constexpr FrontCalls plain_calls{.malloc = malloc_offset, .free = free_offset};
 // The fast pair aligns to a granule.
-constexpr FrontCalls aligned_calls{.malloc = malloc_by_state, .free = free_offset};
+constexpr FrontCalls aligned_calls{.malloc = malloc_aligned, .free = free_offset};
 
 }  // namespace
 

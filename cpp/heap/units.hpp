@@ -15,7 +15,7 @@
 #include <bit>
 #include <limits>
 
-#include "glassheap/types.hpp"
+#include "glassheap/options.hpp"
 
 namespace glassheap {
 
@@ -66,5 +66,15 @@ class Units {
   int down_ = 0;          // bits by which a size of the core is smaller
   int up_ = 0;            // or larger
 };
+
+[[nodiscard]] inline Units units_of(const Options& options) noexcept {
+  return options.granule ? Units(*options.granule) : Units();
+}
+
+// Bytes of the core's region in a heap of that size: of the shadow, in an offset heap.
+[[nodiscard]] inline Size core_size(const Options& options) noexcept {
+  if (!options.granule) return round_up(options.size, granule_size);
+  return options.size / *options.granule * granule_size;
+}
 
 }  // namespace glassheap

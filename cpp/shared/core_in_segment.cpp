@@ -4,6 +4,7 @@
 #include <new>
 
 #include "core/policy_list.hpp"
+#include "heap/units.hpp"
 
 namespace glassheap::shared {
 namespace {
@@ -11,7 +12,7 @@ namespace {
 // Bytes of the arrays that a core with these options keeps, which a core without memory can tell.
 Size array_bytes(const Options& options) {
   const Sharing sharing{ArrayArena::to_measure()};
-  const Size size = round_up(options.size, granule_size) - options.unused();
+  const Size size = core_size(options) - options.unused();
   return make_core({static_cast<std::byte*>(nullptr), size}, options, sharing)->arena_bytes();
 }
 
@@ -25,14 +26,15 @@ Size largest_region_within(const Options& options, Size bytes) {
   Options tried = options;
   Size fits = 0;
   Size beyond = std::min(bytes, largest_region) / granule_size + 1;
-  const Size least = options.least_size() / granule_size;
+  const Size granule = units_of(options).granule();
+  const Size least = options.least_size() / granule;
   while (fits + 1 < beyond) {
     const Size middle = fits + (beyond - fits) / 2;
-    tried.size = middle * granule_size;
+    tried.size = middle * granule;
     const bool too_large = middle >= least && segment_layout(tried).total > bytes;
     (too_large ? beyond : fits) = middle;
   }
-  return fits < least ? 0 : fits * granule_size;
+  return fits < least ? 0 : fits * granule;
 }
 
 bool has_room_for_arrays(const FixedFields& fixed, const Options& options) {

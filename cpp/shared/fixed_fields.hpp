@@ -18,7 +18,7 @@ struct FixedFields {
   std::uint64_t arrays_at = 0;
   std::uint64_t owners_at = 0;
   std::uint64_t region_at = 0;
-  std::uint64_t region_size = 0;
+  std::uint64_t region_size = 0;  // of the shadow, in an offset heap
   char policy[24] = {};
   std::uint32_t block_magic = 0;
   std::uint8_t headers = 0;
@@ -28,7 +28,8 @@ struct FixedFields {
   std::uint8_t order = 0;     // likewise
   std::uint8_t coalesce = 0;  // likewise
   std::uint8_t in_file = 0;   // 1: made in a file, whose bytes its attachments lock (presence.hpp)
-  std::uint8_t unused[5] = {};  // instead of padding: the checksum covers every byte
+  std::uint8_t granule = 0;   // 0: a heap with bytes; otherwise the granule's log2 plus 1
+  std::uint8_t unused[4] = {};  // instead of padding: the checksum covers every byte
   Key key{};                    // of the seals
   Key identity{};               // a random number, another one for each segment
   std::uint64_t checksum = 0;

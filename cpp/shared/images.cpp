@@ -2,6 +2,7 @@
 
 #include "check/recovery.hpp"
 #include "glassheap/shared_heap.hpp"
+#include "heap/units.hpp"
 #include "shared/core_in_segment.hpp"
 #include "shared/presence.hpp"
 #include "shared/publication.hpp"
@@ -27,12 +28,14 @@ std::vector<std::uint32_t> living_users(const Superblock& block, const std::stri
 }
 
 std::vector<Address> live_payloads(const CoreInterface& core, const Intent& in_flight,
-                                   const Journal& journal, Size unused) {
+                                   const Journal& journal, const Options& options) {
+  const Units units = units_of(options);
   std::vector<Address> payloads;
   const RecoveredBlocks blocks = read_recovered_blocks(core.map(), in_flight);
   for (const RecoveredBlocks::Part& part : blocks.parts) {
     if (!part.free && part.block != blocks.orphan && !journal.is_to_be_freed(part.block.start))
-      payloads.push_back(unused + core.layout().payload_of(part.block.start));
+      payloads.push_back(options.unused() +
+                         units.place_to_caller(core.layout().payload_of(part.block.start)));
   }
   return payloads;
 }
@@ -51,12 +54,13 @@ bool SharedHeap::read(const Opening& how, Image& image, Fault& fault) {
   const std::unique_ptr<CoreInterface> core = shared::core_over(*segment, options, journal);
   core->load(block.state);
   const Intent in_flight = block.intent.pending();
+  const Units units = units_of(options);
   image = {.recovered = block.recovered,
-           .in_flight_start = in_flight.start,
-           .in_flight_end = in_flight.end,
-           .in_flight_keep = in_flight.keep,
+           .in_flight_start = units.to_caller(in_flight.start),
+           .in_flight_end = units.to_caller(in_flight.end),
+           .in_flight_keep = units.to_caller(in_flight.keep),
            .users = living_users(block, how.original),
-           .live = live_payloads(*core, in_flight, journal, options.unused())};
+           .live = live_payloads(*core, in_flight, journal, options)};
   return true;
 }
 

@@ -52,10 +52,27 @@ SharedHeap::SharedHeap(SegmentLocation location, std::unique_ptr<HeapState> stat
 
 namespace {
 
+// An offset heap has its own data in the segment: mapped memory may have too little room for it.
+bool check_room(const Options& options, const SegmentLocation& location, Fault& fault) {
+  if (location.data == nullptr || shared::segment_layout(options).total <= location.size)
+    return true;
+  fault = {.kind = FaultKind::invalid_size,
+           .minimum = 1,
+           .granule_bits = units_of(options).bits(),
+           .argument = options.size,
+           .maximum = shared::largest_region_within(options, location.size),
+           .field = "granule"};
+  return false;
+}
+
 // The options of a new heap: addresses are offsets; mapped memory has a size of its own.
 bool complete_options(Options& options, const SegmentLocation& location, Fault& fault) {
-  options.base = 0;
   if (!check_sharing(options, fault)) return false;
+  if (options.granule) {
+    options.headers = false;
+    return check_options(options, fault) && check_room(options, location, fault);
+  }
+  options.base = 0;
   if (location.data == nullptr) return check_options(options, fault);
   options.size = options.least_size();  // a placeholder: validates the other options
   if (!check_options(options, fault)) return false;
@@ -111,6 +128,15 @@ std::unique_ptr<SharedHeap> SharedHeap::create(const Options& wanted, const Open
       location, make_state(options, location, std::move(core), std::move(attachment)), attached));
 }
 
+namespace {
+
+bool is_of_kind(const Options& options, SharedHeap::Kind kind) noexcept {
+  using enum SharedHeap::Kind;
+  return kind == any || kind == (options.granule ? offsets : bytes);
+}
+
+}  // namespace
+
 std::unique_ptr<SharedHeap> SharedHeap::attach(const Opening& how, const std::string& policy,
                                                Fault& fault) {
   SegmentLocation location = how.location;
@@ -121,12 +147,16 @@ std::unique_ptr<SharedHeap> SharedHeap::attach(const Opening& how, const std::st
   const Options options = shared::options_of(fixed);
   if (!policy.empty() && policy != options.policy)
     return shared::refuse_image("policy", fault), nullptr;
+  if (!is_of_kind(options, how.kind))
+    return shared::refuse_image("granule", fault, options.granule ? 0 : 1, options.granule ? 1 : 0),
+           nullptr;
   if (!shared::has_room_for_arrays(fixed, options))
     return shared::refuse_image("layout", fault), nullptr;
   auto attachment = std::make_unique<Attachment>(std::move(segment), how.timeout);
   std::unique_ptr<CoreInterface> core = attachment->make_core(options);
   const bool is_in = how.copy ? attachment->attach_to_copy(*core, how.original, how.salvage, fault)
                               : attachment->attach(*core, how.salvage, wait, fault);
+  fault.offset = units_of(options).place_to_caller(fault.offset);
   if (!is_in) return nullptr;
   Attachment& attached = *attachment;
   return std::unique_ptr<SharedHeap>(new SharedHeap(

@@ -3,12 +3,13 @@
 #include <cstring>
 
 #include "core/policy_list.hpp"
+#include "heap/units.hpp"
 
 namespace glassheap::shared {
 namespace {
 
 constexpr std::uint64_t magic = 0x7061656873736C67;  // "glssheap", in the order of the bytes
-constexpr std::uint32_t version = 4;
+constexpr std::uint32_t version = 5;
 
 // Machines that differ in the byte order cannot share an image.
 constexpr std::uint32_t machine = std::endian::native == std::endian::little ? 1U : 2U;
@@ -29,11 +30,18 @@ std::string_view policy_of(const FixedFields& fixed) noexcept {
 
 Size owners_bytes(Size region) noexcept { return region / granule_size * sizeof(Number); }
 
+// Of an offset heap: the granule is in the fields, and nothing that is about bytes.
+bool sound_granule(const FixedFields& fixed) noexcept {
+  constexpr unsigned most = std::countr_zero(largest_granule) + 1;
+  return fixed.granule == 0 || (fixed.granule <= most && fixed.headers == 0 &&
+                                fixed.zero_on_free == 0 && fixed.redzones == 0);
+}
+
 bool sound_options(const FixedFields& fixed) noexcept {
   const bool sequence = fixed.fit != 0 || fixed.order != 0 || fixed.coalesce != 0;
   return fixed.in_file <= 1 && fixed.headers <= 1 && fixed.zero_on_free <= 1 &&
          fixed.redzones <= 1 && fixed.fit <= 3 && fixed.order <= 5 && fixed.coalesce <= 2 &&
-         (!sequence || takes_sequence(policy_of(fixed)));
+         sound_granule(fixed) && (!sequence || takes_sequence(policy_of(fixed)));
 }
 
 }  // namespace
@@ -59,7 +67,7 @@ FixedFields lay_out(const Options& options, Size arrays) {
   fixed.magic = magic;
   fixed.version = version;
   fixed.machine = machine;
-  fixed.region_size = round_up(options.size, granule_size);
+  fixed.region_size = core_size(options);
   fixed.arrays_at = round_up(sizeof(Superblock), page);
   fixed.owners_at = fixed.arrays_at + round_up(arrays, page);
   fixed.region_at = fixed.owners_at + round_up(owners_bytes(fixed.region_size), page);
@@ -73,6 +81,8 @@ FixedFields lay_out(const Options& options, Size arrays) {
   fixed.fit = packed(options.fit);
   fixed.order = packed(options.order);
   fixed.coalesce = packed(options.coalesce);
+  fixed.granule =
+      options.granule ? static_cast<std::uint8_t>(units_of(options).bits() + 1) : std::uint8_t{0};
   fixed.key = Sealer().key();
   fixed.identity = Sealer().key();
   fixed.checksum = checksum(fixed);
@@ -81,13 +91,14 @@ FixedFields lay_out(const Options& options, Size arrays) {
 
 Options options_of(const FixedFields& fixed) {
   Options options;
-  options.size = fixed.region_size;
+  if (fixed.granule != 0) options.granule = Size{1} << (fixed.granule - 1);
+  options.size = units_of(options).to_caller(fixed.region_size);
   options.policy = policy_of(fixed);
   options.headers = fixed.headers != 0;
   options.checks = fixed.redzones != 0 ? Checks::debug : Checks::robust;
   options.magic = fixed.block_magic;
   options.zero_on_free = fixed.zero_on_free != 0;
-  options.base = 0;
+  if (fixed.granule == 0) options.base = 0;
   options.fit = unpacked<Fit>(fixed.fit);
   options.order = unpacked<Order>(fixed.order);
   if (fixed.coalesce != 0) options.coalesce = fixed.coalesce == 2;

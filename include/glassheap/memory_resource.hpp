@@ -40,11 +40,14 @@ class HeapResource final : public std::pmr::memory_resource {
   using RefusedFreeHandler = std::function<void(const Fault& fault, void* payload)>;
 
   // The heap must outlive the resource, and every container that uses it. Any number of threads may
-  // use the resource, unless the heap was opened for one.
+  // use the resource, unless the heap was opened for one. Throws RefusedRequest for an offset heap,
+  // which has no bytes.
   explicit HeapResource(Heap& heap, RefusedFreeHandler on_refused_free = print_and_abort)
       : heap_(&heap),
         real_minus_given_(heap.address() - heap.base()),
-        on_refused_free_(std::move(on_refused_free)) {}
+        on_refused_free_(std::move(on_refused_free)) {
+    if (!heap.has_bytes()) throw RefusedRequest({.kind = FaultKind::no_bytes});
+  }
 
   [[nodiscard]] Heap& heap() const noexcept { return *heap_; }
 

@@ -44,22 +44,26 @@ struct OwnedBlock {
 
 class SharedHeap final : public Heap {
  public:
+  // With bytes, or an offset heap.
+  enum class Kind : std::uint8_t { any, bytes, offsets };
   struct Opening {
     SegmentLocation location;
     double timeout = 10;  // seconds, for the lock and for attaching
     bool copy = false;    // a copy of an image, which no other process has
     // Of a copy: the path of the file that it was copied from, which tells who lives; or empty.
     std::string original = {};  // NOLINT(readability-redundant-member-init): GCC asks for it
+    Kind kind = Kind::any;      // that attach() accepts
     bool salvage = false;  // if the block map is broken too, believe the headers; not without them
   };
 
   // Creates a heap of wanted.size bytes in a new segment, or in all of memory that is mapped
-  // already. Returns null as Heap::open does, if the system refuses (system_error), and if
+  // already. An offset heap has wanted.size bytes in either case, and its own data in the segment,
+  // which must be large enough (invalid_size). Returns null as Heap::open does, if the system refuses (system_error), and if
   // another heap of this process lies over the memory (region_in_use).
   [[nodiscard]] static std::unique_ptr<SharedHeap> create(const Options& wanted, const Opening& how,
                                                           Fault& fault);
-  // Attaches to an existing heap. Returns null for bytes that are no heap of this version, machine
-  // and policy (bad_image; an empty `policy` accepts any), and if the heap is not ready in time
+  // Attaches to an existing heap. Returns null for bytes that are no heap of this version, machine,
+  // policy and kind (bad_image; an empty `policy` accepts any), and if the heap is not ready in time
   // (attach_timeout). Returns null for mapped memory that overlaps another heap of this
   // process (region_in_use), but for attachments to the same bytes, which may be many. Where no
   // living process has attached, every block is checked: O(n).

@@ -7,7 +7,7 @@
     heap.free(p)
 
 `Heap` is a heap over one region of memory; `OffsetHeap` one over memory that must not be touched;
-`SharedHeap` one that processes use at once. `alloc`
+`SharedHeap` one that processes use at once, `SharedOffsetHeap` both. `alloc`
 returns a `Block`, which frees itself. `policies()` describes the ways to place a block. Every error
 is a `HeapError`; each misuse and each kind of damage has a class of its own.
 
@@ -20,7 +20,15 @@ time.
 # __future__, which would be a twentieth of the time.
 
 from glassheap import _core, errors, methods
-from glassheap._core import Block, Heap, OffsetHeap, SharedHeap, __version__, policies
+from glassheap._core import (
+    Block,
+    Heap,
+    OffsetHeap,
+    SharedHeap,
+    SharedOffsetHeap,
+    __version__,
+    policies,
+)
 from glassheap.errors import (
     AttachError,
     AttachTimeout,
@@ -114,6 +122,7 @@ __all__ = [
     "RegionInUse",
     "Report",
     "SharedHeap",
+    "SharedOffsetHeap",
     "StaleHandle",
     "TagUsage",
     "TaggedBlock",

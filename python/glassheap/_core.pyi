@@ -48,16 +48,18 @@ class _HeapOptions(_SharedHeapOptions, total=False):
     quarantine: SupportsIndex
     tags: bool
 
-class _OffsetHeapOptions(TypedDict, total=False):
+class _SharedOffsetHeapOptions(TypedDict, total=False):
     granule: SupportsIndex
     policy: _Policy
+    fit: Literal["first", "best", "worst"] | None
+    order: Literal["address", "size+", "size-", "front", "back"] | None
+    coalesce: bool | None
+
+class _OffsetHeapOptions(_SharedOffsetHeapOptions, total=False):
     align: SupportsIndex | None
     threads: bool
     thread_cache: bool
     tags: bool
-    fit: Literal["first", "best", "worst"] | None
-    order: Literal["address", "size+", "size-", "front", "back"] | None
-    coalesce: bool | None
 
 @disjoint_base
 class Heap:
@@ -579,8 +581,9 @@ class OffsetHeap(Heap):
         tags: As in Heap.
         fit, order, coalesce: For sequential_fit only, as in Heap.
 
-    The heap takes at most 17 bytes of its own memory for each granule, and nothing for granules at
-    which no block has begun: own_memory() has the limit. O(1).
+    For each granule the heap takes 16 bytes of its own memory when a block has begun there, and
+    at most one byte before. The policy's records of free blocks come on top. own_memory() counts
+    all of it, as if a block had begun at every granule. O(1).
 
     Raises InvalidSize if and only if size is out of range, InvalidAlignment if granule or align is,
     OutOfMemory if the system gives no pages, ValueError for an unknown name, and for an option that
@@ -829,6 +832,53 @@ class SharedHeap(Heap):
     def _identity(self) -> tuple[int, int]:
         """A random number of the segment, as two of 64 bits."""
 
+class SharedOffsetHeap(OffsetHeap, SharedHeap):
+    """An OffsetHeap that many processes use at once: only its own data is in the shared segment.
+
+    Made by SharedOffsetHeap.create and attached to by SharedOffsetHeap.attach. The memory that it
+    describes, of a GPU or a file on disk, is the processes' own affair; each gets the same offsets.
+    The segment has at most 19 bytes for each granule, beside the records of free blocks, and what a
+    SharedHeap has. Lock, recovery, owners and references are those of SharedHeap; malloc, free and
+    realloc those of OffsetHeap.
+    """
+    def __init__(self, *arguments: Never, **options: Never) -> None: ...
+    @staticmethod
+    def create(  # type: ignore[override]  # it takes no option about bytes
+        name: str | None = None,
+        size: SupportsIndex | None = None,
+        *,
+        path: str | bytes | PathLike[str] | PathLike[bytes] | None = None,
+        buffer: WriteableBuffer | None = None,
+        timeout: float = 10.0,
+        **options: Unpack[_SharedOffsetHeapOptions],
+    ) -> SharedOffsetHeap:
+        """Make a heap over size bytes of memory, its own data in a new segment, and return it.
+
+        The segment is POSIX shared memory of that name (by default an unused one), or the file at
+        path, or the mapped bytes of buffer, which must be enough. timeout is the longest wait for
+        another process, in seconds. Options are those of OffsetHeap but threads, thread_cache and
+        align. Used in a with statement, shared memory is unlinked when its creator leaves it; a
+        file stays. O(1).
+
+        Raises FileExistsError if and only if there is one already, OSError where there is no room
+        or no permission, ValueError for a name or a path that no file can have, RegionInUse if an
+        open heap of this process overlaps buffer, InvalidSize if size is out of range or buffer too
+        small for it, and what OffsetHeap raises.
+        """
+    @staticmethod
+    def attach(
+        name: str | None = None,
+        *,
+        path: str | bytes | PathLike[str] | PathLike[bytes] | None = None,
+        buffer: WriteableBuffer | None = None,
+        policy: _Policy | None = None,
+        timeout: float = 10.0,
+    ) -> SharedOffsetHeap:
+        """Return the heap of offsets of that name, at that path, or in that buffer.
+
+        As SharedHeap.attach; each class raises BadImage for a heap of the other.
+        """
+
 @final
 class Block:
     """Memory that frees itself; made by Heap.alloc.
@@ -1048,6 +1098,7 @@ def _register(errors: Mapping[str, type[Exception]], find_record: Callable[[str]
     The package calls it once, when it is imported.
     """
 
+@overload
 def _create_shared(
     name: bytes,
     path: bytes,
@@ -1055,16 +1106,40 @@ def _create_shared(
     size: SupportsIndex | None,
     timeout: float,
     options: dict[str, Any],
+    offsets: Literal[False],
 ) -> SharedHeap:
-    """Make a SharedHeap in a new segment.
+    """Make a SharedHeap in a new segment; with offsets, a SharedOffsetHeap.
 
-    name and path are bytes, empty if not given; buffer is None, or size is.
+    name and path are bytes, empty if not given; buffer is None, or size is, without offsets.
+    """
+
+@overload
+def _create_shared(
+    name: bytes,
+    path: bytes,
+    buffer: WriteableBuffer | None,
+    size: SupportsIndex | None,
+    timeout: float,
+    options: dict[str, Any],
+    offsets: Literal[True],
+) -> SharedOffsetHeap:
+    """Make a SharedHeap in a new segment; with offsets, a SharedOffsetHeap.
+
+    name and path are bytes, empty if not given; buffer is None, or size is, without offsets.
     """
 
 def _attach_shared(
-    name: bytes, path: bytes, buffer: WriteableBuffer | None, timeout: float, policy: str
+    name: bytes,
+    path: bytes,
+    buffer: WriteableBuffer | None,
+    timeout: float,
+    policy: str,
+    offsets: bool | None = None,
 ) -> SharedHeap:
-    """Attach to a SharedHeap; an empty policy is any policy."""
+    """Attach to a SharedHeap, or with offsets to a SharedOffsetHeap; by default to either.
+
+    An empty policy is any policy.
+    """
 
 def _image_generation(front: bytes) -> int | None:
     """Return a number that is odd during a call on the heap whose image begins so.

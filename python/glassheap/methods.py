@@ -5,7 +5,7 @@ Each is a thin function: it imports the module that does the work when it is cal
 imports nothing of the package.
 """
 
-from glassheap._core import Block, Heap, SharedHeap
+from glassheap._core import Block, Heap, SharedHeap, SharedOffsetHeap
 
 TYPE_CHECKING = False  # not typing's: that module alone takes longer to import than the package
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ def install() -> None:
     _put(Heap, tagged=tagged, report=report)
     _put(SharedHeap, create=staticmethod(create), attach=staticmethod(attach))
     _put(SharedHeap, backup=backup)
+    _put(SharedOffsetHeap, create=staticmethod(create_offsets), attach=staticmethod(attach_offsets))
     _put(SharedHeap, __exit__=exit_shared_heap, __reduce__=reduce_shared_heap)
     _put(Block, __reduce__=reduce_block, numpy=numpy)
 
@@ -226,7 +227,53 @@ def attach(
     """
     from glassheap import shared
 
-    return shared.attach(name, path, buffer, policy, timeout)
+    found: SharedHeap = shared.attach(name, path, buffer, policy, timeout, offsets=False)
+    return found
+
+
+def create_offsets(
+    name: str | None = None,
+    size: "SupportsIndex | None" = None,
+    *,
+    path: "str | bytes | PathLike[str] | PathLike[bytes] | None" = None,
+    buffer: "WriteableBuffer | None" = None,
+    timeout: float = 10.0,
+    **options: "Any",
+) -> SharedOffsetHeap:
+    """Make a heap over size bytes of memory, its own data in a new segment, and return it.
+
+    The segment is POSIX shared memory of that name (by default an unused one), or the file at
+    path, or the mapped bytes of buffer, which must be enough. timeout is the longest wait for
+    another process, in seconds. Options are those of OffsetHeap but threads, thread_cache and
+    align. Used in a with statement, shared memory is unlinked when its creator leaves it; a
+    file stays. O(1).
+
+    Raises FileExistsError if and only if there is one already, OSError where there is no room
+    or no permission, ValueError for a name or a path that no file can have, RegionInUse if an
+    open heap of this process overlaps buffer, InvalidSize if size is out of range or buffer too
+    small for it, and what OffsetHeap raises.
+    """
+    from glassheap import shared
+
+    return shared.create_offsets(name, size, path, buffer, timeout, options)
+
+
+def attach_offsets(
+    name: str | None = None,
+    *,
+    path: "str | bytes | PathLike[str] | PathLike[bytes] | None" = None,
+    buffer: "WriteableBuffer | None" = None,
+    policy: str | None = None,
+    timeout: float = 10.0,
+) -> SharedOffsetHeap:
+    """Return the heap of offsets of that name, at that path, or in that buffer.
+
+    As SharedHeap.attach; each class raises BadImage for a heap of the other.
+    """
+    from glassheap import shared
+
+    found: SharedOffsetHeap = shared.attach(name, path, buffer, policy, timeout, offsets=True)
+    return found
 
 
 def backup(self: SharedHeap, path: "str | bytes | PathLike[str] | PathLike[bytes]") -> None:

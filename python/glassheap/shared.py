@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import secrets
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from glassheap import _core
@@ -19,8 +19,9 @@ from glassheap.errors import AttachError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from glassheap._core import Block, SharedHeap
+    from glassheap._core import Block, SharedHeap, SharedOffsetHeap
 
+AnySharedHeap = TypeVar("AnySharedHeap", bound=_core.SharedHeap)
 Identity = tuple[int, int]
 Place = tuple[bytes, bytes, Any]
 """Name, path and buffer of a heap: at most one is given, the others are empty, and None."""
@@ -29,6 +30,8 @@ _attached: WeakValueDictionary[Identity, SharedHeap] = WeakValueDictionary()
 _creators: WeakKeyDictionary[SharedHeap, int] = WeakKeyDictionary()
 
 LONGEST_NAME = 200
+TIMEOUT = 10.0
+"""Seconds; the default of create and attach."""
 
 
 # --- Making a heap, attaching to one, and leaving it. --------------------------------------------
@@ -41,19 +44,37 @@ def create(
     place = _place(name, path, buffer)
     if (size is None) == (buffer is None):
         raise TypeError("a shared heap needs its size in bytes, unless a buffer has one.")
-    heap = _core._create_shared(*place, size=size, timeout=timeout, options=options)
+    return _created(_core._create_shared(*place, size, timeout, options, offsets=False))
+
+
+def create_offsets(
+    name: object, size: Any, path: Any, buffer: Any, timeout: float, options: dict[str, Any]
+) -> SharedOffsetHeap:
+    """Implementation of `SharedOffsetHeap.create`: a buffer has no size of the memory."""
+    place = _place(name, path, buffer)
+    if size is None:
+        raise TypeError("a shared heap of offsets needs the size of the memory, in bytes.")
+    return _created(_core._create_shared(*place, size, timeout, options, offsets=True))
+
+
+def _created(heap: AnySharedHeap) -> AnySharedHeap:
     _attached[heap._identity] = heap
     _creators[heap] = os.getpid()
     return heap
 
 
-def attach(name: object, path: Any, buffer: Any, policy: object, timeout: float) -> SharedHeap:
-    """Implementation of `SharedHeap.attach`."""
+def attach(
+    name: object, path: Any, buffer: Any, policy: object, timeout: float, offsets: bool | None
+) -> Any:
+    """Implementation of `SharedHeap.attach`, with offsets of `SharedOffsetHeap.attach`.
+
+    With None it is a heap of either class, as the segment has it.
+    """
     if name is None and path is None and buffer is None:
         raise TypeError("attach needs a name, a path or a buffer.")
     place = _place(name, path, buffer)
     wanted = "" if policy is None else str(policy)
-    heap = _core._attach_shared(*place, timeout=timeout, policy=wanted)
+    heap = _core._attach_shared(*place, timeout=timeout, policy=wanted, offsets=offsets)
     _attached[heap._identity] = heap
     return heap
 
@@ -134,7 +155,7 @@ def attached_now(identity: Identity, name: str | None, path: str | None) -> Shar
         )
     where = repr(path or name)
     try:
-        heap = _core.SharedHeap.attach(name, path=path)
+        heap: SharedHeap = attach(name, path, None, None, TIMEOUT, None)
     except OSError as error:
         raise AttachError(f"the shared heap {where} cannot be attached to: {error}") from error
     if heap._identity != identity:

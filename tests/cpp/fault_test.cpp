@@ -86,8 +86,8 @@ const std::vector<Golden> golden = {
       .argument = 777,
       .maximum = 99,
       .field = "granule"},
-     "the region of a heap with these options has from 4096 to 99 bytes, not 777. It has at most "
-     "4294967295 granules: with a larger granule it may have more bytes."},
+     "the region of a heap with these options has from 4096 to 99 bytes, not 777. With a larger "
+     "granule it may have more."},
     {of_number(FaultKind::invalid_alignment, 24, 64),
      "align must be a power of two up to 64, a quarter of this region, and 24 is not."},
     {of_number(FaultKind::invalid_alignment, 32, 16),
@@ -133,7 +133,10 @@ const std::vector<Golden> golden = {
      "that it describes. Leave it out."},
     {{.kind = FaultKind::unwanted_option, .field = "granule"},
      "the option 'granule' is that of a heap that describes memory which it never touches. Leave "
-     "it out, or open such a heap, with a size and a granule."},
+     "it out, or open such a heap, with a size."},
+    {{.kind = FaultKind::unwanted_option, .field = "align"},
+     "the option 'align' is taken by a heap of one process with a granule alone. Leave it out, or "
+     "pass align to each call."},
     {{.kind = FaultKind::no_bytes},
      "this heap describes memory that it never touches: it has no bytes to read, write or view. Go "
      "to the memory itself, at the offset that malloc returned."},
@@ -217,6 +220,10 @@ const std::vector<Golden> golden = {
      "the front of this glassheap image is wrong: its field 'version' is 0x9 instead of 0x1. Check "
      "a "
      "copy with glassheap fsck."},
+    {{.kind = FaultKind::bad_image, .field = "granule", .expected = 1},
+     "this is the image of a heap with bytes. Attach to it with SharedHeap."},
+    {{.kind = FaultKind::bad_image, .field = "granule", .found = 1},
+     "this is the image of a heap of offsets. Attach to it with SharedOffsetHeap."},
     {{.kind = FaultKind::bad_image, .field = "size", .expected = 80, .found = 20},
      "this glassheap image is cut short: its size is 20 bytes, and should be at least 80. Restore "
      "it from a copy."},

@@ -7,7 +7,7 @@
 #include <cstring>
 #include <stdexcept>
 
-#include "glassheap/heap.hpp"
+#include "glassheap/memory_resource.hpp"
 #include "heap/units.hpp"
 
 namespace glassheap {
@@ -191,6 +191,12 @@ TEST(OffsetHeap, HasNoBytes) {
   fault = {};
   EXPECT_EQ(heap->calloc(1, 1, fault), 0U);
   EXPECT_EQ(fault.kind, FaultKind::no_bytes);
+}
+
+// Its containers would store offsets as pointers.
+TEST(OffsetHeap, HasNoContainers) {
+  const auto heap = open(offsets(4096, 16));
+  EXPECT_THROW(const HeapResource resource(*heap), RefusedRequest);
 }
 
 TEST(OffsetHeap, TakesNoOptionAboutBytes) {

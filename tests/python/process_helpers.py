@@ -114,6 +114,11 @@ def attach_and_allocate(name: str) -> tuple[list[int], int]:
         return list(heap), heap.malloc(10)
 
 
+def allocate_in(heap: SharedHeap, size: int) -> int:
+    """The address of a new block of a heap that was sent."""
+    return heap.malloc(size)
+
+
 def to_upper(block: glassheap.Block) -> bytes:
     """Turn the text in the block into capital letters."""
     with memoryview(block) as view:

@@ -215,7 +215,7 @@ def test_an_impossible_size_fails_and_does_not_enlarge_the_region(size: int) -> 
 def test_the_region_grows_up_to_the_limit_and_the_replay_is_completed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(running, "memory_limit", lambda: 8192)
+    monkeypatch.setattr(sizing, "memory_limit", lambda: 8192)
     report = replay(trace_of("".join(f"a {i} 1000\n" for i in range(20)) + "f 0\n"))
     assert report.region == 8192
     assert report.failures == 20 - 8192 // (16 + 1008)
@@ -310,3 +310,19 @@ def test_the_count_is_exact_after_a_signal_within_a_slice(
         replay(LONG, 2**24)
     report = caught.value.report
     assert report.stats.mallocs + report.stats.frees == report.completed == slices * running.SLICE
+
+
+@settings(max_examples=10)
+@given(trace=TRACES, granule=st.sampled_from([1, 16, 4096]), policy=st.sampled_from(NAMES))
+def test_a_replay_with_a_granule_is_one_in_an_offset_heap(
+    trace: Trace, granule: int, policy: str
+) -> None:
+    """Its extents are whole granules; at 16 it is the replay in a heap without headers."""
+    report = replay(trace, policy=policy, granule=granule)
+    assert report.failures == 0
+    assert report.as_dict()["granule"] == granule
+    assert all(extent % granule == 0 for _, extent, _, _ in blocks(report.heap))
+    if granule == 16:
+        assert blocks(report.heap) == blocks(replay(trace, policy=policy, headers=False).heap)
+    if granule != 16:
+        assert f"granule {granule:,}" in report.lines()[3]

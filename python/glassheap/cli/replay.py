@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentTypeError
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from glassheap.cli.base import (
     DONE,
@@ -17,7 +17,7 @@ from glassheap.cli.base import (
 )
 from glassheap.cli.trace_files import FORMATS, read_trace, report_misuse
 from glassheap.cli.values import byte_count
-from glassheap.errors import InvalidSize
+from glassheap.errors import InvalidAlignment, InvalidSize
 
 if TYPE_CHECKING:
     import argparse
@@ -45,9 +45,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     size = "size of the region (64K, 1M; default: grown until the trace fits)"
     add("--size", type=byte_count, metavar="BYTES", help=size)
     add_policy_arguments(parser)
-    add("--no-headers", action="store_true", help="a heap without headers: payloads alone")
+    add_layout_arguments(parser)
     add("--no-map", action="store_true", help="do not draw the heap at the end of the trace")
     add("--json", action="store_true", help="print the figures as JSON, and no map")
+
+
+def add_layout_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add --no-headers and --granule, which exclude each other."""
+    add = parser.add_mutually_exclusive_group().add_argument
+    add("--no-headers", action="store_true", help="a heap without headers: payloads alone")
+    granule = "an offset heap: blocks in whole multiples of so many bytes (4K), without headers"
+    add("--granule", type=byte_count, metavar="BYTES", help=granule)
 
 
 def add_policy_arguments(parser: argparse.ArgumentParser) -> None:
@@ -91,8 +99,7 @@ def compare_policies(trace: Trace, arguments: argparse.Namespace) -> int:
     status = DONE
     with progress_bar(trace) as bar:
         try:
-            headers = not arguments.no_headers
-            reports += compare(trace, arguments.size, headers=headers, progress=bar)
+            reports += compare(trace, arguments.size, **layout(arguments), progress=bar)
         except KeyboardInterrupt:
             sentence = "interrupted: the table holds the policies replayed before"
             status = print_error(sentence, INTERRUPTED)
@@ -119,7 +126,7 @@ def replay_policy(trace: Trace, arguments: argparse.Namespace) -> int:
     """Print the figures of one policy, and the map of the heap at the end."""
     from glassheap.replay import ReplayInterrupted, replay
 
-    options = {"policy": arguments.policy, "headers": not arguments.no_headers}
+    options = {"policy": arguments.policy, **layout(arguments)}
     try:
         with progress_bar(trace) as bar:
             report = replay(trace, arguments.size, **options, progress=bar)
@@ -131,6 +138,11 @@ def replay_policy(trace: Trace, arguments: argparse.Namespace) -> int:
         print()
         report.heap.show()
     return report_misuse(trace.name, trace.skipped) or report_failures([report], arguments.size)
+
+
+def layout(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The layout of the heap, as options of `replay`."""
+    return {"headers": not arguments.no_headers, "granule": arguments.granule}
 
 
 def print_report(report: Report, *, as_json: bool) -> None:
@@ -149,7 +161,7 @@ def progress_bar(trace: Trace) -> Iterator[Bar]:
     with closing(Bar("replaying")) as bar:
         try:
             yield bar
-        except (InvalidSize, MemoryError, OSError) as error:
+        except (InvalidSize, InvalidAlignment, MemoryError, OSError) as error:
             raise MistakeError(f"cannot make a region for {trace.name}: {error}") from None
 
 

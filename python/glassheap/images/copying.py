@@ -119,13 +119,19 @@ class Source:
     def copy_locked(self, memory: mmap.mmap, timeout: float) -> None:
         """Copy all bytes under the heap's lock. Raises ImageError if it cannot be taken."""
         try:
-            with closing(SharedHeap.attach(path=self.path, timeout=timeout)) as heap:
+            with closing(attach_any(self.path, timeout)) as heap:
                 heap._copy_into(memory)
         except (HeapError, OSError) as error:
             raise ImageError(
                 f"{self.path} is never at rest for as long as a copy takes, and its lock cannot "
                 f"be taken: {error}"
             ) from None
+
+
+def attach_any(path: Path, timeout: float) -> SharedHeap:
+    """Attach to the heap in a file, with bytes or without."""
+    place = b"", os.fsencode(path), None
+    return _core._attach_shared(*place, timeout=timeout, policy="")
 
 
 def open_file(path: Path) -> int:

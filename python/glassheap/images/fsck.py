@@ -6,6 +6,7 @@ from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from glassheap import OffsetHeap
 from glassheap.images.copying import copy_image
 from glassheap.images.errors import BrokenImageError
 from glassheap.images.reading import attach, read
@@ -81,5 +82,6 @@ def describe(verdict: Verdict, heap: SharedHeap) -> None:
     """Record the heap in the copy, which is whole."""
     verdict.size, verdict.policy = heap.size, heap.policy
     verdict.headers, verdict.checks = heap.headers, heap.checks
+    verdict.granule = heap.granule if isinstance(heap, OffsetHeap) else 0
     verdict.findings = [str(finding) for finding in heap.check()]
     verdict.live_blocks, verdict.live_bytes = len(heap), heap.stats().requested

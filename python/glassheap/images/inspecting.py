@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from glassheap import OffsetHeap
 from glassheap.images.copying import copy_image, find
 from glassheap.images.errors import BrokenImageError, ImageError
 from glassheap.images.reading import attach, read
@@ -34,6 +35,7 @@ class Inspection:
             "copied": self.method,
             "policy": self.heap.policy,
             "headers": self.heap.headers,
+            "granule": self.heap.granule,
             "stats": asdict(self.heap.stats()),
             "owners": [owner.figures() for owner in owners_of(self.heap)],
         }
@@ -43,6 +45,8 @@ class Inspection:
         for name, value in asdict(self.heap.stats()).items():
             shown = f"{value:.2%}" if isinstance(value, float) else f"{value:,}"
             yield f"{name.replace('_', ' '):<24}{shown}"
+        if isinstance(self.heap, OffsetHeap):
+            yield f"{'granule':<24}{self.heap.granule:,}"
         yield ""
         for owner in owners_of(self.heap):
             yield from owner.lines()

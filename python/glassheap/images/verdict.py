@@ -25,6 +25,8 @@ class Verdict:
     size: int = 0
     policy: str = ""
     headers: bool = True
+    granule: int = 0
+    """That of a heap of offsets; 0 for a heap with bytes."""
     checks: str = ""
     live_blocks: int = 0
     live_bytes: int = 0
@@ -64,7 +66,10 @@ class Verdict:
         layout = "with headers" if self.headers else "no headers"
         yield f"size          {self.size:,} bytes"
         yield f"policy        {self.policy}"
-        yield f"layout        {layout}, checks={self.checks!r}"
+        if self.granule:
+            yield f"layout        offsets, granule {self.granule:,}"
+        else:
+            yield f"layout        {layout}, checks={self.checks!r}"
         yield f"blocks        {self.live_blocks:,} live, {self.live_bytes:,} bytes"
         yield f"recovered     after {self.recovered:,} deaths inside a call"
         if self.users:

@@ -38,6 +38,7 @@ def compare(
     size: int | None = None,
     *,
     headers: bool = True,
+    granule: int | None = None,
     progress: Progress | None = None,
 ) -> Iterator[Report]:
     """Replay `trace` on each policy in turn, the default first, and yield a report of each.
@@ -45,7 +46,8 @@ def compare(
     Raises the errors of `replay`.  The earlier reports have been yielded by then.
     """
     for policy in policies():
-        yield replay(trace, size, policy=policy.name, headers=headers, progress=progress)
+        name = policy.name
+        yield replay(trace, size, policy=name, headers=headers, granule=granule, progress=progress)
 
 
 def table(reports: Iterable[Report]) -> list[str]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from glassheap import OffsetHeap
+
 if TYPE_CHECKING:
     from glassheap import Heap, HeapStats
     from glassheap.traces import Note
@@ -73,6 +75,7 @@ class Report:
             "format": self.format,
             "policy": self.policy,
             "headers": self.headers,
+            "granule": self.heap.granule,
             "operations": self.operations,
             "completed": self.completed,
             "interrupted": self.interrupted,
@@ -127,6 +130,8 @@ def failures_in_words(report: Report) -> str:
 def region_in_words(report: Report) -> str:
     """The size of the region, the policy and the layout."""
     layout = "" if report.headers else ", no headers"
+    if isinstance(report.heap, OffsetHeap):
+        layout = f", granule {report.heap.granule:,}"
     return f"{report.region:,} bytes, {report.policy}{layout}"
 
 

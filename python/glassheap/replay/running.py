@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import starmap
 from typing import TYPE_CHECKING, NamedTuple
 
-from glassheap import Heap
+from glassheap import Heap, OffsetHeap
 from glassheap._core import Player
 from glassheap.replay.report import Report
-from glassheap.replay.sizing import demand, grown, layout, memory_limit
+from glassheap.replay.sizing import demand, grown, layout, size_limit
 
 if TYPE_CHECKING:
     from glassheap.traces import Trace
@@ -48,37 +48,50 @@ def replay(
     *,
     policy: str = "first_fit",
     headers: bool = True,
+    granule: int | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Replay `trace` in a new heap of this policy, with headers or without, and report the figures.
+
+    With a `granule` (bytes) it is an `OffsetHeap`, which has no headers.
 
     `size` is the region in bytes; operations that do not fit are counted as failures.  Without it
     the region is the smallest tried in which every operation succeeds: it starts at the minimum
     for the trace's peak and grows by a quarter, up to the memory of the machine.  Operations that
     request more than that are failures, as are all that still fail at that size.
 
-    Raises the errors of `Heap` for an invalid size or policy, `ReplayInterrupted` (with the report
-    so far) on Ctrl-C, and the errors of `progress`.  O(n) calls of malloc, realloc and free.
+    Raises the errors of `Heap` for an invalid size, granule or policy, `ReplayInterrupted` (with
+    the report so far) on Ctrl-C, and the errors of `progress`.  O(n) calls of malloc, realloc and
+    free.
     """
     if size is not None:
-        run = Run(trace, Heap(size, policy=policy, headers=headers))
+        run = Run(trace, new_heap(size, policy, headers, granule))
         run.play(lenient(len(trace)), progress)
         return run.report()
-    return replay_growing(trace, policy, headers, progress)
+    return replay_growing(trace, policy, headers, granule, progress)
 
 
-def replay_growing(trace: Trace, policy: str, headers: bool, progress: Progress | None) -> Report:
+def new_heap(size: int, policy: str, headers: bool, granule: int | None) -> Heap:
+    """The heap to replay in."""
+    if granule is None:
+        return Heap(size, policy=policy, headers=headers)
+    return OffsetHeap(size, granule=granule, policy=policy)
+
+
+def replay_growing(
+    trace: Trace, policy: str, headers: bool, granule: int | None, progress: Progress | None
+) -> Report:
     """Replay in growing regions until every operation succeeds that can succeed."""
-    limit = memory_limit()
-    size, impossible = demand(trace, limit, layout(policy, headers))
+    limit, blocks = size_limit(granule), layout(policy, headers, granule)
+    size, impossible = demand(trace, limit, blocks)
     while True:
-        run = Run(trace, Heap(size, policy=policy, headers=headers))
+        run = Run(trace, new_heap(size, policy, headers, granule))
         final = size >= limit
         run.play(lenient(len(trace)) if final else strict(len(trace), impossible), progress)
         if final or run.completed == len(trace):
             return run.report()
         run.heap.close()
-        size = grown(size, limit)
+        size = grown(size, limit, blocks)
 
 
 class Run:

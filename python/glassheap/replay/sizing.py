@@ -1,9 +1,9 @@
 """The smallest region in which a replay can succeed.
 
 Every policy needs at least the peak of the sum of the live blocks' extents.  An extent is a header
-of 16 bytes, unless the heap has none, plus the size rounded up to 16; for the buddy policy it is
-rounded up to a power of two.  A replay without a size starts with this region, not with one page,
-so it seldom needs more than a few attempts.
+of 16 bytes, unless the heap has none, plus the size rounded up to 16, or to the granule of an
+offset heap; for the buddy policy it is rounded up to a power of two.  A replay without a size
+starts with this region, not with one page, so it seldom needs more than a few attempts.
 
 A trace may request a size that no region can hold, for which growing would never end.  Such an
 operation is `impossible`: it does not count here, and it fails when it is replayed.
@@ -21,6 +21,8 @@ HEADER = 16
 PAGE = 4096
 LARGEST_REGION = 2**36 - GRANULE
 """The largest region (bytes) that a heap can manage."""
+LARGEST_SIZE = 2**63
+"""The same for an offset heap."""
 
 
 class Layout(NamedTuple):
@@ -30,19 +32,27 @@ class Layout(NamedTuple):
     """Bytes before each payload."""
     powers_of_two: bool = False
     """True if a block is rounded up to a power of two."""
+    granule: int = GRANULE
+    """Bytes of which an extent is a multiple."""
+
+    @property
+    def page(self) -> int:
+        """Bytes of which the size of a region is a multiple."""
+        return max(PAGE, self.granule)
 
     def extent(self, size: int) -> int:
         """The extent of a block of `size` bytes, at least a granule."""
-        taken = max(self.header + round_up(size, GRANULE), GRANULE)
+        taken = max(self.header + round_up(size, self.granule), self.granule)
         return 1 << (taken - 1).bit_length() if self.powers_of_two else taken
 
 
 CLASSIC = Layout()
 
 
-def layout(policy: str, headers: bool) -> Layout:
-    """The layout of a heap's blocks."""
-    return Layout(HEADER if headers else 0, powers_of_two=policy == "buddy")
+def layout(policy: str, headers: bool, granule: int | None = None) -> Layout:
+    """The layout of a heap's blocks; with a granule, of an offset heap's."""
+    header = HEADER if headers and granule is None else 0
+    return Layout(header, policy == "buddy", granule or GRANULE)
 
 
 class Demand(NamedTuple):
@@ -69,16 +79,27 @@ def demand(trace: Trace, limit: int, blocks: Layout = CLASSIC) -> Demand:
         taken[block] = extent
         if total > peak:
             peak = total
-    return Demand(min(limit, max(PAGE, round_up(peak, PAGE))), impossible)
+    page = blocks.page
+    return Demand(min(limit, max(page, round_up(peak, page))), impossible)
 
 
-def grown(size: int, limit: int) -> int:
+def grown(size: int, limit: int, blocks: Layout = CLASSIC) -> int:
     """The next region to try after one of `size` bytes: a quarter more, in whole pages."""
-    return min(limit, round_up(size + size // 4, PAGE))
+    return min(limit, round_up(size + size // 4, blocks.page))
+
+
+def size_limit(granule: int | None) -> int:
+    """The largest region (bytes) to which a replay grows.
+
+    A granule of an offset heap takes as much memory of the machine as one of a heap with bytes.
+    """
+    if granule is None:
+        return memory_limit()
+    return min(LARGEST_SIZE, memory_limit() // GRANULE * granule)
 
 
 def memory_limit() -> int:
-    """The largest region (bytes) to which a replay grows: at most the memory of the machine."""
+    """The largest region of memory (bytes): at most that of the machine."""
     try:
         physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):  # the system does not have these names

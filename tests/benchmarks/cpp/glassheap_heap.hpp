@@ -28,6 +28,7 @@ class GlassheapHeap {
     options.size = region;
     heap_ = glassheap::Heap::open(options, fault_);
     if (heap_ == nullptr) give_up();
+    if (!heap_->has_bytes()) describe(region);
   }
 
   // A SharedHeap, which no other process can attach to: its name is removed at once.
@@ -57,8 +58,13 @@ class GlassheapHeap {
  private:
   GlassheapHeap() = default;
 
+  // Memory for an offset heap: the workloads write to their blocks.
+  void describe(glassheap::Size region) {
+    memory_ = std::make_unique<std::byte[]>(region);
+    base_ = std::bit_cast<glassheap::Address>(memory_.get());
+  }
   [[nodiscard]] void* place(glassheap::Address payload) const {
-    return payload == 0 ? nullptr : std::bit_cast<void*>(base_ + payload);
+    return payload == 0 && memory_ == nullptr ? nullptr : std::bit_cast<void*>(base_ + payload);
   }
   [[nodiscard]] glassheap::Address address_of(void* block) const {
     return std::bit_cast<glassheap::Address>(block) - base_;
@@ -66,7 +72,8 @@ class GlassheapHeap {
   [[noreturn]] void give_up() const { throw std::runtime_error(sentence(fault_)); }
 
   std::unique_ptr<glassheap::Heap> heap_;
-  glassheap::Address base_ = 0;  // where the addresses of the heap are counted from
+  glassheap::Address base_ = 0;          // where the addresses of the heap are counted from
+  std::unique_ptr<std::byte[]> memory_;  // that an offset heap describes
   glassheap::Fault fault_;
 };
 

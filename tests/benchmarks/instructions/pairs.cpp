@@ -5,8 +5,9 @@
 //                                    random one, and malloc of a new one
 //     glassheap-pairs                prints the compiler, the build type and the processor; then
 //                                    the heaps, one a line: the policies but sequential_fit, whose
-//                                    walks would take minutes, some of them on a shared heap, and
-//                                    the peers that are built
+//                                    walks would take minutes, some of them on a shared heap,
+//                                    one without headers and as an offset heap, and the peers
+//                                    that are built
 //
 // The workloads are those of the placement benchmark. Everything but the pairs is the same for
 // every N: the difference between the instructions of two runs is that of the pairs alone.
@@ -28,6 +29,8 @@ using namespace bench;
 
 constexpr Size region = 1 << 20;
 constexpr std::string_view shared = "shared ";
+constexpr std::string_view headerless = "headerless ";
+constexpr std::string_view offset = "offset ";
 
 template <HeapUnderTest H>
 void play(H heap, const Workload& workload, std::uint64_t pairs) {
@@ -45,7 +48,16 @@ void play(std::string_view name, const Workload& workload, std::uint64_t pairs) 
     name.remove_prefix(shared.size());
     return play(GlassheapHeap::share(options_for(name), region), workload, pairs);
   }
-  play(GlassheapHeap(options_for(name), region), workload, pairs);
+  glassheap::Options options;
+  if (name.starts_with(headerless)) {
+    name.remove_prefix(headerless.size());
+    options.headers = false;
+  } else if (name.starts_with(offset)) {
+    name.remove_prefix(offset.size());
+    options.granule = glassheap::granule_size;
+  }
+  options.policy = name;
+  play(GlassheapHeap(options, region), workload, pairs);
 }
 
 void print_heaps() {
@@ -53,6 +65,7 @@ void print_heaps() {
   for (const std::string_view policy : glassheap::policy_names())
     if (policy != "sequential_fit") std::puts(std::string(policy).c_str());
   std::puts("shared first_fit\nshared segregated_fit");
+  std::puts("headerless first_fit\noffset first_fit");
 #ifdef BENCH_WITH_PEERS
   std::puts("dlmalloc\nconte tlsf");
 #endif
