@@ -27,7 +27,9 @@ class Units {
   constexpr explicit Units(Size granule) noexcept
       : bits_(std::countr_zero(granule)),
         down_(std::max(0, bits_ - core_bits)),
-        up_(std::max(0, core_bits - bits_)) {}
+        up_(std::max(0, core_bits - bits_)),
+        below_((Size{1} << down_) - 1),
+        largest_(most >> up_) {}
 
   [[nodiscard]] constexpr Size granule() const noexcept { return Size{1} << bits_; }
   [[nodiscard]] constexpr std::uint8_t bits() const noexcept {
@@ -38,9 +40,8 @@ class Units {
 
   // Bytes of the core in which `size` bytes of the caller fit; the most if they are too many.
   [[nodiscard]] constexpr Size to_core(Size size) const noexcept {
-    const Size whole = (size >> down_) + ((size & ((Size{1} << down_) - 1)) != 0 ? 1 : 0);
-    constexpr Size most = std::numeric_limits<Size>::max();
-    return whole > most >> up_ ? most : whole << up_;
+    const Size whole = (size >> down_) + ((size & below_) != 0 ? 1 : 0);
+    return whole > largest_ ? most : whole << up_;
   }
   // An alignment that the heap serves: at least a granule.
   [[nodiscard]] constexpr Size align_to_core(Size align) const noexcept {
@@ -61,10 +62,13 @@ class Units {
 
  private:
   static constexpr int core_bits = std::countr_zero(granule_size);
+  static constexpr Size most = std::numeric_limits<Size>::max();
 
   int bits_ = core_bits;  // of a granule
   int down_ = 0;          // bits by which a size of the core is smaller
   int up_ = 0;            // or larger
+  Size below_ = 0;        // the bits of a size that are shifted out
+  Size largest_ = most;   // that can be shifted up
 };
 
 [[nodiscard]] inline Units units_of(const Options& options) noexcept {

@@ -244,3 +244,25 @@ def test_inspect_knows_granules(file: Path) -> None:
         (5 * GRANULE, GRANULE),
     ]
     assert "granule                 4,096" in run("inspect", str(file)).stdout
+
+
+# --- Damage. --------------------------------------------------------------------------------------
+
+
+def test_damage_of_its_own_data_is_named_by_its_offset(tmp_path: Path) -> None:
+    """A stray write to the segment hits a node, which lies beside the memory and not in it."""
+    path = tmp_path / "offsets"
+    granules = 256
+    with SharedOffsetHeap.create(path=path, size=granules * GRANULE, granule=GRANULE) as heap:
+        blocks = heap.malloc_many([GRANULE] * 10)
+        heap.free(blocks[4])
+        with path.open("r+b") as file:
+            file.seek(-16 * granules + 16 * 4, os.SEEK_END)
+            file.write(b"\xff" * 8)
+        (finding,) = heap.check()
+        assert (finding.fault, finding.offset) == ("FreeListCorrupted", 4 * GRANULE)
+        assert f"at offset {4 * GRANULE} breaks the rule 'node size'" in str(finding)
+        with pytest.raises(glassheap.HeapDamaged):
+            heap.malloc(1)
+        heap.reset()
+        assert heap.malloc(1) == 0
