@@ -2,8 +2,7 @@
 
     python tests/benchmarks/offsets.py
 
-The one by hand is first fit over a sorted list of holes: a request walks the list to the first hole
-that fits; a free finds its place by bisection, and joins the hole with its neighbours. Each has N
+The one by hand is that of sorted_holes.py. Each has N
 holes that are too small for the request, and makes pairs of malloc and free. The rounds of all are
 interleaved in one process; the figures are medians in nanoseconds a pair.
 
@@ -16,9 +15,9 @@ from __future__ import annotations
 import statistics
 import sys
 from time import perf_counter_ns
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sortedcontainers import SortedList
+from sorted_holes import GRANULE, SortedHoles
 
 from glassheap import Heap, OffsetHeap
 
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
     Pair = Callable[[], object]
 
-GRANULE = 4096
 REQUEST = 16 * GRANULE
 HOLES = (0, 10, 100, 1000, 5000)
 ROUNDS = 31
@@ -35,34 +33,6 @@ LONGEST_ROUND = 2_000_000
 """Nanoseconds."""
 
 MOST_TIMES_BYTES, LEAST_TIMES_HOLES = 1.1, 50
-
-
-class SortedHoles:
-    """First fit over a sorted list of holes, as (start, end)."""
-
-    def __init__(self, size: int) -> None:
-        self.holes: Any = SortedList([(0, size)])
-
-    def malloc(self, size: int) -> int:
-        """The lowest offset at which there is room. Raises MemoryError if there is none."""
-        size = -(-size // GRANULE) * GRANULE
-        for index, (start, end) in enumerate(self.holes):
-            if end - start >= size:
-                del self.holes[index]
-                if end - start > size:
-                    self.holes.add((start + size, end))
-                return int(start)
-        raise MemoryError
-
-    def free(self, start: int, size: int) -> None:
-        """Give back `size` bytes at that offset."""
-        end = start + -(-size // GRANULE) * GRANULE
-        index = self.holes.bisect_left((start, end))
-        if index < len(self.holes) and self.holes[index][0] == end:
-            end = self.holes.pop(index)[1]
-        if index > 0 and self.holes[index - 1][1] == start:
-            start = self.holes.pop(index - 1)[0]
-        self.holes.add((start, end))
 
 
 def pairs_of(holes: int) -> dict[str, Pair]:
@@ -73,11 +43,11 @@ def pairs_of(holes: int) -> dict[str, Pair]:
     for heap, piece in ((offsets, GRANULE), (with_bytes, 16)):
         heap.free_many(heap.malloc_many([piece] * 2 * holes)[::2])
     for start in [by_hand.malloc(GRANULE) for _ in range(2 * holes)][::2]:
-        by_hand.free(start, GRANULE)
+        by_hand.free(start)
     return {
         "OffsetHeap": lambda: offsets.free(offsets.malloc(REQUEST)),
         "Heap, no headers": lambda: with_bytes.free(with_bytes.malloc(256)),
-        "sorted list": lambda: by_hand.free(by_hand.malloc(REQUEST), REQUEST),
+        "sorted list": lambda: by_hand.free(by_hand.malloc(REQUEST)),
     }
 
 
