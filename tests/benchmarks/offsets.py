@@ -2,9 +2,9 @@
 
     python tests/benchmarks/offsets.py
 
-The one by hand is that of sorted_holes.py. Each has N
-holes that are too small for the request, and makes pairs of malloc and free. The rounds of all are
-interleaved in one process; the figures are medians in nanoseconds a pair.
+The one by hand is that of sorted_holes.py. Each has N holes that are too small for the request, and
+makes pairs of malloc and free. The rounds of all are interleaved in one process; the figures are
+medians in nanoseconds a pair.
 
 Exit status: 0 an OffsetHeap takes at most 1.1 times as long as a heap without headers, is never
 slower than the sorted list, and with the most holes 50 times as fast; 1 it is not.

@@ -173,9 +173,9 @@ class Counting(Heap):
         self.calls = 0
         super().__init__(pages * 4096, base=0)
 
-    def malloc(self, size: Any, *, align: Any = 16, tag: str | None = None) -> int:
+    def malloc(self, size: Any, *, align: Any = 16, **more: Any) -> int:
         self.calls += 1
-        return super().malloc(size, align=align, tag=tag)
+        return super().malloc(size, align=align, **more)
 
 
 def test_a_heap_can_be_subclassed(capsys: pytest.CaptureFixture[str]) -> None:

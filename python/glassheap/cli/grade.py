@@ -8,7 +8,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from glassheap.cli.base import DONE, FAILED, MistakeError, print_json
-from glassheap.cli.replay import read_trace
+from glassheap.cli.trace_files import read_trace
 from glassheap.cli.values import byte_count, is_number, seconds
 
 if TYPE_CHECKING:

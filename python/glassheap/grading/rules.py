@@ -35,5 +35,15 @@ def trace_of_rules(*, with_realloc: bool) -> Trace:
     """The trace, without what needs realloc if the library has none."""
     chosen = [one for one in OPERATIONS if with_realloc or one[0] != REALLOC]
     kinds, ids, sizes = zip(*chosen, strict=True)
-    columns = bytearray(kinds), array("I", ids), array("Q", sizes)
-    return Trace(NAME, "rules", *columns, 1 + max(ids), 4100, ())
+    return Trace(
+        name=NAME,
+        format="rules",
+        kinds=bytearray(kinds),
+        ids=array("I", ids),
+        sizes=array("Q", sizes),
+        lines=array("Q", range(1, 1 + len(ids))),
+        id_count=1 + max(ids),
+        peak_live=4100,
+        tag_names=("",),
+        skipped=(),
+    )
