@@ -149,7 +149,8 @@ py::object malloc_many(py::handle self, py::handle sizes, py::handle given_tag) 
   }
   raise_if(fault, batch.given(fault.index), self.ptr());
   const std::span handed_out(static_cast<const Address*>(out.ptr), count);
-  if (heap.has_tag_scopes()) put_context_tag_on(handed_out, heap);
+  if (const TagId context = heap.has_tag_scopes() ? context_tag(heap) : 0; context != 0)
+    for (const Address address : handed_out) heap.set_tag(address, context);
   for (const Address address : handed_out) tag.put_on(address);
   return addresses;
 }

@@ -84,25 +84,19 @@ std::unique_ptr<ContextTag> make_context_tag(py::handle heap, py::handle tag, py
 
 PyObject* context_variable = nullptr;  // of the module, which lives as long as the process
 
-// The innermost tag of this heap in the context; 0 if it has none. The context keeps it held.
-TagId tag_of_context(const Heap& heap) noexcept {
+}  // namespace
+
+TagId context_tag(const Heap& heap) noexcept {
   PyObject* set = nullptr;
   if (PyContextVar_Get(context_variable, nullptr, &set) != 0) PyErr_Clear();
-  Py_XDECREF(set);
+  Py_XDECREF(set);  // the context has it too
   for (PyObject* at = set; at != nullptr && is_instance<ContextTag>(at);) {
     const ContextTag* const tag = value_in<ContextTag>(at);
-    if (tag == nullptr || tag->is_of(heap)) return tag == nullptr ? 0 : tag->id();
+    if (tag == nullptr) return 0;
+    if (tag->is_of(heap)) return tag->id();
     at = tag->outer();
   }
   return 0;
-}
-
-}  // namespace
-
-void put_context_tag_on(std::span<const Address> payloads, Heap& heap) noexcept {
-  const TagId tag = tag_of_context(heap);
-  if (tag == 0) return;
-  for (const Address payload : payloads) heap.set_tag(payload, tag);
 }
 
 // --- The tag that is passed. -------------------------------------------------------------------

@@ -9,8 +9,6 @@
 // Python gives them. The variable is read only if there is a ContextTag of the heap.
 #pragma once
 
-#include <span>
-
 #include "arguments.hpp"
 #include "signature.hpp"
 
@@ -18,14 +16,13 @@ namespace glassheap::bindings {
 
 // --- The tag of the context. -------------------------------------------------------------------
 
-// Gives blocks that the heap has just handed out the tag of the context, if it has one for this heap.
-// With the GIL.
-void put_context_tag_on(std::span<const Address> payloads, Heap& heap) noexcept;
+// The innermost tag of this heap in the context, which keeps it held; 0 if it has none. With the GIL.
+TagId context_tag(const Heap& heap) noexcept;
 
-// The same, with one test for a heap without a tag.
+// Gives it to a block that the heap has just handed out: one test for a heap without a ContextTag.
 inline void put_context_tag(Heap& heap, Address payload) noexcept {
   if (heap.has_tag_scopes()) [[unlikely]]
-    put_context_tag_on({&payload, 1}, heap);
+    heap.set_tag(payload, context_tag(heap));
 }
 
 // --- The tag that is passed. -------------------------------------------------------------------

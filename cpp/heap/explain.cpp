@@ -82,11 +82,11 @@ std::string count_of(Size blocks) {
 std::string describe_holders(const Census& census) {
   const std::vector<TagUsage> usages = census.by_tag();
   if (usages.empty()) return "";
-  const TagUsage& most = usages.front();
-  const std::string held = count_of(most.blocks) + format(", %llu bytes", ull{most.bytes});
+  const TagUsage& first = usages.front();
+  const std::string held = count_of(first.blocks) + format(", %llu bytes", ull{first.bytes});
   if (!census.keeps_tags()) return "; in use are " + held;
-  return "; most is held " + (most.tag ? "by tag " + quoted(*most.tag) : "without a tag") + " (" +
-         held + ", the oldest for " + as_seconds(most.oldest) + ")";
+  return "; most is held " + (first.tag ? "by tag " + quoted(*first.tag) : "without a tag") + " (" +
+         held + ", the oldest for " + as_seconds(first.oldest) + ")";
 }
 
 std::string place_and_owner(const TaggedBlock& block) {

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import mmap
 import threading
 import time
 from contextlib import suppress
 from functools import partial
 from importlib.util import find_spec
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -351,6 +353,19 @@ def test_a_heap_without_tags_has_no_ledger() -> None:
     assert off.own_memory() == before
     with off.tagged("a"):
         assert off.own_memory() > before + (1 << 19)
+
+
+STATM = Path("/proc/self/statm")
+
+
+@pytest.mark.skipif(not STATM.exists(), reason="needs Linux's /proc")
+def test_the_ledger_takes_memory_only_where_blocks_begin() -> None:
+    """Of a region of 8 GiB it would be 4 GiB."""
+    pages = int(STATM.read_text("ascii").split()[1])
+    with Heap(8 << 30, headers=False, tags=True) as heap:
+        heap.malloc_many([1 << 20] * 1000, tag="a")
+        taken = (int(STATM.read_text("ascii").split()[1]) - pages) * mmap.PAGESIZE
+    assert taken < 32 << 20
 
 
 def test_tags_that_no_block_has_are_dropped() -> None:
