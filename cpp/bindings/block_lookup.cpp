@@ -87,11 +87,12 @@ Block; otherwise it is one that does not free its memory when it is collected. O
 
 Raises ForeignPointer if and only if the bytes lie outside of the region, ValueError if they
 lie inside, but are not those of one live block, as those of Heap.region are not; TypeError
-for an object without bytes; HeapClosed.)";
+for an object without bytes, and in a heap that has none; HeapClosed.)";
 
 py::object block_of(py::handle self, py::handle array) {
   auto& heap = require_value<Heap>(self.ptr());
   require_open(heap);
+  require_bytes(heap);
   const auto object = py::reinterpret_borrow<py::object>(array);
   const py::object exporter = exporter_of(object);
   if (exporter && is_block(exporter.ptr()) && owner_of_block(exporter.ptr()).is(self))

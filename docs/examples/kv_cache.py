@@ -8,7 +8,7 @@ The prefixes and buffers of the requests that run are pinned. If there is no hol
 prefixes are evicted: the least recently used ones until the largest hole will do, as caches do
 whose allocator cannot tell more; or those that `Heap.cheapest` finds.
 
-No byte of the memory is read or written, so it may be that of a GPU.
+The heap cuts offsets, and touches no memory: what it describes may be that of a GPU.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections import OrderedDict, deque
 from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
-from glassheap import Heap, OutOfMemory
+from glassheap import OffsetHeap, OutOfMemory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +43,7 @@ class Cache:
     """Prefixes and buffers in one heap, and a way to make room for a block of a size."""
 
     def __init__(self, load: Load, make_room: Callable[[Cache, int], None]) -> None:
-        self.heap = Heap(load.memory, headers=False, policy=load.policy)
+        self.heap = OffsetHeap(load.memory, granule=4 * KIB, policy=load.policy)
         self.make_room = make_room
         self.places: OrderedDict[int, int] = OrderedDict()
         """The address of each prefix, the least recently used first."""

@@ -315,7 +315,7 @@ class Heap:
 
         Raises ForeignPointer if and only if the bytes lie outside of the region, ValueError if they
         lie inside, but are not those of one live block, as those of Heap.region are not; TypeError
-        for an object without bytes; HeapClosed.
+        for an object without bytes, and in a heap that has none; HeapClosed.
         """
 
     # Queries.

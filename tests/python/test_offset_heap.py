@@ -550,6 +550,7 @@ WITHOUT_BYTES: dict[str, Callable[[OffsetHeap], object]] = {
     "array": lambda heap: heap.array(4),
     "copy": lambda heap: heap.copy([1.0]),
     "hexdump": lambda heap: heap.hexdump(0),
+    "block_of": lambda heap: heap.block_of(b"bytes"),
     "region": lambda heap: heap.region,
     "address": lambda heap: heap.address,
     "numpy.use": lambda heap: glassheap.numpy.use(heap).__enter__(),
