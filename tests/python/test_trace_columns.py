@@ -6,10 +6,24 @@ The operations here are those that a grammar's module yields, so the tests need 
 from __future__ import annotations
 
 import io
+import sys
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from glassheap.traces import FREE, MALLOC, REALLOC, Columns, Stream, normalising, read, stream
+from glassheap.traces import (
+    FREE,
+    MALLOC,
+    REALLOC,
+    Columns,
+    Stream,
+    normalising,
+    read,
+    source,
+    stream,
+)
+from glassheap.traces.freed_names import FreedNames
 from glassheap.traces.normalising import Normaliser
 from glassheap.traces.source import NULL, PIECE, PLAIN, RENAME, Details, Operation
 from glassheap.traces.trace import Notes
@@ -113,6 +127,30 @@ def test_a_free_of_a_block_from_before_the_recording_is_no_misuse_but_a_double_f
     )
     unseen, null, resized, dead = notes.all()
     assert [unseen.misuse, null.misuse, resized.misuse, dead.misuse] == [False, False, False, True]
+
+
+# --- Names of freed blocks ------------------------------------------------------------------------
+@given(st.lists(st.integers(-5, 20_000) | st.sampled_from([2**40, 2**63, NULL]), max_size=50))
+def test_a_set_of_names_is_a_set(names: list[int]) -> None:
+    freed = FreedNames()
+    for done, name in enumerate(names):
+        assert (name in freed) == (name in names[:done])
+        freed.add(name)
+        assert name in freed
+
+
+def test_many_names_that_are_numbers_take_a_byte_or_two_each() -> None:
+    freed = FreedNames()
+    for name in range(50_000):
+        freed.add(name)
+    assert sum(map(sys.getsizeof, vars(freed).values())) < 2 * 50_000
+
+
+def test_a_cache_of_numbers_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(source, "MOST_WORDS", 10)
+    numbers = source.Numbers()
+    assert [numbers[b"%d" % n] for n in range(50)] == list(range(50))
+    assert len(numbers) == 10
 
 
 # --- Streaming ------------------------------------------------------------------------------------

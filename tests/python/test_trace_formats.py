@@ -89,7 +89,7 @@ def test_each_tool_tells_what_it_knows_and_the_reader_what_it_skipped() -> None:
     assert mtrace.tag_names[mtrace.tags[0]] == "./program:[0x11d0]"
     assert list(valgrind.aligns[3:8]) == [0, 64, 256, 32, 0]
     assert list(ltrace.aligns[3:7]) == [0, 256, 32, 0]
-    assert len({*valgrind.threads}) == 1
+    assert list(valgrind.threads) == []
     assert notes(mtrace) == {}
     assert notes(ltrace) == {
         "no call of": (3, 1),
@@ -222,6 +222,13 @@ def test_the_lines_of_mtrace(
     trace = read_text(text)
     assert trace.format == "glibc mtrace"
     assert (rows(trace), notes(trace)) == (expected, noted)
+
+
+def test_a_child_has_a_memory_of_its_own_and_is_not_read() -> None:
+    text = "--9-- malloc(8) = 0xA\n--10-- free(0xA)\n--10-- malloc(7) = 0xA\n--9-- free(0xA)\n"
+    trace = read_text(text)
+    assert rows(trace) == [(MALLOC, 0, 8), (FREE, 0, 0)]
+    assert notes(trace) == {"call of another": (2, 2)}
 
 
 # --- Android --------------------------------------------------------------------------------------

@@ -7,7 +7,9 @@ every operation is valid, so that a replay needs no checks.
 
     file --opening--> Source --script | rep | wee_alloc | ...--> operations --normalising--> Trace
 
-`read` returns a whole trace, `stream` a batch of operations at a time.
+`read` returns a whole trace, `stream` a batch of operations at a time.  `calls` has what the tools'
+grammars share, `snapshot` what the two of PyTorch do.  `summary` sums a trace up, `wording` prints
+the figures, and `writing` writes a trace in another format.
 """
 
 from __future__ import annotations

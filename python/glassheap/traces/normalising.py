@@ -19,14 +19,15 @@ an allocation under a live name frees the old block first:
 
     an allocation at a live address  a free, and the allocation          yes: its free is missing
 
-The table `slots` has the id of each live name, and `DEAD` for a name whose block was freed.  Ids of
-freed blocks are used again, so they are as few as the blocks that live at a time.
+The table `slots` has the id of each live name.  Ids of freed blocks are used again, so they are as
+few as the blocks that live at a time.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from glassheap.traces.freed_names import FreedNames
 from glassheap.traces.source import NULL, PLAIN, RENAME, Details, Operation
 from glassheap.traces.trace import FREE, MALLOC, Columns, Notes, Refused, pad
 
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 BATCH = 2**15
 """The number of operations in a batch: under a megabyte of arrays."""
 
-UNSEEN, DEAD = -1, -2
+NONE = -1  # the name has no live block
 UNUSUAL = (FREE, RENAME)
 LARGEST_ALIGN = 2**63
 LARGEST_TIME = 2**63 - 1
@@ -63,6 +64,7 @@ class Normaliser:
         self._batch = Columns()
         self._before = 0  # operations in earlier batches
         self._slots: dict[int, int] = {}
+        self._freed = FreedNames()
         self._spare: list[int] = []
         self._live = 0
         self._origin: int | None = None
@@ -84,7 +86,7 @@ class Normaliser:
         return done
 
     def _add(self, line: int, kind: int, block: int, size: int, details: Details) -> None:
-        slot = self._slots.get(block, UNSEEN)
+        slot = self._slots.get(block, NONE)
         if kind == FREE and slot >= 0:
             self._end(block, slot)
         elif kind in UNUSUAL or details.failed:
@@ -104,7 +106,7 @@ class Normaliser:
     ) -> None:
         """What is no operation of the trace: a wrong free, a change of name, a failed request."""
         if kind == FREE:
-            self._note_free(line, block, slot)
+            self._note_free(line, block)
         elif kind == RENAME:
             self._rename(line, block, slot, size)
         else:
@@ -128,7 +130,7 @@ class Normaliser:
         """The block of this name and id is freed."""
         self._live -= self.held[slot]
         self.held[slot] = 0
-        self._slots[block] = DEAD
+        self._forget(block)
         self._spare.append(slot)
 
     def _supersede(self, line: int, block: int, slot: int) -> None:
@@ -140,20 +142,26 @@ class Normaliser:
         else:
             self.notes.add(LEAKED, line)
 
-    def _note_free(self, line: int, block: int, slot: int) -> None:
+    def _note_free(self, line: int, block: int) -> None:
         if block == NULL:
             self.notes.add(NULL_FREED, line)
+        elif block in self._freed:
+            self.notes.add(DEAD_FREED, line, misuse=True)
         else:
-            reason = UNSEEN_FREED if slot == UNSEEN else DEAD_FREED
-            self.notes.add(reason, line, misuse=not (self.addresses and slot == UNSEEN))
+            self.notes.add(UNSEEN_FREED, line, misuse=not self.addresses)
 
     def _rename(self, line: int, block: int, slot: int, new: int) -> None:
         """A realloc moved the block: its old address is free."""
-        other = self._slots.get(new, UNSEEN)
+        other = self._slots.get(new, NONE)
         if other >= 0:
             self._supersede(line, new, other)
-        self._slots[block] = DEAD
+        self._forget(block)
         self._slots[new] = slot
+
+    def _forget(self, block: int) -> None:
+        """The name has no live block any more."""
+        del self._slots[block]
+        self._freed.add(block)
 
     def _put(self, line: int, kind: int, slot: int, size: int, details: Details) -> None:
         batch = self._batch

@@ -32,6 +32,10 @@ LARGEST_TEXT = 2**30
 """The maximum size in bytes of a text that must be held in memory as a whole."""
 
 
+MOST_WORDS = 2**17
+"""The maximum number of words in a cache of numbers."""
+
+
 class Details(NamedTuple):
     """What a file may say of an operation, beside the block and its size."""
 
@@ -102,5 +106,6 @@ class Numbers(dict[bytes, int]):
         number = int(word.lstrip(b"0") or b"0")
         if number > LARGEST_SIZE:
             raise ValueError
-        self[word] = number
+        if len(self) < MOST_WORDS:
+            self[word] = number
         return number

@@ -8,8 +8,9 @@
     --24909-- _ZnwmSt11align_val_t(size 64, al 64) = 0x4D6ED80
     --24909-- free(0x4A411B0)
 
-Lines of the program and of valgrind's own report stand between them.  The process is the thread.
-valgrind frees what libraries hold at the end of the program by calls of `free(0x0)`.
+Lines of the program and of valgrind's own report stand between them.  A child that the program
+forks has a memory of its own, so only the first process is read.  At the end of the program
+valgrind frees what libraries hold, by calls of `free(0x0)`.
 """
 
 from __future__ import annotations
@@ -17,11 +18,21 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from glassheap.traces.calls import ALIGN, BLOCK, NO_RESULT, SIZE, number_of, operations_of, shape_of
-from glassheap.traces.source import Details, Operation, Source
+from glassheap.traces.calls import (
+    ALIGN,
+    BLOCK,
+    NO_RESULT,
+    SIZE,
+    Shape,
+    number_of,
+    operations_of,
+    shape_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from glassheap.traces.source import Operation, Source
 
 FORMAT = "valgrind --trace-malloc"
 EXAMPLE = "a log of valgrind --trace-malloc=yes"
@@ -36,12 +47,14 @@ LINE = re.compile(
 ARGUMENT = re.compile(rb"(?:(al|size) )?(0x[0-9A-Fa-f]{1,16}|[0-9]{1,20})")
 NAMES = {b"al": ALIGN, b"size": SIZE}
 
+OTHER_PROCESS = "call of another process than the first, skipped"
 OTHER = "no call of malloc's family, ignored"
 GARBLED = "garbled call, skipped"
 
 
 def operations(source: Source) -> Iterator[Operation]:
     """The operations in the log; all other lines are noted."""
+    first = b""  # the first process
     for number, line in enumerate(source.lines(), 1):
         match = LINE.fullmatch(line)
         shape = shape_of(match[2].decode()) if match else ()
@@ -49,16 +62,26 @@ def operations(source: Source) -> Iterator[Operation]:
             source.notes.add(OTHER, number)
             continue
         process, _, written, result = match.groups()
-        freed = shape[0] == BLOCK and (len(shape) == 1 or written.endswith(b",0"))
-        if result is None and not freed:  # a free has no result
-            source.notes.add(NO_RESULT, number)
-            continue
-        found = [(NAMES.get(name), number_of(value)) for name, value in ARGUMENT.findall(written)]
-        named = tuple(name for name, _ in found if name)
-        details = Details(thread=int(process))
-        address = int(result or b"0", 16)
-        try:
-            values = [value for _, value in found]
-            yield from operations_of(number, named or shape, values, address, details)
-        except (KeyError, ValueError):
-            source.notes.add(GARBLED, number)
+        first = first or process
+        if process == first:
+            yield from read_call(source, number, shape, written, result)
+        else:
+            source.notes.add(OTHER_PROCESS, number)
+
+
+def read_call(
+    source: Source, number: int, shape: Shape, written: bytes, result: bytes | None
+) -> list[Operation]:
+    """The operations of a call; one that is not whole is noted."""
+    freed = shape[0] == BLOCK and (len(shape) == 1 or written.endswith(b",0"))
+    if result is None and not freed:  # a free has no result
+        source.notes.add(NO_RESULT, number)
+        return []
+    found = [(NAMES.get(name), number_of(value)) for name, value in ARGUMENT.findall(written)]
+    named = tuple(name for name, _ in found if name)
+    try:
+        values = [value for _, value in found]
+        return operations_of(number, named or shape, values, int(result or b"0", 16))
+    except (KeyError, ValueError):
+        source.notes.add(GARBLED, number)
+        return []
