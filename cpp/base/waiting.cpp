@@ -23,8 +23,11 @@ Wait::Wait(double seconds, WaitMode mode) noexcept : mode_(mode) {
 Wait::Duration Wait::next_length() noexcept {
   const Duration length = length_;
   length_ = std::min(2 * length_, longest_nap);
-  if (until_ == Clock::time_point::max()) return length;
-  return std::min(length, Duration(until_ - Clock::now()));
+  return std::min(length, left());
+}
+
+Wait::Duration Wait::left() const noexcept {
+  return until_ == Clock::time_point::max() ? Duration::max() : Duration(until_ - Clock::now());
 }
 
 FaultKind Wait::nap() noexcept {

@@ -12,6 +12,7 @@
 // Python's does, and fork() waits for the lock of every heap.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 
@@ -31,6 +32,7 @@ class Wait {
   using Clock = std::chrono::steady_clock;
   using Duration = std::chrono::nanoseconds;
   static constexpr Duration longest_nap = std::chrono::milliseconds(10);
+  static constexpr Duration longest_doze = std::chrono::milliseconds(100);
 
   // A wait without end.
   explicit Wait(WaitMode mode) noexcept : mode_(mode) {}
@@ -42,16 +44,26 @@ class Wait {
   // if it can tell that an attempt may succeed.
   template <typename Sleep>
   [[nodiscard]] FaultKind nap(Sleep sleep) noexcept {
-    const Duration length = next_length();
+    return sleep_for(next_length(), sleep);
+  }
+  // The same with a sleep of that duration. The first naps are short.
+  [[nodiscard]] FaultKind nap() noexcept;
+  // The same for a sleep that is ended when an attempt may succeed: it is long.
+  template <typename Sleep>
+  [[nodiscard]] FaultKind doze(Sleep sleep) noexcept {
+    return sleep_for(std::min(longest_doze, left()), sleep);
+  }
+
+ private:
+  template <typename Sleep>
+  [[nodiscard]] FaultKind sleep_for(Duration length, Sleep sleep) noexcept {
     if (length <= Duration::zero()) return FaultKind::lock_timeout;
     before_nap();
     sleep(length);
     return after_nap() ? FaultKind::none : FaultKind::interrupted;
   }
-  // The same with a sleep of that duration. The first naps are short.
-  [[nodiscard]] FaultKind nap() noexcept;
-
- private:
+  // The time until the end; the longest duration there is, for a wait without end.
+  [[nodiscard]] Duration left() const noexcept;
   [[nodiscard]] Duration next_length() noexcept;
   void before_nap() noexcept;
   [[nodiscard]] bool after_nap() const noexcept;

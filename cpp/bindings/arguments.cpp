@@ -112,6 +112,14 @@ std::uint64_t require_number(py::handle object, const char* name) {
   return number.value;
 }
 
+double require_seconds(py::handle object, const std::string& name) {
+  if (PyNumber_Check(object.ptr()) == 0) throw py::type_error(name + " must be a number.");
+  const double seconds = PyFloat_AsDouble(object.ptr());
+  if (PyErr_Occurred() != nullptr) throw py::error_already_set();
+  if (!(seconds >= 0)) throw py::value_error(name + " is a number of seconds from 0 upwards.");
+  return seconds;
+}
+
 std::uint64_t require_address(py::handle object) {
   std::uint64_t address = 0;
   if (!read_address(object.ptr(), address)) throw py::error_already_set();

@@ -40,6 +40,7 @@ std::uint64_t require_size(py::handle object, const char* name);
 std::uint64_t require_number(py::handle object, const char* name);  // none that 64 bits do not hold
 std::uint64_t require_address(py::handle object);
 std::uint64_t require_address(const Heap& heap, py::handle object);
+double require_seconds(py::handle object, const std::string& name);
 // True and False, NumPy's too, but no other truth value: a number was meant for another argument.
 bool require_flag(py::handle object, const char* name);
 std::string require_bytes(py::handle object, const char* name);

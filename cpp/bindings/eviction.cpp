@@ -12,6 +12,7 @@
 #include "gil.hpp"
 #include "raise.hpp"
 #include "registry.hpp"
+#include "tags.hpp"
 
 namespace glassheap::bindings {
 namespace {
@@ -154,7 +155,41 @@ py::object cheapest(Heap& heap, py::handle size, py::handle align, py::handle co
                                  eviction->size);
 }
 
-std::array eviction_methods = {method<cheapest_doc, cheapest>()};
+// --- For glassheap.waiting. --------------------------------------------------------------------
+
+constexpr const char in_turn_doc[] = R"(_malloc_in_turn($self, ticket, bell, size, align, /)
+--
+
+Return (address, 0) if it is the turn of the request and it is served, else (None, ticket).
+
+Of an event loop, which calls again with the ticket when it hears the bell.)";
+
+py::tuple malloc_in_turn(Heap& heap, py::handle given_ticket, py::handle bell, py::handle size,
+                         py::handle align) {
+  std::uint64_t ticket = require_number(given_ticket, "ticket");
+  std::uint64_t multiple = heap.default_align();
+  if (!align.is_none() && !read_align(align.ptr(), multiple)) throw py::error_already_set();
+  Fault fault;
+  const Address address = heap.malloc_in_turn(ticket, require_number(bell, "bell"),
+                                              require_size(size, "size"), multiple, fault);
+  if (fault.kind == FaultKind::out_of_memory) return py::make_tuple(py::none(), ticket);
+  raise_if(fault);
+  put_context_tag(heap, address);
+  return py::make_tuple(address, ticket);
+}
+
+constexpr const char leave_line_doc[] = R"(_leave_line($self, ticket, /)
+--
+
+Give up the place of that ticket among the requests that wait; 0 is none.)";
+
+void leave_line(Heap& heap, py::handle ticket) {
+  heap.leave_line(require_number(ticket, "ticket"));
+}
+
+std::array eviction_methods = {method<cheapest_doc, cheapest>(),
+                               method<in_turn_doc, malloc_in_turn>(),
+                               method<leave_line_doc, leave_line>()};
 
 }  // namespace
 

@@ -103,7 +103,8 @@ py::object stats(Heap& heap) {
       "largest_free"_a = s.largest_free, "overhead"_a = s.overhead,
       "peak_requested"_a = s.peak_requested, "peak_used"_a = s.peak_used, "mallocs"_a = s.mallocs,
       "frees"_a = s.frees, "reallocs"_a = s.reallocs, "failures"_a = s.failures,
-      "recovered"_a = s.recovered, "quarantined"_a = s.quarantined,
+      "recovered"_a = s.recovered, "quarantined"_a = s.quarantined, "waits"_a = s.waits,
+      "waited"_a = static_cast<double>(s.waited) * 1e-9,
       "external_fragmentation"_a = s.external_fragmentation());
 }
 

@@ -56,8 +56,8 @@ PyMethodDef hot() {
 
 // The arguments of a function in their order.
 using OneArgument = std::array<PyObject*, 1>;
-// size, align, tag, evict
-using Requested = std::array<PyObject*, 4>;
+// size, align, tag, evict, timeout
+using Requested = std::array<PyObject*, 5>;
 
 // The arguments that an error may be about; null if not passed.
 struct CallArguments {
@@ -114,14 +114,14 @@ inline bool is_given_block(PyObject* object) {
 // with_tag() (tags.hpp) has read the tag.
 [[gnu::always_inline]] inline PyObject* heap_malloc(PyObject* self, Heap& heap,
                                                     const Requested& arguments) {
-  const auto [given_size, given_align, _, evict] = arguments;
+  const auto [given_size, given_align, _, evict, timeout] = arguments;
   std::uint64_t size = 0;
   std::uint64_t align = 0;
   if (!read_hot_size(given_size, "size", size)) return nullptr;
   if (given_align != nullptr && !read_optional_align(heap, given_align, align)) return nullptr;
-  if (is_patient(evict)) {
+  if (is_patient(evict, timeout)) {
     if (given_align == nullptr) align = heap.default_align();
-    return malloc_patiently({self, given_size, size, align, evict});
+    return malloc_patiently({self, given_size, size, align, evict, timeout});
   }
   UnsetFault unset;
   const Address address = given_align == nullptr ? heap.malloc(size, unset.fault)
@@ -133,12 +133,13 @@ inline bool is_given_block(PyObject* object) {
 }
 
 inline PyObject* heap_alloc(PyObject* self, Heap& heap, const Requested& arguments) {
-  const auto [given_size, given_align, _, evict] = arguments;
+  const auto [given_size, given_align, _, evict, timeout] = arguments;
   std::uint64_t size = 0;
   std::uint64_t align = 0;
   if (!read_hot_size(given_size, "size", size) || !read_optional_align(heap, given_align, align))
     return nullptr;
-  if (is_patient(evict)) return alloc_patiently({self, given_size, size, align, evict});
+  if (is_patient(evict, timeout))
+    return alloc_patiently({self, given_size, size, align, evict, timeout});
   Fault fault;
   Handle handle;
   if (!heap.acquire(size, align, handle, fault))

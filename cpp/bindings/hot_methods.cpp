@@ -5,7 +5,8 @@
 namespace glassheap::bindings {
 namespace {
 
-constexpr const char malloc_doc[] = R"(malloc($self, size, *, align=16, tag=None, evict=None)
+constexpr const char malloc_doc[] =
+    R"(malloc($self, size, *, align=16, tag=None, evict=None, timeout=None)
 --
 
 Allocate a block of size bytes and return the address of its payload.
@@ -23,10 +24,16 @@ If no free block can serve the request, evict(blocks) is called with the blocks 
 cheapest() finds by their sizes, and is to free them, or others; then malloc tries again, up
 to 8 evictions, as long as each frees one of its blocks. It may call the heap.
 
-Raises OutOfMemory if and only if no free block can serve the request, InvalidSize if size
-is negative, InvalidAlignment for any other align, ValueError for a tag that is empty or too
-long; TypeError for no integer, a tag that is no string, and if evict is no function; what
-evict raises; HeapDamaged, HeapClosed.)";
+With a timeout, in seconds, it then waits until other threads, and other processes that
+share the heap, free enough. Requests that wait are served in order of arrival, however
+small: a large one is not starved by others that wait, but calls without timeout do not wait
+for it. The GIL is released, and Ctrl-C ends the wait.
+
+Raises OutOfMemory if and only if no free block can serve the request, also at the end of
+the time, InvalidSize if size is negative, InvalidAlignment for any other align; TypeError
+for no integer, a tag that is no string, and if evict is no function; ValueError for a tag
+that is empty or too long, and a timeout that is negative or NaN; what evict raises;
+HeapDamaged, HeapClosed.)";
 
 constexpr const char calloc_doc[] = R"(calloc($self, count, size, *, tag=None)
 --
@@ -140,7 +147,8 @@ PyObject* heap_view(PyObject* self, Heap& heap, const Arguments<view_doc>& argum
                    py::reinterpret_borrow<py::object>(arguments[0]));
 }
 
-constexpr const char alloc_doc[] = R"(alloc($self, size, *, align=16, tag=None, evict=None)
+constexpr const char alloc_doc[] =
+    R"(alloc($self, size, *, align=16, tag=None, evict=None, timeout=None)
 --
 
 Allocate size bytes and return a Block, which frees itself.

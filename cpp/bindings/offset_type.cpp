@@ -70,13 +70,14 @@ The block takes size rounded up to the granule, at least one (buddy: that rounde
 power of two). Its offset is a multiple of align, a power of two up to a quarter of the
 region, by default the heap's own align, and of the granule. O(log n); O(n) in
 sequential_fit, O(1) in segregated_fit, quick_fit and tlsf; O(n) in quick_fit if free blocks
-must be joined first. tag and evict are as in Heap.malloc.
+must be joined first. tag, evict and timeout are as in Heap.malloc.
 
 Raises OutOfMemory if and only if no free block can serve the request, InvalidSize if size
 is negative, InvalidAlignment for any other align, ValueError and TypeError as Heap.malloc
 does; what evict raises; HeapDamaged, HeapClosed.)";
 
-constexpr const char offset_alloc_doc[] = R"(alloc($self, size, *, align=None, tag=None, evict=None)
+constexpr const char offset_alloc_doc[] =
+    R"(alloc($self, size, *, align=None, tag=None, evict=None, timeout=None)
 --
 
 Allocate size bytes and return a Block, which frees itself.
@@ -131,8 +132,6 @@ Raises MustMove if and only if the block must move and there is no move; OutOfMe
 must and no free block can serve, with the old block untouched; what move raises; what free
 raises for a bad address; InvalidSize if size is negative; InvalidAlignment, TypeError,
 HeapDamaged, HeapClosed, as malloc does.)";
-
-bool is_given(PyObject* object) { return object != nullptr && object != Py_None; }
 
 bool check_callable(PyObject* move) {
   if (!is_given(move) || PyCallable_Check(move) != 0) return true;

@@ -1,14 +1,18 @@
 // patience.cpp: what malloc and alloc do about a shortage.
 //
 //     try --> cheapest blocks --> evict(blocks) --> try --> ...        a few times
+//     try --> wait until others free enough                           in order of arrival
 //
 // No lock is held while the callback runs, so it may call the heap, and other threads may take what
-// it has freed. If the request fails in the end, the OutOfMemory says what the callback did.
+// it has freed. If the request fails in the end, the OutOfMemory says what was done about it.
 
 #include "patience.hpp"
 
 #include <algorithm>
+#include <chrono>
+#include <cstdio>
 
+#include "arguments.hpp"
 #include "eviction.hpp"
 #include "functions.hpp"
 #include "raise.hpp"
@@ -64,10 +68,31 @@ bool evict_until(const PatientRequest& request, Heap& heap, Attempt attempt, Fau
   return true;
 }
 
+// --- Waiting. ----------------------------------------------------------------------------------
+
+// With two decimals, whatever the program's locale is.
+std::string as_seconds(std::chrono::steady_clock::duration duration) {
+  const auto hundredths = std::chrono::duration_cast<std::chrono::milliseconds>(duration) / 10;
+  char text[48];
+  std::snprintf(text, sizeof text, "%lld.%02lld", static_cast<long long>(hundredths.count() / 100),
+                static_cast<long long>(hundredths.count() % 100));
+  return text;
+}
+
+// wait(seconds, fault) returns true if the request was served.
+template <typename Waiting>
+bool wait_until(double seconds, Waiting wait, Fault& fault, std::string& story) {
+  const auto begin = std::chrono::steady_clock::now();
+  if (wait(seconds, fault = {})) return true;
+  story += " It waited " + as_seconds(std::chrono::steady_clock::now() - begin) +
+           " seconds for others to free enough.";
+  return false;
+}
+
 // --- The call. ---------------------------------------------------------------------------------
 
 void check_callback(PyObject* evict) {
-  if (PyCallable_Check(evict) != 0) return;
+  if (!is_given(evict) || PyCallable_Check(evict) != 0) return;
   throw py::type_error("evict must be a function of a list of blocks, not " +
                        std::string(Py_TYPE(evict)->tp_name) + ".");
 }
@@ -81,12 +106,18 @@ void check_callback(PyObject* evict) {
   throw error;
 }
 
-template <typename Attempt>
-void serve(const PatientRequest& request, Heap& heap, Attempt attempt) {
+// Makes the request by attempt(fault), and by wait(seconds, fault). Throws if neither serves it.
+template <typename Attempt, typename Waiting>
+void serve(const PatientRequest& request, Heap& heap, Attempt attempt, Waiting wait) {
   check_callback(request.evict);
-  Fault fault;
+  const bool waits = is_given(request.timeout);
+  const double seconds = waits ? require_seconds(request.timeout, "timeout") : 0;
+  Fault fault{.kind = FaultKind::out_of_memory};
   std::string story;
-  if (!evict_until(request, heap, attempt, fault, story)) refuse(request, fault, story);
+  if (is_given(request.evict) && evict_until(request, heap, attempt, fault, story)) return;
+  const bool is_short = fault.kind == FaultKind::out_of_memory;
+  if (waits && is_short && wait_until(seconds, wait, fault, story)) return;
+  refuse(request, fault, story);
 }
 
 }  // namespace
@@ -94,11 +125,17 @@ void serve(const PatientRequest& request, Heap& heap, Attempt attempt) {
 PyObject* malloc_patiently(const PatientRequest& request) {
   return guarded([&request] {
     Heap& heap = require_value<Heap>(request.heap);
+    const auto [size, align] = std::pair(request.size, request.align);
     Address address = 0;
-    serve(request, heap, [&](Fault& fault) {
-      address = heap.malloc(request.size, request.align, fault);
+    const auto done = [&address](const Fault& fault, Address served) {
+      address = served;
       return !fault;
-    });
+    };
+    serve(
+        request, heap, [&](Fault& fault) { return done(fault, heap.malloc(size, align, fault)); },
+        [&](double seconds, Fault& fault) {
+          return done(fault, heap.malloc_within(seconds, size, align, fault));
+        });
     put_context_tag(heap, address);
     return address;
   });
@@ -107,9 +144,13 @@ PyObject* malloc_patiently(const PatientRequest& request) {
 PyObject* alloc_patiently(const PatientRequest& request) {
   return guarded([&request] {
     Heap& heap = require_value<Heap>(request.heap);
+    const auto [size, align] = std::pair(request.size, request.align);
     Handle handle;
-    serve(request, heap,
-          [&](Fault& fault) { return heap.acquire(request.size, request.align, handle, fault); });
+    serve(
+        request, heap, [&](Fault& fault) { return heap.acquire(size, align, handle, fault); },
+        [&](double seconds, Fault& fault) {
+          return heap.acquire_within(seconds, size, align, handle, fault);
+        });
     put_context_tag(heap, handle.address);
     return owned(make_block(py::reinterpret_borrow<py::object>(request.heap), handle));
   });

@@ -1,4 +1,4 @@
-// patience.hpp: what malloc and alloc do about a shortage: they let the caller evict blocks.
+// patience.hpp: what malloc and alloc do about a shortage: they let the caller evict blocks, and wait.
 #pragma once
 
 #include "bindings.hpp"
@@ -12,10 +12,14 @@ struct PatientRequest {
   Size size;
   Size align;
   PyObject* evict;
+  PyObject* timeout;
 };
 
 // True if the arguments ask for anything: None does not.
-inline bool is_patient(PyObject* evict) { return evict != nullptr && evict != Py_None; }
+inline bool is_given(PyObject* argument) { return argument != nullptr && argument != Py_None; }
+inline bool is_patient(PyObject* evict, PyObject* timeout) {
+  return is_given(evict) || is_given(timeout);
+}
 
 // The results of malloc and of alloc; null with an exception set.
 PyObject* malloc_patiently(const PatientRequest& request);

@@ -18,14 +18,6 @@ namespace {
 
 // --- Construction. -----------------------------------------------------------------------------
 
-double require_seconds(py::handle given, const std::string& name) {
-  if (PyNumber_Check(given.ptr()) == 0) throw py::type_error(name + " must be a number.");
-  const double seconds = PyFloat_AsDouble(given.ptr());
-  if (PyErr_Occurred() != nullptr) throw py::error_already_set();
-  if (!(seconds >= 0)) throw py::value_error(name + " is a number of seconds from 0 upwards.");
-  return seconds;
-}
-
 // At most one is given: the bytes are empty if not, the buffer is None.
 SegmentLocation require_location(py::handle name, py::handle path, py::handle buffer) {
   if (!buffer.is_none()) return location_in(buffer);

@@ -6,12 +6,14 @@
 
 #include "base/waiting.hpp"
 #include "core/core_interface.hpp"
+#include "core/wait_line.hpp"
 
 namespace glassheap {
 
 // The state that all processes agree on, beside the core's.
 struct SharedState {
   bool damaged = false;
+  bool waiting = false;     // true if the line of waiting requests may have some
   std::uint64_t epoch = 0;  // resets
   int system_error = 0;     // errno, where on_enter returns system_error
 };
@@ -37,7 +39,7 @@ class SharingHooks {
 
   // The same two for PlainCalls, which does not change the SharedState. on_plain_enter returns where
   // the core's state is to be stored before on_plain_leave; null, having locked nothing, if another
-  // process is inside or has died there, if the heap is damaged, or after a fork.
+  // process is inside or has died there, if the heap is damaged, if a request waits, or after a fork.
   virtual CoreState* on_plain_enter(CoreInterface& core) noexcept = 0;
   virtual void on_plain_leave() noexcept = 0;
 
@@ -46,6 +48,12 @@ class SharingHooks {
   virtual void on_close() noexcept = 0;  // gives up the memory
   // Returns true if this attachment of this process allocated the live block with this payload.
   [[nodiscard]] virtual bool owns(Offset payload) const noexcept = 0;
+
+  // The requests that wait, of all processes; the number under which this one waits; and whether the
+  // process of a number lives.
+  [[nodiscard]] virtual WaitLine& line() noexcept = 0;
+  [[nodiscard]] virtual Waiter waiter() const noexcept = 0;
+  [[nodiscard]] virtual bool is_alive(Waiter waiter) const noexcept = 0;
 
   // Processes that died inside a call.
   [[nodiscard]] virtual std::uint64_t recovered() const noexcept = 0;

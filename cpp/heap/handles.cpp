@@ -7,15 +7,17 @@ namespace glassheap {
 // --- Handles. ----------------------------------------------------------------------------------
 
 bool Heap::acquire(Size size, Size align, Handle& handle, Fault& fault) noexcept {
-  return state_->write(fault, [&](HeapState& heap) {
-    if (!heap.addresses.check_align(align, fault)) return false;
-    const Block block = heap.allocate(size, align, fault);
-    LiveBlock live;
-    if (!block || !heap.core->find(heap.addresses.payload_of(block), live, fault))
-      return heap.refuse(fault, 0);
-    handle = {heap.hand_out(block, 0, fault), size, heap.shared.epoch, live.serial};
-    return true;
-  });
+  return state_->write(
+      fault, [&](HeapState& heap) { return heap.acquire_inside(size, align, handle, fault); });
+}
+
+bool HeapState::acquire_inside(Size size, Size align, Handle& handle, Fault& fault) noexcept {
+  if (!addresses.check_align(align, fault)) return false;
+  const Block block = allocate(size, align, fault);
+  LiveBlock live;
+  if (!block || !core->find(addresses.payload_of(block), live, fault)) return refuse(fault, 0);
+  handle = {hand_out(block, 0, fault), size, shared.epoch, live.serial};
+  return true;
 }
 
 bool Heap::handle_of(Address payload, Handle& handle, Fault& fault) noexcept {

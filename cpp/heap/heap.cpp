@@ -106,6 +106,7 @@ bool Heap::close(Fault& fault) noexcept {
   }
   if (!state_->shut_caches(fault)) return false;
   state_->inside = nullptr;
+  state_->dismiss_line();
   state_->core.reset();
   state_->quarantine.reset();
   closed = std::move(state_->region);

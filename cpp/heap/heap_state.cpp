@@ -72,11 +72,13 @@ HeapState::HeapState(const Options& wanted, Region bytes, std::unique_ptr<CoreIn
 
 Address HeapState::malloc(Size size, Size align, Fault& fault) noexcept {
   std::construct_at(&fault);
-  return write(fault, [&](HeapState& heap) -> Address {
-    if (!heap.addresses.check_align(align, fault)) return 0;
-    if (caches != nullptr && caches->is_suspect() && !heap.empty_caches(fault)) return 0;
-    return heap.hand_out(heap.allocate(size, align, fault), 0, fault);
-  });
+  return write(fault, [&](HeapState& heap) { return heap.malloc_inside(size, align, fault); });
+}
+
+Address HeapState::malloc_inside(Size size, Size align, Fault& fault) noexcept {
+  if (!addresses.check_align(align, fault)) return 0;
+  if (caches != nullptr && caches->is_suspect() && !empty_caches(fault)) return 0;
+  return hand_out(allocate(size, align, fault), 0, fault);
 }
 
 bool HeapState::free(Address payload, Fault& fault) noexcept {

@@ -49,13 +49,18 @@ struct HeapState : FrontLine {
 
   void mark_damaged() noexcept {
     shared.damaged = true;
-    if (hooks == nullptr) inside = nullptr;
-    if (caches != nullptr) caches->shut();
+    set_front();
   }
   void mark_sound() noexcept {
     shared.damaged = false;
-    inside = has_plain_calls() ? core.get() : nullptr;
-    if (caches != nullptr) caches->open();
+    set_front();
+  }
+  // Lets calls take the plain way, and blocks stay in the caches, if the heap is sound and nobody
+  // waits. Plain calls of a shared heap look at that themselves.
+  void set_front() noexcept {
+    const bool open = !shared.damaged && !shared.waiting;
+    inside = has_plain_calls() && (open || hooks != nullptr) ? core.get() : nullptr;
+    if (caches != nullptr) open ? caches->open() : caches->shut();
   }
 
   // Begins to keep tags, with the lock or before the heap is used. A malloc that is under way in
@@ -148,8 +153,30 @@ struct HeapState : FrontLine {
   // Empties the quarantine and the caches. Returns true if a request that met this shortage may now
   // be served.
   [[gnu::cold]] bool may_try_again(Fault& fault) noexcept;
+  // Heap::malloc and Heap::acquire, under the lock of a heap that is not damaged.
+  [[nodiscard]] Address malloc_inside(Size size, Size align, Fault& fault) noexcept;
+  [[nodiscard]] bool acquire_inside(Size size, Size align, Handle& handle, Fault& fault) noexcept;
   // Releases blocks that are not pinned, or lets them wait: all, or none.
   bool release_many(std::span<Offset> payloads, std::size_t& refused, Fault& fault) noexcept;
+
+  // --- Requests that wait (in_turn.cpp). --------------------------------------------------------
+
+  // Makes a request, which serve(fault) does under the lock, if it is its turn. If it is not, or if
+  // the request is refused for a shortage, it lines up, unless it has a ticket already.
+  template <typename Serve>
+  std::invoke_result_t<Serve, Fault&> serve_in_turn(Ticket& ticket, Bell bell, Fault& fault,
+                                                    Serve serve) noexcept;
+  // As malloc_inside, but refused if anybody waits. A shortage is no failure of the heap yet.
+  [[nodiscard]] Address malloc_if_nobody_waits(Size size, Size align, Fault& fault) noexcept;
+  // Gives up a place, and lets the next one try. Calls that need no lock.
+  void leave_line(Ticket ticket) noexcept;
+  // Calls everyone who waits: the heap is about to be closed.
+  void dismiss_line() noexcept;
+  // Null until somebody waits. Of a heap that is not closed.
+  [[nodiscard]] WaitLine* line() const noexcept {
+    return hooks == nullptr ? own_line.get() : &hooks->line();
+  }
+
   // Adds the blocks of the quarantine that were written.
   void inspect_waiting(std::vector<BrokenRule>& rules) const;
 
@@ -211,6 +238,8 @@ struct HeapState : FrontLine {
     return refusal == FaultKind::none ? refusal : enter_late(refusal);
   }
   void leave() noexcept {
+    if (shared.waiting) [[unlikely]]
+      call_next();
     if (hooks != nullptr) [[unlikely]]
       hooks->on_leave(*core, shared);
     lock.unlock();
@@ -224,6 +253,7 @@ struct HeapState : FrontLine {
   Pins pins;
   std::unique_ptr<Quarantine> quarantine;  // null if freed blocks do not wait
   std::unique_ptr<ThreadCaches> caches;    // null without Options::thread_cache
+  std::unique_ptr<WaitLine> own_line;      // null in a shared heap
   std::atomic<Ledger*> ledger = nullptr;   // null if the heap keeps no tags; once set, it stays
   Refusals refusals;
 
@@ -244,6 +274,18 @@ struct HeapState : FrontLine {
   // After a first attempt: tries again until the timeout while another process is inside. Unlocks
   // the lock if it does not return none.
   [[gnu::cold, gnu::noinline]] FaultKind enter_late(FaultKind refusal) noexcept;
+
+  // Calls the first request that waits, if anything was freed since the last call.
+  [[gnu::cold, gnu::noinline]] void call_next() noexcept;
+  [[nodiscard]] bool make_line() noexcept;
+  void skip_gone() noexcept;
+  void note_waiting() noexcept;
+  void step_out(Ticket& ticket) noexcept;
+  [[nodiscard]] bool is_turn(Ticket& ticket) noexcept;
+  [[nodiscard]] bool is_short(const Fault& fault) noexcept;
+  void line_up(Ticket& ticket, Bell bell) noexcept;
+  [[nodiscard]] Waiter waiter() const noexcept;
+  [[nodiscard]] std::uint64_t changes() const noexcept;
 
   // Returns true if this block, live for the core, is free for the caller.
   [[nodiscard]] bool is_free_for_caller(Offset payload) const noexcept;

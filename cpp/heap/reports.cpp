@@ -111,6 +111,12 @@ void discount(const Quarantine& quarantine, Stats& stats) noexcept {
   stats.failures -= quarantine.failures;
 }
 
+void add_waits(const WaitLine& line, Stats& stats) noexcept {
+  stats.failures -= line.failures();
+  stats.waits = line.waits();
+  stats.waited = line.nanoseconds();
+}
+
 }  // namespace
 
 Stats Heap::stats(Fault& fault) {
@@ -136,6 +142,7 @@ Stats Heap::stats(Fault& fault) {
                 .recovered = heap.hooks == nullptr ? 0 : heap.hooks->recovered()};
     if (heap.quarantine != nullptr) discount(*heap.quarantine, stats);
     if (heap.caches != nullptr) stats.failures -= heap.caches->failures;
+    if (const WaitLine* const line = heap.line()) add_waits(*line, stats);
     return stats;
   });
 }
@@ -162,10 +169,12 @@ Size Heap::own_memory(Fault& fault) noexcept {
   return state_->read(fault, [&](HeapState& heap) {
     const Size waiting = heap.quarantine == nullptr ? 0 : heap.quarantine->own_memory();
     const Size cached = heap.caches == nullptr ? 0 : heap.caches->own_memory();
+    const Size line = heap.own_line == nullptr ? 0 : sizeof *heap.own_line;
     const Ledger* const ledger = heap.ledger.load(std::memory_order_relaxed);
     const Size noted = ledger == nullptr ? 0 : ledger->own_memory();
     const Size shadow = has_bytes() ? 0 : heap.region.size();
-    return sizeof *this + sizeof heap + heap.core->own_memory() + waiting + cached + noted + shadow;
+    return sizeof *this + sizeof heap + heap.core->own_memory() + waiting + cached + line + noted +
+           shadow;
   });
 }
 

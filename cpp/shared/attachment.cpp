@@ -91,7 +91,8 @@ bool Attachment::attach(CoreInterface& core, bool salvage, Wait& wait, Fault& fa
   if (fault) return false;
   const bool sound = !alone_ || try_recover(core, salvage, fault);
   if (sound) {
-    on_leave(core, {.damaged = block_->damaged != 0, .epoch = block_->epoch});
+    if (alone_) block_->line.clear();
+    on_leave(core, state_in_block());
   } else {
     block_->processes[number_ - 1] = {};
     block_->last_writer = token_;
@@ -137,6 +138,7 @@ FaultKind Attachment::enter_anonymously(CoreInterface& core, SharedState& state)
 void Attachment::take(Number number) noexcept {
   number_ = number;
   journal_.set_number(number);
+  block_->line.forget(number);
   if (const std::uint64_t file = segment_->file(); file != 0) block_->file = file;
 }
 
@@ -180,7 +182,7 @@ FaultKind Attachment::rejoin(CoreInterface& core, SharedState& state) noexcept {
   FaultKind refusal = join(core, state, Joining::child);
   if (refusal != FaultKind::none || !alone_) return refusal;
   refusal = recover_or_damage(core);
-  state = {.damaged = block_->damaged != 0, .epoch = block_->epoch};
+  state = state_in_block();
   return refusal;
 }
 
@@ -252,7 +254,8 @@ FaultKind Attachment::enter(CoreInterface& core, SharedState& state) noexcept {
       return refusal;
   }
   const bool sound = block_->last_writer == token_ || core.load(block_->state);
-  state = {.damaged = !sound || block_->damaged != 0, .epoch = block_->epoch};
+  state = state_in_block();
+  if (!sound) state.damaged = true;
   return FaultKind::none;
 }
 
@@ -270,8 +273,8 @@ CoreState* Attachment::on_plain_enter(CoreInterface& core) noexcept {
     return nullptr;
   const bool died_inside = block_->generation.load(std::memory_order_relaxed) % 2 == 1;
   const bool is_last_writer = block_->last_writer == token_;
-  if (died_inside || block_->damaged != 0 || !(is_last_writer || core.load(block_->state)))
-      [[unlikely]] {
+  if (died_inside || (block_->damaged | block_->waiting) != 0 ||
+      !(is_last_writer || core.load(block_->state))) [[unlikely]] {
     seat_.unlock();
     return nullptr;
   }
@@ -286,6 +289,7 @@ void Attachment::on_leave(CoreInterface& core, const SharedState& state) noexcep
   crash_point();
   core.store(block_->state);
   block_->damaged = state.damaged ? 1 : 0;
+  block_->waiting = state.waiting ? 1 : 0;
   block_->epoch = state.epoch;
   unlock();
 }
@@ -338,7 +342,7 @@ std::uint32_t Attachment::pid_of(Number number) const noexcept {
   return number == 0 || number > most_processes ? 0 : block_->processes[number - 1].pid;
 }
 
-bool Attachment::is_alive(std::uint32_t number) const noexcept {
+bool Attachment::is_alive(Waiter number) const noexcept {
   return number != 0 && number <= most_processes &&
          (number == number_ || presence_.is_locked(static_cast<Number>(number)));
 }

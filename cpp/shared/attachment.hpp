@@ -65,7 +65,9 @@ class Attachment final : public SharingHooks {
   [[nodiscard]] Number owner_of(Offset payload) const noexcept { return owner(payload - front_); }
   // The pid of the process that has, or had, this number; 0 if it is not known.
   [[nodiscard]] std::uint32_t pid_of(Number number) const noexcept;
-  [[nodiscard]] bool is_alive(std::uint32_t number) const noexcept;
+  [[nodiscard]] bool is_alive(Waiter number) const noexcept override;
+  [[nodiscard]] WaitLine& line() noexcept override { return block_->line; }
+  [[nodiscard]] Waiter waiter() const noexcept override { return number(); }
 
   // The table of references; used under the lock.
   [[nodiscard]] Holders holders() const noexcept { return Holders(*block_); }
@@ -81,6 +83,10 @@ class Attachment final : public SharingHooks {
   [[nodiscard]] FaultKind examine(SharedState& state) const noexcept;
   [[nodiscard]] FaultKind enter_anonymously(CoreInterface& core, SharedState& state) noexcept;
   void take(Number number) noexcept;
+  [[nodiscard]] SharedState state_in_block() const noexcept {
+    return {
+        .damaged = block_->damaged != 0, .waiting = block_->waiting != 0, .epoch = block_->epoch};
+  }
   // Attempts again, in naps, while another process is in the way.
   template <typename Attempt>
   [[nodiscard]] FaultKind in_time(Wait& wait, Attempt attempt) noexcept;

@@ -1,22 +1,10 @@
 #include "shared/lock_word.hpp"
 
-#include <linux/futex.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
 #include <ctime>
 
+#include "base/futex.hpp"
+
 namespace glassheap::shared {
-namespace {
-
-// Not the private kind: the sleepers are in other processes.
-void call_futex(std::atomic<std::uint32_t>& word, int operation, std::uint32_t value,
-                const timespec* timeout) noexcept {
-  static_assert(sizeof word == 4 && std::atomic<std::uint32_t>::is_always_lock_free);
-  syscall(SYS_futex, &word, operation, value, timeout, nullptr, 0);
-}
-
-}  // namespace
 
 // A call on a heap takes less than a microsecond: it may be over soon.
 LockResult LockSeat::try_again(Number self) noexcept {
@@ -44,19 +32,17 @@ bool LockSeat::take_over(std::uint32_t found, Number self) noexcept {
 }
 
 void LockSeat::nap(std::chrono::nanoseconds longest) const noexcept {
-  constexpr std::int64_t second = 1'000'000'000;
-  const timespec timeout{.tv_sec = static_cast<time_t>(longest.count() / second),
-                         .tv_nsec = static_cast<long>(longest.count() % second)};
   if (const std::uint32_t awaited = awaited_.load(std::memory_order_relaxed); awaited != 0) {
-    call_futex(word_.owner, FUTEX_WAIT, awaited, &timeout);
+    sleep_while(word_.owner, awaited, longest);
   } else {
+    const timespec timeout = as_timespec(longest);
     nanosleep(&timeout, nullptr);
   }
 }
 
 void LockSeat::wake() noexcept {
   word_.sleepers.store(0, std::memory_order_relaxed);
-  call_futex(word_.owner, FUTEX_WAKE, 1, nullptr);
+  wake_one(word_.owner);
 }
 
 }  // namespace glassheap::shared

@@ -14,6 +14,7 @@
 #include <atomic>
 
 #include "core/core_interface.hpp"
+#include "core/wait_line.hpp"
 #include "glassheap/options.hpp"
 #include "shared/segment.hpp"
 
@@ -60,6 +61,7 @@ struct Superblock {
   FixedFields fixed;
   std::atomic<std::uint32_t> published{0};  // the last store of a creation
   std::uint32_t damaged = 0;
+  std::uint32_t waiting = 0;                 // 1 if `line` may have a request
   std::uint64_t epoch = 0;                   // resets
   std::uint64_t used_holders = 0;            // entries in use of `holders`
   std::uint64_t tickets = 0;                 // that were ever made
@@ -74,6 +76,7 @@ struct Superblock {
   Counters counters;
   Process processes[most_processes];
   Holder holders[most_holders];
+  WaitLine line;
   std::uint64_t file = 0;  // the inode of the segment's file, which a copy does not have; or 0
 };
 

@@ -39,6 +39,8 @@ struct Stats {
   std::uint64_t failures = 0;
   Size quarantined = 0;         // extents of the blocks that wait in the quarantine
   std::uint64_t recovered = 0;  // of a shared heap: processes that died inside a call
+  std::uint64_t waits = 0;      // requests that lined up for memory
+  std::uint64_t waited = 0;     // nanoseconds that these waited in all
 
   // 1 - largest_free / available; 0 when nothing is available.
   [[nodiscard]] double external_fragmentation() const noexcept;
@@ -135,6 +137,24 @@ class Heap {
   // Frees from the highest address down. Overwrites `addresses`. Skips address 0, but in an offset
   // heap.
   bool free_many(std::span<Address> addresses, Fault& fault);
+
+  // --- Requests that wait. ---------------------------------------------------------------------
+
+  // As malloc and acquire, but a request that no free block serves waits until others free enough,
+  // at most so many seconds. Requests are served in order of arrival: one that waits is not overtaken
+  // by later ones that wait, however small; only by malloc and acquire themselves. When the time is
+  // over a last attempt is made, in any order. Refused as interrupted if a hook ends the wait.
+  Address malloc_within(double seconds, Size size, Size align, Fault& fault) noexcept;
+  bool acquire_within(double seconds, Size size, Size align, Handle& handle, Fault& fault) noexcept;
+
+  // The same for an event loop, which does not sleep here. Makes the request if it is its turn;
+  // otherwise, or if it is refused as out_of_memory, `ticket` is its place in the line: 0 before the
+  // first call, when it was served, and if the line is full. The loop calls again with the ticket when
+  // it hears the bell, a number of which the upper half names the socket that listens, and at least
+  // ten times a second; and leave_line() if it gives up. With the bell 0 nothing lines up.
+  Address malloc_in_turn(std::uint64_t& ticket, std::uint64_t bell, Size size, Size align,
+                         Fault& fault) noexcept;
+  void leave_line(std::uint64_t ticket) noexcept;
 
   // --- Blocks by handle. -----------------------------------------------------------------------
 

@@ -149,6 +149,7 @@ class Heap:
         align: SupportsIndex = 16,
         tag: str | None = None,
         evict: Callable[[list[BlockInfo]], object] | None = None,
+        timeout: float | None = None,
     ) -> int:
         """Allocate a block of size bytes and return the address of its payload.
 
@@ -165,10 +166,16 @@ class Heap:
         cheapest() finds by their sizes, and is to free them, or others; then malloc tries again, up
         to 8 evictions, as long as each frees one of its blocks. It may call the heap.
 
-        Raises OutOfMemory if and only if no free block can serve the request, InvalidSize if size
-        is negative, InvalidAlignment for any other align, ValueError for a tag that is empty or too
-        long; TypeError for no integer, a tag that is no string, and if evict is no function; what
-        evict raises; HeapDamaged, HeapClosed.
+        With a timeout, in seconds, it then waits until other threads, and other processes that
+        share the heap, free enough. Requests that wait are served in order of arrival, however
+        small: a large one is not starved by others that wait, but calls without timeout do not wait
+        for it. The GIL is released, and Ctrl-C ends the wait.
+
+        Raises OutOfMemory if and only if no free block can serve the request, also at the end of
+        the time, InvalidSize if size is negative, InvalidAlignment for any other align; TypeError
+        for no integer, a tag that is no string, and if evict is no function; ValueError for a tag
+        that is empty or too long, and a timeout that is negative or NaN; what evict raises;
+        HeapDamaged, HeapClosed.
         """
     def calloc(self, count: SupportsIndex, size: SupportsIndex, *, tag: str | None = None) -> int:
         """Allocate count * size bytes, all zero, and return the address of the payload.
@@ -240,6 +247,7 @@ class Heap:
         align: SupportsIndex = 16,
         tag: str | None = None,
         evict: Callable[[list[BlockInfo]], object] | None = None,
+        timeout: float | None = None,
     ) -> Block:
         """Allocate size bytes and return a Block, which frees itself.
 
@@ -395,6 +403,15 @@ class Heap:
         length; TypeError for a cost of another type; what cost raises; InvalidSize,
         InvalidAlignment, HeapDamaged, HeapClosed, as malloc does.
         """
+    def _malloc_in_turn(
+        self, ticket: int, bell: int, size: SupportsIndex, align: SupportsIndex | None, /
+    ) -> tuple[int | None, int]:
+        """Return (address, 0) if it is the turn of the request and it is served, else (None, ticket).
+
+        Of an event loop, which calls again with the ticket when it hears the bell.
+        """
+    def _leave_line(self, ticket: int, /) -> None:
+        """Give up the place of that ticket among the requests that wait; 0 is none."""
     def check(self) -> list[Finding]:
         """Verify every rule of the heap, and return each violation, as a Finding.
 
@@ -510,6 +527,25 @@ class Heap:
 
         To file, or standard output. Without a free block it prints (none). O(n). Raises HeapClosed.
         """
+    async def amalloc(
+        self,
+        size: SupportsIndex,
+        *,
+        align: SupportsIndex | None = None,
+        tag: str | None = None,
+        timeout: float | None = None,
+    ) -> int:
+        """Allocate as malloc does, and wait in an event loop until others free enough.
+
+        align and tag are as in malloc, and timeout in seconds; None waits without end. The coroutine
+        waits in the same line as the threads that wait in malloc, of all processes that share the
+        heap, and is served in order of arrival. No thread is blocked. A coroutine that is cancelled
+        takes nothing. It takes as long as malloc if it need not wait, and else O(1) for each time
+        that it may be its turn.
+
+        Raises what malloc raises: OutOfMemory if and only if no free block can serve the request at
+        the end of the time; ValueError for a timeout that is negative or NaN.
+        """
     def show(self, *, file: SupportsWrite[str] | None = None, width: int | None = None) -> None:
         """Print a map of the region, to scale: headers, payloads, rounding and free bytes.
 
@@ -599,6 +635,7 @@ class OffsetHeap(Heap):
         align: SupportsIndex | None = None,
         tag: str | None = None,
         evict: Callable[[list[BlockInfo]], object] | None = None,
+        timeout: float | None = None,
     ) -> int:
         """Allocate a block of size bytes and return its offset, which may be 0.
 
@@ -606,7 +643,7 @@ class OffsetHeap(Heap):
         power of two). Its offset is a multiple of align, a power of two up to a quarter of the
         region, by default the heap's own align, and of the granule. O(log n); O(n) in
         sequential_fit, O(1) in segregated_fit, quick_fit and tlsf; O(n) in quick_fit if free blocks
-        must be joined first. tag and evict are as in Heap.malloc.
+        must be joined first. tag, evict and timeout are as in Heap.malloc.
 
         Raises OutOfMemory if and only if no free block can serve the request, InvalidSize if size
         is negative, InvalidAlignment for any other align, ValueError and TypeError as Heap.malloc
@@ -665,6 +702,7 @@ class OffsetHeap(Heap):
         align: SupportsIndex | None = None,
         tag: str | None = None,
         evict: Callable[[list[BlockInfo]], object] | None = None,
+        timeout: float | None = None,
     ) -> Block:
         """Allocate size bytes and return a Block, which frees itself.
 

@@ -24,6 +24,7 @@ def install() -> None:
     """Make the functions below methods of the types. The package calls it once."""
     _put(Heap, show=show, hexdump=hexdump, _repr_html_=repr_html, array=array, copy=copy)
     _put(Heap, tagged=tagged, report=report)
+    _put(Heap, amalloc=amalloc)
     _put(SharedHeap, create=staticmethod(create), attach=staticmethod(attach))
     _put(SharedHeap, backup=backup)
     _put(SharedOffsetHeap, create=staticmethod(create_offsets), attach=staticmethod(attach_offsets))
@@ -173,6 +174,36 @@ def numpy(
     from glassheap import numpy
 
     return numpy.of_block(self, dtype, shape)
+
+
+# --- Event loops. --------------------------------------------------------------------------------
+
+
+async def amalloc(
+    self: Heap,
+    size: "SupportsIndex",
+    *,
+    align: "SupportsIndex | None" = None,
+    tag: str | None = None,
+    timeout: float | None = None,
+) -> int:
+    """Allocate as malloc does, and wait in an event loop until others free enough.
+
+    align and tag are as in malloc, and timeout in seconds; None waits without end. The coroutine
+    waits in the same line as the threads that wait in malloc, of all processes that share the
+    heap, and is served in order of arrival. No thread is blocked. A coroutine that is cancelled
+    takes nothing. It takes as long as malloc if it need not wait, and else O(1) for each time
+    that it may be its turn.
+
+    Raises what malloc raises: OutOfMemory if and only if no free block can serve the request at
+    the end of the time; ValueError for a timeout that is negative or NaN.
+    """
+    from glassheap import waiting
+
+    if tag is None:
+        return await waiting.amalloc(self, size, align, timeout)
+    with self.tagged(tag):
+        return await waiting.amalloc(self, size, align, timeout)
 
 
 # --- Sharing. ------------------------------------------------------------------------------------

@@ -50,6 +50,10 @@ class HeapStats:
     quarantined: int = 0
     """Bytes of freed blocks that wait in the quarantine. They are neither live nor in the free
     list; `used` is counted up to the highest of them, or of the live blocks."""
+    waits: int = 0
+    """Number of requests that had to wait for memory, of all processes that share the heap."""
+    waited: float = 0
+    """Seconds that these requests have waited in all, without those that still wait."""
 
     @property
     def peak_utilisation(self) -> float:

@@ -128,6 +128,9 @@ class OtherProcess final : public SharingHooks {
   void on_reset() noexcept override {}
   void on_close() noexcept override {}
   [[nodiscard]] bool owns(Offset /*payload*/) const noexcept override { return true; }
+  [[nodiscard]] WaitLine& line() noexcept override { return line_; }
+  [[nodiscard]] Waiter waiter() const noexcept override { return 1; }
+  [[nodiscard]] bool is_alive(Waiter /*waiter*/) const noexcept override { return true; }
   [[nodiscard]] std::uint64_t recovered() const noexcept override { return 0; }
 
   Lock* lock = nullptr;
@@ -137,6 +140,7 @@ class OtherProcess final : public SharingHooks {
  private:
   int attempts_;
   double timeout_;
+  WaitLine line_;
 };
 
 struct WaitingHeap {

@@ -122,7 +122,7 @@ def make_sparse(path: Path) -> None:
     """Punch a hole where the heap is free, as a copy by `cp --sparse` has one."""
     data = path.read_bytes()
     with path.open("wb") as file:
-        file.write(data[: 1 << 17])
+        file.write(data[: 1 << 18])
         file.truncate(len(data))
 
 

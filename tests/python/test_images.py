@@ -55,7 +55,9 @@ def made(policy: str, headers: bool) -> Image:
         heap.free_many([blocks[i] for i in (1, 3, 6, 7, 9)])
         data = bytes(memory)
         with heap.region as region:
-            image = Image(f"{policy} {headers}", data, data.index(region), heap.walk())
+            start = data.index(region)
+            data = data[: start + len(region)]  # the last bytes of the memory may be in no part
+            image = Image(f"{policy} {headers}", data, start, heap.walk())
         heap.close()
         return image
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from contextlib import suppress
 from functools import partial
@@ -120,7 +121,8 @@ def members() -> Iterator[Any]:
 
 def message(call: Callable[..., object], *positional: object, **named: object) -> str:
     try:
-        call(*positional, **named)
+        if inspect.iscoroutine(result := call(*positional, **named)):
+            asyncio.run(result)
     except Exception as error:  # noqa: BLE001 - any class: the words are the test
         return str(error)
     return ""
