@@ -160,7 +160,7 @@ py::object cheapest(Heap& heap, py::handle size, py::handle align, py::handle co
 constexpr const char in_turn_doc[] = R"(_malloc_in_turn($self, ticket, bell, size, align, /)
 --
 
-Return (address, 0) if it is the turn of the request and it is served, else (None, ticket).
+Return (address, 0) if the request is served in its turn, else (None, ticket).
 
 Of an event loop, which calls again with the ticket when it hears the bell.)";
 

@@ -61,7 +61,7 @@ std::unique_ptr<Heap> open_offset_heap(py::handle size, const py::dict& given) {
 // --- Blocks by offset. -------------------------------------------------------------------------
 
 constexpr const char offset_malloc_doc[] =
-    R"(malloc($self, size, *, align=None, tag=None, evict=None)
+    R"(malloc($self, size, *, align=None, tag=None, evict=None, timeout=None)
 --
 
 Allocate a block of size bytes and return its offset, which may be 0.

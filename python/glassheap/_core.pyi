@@ -406,7 +406,7 @@ class Heap:
     def _malloc_in_turn(
         self, ticket: int, bell: int, size: SupportsIndex, align: SupportsIndex | None, /
     ) -> tuple[int | None, int]:
-        """Return (address, 0) if it is the turn of the request and it is served, else (None, ticket).
+        """Return (address, 0) if the request is served in its turn, else (None, ticket).
 
         Of an event loop, which calls again with the ticket when it hears the bell.
         """
@@ -537,7 +537,7 @@ class Heap:
     ) -> int:
         """Allocate as malloc does, and wait in an event loop until others free enough.
 
-        align and tag are as in malloc, and timeout in seconds; None waits without end. The coroutine
+        align and tag are as in malloc. timeout is in seconds; None waits without end. The coroutine
         waits in the same line as the threads that wait in malloc, of all processes that share the
         heap, and is served in order of arrival. No thread is blocked. A coroutine that is cancelled
         takes nothing. It takes as long as malloc if it need not wait, and else O(1) for each time

@@ -189,7 +189,7 @@ async def amalloc(
 ) -> int:
     """Allocate as malloc does, and wait in an event loop until others free enough.
 
-    align and tag are as in malloc, and timeout in seconds; None waits without end. The coroutine
+    align and tag are as in malloc. timeout is in seconds; None waits without end. The coroutine
     waits in the same line as the threads that wait in malloc, of all processes that share the
     heap, and is served in order of arrival. No thread is blocked. A coroutine that is cancelled
     takes nothing. It takes as long as malloc if it need not wait, and else O(1) for each time
