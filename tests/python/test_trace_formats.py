@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
 from command_helpers import completed
-from glassheap.traces import FREE, MALLOC, REALLOC, Trace, TraceError, plain_pickle, read
+from glassheap.traces import FREE, MALLOC, REALLOC, Trace, TraceError, plain_pickle, read, stream
+from glassheap.traces.summary import Summary
 from trace_helpers import RECORDED, read_text, samples, states
 
 if TYPE_CHECKING:
@@ -100,6 +102,23 @@ def test_each_tool_tells_what_it_knows_and_the_reader_what_it_skipped() -> None:
     assert notes(valgrind)["free of NULL,"] == (3, 18)
 
 
+def assert_as_valgrind_says(log: Path) -> None:
+    """valgrind counts at the end of its log what is left, and what was allocated."""
+    with stream(log) as batches:
+        summary = Summary.of(batches)
+    text = log.read_text("utf-8").replace(",", "")
+    for pattern, expected in (
+        (r"in use at exit: (\d+) bytes in (\d+) blocks", (summary.live_bytes, summary.live_blocks)),
+        (r"total heap usage: .* (\d+) bytes allocated", (summary.requested,)),
+    ):
+        (found,) = re.findall(pattern, text)
+        assert expected == tuple(map(int, [found] if isinstance(found, str) else found))
+
+
+def test_the_figures_are_those_of_valgrind_itself() -> None:
+    assert_as_valgrind_says(RECORDED / "valgrind.txt")
+
+
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """program.c, compiled; the test is skipped without a compiler and glibc."""
@@ -136,6 +155,8 @@ def test_the_tool_itself_is_read(tool: str, program: Path) -> None:
     if done.returncode != 0 or not log.exists() or not log.stat().st_size:
         pytest.skip(f"{tool} cannot run here: {done.stderr[:200]}")
     assert_program(read(log), SHOWN[f"{tool}.txt"])
+    if tool == "valgrind":
+        assert_as_valgrind_says(log)
 
 
 # --- Threads and C++ ------------------------------------------------------------------------------
@@ -176,6 +197,7 @@ def test_calls_inside_of_operator_new_are_not_counted_twice() -> None:
          [(0, 0, 4), (0, 1, 64), (2, 0, 0)]),
         ("malloc(8) = 0x10\nmalloc(9 <unfinished ...>\n", [(0, 0, 8)]),
         ("malloc(007) = 0x10\n", [(0, 0, 7)]),
+        ("7 strlen(\"a\")                      = 1\n7 +++ exited (status 0) +++\n", []),
         ("malloc(8) = 0x10\nrealloc(0x10, 9) <no return ...>\n", [(0, 0, 8)]),
     ],
 )  # fmt: skip

@@ -35,7 +35,7 @@ FRONT = (
 """What may stand before a call.  The repetitions have limits: a search must not take long."""
 NAME = rb"(operator (?:new|delete)(?:\[\])?(?:\([^()]*\))?|\w+)(?:@[^\s()]+)?"
 LOOKS_LIKE = re.compile(
-    rb"^" + FRONT + rb"(?:malloc|calloc|realloc|free|_Z[nd]\w+|operator new)\b"
+    rb"^" + FRONT + rb"(?:\w+|operator new)(?:@[^\s()]{1,99})?\("
     rb"[^\n]{0,300}?(?:\) += |<(?:unfinished|no return) )",
     re.MULTILINE,
 )
