@@ -28,6 +28,7 @@ void sleep_while(const std::atomic<std::uint32_t>& word, std::uint32_t value,
   call_futex(word, FUTEX_WAIT, value, &timeout);
 }
 
+// Who wakes others has written the word. NOLINTNEXTLINE(misc-const-correctness)
 void wake_one(std::atomic<std::uint32_t>& word) noexcept {
   call_futex(word, FUTEX_WAKE, 1, nullptr);
 }

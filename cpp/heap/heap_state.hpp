@@ -171,7 +171,7 @@ struct HeapState : FrontLine {
   // Gives up a place, and lets the next one try. Calls that need no lock.
   void leave_line(Ticket ticket) noexcept;
   // Calls everyone who waits: the heap is about to be closed.
-  void dismiss_line() noexcept;
+  void dismiss_line() const noexcept;
   // Null until somebody waits. Of a heap that is not closed.
   [[nodiscard]] WaitLine* line() const noexcept {
     return hooks == nullptr ? own_line.get() : &hooks->line();
@@ -282,7 +282,7 @@ struct HeapState : FrontLine {
   void note_waiting() noexcept;
   void step_out(Ticket& ticket) noexcept;
   [[nodiscard]] bool is_turn(Ticket& ticket) noexcept;
-  [[nodiscard]] bool is_short(const Fault& fault) noexcept;
+  [[nodiscard]] bool is_short(const Fault& fault) const noexcept;
   void line_up(Ticket& ticket, Bell bell) noexcept;
   [[nodiscard]] Waiter waiter() const noexcept;
   [[nodiscard]] std::uint64_t changes() const noexcept;

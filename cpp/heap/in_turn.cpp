@@ -82,7 +82,7 @@ void HeapState::step_out(Ticket& ticket) noexcept {
 }
 
 // The failure of a request that waits on is not one of the heap.
-bool HeapState::is_short(const Fault& fault) noexcept {
+bool HeapState::is_short(const Fault& fault) const noexcept {
   if (fault.kind != FaultKind::out_of_memory) return false;
   line()->note_failure();
   return true;
@@ -113,7 +113,7 @@ std::invoke_result_t<Serve, Fault&> HeapState::serve_in_turn(Ticket& ticket, Bel
 }
 
 // In a shared heap other processes look in vain, and wait on.
-void HeapState::dismiss_line() noexcept {
+void HeapState::dismiss_line() const noexcept {
   if (core != nullptr && line() != nullptr) line()->call_all();
 }
 

@@ -23,6 +23,7 @@ from process_helpers import NEEDS_FORK, forked, in_fork
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
+    from pathlib import Path
 
 LONG = 30.0
 """A timeout that no test waits for."""
@@ -196,6 +197,27 @@ def test_whatever_frees_memory_serves(kind: str, way: str) -> None:
         assert line.next() is waiter
         assert waiter.result in heap
     assert heap.check() == []
+
+
+@pytest.mark.parametrize("kind", ["plain", "cached", "shared"])
+def test_a_free_wakes_a_thread_at_once(kind: str) -> None:
+    """Not only when the thread looks again, a tenth of a second later."""
+    heap = SharedHeap.create(size=4096) if kind == "shared" else Heap(4096, **KINDS[kind])
+    delays = []
+    for _ in range(5):
+        heap.reset()
+        address = heap.malloc(500)
+        heap.malloc(heap.largest_free())
+        with line_of(heap) as line:
+            waiter = line.add(400)
+            begin = time.monotonic()
+            heap.free(address)
+            assert line.next() is waiter
+            delays.append(time.monotonic() - begin)
+    assert min(delays) < 0.02
+    if isinstance(heap, SharedHeap):
+        heap.unlink()
+    heap.close()
 
 
 def test_a_block_that_frees_itself_serves() -> None:
@@ -621,4 +643,21 @@ def test_many_threads_share_little_memory(kind: str) -> None:
     assert heap.check() == []
     if isinstance(heap, SharedHeap):
         heap.unlink()
+    heap.close()
+
+
+def test_a_copy_of_a_heap_has_nobody_in_its_line(
+    shared: tuple[SharedHeap, list[int]], tmp_path: Path
+) -> None:
+    heap, blocks = shared
+    with line_of(heap) as line:
+        waiter = line.add(1024)
+        heap.backup(tmp_path / "copy")
+        with SharedHeap.attach(path=tmp_path / "copy") as copy:
+            copy.free(blocks[1])
+            assert copy.malloc(1024, timeout=LONG) == blocks[1]
+        assert line.is_quiet()
+        heap.free(blocks[2])
+        assert line.next() is waiter
+    heap.close()
     heap.close()
