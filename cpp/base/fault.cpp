@@ -164,7 +164,9 @@ std::string header_corrupted(const Described& fault) {
 }
 
 std::string free_list_corrupted(const Described& fault) {
-  return broken_rule(fault, "the free block") + " Something wrote into freed memory." + reset_it;
+  const char* const cause = fault.field == nullptr ? " Something wrote into freed memory."
+                                                   : " Something wrote over the heap's own data.";
+  return broken_rule(fault, "the free block") + cause + reset_it;
 }
 
 std::string overflow_detected(const Described& fault) {

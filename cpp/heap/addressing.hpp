@@ -59,6 +59,12 @@ class Addressing {
   [[nodiscard]] Size up_to(Offset end) const noexcept {
     return end == 0 ? 0 : unused_ + units_.to_caller(end);
   }
+  // Gives a fault of the core the numbers of the caller.
+  void complete(Fault& fault) const noexcept {
+    fault.granule_bits = units_.bits();
+    fault.offset = from_first_byte(fault.offset);
+    if (!has_bytes_ && fault.kind == FaultKind::free_list_corrupted) fault.field = "node";
+  }
   // True if `address` points into the region, but not at a granule.
   [[nodiscard]] bool is_misaligned(Address address) const noexcept {
     const Offset at = address - base_;

@@ -207,10 +207,9 @@ bool HeapState::refuse(Fault& fault, Address payload) noexcept {
   fault.kind = as_caller_sees(fault.kind, addresses, payload);
   if (fault.kind == FaultKind::interior_pointer && is_free_for_caller(fault.owner))
     fault.kind = FaultKind::double_free;
-  fault.granule_bits = addresses.units().bits();
+  addresses.complete(fault);
   fault.address = payload;
   fault.owner = addresses.address_of(fault.owner);
-  fault.offset = addresses.from_first_byte(fault.offset);
   if (is_corruption(fault.kind)) mark_damaged();
   if (fault.kind == FaultKind::out_of_memory) {
     fault.shortage.align = addresses.units().to_caller(fault.shortage.align);

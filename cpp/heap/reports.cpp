@@ -62,8 +62,7 @@ void check_sentinel(const Region& region, std::vector<BrokenRule>& rules) {
 Finding as_finding(const HeapState& heap, const BrokenRule& rule) {
   Finding finding;
   finding.fault = rule.fault;
-  finding.fault.granule_bits = heap.addresses.units().bits();
-  finding.fault.offset = heap.addresses.from_first_byte(rule.fault.offset);
+  heap.addresses.complete(finding.fault);
   if (rule.culprit.block) finding.culprit = heap.info(rule.culprit);
   return finding;
 }

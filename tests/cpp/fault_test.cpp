@@ -181,6 +181,14 @@ const std::vector<Golden> golden = {
     {broken(FaultKind::free_list_corrupted, Rule::next, 5, 6),
      "the free block at offset 48 breaks the rule 'next': it has 0x6 where 0x5 was expected. "
      "Something wrote into freed memory."},
+    {{.kind = FaultKind::free_list_corrupted,
+      .rule = Rule::next,
+      .field = "node",
+      .offset = 48,
+      .expected = 5,
+      .found = 6},
+     "the free block at offset 48 breaks the rule 'next': it has 0x6 where 0x5 was expected. "
+     "Something wrote over the heap's own data."},
     {broken(FaultKind::overflow_detected, Rule::redzone, 20, 22),
      "the block at offset 48 has 20 bytes, and the byte with the index 22, behind its end, was "
      "written."},

@@ -262,6 +262,7 @@ def test_damage_of_its_own_data_is_named_by_its_offset(tmp_path: Path) -> None:
         (finding,) = heap.check()
         assert (finding.fault, finding.offset) == ("FreeListCorrupted", 4 * GRANULE)
         assert f"at offset {4 * GRANULE} breaks the rule 'node size'" in str(finding)
+        assert "Something wrote over the heap's own data." in str(finding)
         with pytest.raises(glassheap.HeapDamaged):
             heap.malloc(1)
         heap.reset()
