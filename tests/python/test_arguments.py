@@ -24,7 +24,8 @@ every_frequent_call = pytest.mark.parametrize("name", METHODS)
 @every_frequent_call
 def test_arguments_can_be_passed_by_keyword(prepared: PreparedHeap, name: str) -> None:
     signature = inspect.signature(getattr(prepared.heap, name))
-    values = {"size": 8, "count": 3, "align": 64, "address": prepared.first, "tag": "a"}
+    values: dict[str, object] = {"size": 8, "count": 3, "align": 64, "address": prepared.first}
+    values |= {"tag": "a", "evict": list, "timeout": 0.01}
     named = {parameter: values[parameter] for parameter in signature.parameters}
     getattr(prepared.heap, name)(**named)
     if name == "free":

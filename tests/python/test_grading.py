@@ -55,7 +55,7 @@ WRONG: dict[str, tuple[str, str]] = {
         "exit",
         r"ended the process with status 3 in operation 3 .*; its last words: mm.c:12: no block$",
     ),
-    "REFUSES": ("refusal", r"operation 7 \(malloc of 600 bytes, block 4\) returned NULL while 304"),
+    "REFUSES": ("refusal", r"operation 7 \(malloc of 600 bytes, block 3\) returned NULL while 304"),
 }
 """The finding for each macro: the rule, and what the sentence says."""
 
