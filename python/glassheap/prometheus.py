@@ -59,6 +59,10 @@ def _by_tag(name: str, text: str, value: Callable[[TagUsage], float]) -> Metric:
     return Metric(GaugeMetricFamily, name, text, ("tag",), samples)
 
 
+def _total(name: str, text: str, value: Callable[[Report], float]) -> Metric:
+    return Metric(CounterMetricFamily, name, text, (), lambda report: [((), value(report))])
+
+
 def _counter(name: str, text: str, counts: Callable[[Report], dict[str, int]]) -> Metric:
     def samples(report: Report) -> Samples:
         return [((reason,), count) for reason, count in counts(report).items()]
@@ -75,6 +79,8 @@ METRICS = [
     _by_tag("tag_bytes", "Bytes asked for in live blocks", lambda it: it.bytes),
     _by_tag("tag_blocks", "Live blocks", lambda it: it.blocks),
     _by_tag("tag_oldest_seconds", "Age of the oldest live block", lambda it: it.oldest),
+    _total("waits", "Requests that have waited for memory.", lambda it: it.waits),
+    _total("waited_seconds", "Seconds that they have waited in all.", lambda it: it.waited),
     _counter("refused", "Calls refused, by cause or exception.", lambda it: it.refused),
 ]
 """A metric more is a row more."""

@@ -45,6 +45,11 @@ class Report(NamedTuple):
     the names of the exceptions that were raised for a bad address or damaged bytes.
     """
 
+    waits: int
+    """Requests that have waited for memory, in malloc with a timeout or in amalloc."""
+    waited: float
+    """Seconds that they have waited in all."""
+
     def to_json(self) -> str:
         """Return all of the report as JSON, the records as objects."""
         rows = [usage._asdict() for usage in self.by_tag]
@@ -71,6 +76,8 @@ def report(heap: _core.Heap) -> Report:
         by_tag=heap.by_tag(),
         oldest=heap.oldest(SHOWN),
         refused=heap._refusals(),
+        waits=stats.waits,
+        waited=stats.waited,
     )
 
 
@@ -83,6 +90,7 @@ def _totals(report: Report) -> list[str]:
         f"the largest {report.largest_free:,}; "
         f"external fragmentation {report.external_fragmentation:.2f}",
         f"refused   {refused}",
+        f"waited    {report.waits:,} requests, {_age(report.waited)} in all",
     ]
 
 

@@ -253,6 +253,7 @@ def test_a_report_is_a_screen_of_text_and_the_same_as_json() -> None:
     assert max(map(len, lines)) <= 100
     assert lines[0] == "65,536 bytes, first_fit"
     assert lines[3] == "refused   exhausted 1, fragmented 0, alignment 0, DoubleFree 1"
+    assert lines[4] == "waited    0 requests, 0.00 s in all"
     assert "and 21 more" in lines
     assert any(line.startswith("request-29?") for line in lines)
     data = json.loads(report.to_json())
@@ -265,7 +266,7 @@ def test_a_report_is_a_screen_of_text_and_the_same_as_json() -> None:
 
 
 def test_the_report_of_an_empty_heap_has_no_tables() -> None:
-    assert len(str(Heap().report()).splitlines()) == 4
+    assert len(str(Heap().report()).splitlines()) == 5
 
 
 def test_refused_calls_are_counted_by_reason() -> None:

@@ -52,7 +52,9 @@ def test_a_scrape_has_the_figures_of_the_heap() -> None:
     assert 0 <= samples["glassheap_tag_oldest_seconds", "cache", ""] < 60
     for reason, count in (("exhausted", 1), ("fragmented", 0), ("alignment", 0)):
         assert samples["glassheap_refused_total", "cache", reason] == count
-    assert len(samples) == 5 + 3 * 2 + 3
+    assert samples["glassheap_waits_total", "cache"] == 0
+    assert samples["glassheap_waited_seconds_total", "cache"] == 0
+    assert len(samples) == 5 + 3 * 2 + 2 + 3
 
 
 def test_each_scrape_reads_the_heaps_anew_and_a_closed_one_has_no_samples() -> None:
