@@ -717,3 +717,15 @@ def test_an_offset_heap_is_a_heap() -> None:
     with pytest.raises(TypeError, match="was never opened"):
         OffsetHeap.__new__(OffsetHeap).malloc(1)
     assert glassheap.Heap(64).granule == 16
+
+
+def test_the_methods_of_its_base_know_that_zero_is_a_payload() -> None:
+    """Called through Heap, they take and give the same offsets; only None is not understood."""
+    heap = OffsetHeap(4096)
+    assert glassheap.Heap.malloc(heap, 10) == 0
+    glassheap.Heap.free(heap, None)
+    assert glassheap.Heap.realloc(heap, 0, 20) == 0
+    with pytest.raises(TypeError, match="not NoneType"):
+        glassheap.Heap.realloc(heap, None, 20)
+    glassheap.Heap.free(heap, 0)
+    assert len(heap) == 0
