@@ -70,7 +70,8 @@ class Diagnosis(NamedTuple):
 
     Exhausted: the request less what is available; in a batch whose earlier sizes have taken the
     room, the request. Otherwise the fewest bytes of live blocks whose release makes one free block
-    that serves the request; None if no release would, because free blocks do not merge.
+    that serves the request; None if no release would, because free blocks do not merge, and in
+    a sequential_fit whose list is in another order than by address: cheapest() tells there.
     """
 
 
