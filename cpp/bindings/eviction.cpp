@@ -121,7 +121,7 @@ std::optional<Eviction> find_cheapest(Heap& heap, Size size, Size align, py::han
 
 namespace {
 
-constexpr const char cheapest_doc[] = R"(cheapest($self, size, *, align=16, cost=None)
+constexpr const char cheapest_doc[] = R"(cheapest($self, size, *, align=None, cost=None)
 --
 
 Return the live blocks of least cost whose release makes room for malloc(size), or None.
@@ -131,6 +131,8 @@ order; the sum of their costs; and the one hole that they make, as walk() would 
 it: the address of a payload in it, and the bytes on offer. There are no blocks if the
 request fits now. None means that no set of blocks would do. Of sets of equal cost it is the
 one that ends at the lowest address.
+
+align is that of malloc; None stands for a malloc without one.
 
 cost(block) is a number from 0 upwards, or None for a block that must stay; by default it is
 the block's size in bytes. Or cost is a buffer of doubles, such as array('d'), with one
@@ -145,10 +147,16 @@ Raises ValueError if and only if a cost is negative or NaN, or the buffer has an
 length; TypeError for a cost of another type; what cost raises; InvalidSize,
 InvalidAlignment, HeapDamaged, HeapClosed, as malloc does.)";
 
+Size align_or_default(const Heap& heap, py::handle align) {
+  std::uint64_t multiple = heap.default_align();
+  if (align && !align.is_none() && !read_align(align.ptr(), multiple))
+    throw py::error_already_set();
+  return multiple;
+}
+
 py::object cheapest(Heap& heap, py::handle size, py::handle align, py::handle cost) {
   const Size wanted = require_size(size, "size");
-  std::uint64_t multiple = granule_size;
-  if (align && !read_align(align.ptr(), multiple)) throw py::error_already_set();
+  const Size multiple = align_or_default(heap, align);
   const std::optional<Eviction> eviction = find_cheapest(heap, wanted, multiple, cost);
   if (!eviction) return py::none();
   return record_type("Eviction")(as_list(eviction->blocks), eviction->cost, eviction->address,
@@ -167,8 +175,7 @@ Of an event loop, which calls again with the ticket when it hears the bell.)";
 py::tuple malloc_in_turn(Heap& heap, py::handle given_ticket, py::handle bell, py::handle size,
                          py::handle align) {
   std::uint64_t ticket = require_number(given_ticket, "ticket");
-  std::uint64_t multiple = heap.default_align();
-  if (!align.is_none() && !read_align(align.ptr(), multiple)) throw py::error_already_set();
+  const Size multiple = align_or_default(heap, align);
   Fault fault;
   const Address address = heap.malloc_in_turn(ticket, require_number(bell, "bell"),
                                               require_size(size, "size"), multiple, fault);

@@ -17,8 +17,9 @@ A heap over memory that it never touches: it hands out offsets, and keeps its da
 
 For memory of a GPU, a file on disk, a texture atlas, pages of a cache: whatever has a size.
 Offsets count from 0, and 0 is one like any other. Every method of Heap works, in bytes of that
-memory, but for those that read or write it: view, calloc, array, copy, hexdump, region, address
-and the buffer of a Block raise TypeError (BufferError where the buffer protocol asks).
+memory, but for those that read or write it: view, calloc, array, copy, block_of, hexdump,
+region, address and the buffer of a Block raise TypeError (BufferError where the buffer protocol
+asks).
 
 Args:
     size: Bytes of the memory, from a granule to 2**63, rounded down to a multiple of the
@@ -130,8 +131,8 @@ age, and its tag unless another one is given. O(1) in place, else as malloc and 
 
 Raises MustMove if and only if the block must move and there is no move; OutOfMemory if it
 must and no free block can serve, with the old block untouched; what move raises; what free
-raises for a bad address; InvalidSize if size is negative; InvalidAlignment, TypeError,
-HeapDamaged, HeapClosed, as malloc does.)";
+raises for a bad address; InvalidSize if size is negative; InvalidAlignment, ValueError,
+TypeError, HeapDamaged, HeapClosed, as malloc does.)";
 
 bool check_callable(PyObject* move) {
   if (!is_given(move) || PyCallable_Check(move) != 0) return true;

@@ -167,25 +167,26 @@ struct Option {
 // Sets of calls: those of one process, those that make a heap with bytes, and so on.
 constexpr auto private_heap = static_cast<unsigned>(OptionSet::heap);
 constexpr auto private_offsets = static_cast<unsigned>(OptionSet::offset_heap);
-constexpr unsigned bytes = private_heap | static_cast<unsigned>(OptionSet::shared_heap);
-constexpr unsigned offsets = private_offsets | static_cast<unsigned>(OptionSet::shared_offset_heap);
+constexpr unsigned takes_bytes = private_heap | static_cast<unsigned>(OptionSet::shared_heap);
+constexpr unsigned takes_offsets =
+    private_offsets | static_cast<unsigned>(OptionSet::shared_offset_heap);
 constexpr unsigned of_one_process = private_heap | private_offsets;
-constexpr unsigned every = bytes | offsets;
+constexpr unsigned every = takes_bytes | takes_offsets;
 
 constexpr std::array table = {
-    Option{"granule", "16", offsets, read_granule},
+    Option{"granule", "16", takes_offsets, read_granule},
     Option{"policy", "'first_fit'", every, read_policy},
     Option{"align", "None", private_offsets, read_default_align},
-    Option{"headers", "True", bytes, read_flag<&Options::headers>},
-    Option{"checks", "'robust'", bytes, read_choice<Checks, &Options::checks, levels>},
-    Option{"magic", "0xDEADBEEF", bytes, read_magic},
-    Option{"zero_on_free", "False", bytes, read_flag<&Options::zero_on_free>},
+    Option{"headers", "True", takes_bytes, read_flag<&Options::headers>},
+    Option{"checks", "'robust'", takes_bytes, read_choice<Checks, &Options::checks, levels>},
+    Option{"magic", "0xDEADBEEF", takes_bytes, read_magic},
+    Option{"zero_on_free", "False", takes_bytes, read_flag<&Options::zero_on_free>},
     Option{"threads", "True", of_one_process, read_flag<&Options::threads>},
     Option{"thread_cache", "False", of_one_process, read_flag<&Options::thread_cache>},
     Option{"base", "None", private_heap, read_base},
     Option{"huge_pages", "False", private_heap, read_flag<&Options::huge_pages>},
     Option{"quarantine", "0", private_heap, read_quarantine},
-    Option{"tags", "False", private_heap | offsets, read_flag<&Options::tags>},
+    Option{"tags", "False", of_one_process, read_flag<&Options::tags>},
     Option{"fit", "None", every, read_choice<Fit, &Options::fit, fits>},
     Option{"order", "None", every, read_choice<Order, &Options::order, orders>},
     Option{"coalesce", "None", every, read_flag<&Options::coalesce>},

@@ -1,4 +1,5 @@
 #include "heap/census.hpp"
+#include "heap/scoped_access.hpp"
 
 #include <algorithm>
 

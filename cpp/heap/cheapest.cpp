@@ -1,5 +1,5 @@
 #include "heap/eviction.hpp"
-#include "heap/heap_state.hpp"
+#include "heap/scoped_access.hpp"
 
 // Heap::cheapest: takes a copy of the blocks under the lock, and searches it without.
 

@@ -1,4 +1,4 @@
-#include "heap/heap_state.hpp"
+#include "heap/scoped_access.hpp"
 
 // Heap: blocks by handle, which knows when its block is gone; and the pins of views.
 

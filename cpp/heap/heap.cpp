@@ -8,7 +8,7 @@
 #include "base/claim.hpp"
 #include "core/policy_list.hpp"
 #include "heap/check_options.hpp"
-#include "heap/heap_state.hpp"
+#include "heap/scoped_access.hpp"
 
 // Heap: opening and closing, blocks by address, batches. handles.cpp and reports.cpp have the rest.
 

@@ -1,4 +1,4 @@
-#include "heap/heap_state.hpp"
+#include "heap/scoped_access.hpp"
 
 #include "heap/offset_calls.hpp"
 

@@ -1,7 +1,7 @@
 #include <memory>
 #include <new>
 
-#include "heap/heap_state.hpp"
+#include "heap/scoped_access.hpp"
 
 // Heap: requests that wait until somebody frees enough, in order of arrival (core/wait_line.hpp).
 //

@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "heap/heap_state.hpp"
+#include "heap/scoped_access.hpp"
 
 // Heap::realloc with a move: a block of an offset heap gets another place, and the caller copies its
 // bytes. Both blocks are pinned meanwhile: nobody in this process can free one of them, or reset or

@@ -1,4 +1,5 @@
 #include "heap/census.hpp"
+#include "heap/scoped_access.hpp"
 
 // Heap: the tags of blocks, and the reports on them.
 

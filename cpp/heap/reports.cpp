@@ -1,5 +1,5 @@
 #include "base/format.hpp"
-#include "heap/heap_state.hpp"
+#include "heap/scoped_access.hpp"
 
 // Heap: reports on blocks, lists, sums and damage.
 

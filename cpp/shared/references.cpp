@@ -1,7 +1,7 @@
 #include <algorithm>
 
 #include "glassheap/shared_heap.hpp"
-#include "heap/heap_state.hpp"
+#include "heap/scoped_access.hpp"
 #include "shared/attachment.hpp"
 
 // SharedHeap: references to shared blocks. The last reference that is dropped frees a block.

@@ -9,7 +9,7 @@
 #include "base/claim.hpp"
 #include "base/zeroed_array.hpp"
 #include "heap/check_options.hpp"
-#include "heap/heap_state.hpp"
+#include "heap/scoped_access.hpp"
 #include "shared/attachment.hpp"
 #include "shared/core_in_segment.hpp"
 #include "shared/durability.hpp"

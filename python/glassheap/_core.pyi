@@ -379,7 +379,7 @@ class Heap:
         self,
         size: SupportsIndex,
         *,
-        align: SupportsIndex = 16,
+        align: SupportsIndex | None = None,
         cost: Callable[[BlockInfo], SupportsFloat | None] | ReadableBuffer | None = None,
     ) -> Eviction | None:
         """Return the live blocks of least cost whose release makes room for malloc(size), or None.
@@ -389,6 +389,8 @@ class Heap:
         it: the address of a payload in it, and the bytes on offer. There are no blocks if the
         request fits now. None means that no set of blocks would do. Of sets of equal cost it is the
         one that ends at the lowest address.
+
+        align is that of malloc; None stands for a malloc without one.
 
         cost(block) is a number from 0 upwards, or None for a block that must stay; by default it is
         the block's size in bytes. Or cost is a buffer of doubles, such as array('d'), with one
@@ -601,8 +603,9 @@ class OffsetHeap(Heap):
 
     For memory of a GPU, a file on disk, a texture atlas, pages of a cache: whatever has a size.
     Offsets count from 0, and 0 is one like any other. Every method of Heap works, in bytes of that
-    memory, but for those that read or write it: view, calloc, array, copy, hexdump, region, address
-    and the buffer of a Block raise TypeError (BufferError where the buffer protocol asks).
+    memory, but for those that read or write it: view, calloc, array, copy, block_of, hexdump,
+    region, address and the buffer of a Block raise TypeError (BufferError where the buffer protocol
+    asks).
 
     Args:
         size: Bytes of the memory, from a granule to 2**63, rounded down to a multiple of the
@@ -672,8 +675,8 @@ class OffsetHeap(Heap):
 
         Raises MustMove if and only if the block must move and there is no move; OutOfMemory if it
         must and no free block can serve, with the old block untouched; what move raises; what free
-        raises for a bad address; InvalidSize if size is negative; InvalidAlignment, TypeError,
-        HeapDamaged, HeapClosed, as malloc does.
+        raises for a bad address; InvalidSize if size is negative; InvalidAlignment, ValueError,
+        TypeError, HeapDamaged, HeapClosed, as malloc does.
         """
     def free(self, address: SupportsIndex | Block | None) -> None:
         """Give back the block at that offset, and merge it with its free neighbours.
@@ -750,9 +753,10 @@ class SharedHeap(Heap):
 
         The segment is POSIX shared memory of that name (by default an unused one), or the file at
         path, or the mapped bytes of buffer, which have a size of their own. timeout is the longest
-        wait for another process, in seconds. Options are those of Heap but threads and base. Used
-        in a with statement, shared memory is unlinked when its creator leaves it; a file stays.
-        O(1), and with checks='debug' O(size).
+        wait for another process, in seconds. Options are those of Heap that concern its blocks:
+        policy, headers, checks, magic, zero_on_free, fit, order, coalesce. Used in a with
+        statement, shared memory is unlinked when its creator leaves it; a file stays. O(1), and
+        with checks='debug' O(size).
 
         Raises FileExistsError if and only if there is one already, OSError where there is no room
         or no permission, ValueError for a name or a path that no file can have, RegionInUse if an
@@ -894,8 +898,8 @@ class SharedOffsetHeap(OffsetHeap, SharedHeap):
 
         The segment is POSIX shared memory of that name (by default an unused one), or the file at
         path, or the mapped bytes of buffer, which must be enough. timeout is the longest wait for
-        another process, in seconds. Options are those of OffsetHeap but threads, thread_cache and
-        align. Used in a with statement, shared memory is unlinked when its creator leaves it; a
+        another process, in seconds. Options are those of OffsetHeap but threads, thread_cache, tags
+        and align. Used in a with statement, shared memory is unlinked when its creator leaves it; a
         file stays. O(1).
 
         Raises FileExistsError if and only if there is one already, OSError where there is no room

@@ -85,8 +85,8 @@ def _totals(report: Report) -> list[str]:
     refused = ", ".join(f"{reason} {count:,}" for reason, count in report.refused.items())
     return [
         f"{report.size:,} bytes, {report.policy}",
-        f"live      {report.requested:,} bytes in {report.live_blocks:,} blocks",
-        f"free      {report.available:,} bytes in {report.free_blocks:,} blocks, "
+        f"live      {report.requested:,} bytes in {_blocks(report.live_blocks)}",
+        f"free      {report.available:,} bytes in {_blocks(report.free_blocks)}, "
         f"the largest {report.largest_free:,}; "
         f"external fragmentation {report.external_fragmentation:.2f}",
         f"refused   {refused}",
@@ -119,6 +119,10 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]], more: int) ->
         "  ".join([name.ljust(first), *map(str.rjust, cells, widths)]) for name, *cells in table
     ]
     return ["", *lines, *([f"and {more:,} more"] if more > 0 else [])]
+
+
+def _blocks(count: int) -> str:
+    return "1 block" if count == 1 else f"{count:,} blocks"
 
 
 def _name(tag: str | None) -> str:

@@ -16,7 +16,7 @@ import socket
 import sys
 from contextlib import contextmanager, suppress
 from itertools import count
-from typing import TYPE_CHECKING, SupportsIndex
+from typing import TYPE_CHECKING, SupportsFloat, SupportsIndex
 
 from glassheap.errors import OutOfMemory
 
@@ -117,9 +117,7 @@ async def amalloc(
     heap: Heap, size: SupportsIndex, align: SupportsIndex | None, timeout: float | None
 ) -> int:
     """See Heap.amalloc."""
-    seconds = math.inf if timeout is None else float(timeout)
-    if not seconds >= 0:
-        raise ValueError("timeout is a number of seconds from 0 upwards, or None.")
+    seconds = _seconds(timeout)
     address, _ = heap._malloc_in_turn(0, 0, size, align)
     if address is None and seconds > 0:
         address = await _wait(heap, size, align, seconds)
@@ -130,6 +128,18 @@ async def amalloc(
     except OutOfMemory as error:
         error._story = f" It waited {seconds:.2f} seconds for others to free enough."
         raise
+
+
+def _seconds(timeout: object) -> float:
+    """The seconds to wait. Raises TypeError or ValueError as malloc does."""
+    if timeout is None:
+        return math.inf
+    if not isinstance(timeout, (SupportsFloat, SupportsIndex)):
+        raise TypeError("timeout must be a number.")
+    seconds = float(timeout)
+    if not seconds >= 0:
+        raise ValueError("timeout is a number of seconds from 0 upwards.")
+    return seconds
 
 
 async def _wait(

@@ -6,6 +6,7 @@ import asyncio
 import random
 from threading import Thread
 from time import sleep
+from typing import Any
 
 import pytest
 
@@ -51,6 +52,26 @@ def test_the_cheapest_blocks_are_those_of_a_heap_with_bytes(policy: str, granule
             assert found.size // granule == expected.size // 16
 
 
+def test_without_an_align_the_cheapest_blocks_are_those_for_a_malloc_without_one() -> None:
+    small = OffsetHeap(64, granule=1)
+    small.malloc_many([1] * 64)
+
+    def cost(block: glassheap.BlockInfo) -> float:
+        return 1 if block.address in (5, 6) else 10
+
+    found = small.cheapest(2, cost=cost)
+    assert found is not None
+    assert [block.address for block in found.blocks] == [5, 6]
+    wide = OffsetHeap(1 << 20, granule=4096, align=64 << 10)
+    for _ in range(16):
+        wide.malloc(60 << 10)
+    with pytest.raises(glassheap.OutOfMemory):
+        wide.malloc(4096)
+    found = wide.cheapest(4096, align=None)
+    assert found is not None
+    assert [block.address for block in found.blocks] == [0]
+
+
 @pytest.mark.parametrize("granule", GRANULES)
 def test_a_request_evicts_the_block_at_0_and_takes_its_place(granule: int) -> None:
     heap = OffsetHeap(4 * granule, granule=granule)
@@ -77,6 +98,19 @@ def test_a_request_waits_for_the_block_at_0() -> None:
     freeing.start()
     assert heap.malloc(1, timeout=10) == 0
     freeing.join()
+
+
+@pytest.mark.parametrize(
+    ("timeout", "error"),
+    [("5", TypeError), ([], TypeError), (-1, ValueError), (float("nan"), ValueError)],
+)
+def test_a_coroutine_refuses_what_malloc_refuses(timeout: Any, error: type[Exception]) -> None:
+    heap = Heap()
+    with pytest.raises(error) as refused:
+        heap.malloc(1, timeout=timeout)
+    with pytest.raises(error) as also_refused:
+        asyncio.run(heap.amalloc(1, timeout=timeout))
+    assert str(also_refused.value) == str(refused.value)
 
 
 def test_a_coroutine_waits_for_the_block_at_0() -> None:

@@ -164,6 +164,7 @@ def new_modules(*statements: str) -> set[str]:
 
 def test_the_import_loads_only_the_core_the_errors_and_the_methods() -> None:
     ours = {"glassheap", "glassheap._core", "glassheap.errors", "glassheap.methods"}
+    ours |= {"glassheap.shared_methods"}
     loaded = new_modules("import glassheap")
     assert {name for name in loaded if name.startswith("glassheap")} == ours
     assert loaded.isdisjoint(HEAVY)

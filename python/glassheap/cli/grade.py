@@ -147,6 +147,9 @@ def grade_library(arguments: argparse.Namespace) -> Grade:
     from glassheap.progress import Bar
 
     traces = [read_trace(file) for file in arguments.traces]
+    for trace in traces:
+        for note in trace.skipped:
+            print(f"{trace.name}: {note}", file=sys.stderr)
     names = Names(
         arguments.malloc, arguments.free, arguments.realloc, tuple(arguments.init), arguments.region
     )

@@ -66,7 +66,8 @@ class TraceGrade:
 
     def remarks(self) -> list[str]:
         """Sentences about a trace that broke no rule."""
-        if self.breaches or self.reused or self.handed_out < MUCH_MORE * self.peak_payload:
+        enough = 0 < MUCH_MORE * self.peak_payload <= self.handed_out
+        if self.breaches or self.reused or not enough:
             return []
         return [
             f"the library never hands out freed memory again: at most {self.peak_payload:,} bytes "

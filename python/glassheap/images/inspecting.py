@@ -43,7 +43,7 @@ class Inspection:
     def lines(self) -> Iterator[str]:
         """The statistics, and the live blocks by owner."""
         for name, value in asdict(self.heap.stats()).items():
-            shown = f"{value:.2%}" if isinstance(value, float) else f"{value:,}"
+            shown = _SHOWN.get(name, "{:,}").format(value)
             yield f"{name.replace('_', ' '):<24}{shown}"
         if isinstance(self.heap, OffsetHeap):
             yield f"{'granule':<24}{self.heap.granule:,}"
@@ -51,6 +51,10 @@ class Inspection:
         for owner in owners_of(self.heap):
             yield from owner.lines()
         yield f"copied {self.method} from {self.path}"
+
+
+_SHOWN = {"external_fragmentation": "{:.2%}", "waited": "{:,.2f} s"}
+"""The formats of the statistics that are no whole numbers."""
 
 
 @dataclass
@@ -125,6 +129,10 @@ def block_figures(block: OwnedBlock) -> dict[str, Any]:
 
 def block_line(block: OwnedBlock) -> str:
     """The block in a line, marked if it is a leak."""
-    held = f", held {block.holders} times" if block.holders else ""
+    held = (
+        f", held {block.holders} {'time' if block.holders == 1 else 'times'}"
+        if block.holders
+        else ""
+    )
     leak = "  LEAK" if is_leak(block) else ""
     return f"  {block.address:#x}: {block.size:,} bytes{held}{leak}"
