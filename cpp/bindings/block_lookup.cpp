@@ -43,12 +43,7 @@ Bytes bytes_of(const py::object& object) {
 // Finds the live block in whose payload the bytes lie.
 bool find_around(Heap& heap, Address first, Size size, Handle& handle, Fault& fault) {
   const Address granule = first - (first - heap.base()) % granule_size;
-  if (!heap.handle_of(granule, handle, fault)) {
-    if (fault.kind != FaultKind::interior_pointer) return false;
-    const Address owner = fault.owner;
-    fault = {};
-    if (!heap.handle_of(owner, handle, fault)) return false;
-  }
+  if (!heap.handle_around(granule, handle, fault)) return false;
   const Size before = first - handle.address;  // a header is before the payload: this wraps
   if (before <= handle.size && size <= handle.size - before) return true;
   fault = {.kind = FaultKind::interior_pointer};

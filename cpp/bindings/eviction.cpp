@@ -107,7 +107,8 @@ py::list as_list(const std::vector<BlockInfo>& blocks) {
   return list;
 }
 
-std::optional<Eviction> find_cheapest(Heap& heap, Size size, Size align, py::handle cost) {
+std::optional<Eviction> find_cheapest(Heap& heap, Size size, Size align, py::handle cost,
+                                      py::handle given_align) {
   const Pricing price = pricing_of(cost);
   Fault fault;
   std::optional<Eviction> eviction;
@@ -115,7 +116,7 @@ std::optional<Eviction> find_cheapest(Heap& heap, Size size, Size align, py::han
     const GilReleased gil_released;
     eviction = heap.cheapest(size, align, price, fault);
   }
-  raise_if(fault);
+  raise_if(fault, fault.kind == FaultKind::invalid_alignment ? given_align.ptr() : nullptr);
   return eviction;
 }
 
@@ -157,7 +158,7 @@ Size align_or_default(const Heap& heap, py::handle align) {
 py::object cheapest(Heap& heap, py::handle size, py::handle align, py::handle cost) {
   const Size wanted = require_size(size, "size");
   const Size multiple = align_or_default(heap, align);
-  const std::optional<Eviction> eviction = find_cheapest(heap, wanted, multiple, cost);
+  const std::optional<Eviction> eviction = find_cheapest(heap, wanted, multiple, cost, align);
   if (!eviction) return py::none();
   return record_type("Eviction")(as_list(eviction->blocks), eviction->cost, eviction->address,
                                  eviction->size);
@@ -180,7 +181,7 @@ py::tuple malloc_in_turn(Heap& heap, py::handle given_ticket, py::handle bell, p
   const Address address = heap.malloc_in_turn(ticket, require_number(bell, "bell"),
                                               require_size(size, "size"), multiple, fault);
   if (fault.kind == FaultKind::out_of_memory) return py::make_tuple(py::none(), ticket);
-  raise_if(fault);
+  raise_if(fault, fault.kind == FaultKind::invalid_alignment ? align.ptr() : nullptr);
   put_context_tag(heap, address);
   return py::make_tuple(address, ticket);
 }

@@ -121,7 +121,7 @@ inline bool is_given_block(PyObject* object) {
   if (given_align != nullptr && !read_optional_align(heap, given_align, align)) return nullptr;
   if (is_patient(evict, timeout)) {
     if (given_align == nullptr) align = heap.default_align();
-    return malloc_patiently({self, given_size, size, align, evict, timeout});
+    return malloc_patiently({self, given_size, given_align, size, align, evict, timeout});
   }
   UnsetFault unset;
   const Address address = given_align == nullptr ? heap.malloc(size, unset.fault)
@@ -139,7 +139,7 @@ inline PyObject* heap_alloc(PyObject* self, Heap& heap, const Requested& argumen
   if (!read_hot_size(given_size, "size", size) || !read_optional_align(heap, given_align, align))
     return nullptr;
   if (is_patient(evict, timeout))
-    return alloc_patiently({self, given_size, size, align, evict, timeout});
+    return alloc_patiently({self, given_size, given_align, size, align, evict, timeout});
   Fault fault;
   Handle handle;
   if (!heap.acquire(size, align, handle, fault))

@@ -25,24 +25,45 @@ constexpr int most_evictions = 8;
 
 // --- What the callback did. --------------------------------------------------------------------
 
-bool is_still_live(Heap& heap, const BlockInfo& block) {
-  Fault gone;
-  Handle handle;
-  return heap.handle_of(block.address, handle, gone) && handle.serial == block.serial &&
-         handle.size == block.size;
-}
+// Without headers a block that was freed and taken again has the handle of the one before. So the
+// frees of the heap are counted too.
+class Watch {
+ public:
+  Watch(Heap& heap, const std::vector<BlockInfo>& blocks) : heap_(heap), frees_(frees()) {
+    handles_.reserve(blocks.size());
+    for (const BlockInfo& block : blocks) {
+      Handle handle;
+      if (heap.handle_of(block.address, handle, ignored_)) handles_.push_back(handle);
+    }
+    gone_ = blocks.size() - handles_.size();
+  }
 
-std::size_t count_freed(Heap& heap, const std::vector<BlockInfo>& blocks) {
-  return static_cast<std::size_t>(std::ranges::count_if(
-      blocks, [&heap](const BlockInfo& block) { return !is_still_live(heap, block); }));
-}
+  [[nodiscard]] std::size_t freed() {
+    const auto is_gone = [this](const Handle& one) { return !heap_.is_current(one, ignored_); };
+    return gone_ + static_cast<std::size_t>(std::ranges::count_if(handles_, is_gone));
+  }
+  // True if any block of the heap was freed.
+  [[nodiscard]] bool any_freed() { return frees() != frees_; }
 
-std::string describe(int calls, std::size_t given, std::size_t freed) {
+ private:
+  std::uint64_t frees() { return heap_.stats(ignored_).frees; }
+
+  Heap& heap_;
+  Fault ignored_;
+  std::uint64_t frees_;
+  std::vector<Handle> handles_;
+  std::size_t gone_ = 0;
+};
+
+std::string describe(int calls, std::size_t given, Watch& watch) {
+  const std::size_t freed = watch.freed();
   const std::string times = calls == 1 ? "once" : std::to_string(calls) + " times";
   const std::string blocks = given == 1 ? "1 block" : std::to_string(given) + " blocks";
+  const std::string called =
+      " evict was called " + times + ", the last time with " + blocks + ", and ";
+  if (freed == 0 && watch.any_freed()) return called + "what it freed was taken again.";
   const std::string some = freed == 0 ? "none" : freed == given ? "all" : std::to_string(freed);
-  return " evict was called " + times + ", the last time with " + blocks + ", and freed " + some +
-         " of them.";
+  return called + "freed " + some + " of them.";
 }
 
 // Lets the callback evict until the attempt succeeds. If it does not, `fault` has the reason, and
@@ -53,17 +74,18 @@ bool evict_until(const PatientRequest& request, Heap& heap, Attempt attempt, Fau
   bool goes_on = true;
   for (int calls = 0; !attempt(fault = {}); ++calls) {
     if (fault.kind != FaultKind::out_of_memory || !goes_on || calls == most_evictions) return false;
-    const std::optional<Eviction> eviction = find_cheapest(heap, request.size, request.align, {});
+    const std::optional<Eviction> eviction =
+        find_cheapest(heap, request.size, request.align, {}, request.given_align);
     if (!eviction) {
       story += " No live blocks that may be freed would make room for it.";
       return false;
     }
     const std::vector<BlockInfo>& blocks = eviction->blocks;
     if (blocks.empty()) continue;  // another thread has just freed enough
+    Watch watch(heap, blocks);
     py::handle(request.evict)(as_list(blocks));
-    const std::size_t freed = count_freed(heap, blocks);
-    story = describe(calls + 1, blocks.size(), freed);
-    goes_on = freed != 0;
+    story = describe(calls + 1, blocks.size(), watch);
+    goes_on = watch.freed() != 0 || watch.any_freed();
   }
   return true;
 }
@@ -100,7 +122,8 @@ void check_callback(PyObject* evict) {
 // Throws the exception for the fault; the message of an OutOfMemory ends with the story.
 [[noreturn]] void refuse(const PatientRequest& request, const Fault& fault,
                          const std::string& story) {
-  set_error(fault, request.given_size, request.heap);
+  const bool is_align = fault.kind == FaultKind::invalid_alignment;
+  set_error(fault, is_align ? request.given_align : request.given_size, request.heap);
   py::error_already_set error;
   if (fault.kind == FaultKind::out_of_memory) error.value().attr("_story") = story;
   throw error;

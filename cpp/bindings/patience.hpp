@@ -9,6 +9,7 @@ namespace glassheap::bindings {
 struct PatientRequest {
   PyObject* heap;
   PyObject* given_size;
+  PyObject* given_align;
   Size size;
   Size align;
   PyObject* evict;

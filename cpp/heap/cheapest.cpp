@@ -46,7 +46,9 @@ Eviction eviction_of(const HeapState& heap, const Survey& survey, const Window& 
   }
   eviction.cost = window.cost;
   eviction.address = heap.addresses.payload_address(window.hole);
-  eviction.size = heap.on_offer(window.hole.extent);
+  // The heap may have been closed meanwhile: then it has no core.
+  const Size offered = survey.bytes.layout.on_offer(window.hole.extent);
+  eviction.size = heap.addresses.units().to_caller(offered);
   return eviction;
 }
 

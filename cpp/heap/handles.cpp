@@ -1,3 +1,5 @@
+#include <utility>
+
 #include "heap/scoped_access.hpp"
 
 // Heap: blocks by handle, which knows when its block is gone; and the pins of views.
@@ -25,6 +27,22 @@ bool Heap::handle_of(Address payload, Handle& handle, Fault& fault) noexcept {
     LiveBlock live;
     if (!heap.find(payload, live, fault)) return false;
     handle = {payload, heap.addresses.units().to_caller(live.size), heap.shared.epoch, live.serial};
+    return true;
+  });
+}
+
+bool Heap::handle_around(Address inside, Handle& handle, Fault& fault) noexcept {
+  return state_->read(fault, [&](HeapState& heap) {
+    LiveBlock live;
+    Offset payload = heap.addresses.offset_of(inside);
+    bool found = heap.lookup(payload, live, fault);
+    if (fault.kind == FaultKind::interior_pointer) {
+      payload = std::exchange(fault, {}).owner;
+      found = heap.lookup(payload, live, fault);
+    }
+    if (!found) return heap.refuse(fault, inside);
+    const Size size = heap.addresses.units().to_caller(live.size);
+    handle = {heap.addresses.address_of(payload), size, heap.shared.epoch, live.serial};
     return true;
   });
 }
@@ -97,6 +115,7 @@ Address Heap::realloc_pinned(Address payload, Size size, Size align, Fault& faul
   return state_->write(fault, [&](HeapState& heap) -> Address {
     if (!heap.addresses.check_align(align, fault)) return 0;
     const Offset old = heap.addresses.offset_of(payload);
+    const bool noted = heap.is_noted(old);
     Block block;
     if (heap.pins.count(old) != 1) {
       fault.kind = heap.kind_of_pin();
@@ -104,7 +123,7 @@ Address Heap::realloc_pinned(Address payload, Size size, Size align, Fault& faul
       block = heap.reallocate(old, size, align, fault);
     }
     if (block) heap.pins.move(old, heap.addresses.payload_of(block));
-    return heap.hand_over(old, block, fault);
+    return heap.hand_over(old, noted, block, fault);
   });
 }
 

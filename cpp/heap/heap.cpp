@@ -159,9 +159,10 @@ Address Heap::realloc(Address payload, Size size, Size align, Fault& fault) noex
   return state_->write(fault, [&](HeapState& heap) -> Address {
     if (!heap.addresses.check_align(align, fault)) return 0;
     const Offset old = heap.addresses.offset_of(payload);
+    const bool noted = heap.is_noted(old);  // a shared heap forgets the owner of a freed block
     Block block;
     if (heap.check_unpinned(old, fault)) block = heap.reallocate(old, size, align, fault);
-    return heap.hand_over(old, block, fault);
+    return heap.hand_over(old, noted, block, fault);
   });
 }
 

@@ -104,10 +104,10 @@ void HeapState::note(std::span<const Offset> payloads) const noexcept {
 
 // In a shared heap, the entry of a block that another process has allocated is that of an earlier
 // block.
-void HeapState::note_moved(Offset from, Offset to) const noexcept {
+void HeapState::note_moved(Offset from, bool was_noted, Offset to) const noexcept {
   Ledger* const kept = ledger.load(std::memory_order_acquire);
   if (kept == nullptr) return;
-  if (hooks == nullptr || hooks->owns(from)) {
+  if (was_noted) {
     kept->move(from, to);
   } else {
     kept->note(to);
@@ -135,9 +135,9 @@ bool HeapState::find(const Handle& handle, LiveBlock& live, Fault& fault) noexce
   return refuse(fault, handle.address);
 }
 
-Address HeapState::hand_over(Offset old, Block block, Fault& fault) noexcept {
+Address HeapState::hand_over(Offset old, bool was_noted, Block block, Fault& fault) noexcept {
   if (block && addresses.payload_of(block) != old) {
-    note_moved(old, addresses.payload_of(block));
+    note_moved(old, was_noted, addresses.payload_of(block));
     if (hooks != nullptr) hooks->on_free(old);
   }
   return pass_on(block, addresses.address_of(old), fault);

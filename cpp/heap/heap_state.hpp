@@ -196,8 +196,15 @@ struct HeapState : FrontLine {
     if (caches != nullptr && !pins.contains(addresses.payload_of(block))) caches->enlist(block);
     return addresses.payload_address(block);
   }
-  // The same for the block that the one at `old` has become.
-  Address hand_over(Offset old, Block block, Fault& fault) noexcept;
+  // The same for the block that the one at `old` has become, which is_noted() told of before.
+  Address hand_over(Offset old, bool was_noted, Block block, Fault& fault) noexcept;
+  // Returns true if the live block with this payload has an entry of its own in the ledger, if there
+  // is one: in a shared heap those that this process has allocated.
+  [[nodiscard]] bool is_noted(Offset payload) const noexcept {
+    return hooks == nullptr || hooks->owns(payload);
+  }
+  // Notes a block at another place, with the entry that it had if it was noted.
+  void note_moved(Offset from, bool was_noted, Offset to) const noexcept;
   // Releases the block with this payload unless it is pinned; otherwise `fault` is complete.
   bool release(Offset payload, Fault& fault) noexcept {
     if (quarantine != nullptr) [[unlikely]]
@@ -282,7 +289,7 @@ struct HeapState : FrontLine {
   void note_waiting() noexcept;
   void step_out(Ticket& ticket) noexcept;
   [[nodiscard]] bool is_turn(Ticket& ticket) noexcept;
-  [[nodiscard]] bool is_short(const Fault& fault) const noexcept;
+  [[nodiscard]] bool is_short(const Fault& fault) noexcept;
   void line_up(Ticket& ticket, Bell bell) noexcept;
   [[nodiscard]] Waiter waiter() const noexcept;
   [[nodiscard]] std::uint64_t changes() const noexcept;
@@ -294,7 +301,6 @@ struct HeapState : FrontLine {
   Block reallocate_by_quarantine(Offset old, Size size, Size align, Fault& fault) noexcept;
   bool let_go(std::size_t oldest, Fault& fault) noexcept;
   void fill_waiting() const noexcept;
-  void note_moved(Offset from, Offset to) const noexcept;
   [[nodiscard]] bool waiting_fill_holds(std::size_t index, Fault& fault) const noexcept;
 
   std::unique_ptr<Ledger> kept_ledger_;

@@ -82,9 +82,10 @@ void HeapState::step_out(Ticket& ticket) noexcept {
 }
 
 // The failure of a request that waits on is not one of the heap.
-bool HeapState::is_short(const Fault& fault) const noexcept {
+bool HeapState::is_short(const Fault& fault) noexcept {
   if (fault.kind != FaultKind::out_of_memory) return false;
   line()->note_failure();
+  refusals.take_back(fault);
   return true;
 }
 
@@ -123,7 +124,7 @@ Address HeapState::malloc_if_nobody_waits(Size size, Size align, Fault& fault) n
     return 0;
   }
   const Address address = malloc_inside(size, align, fault);
-  if (fault.kind == FaultKind::out_of_memory && make_line()) line()->note_failure();
+  if (fault.kind == FaultKind::out_of_memory && make_line()) static_cast<void>(is_short(fault));
   return address;
 }
 
@@ -181,7 +182,10 @@ auto serve_within(HeapState& state, double seconds, Fault& fault, Serve serve) n
 
 }  // namespace
 
+// What the whole region would not hold does not line up: it would hold up the others.
 Address Heap::malloc_within(double seconds, Size size, Size align, Fault& fault) noexcept {
+  std::construct_at(&fault);
+  if (size > this->size()) return malloc(size, align, fault);
   return serve_within(*state_, seconds, fault, [=](HeapState& heap, Fault& refusal) {
     return heap.malloc_inside(size, align, refusal);
   });
@@ -189,6 +193,8 @@ Address Heap::malloc_within(double seconds, Size size, Size align, Fault& fault)
 
 bool Heap::acquire_within(double seconds, Size size, Size align, Handle& handle,
                           Fault& fault) noexcept {
+  std::construct_at(&fault);
+  if (size > this->size()) return acquire(size, align, handle, fault);
   return serve_within(*state_, seconds, fault, [&, size, align](HeapState& heap, Fault& refusal) {
     return heap.acquire_inside(size, align, handle, refusal);
   });

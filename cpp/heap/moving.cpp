@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <utility>
 
 #include "heap/scoped_access.hpp"
 
@@ -63,6 +64,7 @@ bool begin(HeapState& heap, const LiveBlock& old, Size size, Size align, Transfe
   const Block now = allocate_pinned(heap, size, align, fault);
   if (!now) return heap.refuse(fault, from);
   pin.keep();
+  heap.note_moved(payload, heap.is_noted(payload), heap.addresses.payload_of(now));
   const Size held = heap.addresses.units().to_caller(old.size);
   transfer = {from, heap.addresses.payload_address(now), std::min(size, held)};
   return true;
@@ -73,9 +75,10 @@ bool begin(HeapState& heap, const LiveBlock& old, Size size, Size align, Transfe
 Address Heap::realloc(Address payload, Size size, Size align, const Move& move, Fault& fault) {
   const Address now = realloc(payload, size, align, fault);
   if (fault.kind != FaultKind::must_move) return now;
-  fault = {};
+  const Fault seen = std::exchange(fault, {});
   Transfer transfer;
   const bool begun = state_->write(fault, [&](HeapState& heap) {
+    heap.refusals.take_back(seen);
     LiveBlock old;
     return heap.find(payload, old, fault) && heap.addresses.check_align(align, fault) &&
            begin(heap, old, size, align, transfer, fault);
@@ -88,8 +91,10 @@ Address Heap::realloc(Address payload, Size size, Size align, const Move& move, 
     free_pinned(transfer.to, fault);
     throw;
   }
-  unpin_at(transfer.to);
-  return free_pinned(transfer.from, fault) ? transfer.to : 0;
+  if (free_pinned(transfer.from, fault)) return unpin_at(transfer.to), transfer.to;
+  Fault ignored;  // another process has freed the old block meanwhile: nobody knows of the new one
+  free_pinned(transfer.to, ignored);
+  return 0;
 }
 
 }  // namespace glassheap

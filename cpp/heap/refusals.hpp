@@ -19,6 +19,14 @@ class Refusals {
       ++by_kind_[static_cast<std::size_t>(fault.kind)];
   }
 
+  // For a fault after which the call has gone on.
+  void take_back(const Fault& fault) noexcept {
+    if (fault.kind == FaultKind::out_of_memory)
+      --by_cause_[static_cast<std::size_t>(cause_of(fault))];
+    else if (fault.kind != FaultKind::stale_handle)
+      --by_kind_[static_cast<std::size_t>(fault.kind)];
+  }
+
   // The causes of a shortage first, also those that never were; then each other reason that was.
   // Throws std::bad_alloc.
   [[nodiscard]] std::vector<RefusalCount> list() const;

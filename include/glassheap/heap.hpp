@@ -164,6 +164,8 @@ class Heap {
   bool is_current(const Handle& handle, Fault& fault) noexcept;
   // The handle of a live block.
   bool handle_of(Address payload, Handle& handle, Fault& fault) noexcept;
+  // The handle of the live block in whose payload a granule begins at `inside`.
+  bool handle_around(Address inside, Handle& handle, Fault& fault) noexcept;
 
   // --- Pins. -----------------------------------------------------------------------------------
 

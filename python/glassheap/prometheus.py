@@ -122,7 +122,9 @@ def _family(metric: Metric) -> Family:
 
 def _largest(usages: list[TagUsage], most: int) -> list[TagUsage]:
     """The usages of the first tags, and one of all others: a label has few values."""
-    shown, others = usages[:most], usages[most:]
+    named = [it for it in usages if it.tag != OTHERS]
+    shown = named[:most]
+    others = named[most:] + [it for it in usages if it.tag == OTHERS]
     if not others:
         return shown
     return [
@@ -147,8 +149,13 @@ def collector(
     each value of a label is a time series of its own. The collector keeps the heaps. A scrape is
     O(n log n) in the number of blocks.
 
-    Raises ImportError if and only if prometheus_client is missing, when this module is imported.
+    Raises ValueError if and only if most_tags is negative, TypeError if name is no string;
+    ImportError if prometheus_client is missing, when this module is imported.
     """
+    if not isinstance(name, str):
+        raise TypeError(f"name must be a string, not {type(name).__name__}.")
+    if most_tags < 0:
+        raise ValueError(f"most_tags is a number of tags from 0 upwards, not {most_tags}.")
     heaps = (heap, *more)
     names = [f"{name}-{number}" for number in range(1, len(heaps) + 1)] if more else [name]
     return Collector(dict(zip(names, heaps, strict=True)), most_tags)

@@ -16,7 +16,9 @@ import socket
 import sys
 from contextlib import contextmanager, suppress
 from itertools import count
+from operator import index
 from typing import TYPE_CHECKING, SupportsFloat, SupportsIndex
+from weakref import WeakValueDictionary
 
 from glassheap.errors import OutOfMemory
 
@@ -77,7 +79,7 @@ class Listener:
                 self._close()
 
     def _close(self) -> None:
-        del _listeners[self._loop]
+        _listeners.pop(self._loop, None)
         if not self._loop.is_closed():
             self._loop.remove_reader(self._socket)
         self._socket.close()
@@ -91,7 +93,8 @@ class Listener:
                     bell.ring()
 
 
-_listeners: dict[asyncio.AbstractEventLoop, Listener] = {}
+_listeners: WeakValueDictionary[asyncio.AbstractEventLoop, Listener] = WeakValueDictionary()
+"""A listener lives while a coroutine waits: what a closed loop has left behind is collected."""
 
 
 def new_socket() -> tuple[socket.socket, int]:
@@ -119,14 +122,16 @@ async def amalloc(
     """See Heap.amalloc."""
     seconds = _seconds(timeout)
     address, _ = heap._malloc_in_turn(0, 0, size, align)
-    if address is None and seconds > 0:
+    fits = index(size) <= heap.size  # else it would hold up all others
+    if address is None and seconds > 0 and fits:
         address = await _wait(heap, size, align, seconds)
     if address is not None:
         return address
     try:
         return heap.malloc(size) if align is None else heap.malloc(size, align=align)
     except OutOfMemory as error:
-        error._story = f" It waited {seconds:.2f} seconds for others to free enough."
+        if fits:
+            error._story = f" It waited {seconds:.2f} seconds for others to free enough."
         raise
 
 

@@ -10,7 +10,7 @@
 #include <thread>
 
 #include "core/policy_list.hpp"
-#include "heap/heap_state.hpp"
+#include "heap/scoped_access.hpp"
 #include "limits.hpp"
 
 namespace glassheap {

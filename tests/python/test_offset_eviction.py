@@ -94,7 +94,12 @@ def test_a_request_waits_for_the_block_at_0() -> None:
     assert heap.malloc(1) == 0
     with pytest.raises(glassheap.OutOfMemory, match="waited"):
         heap.malloc(1, timeout=0.01)
-    freeing = Thread(target=lambda: (sleep(0.02), heap.free(0)))
+
+    def free_later() -> None:
+        sleep(0.02)
+        heap.free(0)
+
+    freeing = Thread(target=free_later)
     freeing.start()
     assert heap.malloc(1, timeout=10) == 0
     freeing.join()

@@ -94,3 +94,22 @@ def test_without_prometheus_client_the_error_says_what_to_install() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=False
     )
     assert "pip install prometheus-client" in done.stderr.splitlines()[-1]
+
+
+def test_a_tag_with_the_name_of_the_others_is_one_of_them() -> None:
+    heap = glassheap.Heap(4096)
+    for tag, size in (("(others)", 900), ("large", 500), ("small", 100)):
+        heap.malloc(size, tag=tag)
+    text = generate_latest(registered(heap, most_tags=1)).decode()
+    assert text.count('glassheap_tag_bytes{heap="heap",tag="(others)"} 1000.0') == 1
+    assert text.count('tag="(others)"') == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "error"), [({"name": 3}, TypeError), ({"most_tags": -1}, ValueError)]
+)
+def test_a_collector_refuses_what_no_scrape_could_show(
+    options: dict[str, object], error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        prometheus.collector(glassheap.Heap(), **options)  # type: ignore[arg-type]
