@@ -185,6 +185,7 @@ def test_every_command_works_without_rich() -> None:
         ("grade none none", set()),
         ("inspect none", {"images"}),
         ("replay -", {"traces", "replay", "gzip"}),
+        ("fit -", {"traces", "replay", "gzip"}),
         ("info -", {"traces", "gzip"}),
         ("convert - - --to rep", {"traces", "gzip"}),
     ],

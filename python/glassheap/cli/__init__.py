@@ -4,7 +4,7 @@
     information.py      --version, --cmakedir, --pkgconfigdir, --includes
     values.py           values of arguments: bytes, columns, seconds
     image_arguments.py  the arguments and the errors that fsck and inspect share
-    trace_files.py      opening a trace, and its errors, for replay, info and convert
+    trace_files.py      opening a trace, and its errors, for all commands that read one
     every other file    one command: NAME, HELP, add_arguments, run
 
 To add a command, write its module and add the module's name to COMMANDS. All command modules are
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 COMMANDS = (
     "demo",
     "replay",
+    "fit",
     "grade",
     "info",
     "convert",

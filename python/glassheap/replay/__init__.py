@@ -3,6 +3,7 @@
     Trace --sizing--> size of the region --running--> heap at the end --report--> figures
 
     comparing: a report for each policy, as a table
+    fitting: the smallest region, by searching over stepping; fit_table: the fits as a table
 
 `replay` is the call for most uses. The `Report` it returns contains the heap, so that the blocks
 still live at the end can be inspected.
@@ -11,7 +12,22 @@ still live at the end can be inspected.
 from __future__ import annotations
 
 from glassheap.replay.comparing import compare, table
+from glassheap.replay.fit_table import fit_table
+from glassheap.replay.fitting import Fit, fit, fit_all
 from glassheap.replay.report import Report
 from glassheap.replay.running import Progress, ReplayInterrupted, replay
+from glassheap.replay.setup import Setup
 
-__all__ = ["Progress", "ReplayInterrupted", "Report", "compare", "replay", "table"]
+__all__ = [
+    "Fit",
+    "Progress",
+    "ReplayInterrupted",
+    "Report",
+    "Setup",
+    "compare",
+    "fit",
+    "fit_all",
+    "fit_table",
+    "replay",
+    "table",
+]

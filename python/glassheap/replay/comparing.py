@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from glassheap import policies
+from glassheap.replay.columns import table_of
 from glassheap.replay.running import Progress, replay
 
 if TYPE_CHECKING:
@@ -52,9 +53,7 @@ def compare(
 
 def table(reports: Iterable[Report]) -> list[str]:
     """The figures to compare, a line for each report below a line of titles."""
-    rows = [TITLES, *map(_row, reports)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [_line(row, widths) for row in rows]
+    return table_of([TITLES, *map(_row, reports)])
 
 
 def _row(report: Report) -> tuple[str, ...]:
@@ -68,11 +67,3 @@ def _row(report: Report) -> tuple[str, ...]:
         f"{stats.external_fragmentation:.2%}",
         f"{report.nanoseconds_per_operation:.1f}",
     )
-
-
-def _line(row: tuple[str, ...], widths: list[int]) -> str:
-    name, *figures = (
-        text.rjust(width) if column else text.ljust(width)
-        for column, (text, width) in enumerate(zip(row, widths, strict=True))
-    )
-    return "  ".join((name, *figures))

@@ -1,0 +1,178 @@
+"""The smallest region that serves a trace, and what it is filled with at the peak.
+
+    region = live + headers + rounding + fragmentation
+
+At the moment at which the blocks take most, they have `live` bytes that were asked for, a header
+each, and what their sizes are rounded up by.  No policy that leaves blocks in place can do with
+less than these three.  What a policy needs more is its fragmentation.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from glassheap import policies
+from glassheap.replay.searching import Found, smallest
+from glassheap.replay.setup import Setup, checked
+from glassheap.replay.sizing import round_up
+from glassheap.replay.stepping import is_aligned, served
+from glassheap.traces import FREE, REALLOC
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from glassheap.traces import Trace
+
+OPERATIONS = 1 << 22
+"""Operations that trying the sizes one after the other may take: about half a second."""
+HEAP = 1000
+"""The operations that take as long as to open a heap and to close it."""
+
+
+class Fit(NamedTuple):
+    """The smallest region for a trace, in bytes, and its parts at the peak of the blocks."""
+
+    policy: str
+    """The placement policy."""
+    headers: bool
+    """True if a header precedes each block."""
+    granule: int
+    """Bytes of which each block is a multiple."""
+    region: int | None
+    """The smallest region; None if none that this machine has memory for serves the trace."""
+    exact: bool
+    """True if no smaller region serves; False if it was found by halving."""
+    peak_live: int
+    """The lower bound: the maximum of the bytes requested in live blocks."""
+    peak_operation: int
+    """The index of the operation at which the blocks take most; -1 if there is none."""
+    live: int
+    """Bytes requested in the blocks that are live then."""
+    header_bytes: int
+    """Bytes of their headers."""
+    rounding: int
+    """Bytes that their sizes are rounded up by."""
+    fragmentation: int | None
+    """The rest of the region."""
+
+
+class Peak(NamedTuple):
+    """The moment at which the blocks of a layout take most."""
+
+    operation: int = -1
+    taken: int = 0
+    blocks: int = 0
+    live: int = 0
+
+
+def fit(
+    trace: Trace,
+    *,
+    policy: str = "first_fit",
+    headers: bool = True,
+    granule: int | None = None,
+    exact: bool = False,
+) -> Fit:
+    """Return the smallest region in which every operation of `trace` succeeds, and its parts.
+
+    It is a multiple of 16 bytes, or of `granule`; with a granule the heap is an `OffsetHeap`, which
+    has no headers.  Alignments are those of the trace.
+
+    A policy may serve a trace in a region and fail in a larger one.  So all sizes are tried, from
+    the peak of the blocks on, and `Fit.exact` is True.  If that takes more than 4 million
+    operations, `Fit.exact` is False, and the size is found by halving: it serves, and a region that
+    is smaller by a granule does not.  With `exact` all sizes are tried, however long it takes.
+
+    Raises the errors of `Heap` for a wrong granule or policy.  O(n) for each size that is tried.
+    """
+    setup = checked(policy, headers, granule)
+    top = peak(trace, setup)
+    low = max(setup.step, top.taken)
+    found = search(trace, setup, len(trace), low, exact=exact)
+    header_bytes = top.blocks * setup.blocks.header
+    return Fit(
+        policy=setup.policy,
+        headers=setup.headers,
+        granule=setup.step,
+        region=found.size,
+        exact=found.exact,
+        peak_live=trace.peak_live,
+        peak_operation=top.operation,
+        live=top.live,
+        header_bytes=header_bytes,
+        rounding=top.taken - top.live - header_bytes,
+        fragmentation=None if found.size is None else found.size - top.taken,
+    )
+
+
+def fit_all(
+    trace: Trace,
+    names: Iterable[str] | None = None,
+    layouts: Iterable[Setup] = (Setup(), Setup(headers=False)),
+    *,
+    exact: bool = False,
+) -> Iterator[Fit]:
+    """Yield the fit of each policy of these names (by default of all) in each of the layouts."""
+    layouts = tuple(layouts)
+    for name in names or [policy.name for policy in policies()]:
+        for one in layouts:
+            yield fit(trace, policy=name, headers=one.headers, granule=one.granule, exact=exact)
+
+
+class Trial:
+    """Regions of one setup, tried with the first operations of a trace."""
+
+    def __init__(self, trace: Trace, setup: Setup, stop: int) -> None:
+        self.trace, self.setup, self.stop = trace, setup, stop
+        self.aligned = is_aligned(trace, setup)
+        self.played = 0
+        """Operations played so far; a call from Python counts as ten."""
+
+    def serves(self, size: int) -> bool:
+        """True if every operation succeeds in a region of `size` bytes."""
+        done = served(self.trace, self.setup, size, self.stop, aligned=self.aligned)
+        self.played += (done + HEAP) * (10 if self.aligned else 1)
+        return done == self.stop
+
+    @property
+    def is_monotone(self) -> bool:
+        """True if every region larger than one that serves does, too.
+
+        First fit takes the last block only if there is no other, so its size does not matter.  But
+        a block that is resized may grow into it, which changes what is free below.
+        """
+        first = self.setup.policy == "first_fit"
+        return first and not self.aligned and REALLOC not in self.trace.kinds
+
+
+def search(trace: Trace, setup: Setup, stop: int, low: int, *, exact: bool = False) -> Found:
+    """The smallest region from `low` bytes on in which the first `stop` operations succeed."""
+    step, limit = setup.step, setup.limit // setup.step * setup.step
+    if low > limit:
+        return Found(None, exact=True)
+    trial = Trial(trace, setup, stop)
+
+    def has_time() -> bool:
+        return not trial.is_monotone and (exact or trial.played < OPERATIONS)
+
+    found = smallest(trial.serves, round_up(low, step), limit, step, has_time)
+    return found._replace(exact=found.exact or trial.is_monotone)
+
+
+def peak(trace: Trace, setup: Setup) -> Peak:
+    """The moment at which the extents of the live blocks are most together.  O(n)."""
+    extent = setup.blocks.extent
+    held = [(0, 0)] * trace.id_count  # the extent and the size of each live block
+    taken = live = blocks = 0
+    top = Peak()
+    operations = zip(trace.kinds, trace.ids, trace.sizes, strict=True)
+    for index, (kind, block, size) in enumerate(operations):
+        old_extent, old_size = held[block]
+        new_extent = 0 if kind == FREE else extent(size)
+        held[block] = new_extent, size
+        taken += new_extent - old_extent
+        live += size - old_size
+        blocks += bool(new_extent) - bool(old_extent)
+        if taken > top.taken:
+            top = Peak(index, taken, blocks, live)
+    return top
