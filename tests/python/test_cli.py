@@ -186,6 +186,7 @@ def test_every_command_works_without_rich() -> None:
         ("inspect none", {"images"}),
         ("replay -", {"traces", "replay", "gzip"}),
         ("fit -", {"traces", "replay", "gzip"}),
+        ("why - --size 4K", {"traces", "replay", "gzip"}),
         ("info -", {"traces", "gzip"}),
         ("convert - - --to rep", {"traces", "gzip"}),
     ],

@@ -10,6 +10,7 @@ import json
 from array import array
 from dataclasses import replace
 from itertools import count
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -39,10 +40,14 @@ each_layout = pytest.mark.parametrize("layout", LAYOUTS, ids=lambda one: one.lay
 
 def linear(trace: Trace, policy: str, layout: Setup) -> int:
     """The first size, from the smallest on, in which nothing fails."""
-    options = {"policy": policy, "headers": layout.headers, "granule": layout.granule}
+    options: dict[str, Any] = {
+        "policy": policy,
+        "headers": layout.headers,
+        "granule": layout.granule,
+    }
     step = layout.granule or 16
     sizes = count(step, step)
-    return next(size for size in sizes if not replay(trace, size, **options).failures)  # type: ignore[arg-type]
+    return next(size for size in sizes if not replay(trace, size, **options).failures)
 
 
 @each_layout
@@ -178,6 +183,23 @@ def test_without_time_a_fit_says_so_unless_it_is_exact_anyway(
         assert fit(trace, exact=exact).exact
         assert fit(resized, exact=exact).exact == exact
         assert fit(trace, policy="best_fit", exact=exact).exact == exact
+
+
+NOT_MONOTONE = "a 9 16\na 3 112\na 0 48\na 2 16\nf 3\na 4 64\nf 2\na 1 128\nf 1\nf 0\n"
+"""Worst fit serves it in 304 bytes, not in 368, and again in 384; halving finds the latter."""
+
+
+def test_a_region_that_serves_is_found_below_one_that_does_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    trace = read_text(NOT_MONOTONE)
+    how: dict[str, Any] = {"policy": "worst_fit", "headers": False}
+    failures = [replay(trace, size, **how).failures for size in (288, 304, 368, 384)]
+    assert failures == [1, 0, 1, 0]
+    assert fit(trace, **how)[3:5] == (304, True)
+    monkeypatch.setattr(fitting, "OPERATIONS", 0)
+    assert fit(trace, **how, exact=True)[3:5] == (304, True)
+    assert fit(trace, **how)[3:5] == (384, False)
 
 
 # --- The table ------------------------------------------------------------------------------------

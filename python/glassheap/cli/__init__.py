@@ -29,6 +29,7 @@ COMMANDS = (
     "demo",
     "replay",
     "fit",
+    "why",
     "grade",
     "info",
     "convert",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from glassheap.replay.columns import table_of
 
@@ -10,6 +10,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from glassheap.replay.fitting import Fit
+
+
+class HasLayout(Protocol):
+    """A record of a heap."""
+
+    @property
+    def headers(self) -> bool:
+        """True if it has headers."""
+        ...
+
+    @property
+    def granule(self) -> int:
+        """Bytes of which each block is a multiple."""
+        ...
+
 
 TITLES = (
     "policy",
@@ -44,7 +59,7 @@ def _row(one: Fit) -> tuple[str, ...]:
     )
 
 
-def layout_of(one: Fit) -> str:
+def layout_of(one: HasLayout) -> str:
     """The layout of the blocks in a word or two."""
     if one.headers:
         return "headers"

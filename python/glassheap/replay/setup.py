@@ -34,11 +34,6 @@ class Setup(NamedTuple):
         return size_limit(self.granule)
 
     @property
-    def base(self) -> int:
-        """The address of its region."""
-        return BASE if self.granule is None else 0
-
-    @property
     def layout_name(self) -> str:
         """The layout in a word or two."""
         if self.granule is not None:

@@ -32,6 +32,10 @@ class Stepper:
         """The payload of each id; None if it is not live."""
         self.born = [0] * trace.id_count
         """The index of the operation that allocated the block of each id."""
+        self.sizes = [0] * trace.id_count
+        """The bytes asked for in the block of each id."""
+        self.base = heap.base
+        """The address of the region."""
         self.error: OutOfMemory | InvalidAlignment | None = None
         """Why the last operation failed."""
         self._realloc = reallocation(heap)
@@ -63,6 +67,7 @@ class Stepper:
             self.born[block] = index
         else:
             self.addresses[block] = self._realloc(self.addresses[block], size, align)
+        self.sizes[block] = size
 
 
 def reallocation(heap: Heap) -> Callable[[int | None, int, int], int]:

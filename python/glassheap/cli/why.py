@@ -1,0 +1,59 @@
+"""`glassheap why`: why a recorded program does not fit in a region."""
+
+from __future__ import annotations
+
+from argparse import ArgumentTypeError
+from typing import TYPE_CHECKING
+
+from glassheap.cli.base import MistakeError, print_json
+from glassheap.cli.replay import ALL, add_layout_arguments, layout, policy_name
+from glassheap.cli.trace_files import FORMATS, read_trace, report_misuse
+from glassheap.cli.values import byte_count
+from glassheap.errors import HeapError
+
+if TYPE_CHECKING:
+    import argparse
+
+NAME = "why"
+HELP = "why a recorded program does not fit in a region"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.description = (
+        "Replay a trace in a region of --size up to the first request that fails. Print why it "
+        "fails, which blocks stand between the largest holes, who holds the memory, and which "
+        f"policy, layout, granule or size would have served it. {FORMATS} The exit status is 0 "
+        "whether a request fails or not, and 1 if the trace misuses its memory."
+    )
+    add = parser.add_argument
+    add("file", metavar="FILE", help="the trace; - reads standard input")
+    size = "size of the region (64K, 1M)"
+    add("--size", type=byte_count, required=True, metavar="BYTES", help=size)
+    policy = "the placement policy (default: first_fit; see glassheap policies)"
+    add("--policy", type=one_policy, default="first_fit", metavar="NAME", help=policy)
+    add_layout_arguments(parser)
+    add("--json", action="store_true", help="print the answer as JSON")
+
+
+def one_policy(text: str) -> str:
+    """The name of a placement policy."""
+    if text == ALL:
+        raise ArgumentTypeError(f"'{ALL}' is no policy; expected one (see glassheap policies)")
+    return policy_name(text)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the answer; the status is 1 if the trace misused its memory."""
+    from glassheap.replay import why, why_lines
+
+    trace = read_trace(arguments.file)
+    try:
+        answer = why(trace, arguments.size, policy=arguments.policy, **layout(arguments))
+    except (HeapError, MemoryError, OSError) as error:
+        raise MistakeError(f"cannot make a region for {trace.name}: {error}") from None
+    if arguments.json:
+        print_json(answer.as_dict())
+    else:
+        print("\n".join([*why_lines(answer), *(f"note: {note}" for note in trace.skipped)]))
+    return report_misuse(trace.name, trace.skipped)

@@ -1,0 +1,177 @@
+"""Why a trace does not fit in a region, and what would have served it.
+
+One thing is changed at a time: the policy, the layout, the granule, or the size.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from glassheap import policies
+from glassheap.errors import InvalidSize
+from glassheap.replay.failing import Failure, failure
+from glassheap.replay.fitting import search
+from glassheap.replay.setup import Setup, checked
+from glassheap.replay.stepping import Stepper, is_aligned, served
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from glassheap.traces import Trace
+
+FINER = (8, 1)
+"""The granules that are tried beside a heap's 16 bytes."""
+HALVINGS = 4
+"""How often the granule of an offset heap is halved."""
+
+Change = Literal["policy", "layout", "granule", "size"]
+
+
+class Remedy(NamedTuple):
+    """A heap that would have served the request, and what it differs in."""
+
+    change: Change
+    """'policy', 'layout', 'granule' or 'size'; everything else is as it was."""
+    policy: str
+    """Its placement policy."""
+    headers: bool
+    """True if it has headers."""
+    granule: int
+    """Bytes of which each of its blocks is a multiple."""
+    size: int
+    """Bytes of its region."""
+    exact: bool
+    """False for a size that was found by halving: a smaller one may serve, too."""
+    served: int
+    """The operations that it serves before one fails."""
+    whole: bool
+    """True if it serves the whole trace."""
+
+
+class Why(NamedTuple):
+    """What happens to a trace in a region."""
+
+    trace: str
+    """The name of the trace."""
+    format: str
+    """Its grammar."""
+    operations: int
+    """Its operations."""
+    policy: str
+    """The placement policy."""
+    headers: bool
+    """True if the heap has headers."""
+    granule: int
+    """Bytes of which each block is a multiple."""
+    size: int
+    """Bytes of the region."""
+    peak_live: int
+    """The maximum of the bytes requested in live blocks, in the whole trace."""
+    failure: Failure | None
+    """The first failure; None if every operation is served."""
+    remedies: list[Remedy]
+    """What would have served that request, one change at a time."""
+
+    def as_dict(self) -> dict[str, object]:
+        """The figures by name, in types that `json.dumps` accepts."""
+        return {**self._asdict(), "failure": plain(self.failure), "remedies": plain(self.remedies)}
+
+
+def plain(value: object) -> object:
+    """A record and those in it as dictionaries."""
+    if isinstance(value, list):
+        return [plain(one) for one in value]
+    if hasattr(value, "_asdict"):
+        return {name: plain(field) for name, field in value._asdict().items()}
+    return value
+
+
+def why(
+    trace: Trace,
+    size: int,
+    *,
+    policy: str = "first_fit",
+    headers: bool = True,
+    granule: int | None = None,
+) -> Why:
+    """Return the first failure of `trace` in a region of `size` bytes, and what would serve it.
+
+    With a `granule` (bytes) the heap is an `OffsetHeap`.  Alignments are those of the trace.  A
+    size that would serve is found as `fit` finds it.
+
+    Raises the errors of `Heap` for a wrong size, granule or policy.  O(n) for each heap tried.
+    """
+    setup = checked(policy, headers, granule)
+    with setup.heap(size) as heap:
+        region = heap.size
+        stepper = Stepper(trace, heap)
+        index = stepper.run(len(trace))
+        failed = failure(stepper, index) if index < len(trace) else None
+    return Why(
+        trace=trace.name,
+        format=trace.format,
+        operations=len(trace),
+        policy=setup.policy,
+        headers=setup.headers,
+        granule=setup.step,
+        size=region,
+        peak_live=trace.peak_live,
+        failure=failed,
+        remedies=list(remedies(trace, setup, region, index)) if failed else [],
+    )
+
+
+def remedies(trace: Trace, setup: Setup, region: int, index: int) -> Iterator[Remedy]:
+    """What would have served the operation at `index`."""
+    for change, other in others(setup):
+        found = remedy(trace, change, other, region)
+        if found and found.served > index:
+            yield found
+    yield from larger(trace, setup, region, index)
+
+
+def others(setup: Setup) -> Iterator[tuple[Change, Setup]]:
+    """The setups that differ in one thing."""
+    for policy in policies():
+        if policy.name != setup.policy:
+            yield "policy", setup._replace(policy=policy.name)
+    if setup.granule is None:
+        yield "layout", setup._replace(headers=not setup.headers)
+        finer = [*FINER]
+    else:
+        finer = [setup.granule >> n for n in range(1, HALVINGS + 1) if setup.granule >> n]
+    for granule in finer:
+        yield "granule", Setup(setup.policy, headers=False, granule=granule)
+
+
+def larger(trace: Trace, setup: Setup, region: int, index: int) -> Iterator[Remedy]:
+    """The smallest region above this one that serves the operation, and the one for the trace."""
+    for stop in (index + 1, len(trace)):
+        found = search(trace, setup, stop, region + setup.step)
+        if found.size is None:
+            return
+        one = remedy(trace, "size", setup, found.size, exact=found.exact)
+        if one:
+            yield one
+        if one is None or one.whole:
+            return
+
+
+def remedy(
+    trace: Trace, change: Change, setup: Setup, size: int, *, exact: bool = True
+) -> Remedy | None:
+    """How far the trace gets with a setup; None if it has no region of this size."""
+    try:
+        done = served(trace, setup, size, len(trace), aligned=is_aligned(trace, setup))
+    except (InvalidSize, MemoryError):
+        return None
+    return Remedy(
+        change=change,
+        policy=setup.policy,
+        headers=setup.headers,
+        granule=setup.step,
+        size=size,
+        exact=exact,
+        served=done,
+        whole=done == len(trace),
+    )
