@@ -187,6 +187,7 @@ def test_every_command_works_without_rich() -> None:
         ("replay -", {"traces", "replay", "gzip"}),
         ("fit -", {"traces", "replay", "gzip"}),
         ("why - --size 4K", {"traces", "replay", "gzip"}),
+        ("diff - --policy tlsf --policy buddy", {"traces", "replay", "gzip"}),
         ("info -", {"traces", "gzip"}),
         ("convert - - --to rep", {"traces", "gzip"}),
     ],

@@ -17,34 +17,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from command_helpers import assert_mistake, printed, run
-from glassheap import Heap, InvalidAlignment, OffsetHeap, OutOfMemory, policies
+from glassheap import Heap, InvalidAlignment, OffsetHeap, OutOfMemory
 from glassheap.replay import Setup, fit, fit_all, fitting, replay
 from glassheap.replay.searching import smallest
 from glassheap.traces import FREE, MALLOC, Trace
+from sizing_helpers import NAMES, TRACES, each_layout, each_policy
 from trace_helpers import read_text
-
-NAMES = [policy.name for policy in policies()]
-IDS, SIZES = st.integers(0, 5), st.integers(0, 200)
-LINES = st.lists(
-    st.one_of(
-        st.builds("f {}\n".format, IDS),
-        st.builds("{} {} {}\n".format, st.sampled_from("aaar"), IDS, SIZES),
-    ),
-    max_size=30,
-)
-TRACES = LINES.map(lambda lines: read_text("a 99 8\n" + "".join(lines)))
-LAYOUTS = [Setup(), Setup(headers=False), Setup(headers=False, granule=64)]
-each_policy = pytest.mark.parametrize("policy", NAMES)
-each_layout = pytest.mark.parametrize("layout", LAYOUTS, ids=lambda one: one.layout_name)
 
 
 def linear(trace: Trace, policy: str, layout: Setup) -> int:
     """The first size, from the smallest on, in which nothing fails."""
-    options: dict[str, Any] = {
-        "policy": policy,
-        "headers": layout.headers,
-        "granule": layout.granule,
-    }
+    options: dict[str, Any] = layout._replace(policy=policy)._asdict()
     step = layout.granule or 16
     sizes = count(step, step)
     return next(size for size in sizes if not replay(trace, size, **options).failures)

@@ -17,25 +17,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from command_helpers import assert_mistake, printed, run
-from glassheap import Heap, OutOfMemory, policies
+from glassheap import Heap, OutOfMemory
 from glassheap.replay import Setup, Why, replay, why, why_lines
 from glassheap.traces import FREE, MALLOC, Trace
+from sizing_helpers import FRAGMENTED, NAMES, TRACES, each_layout, each_policy
 from trace_helpers import read_text
 
-NAMES = [policy.name for policy in policies()]
-IDS, SIZES = st.integers(0, 5), st.integers(0, 200)
-LINES = st.lists(
-    st.one_of(
-        st.builds("f {}\n".format, IDS),
-        st.builds("{} {} {}\n".format, st.sampled_from("aaar"), IDS, SIZES),
-    ),
-    max_size=30,
-)
-TRACES = LINES.map(lambda lines: read_text("a 99 8\n" + "".join(lines)))
 REGIONS = st.integers(4, 60).map(lambda granules: 16 * granules)
-LAYOUTS = [Setup(), Setup(headers=False), Setup(headers=False, granule=64)]
-each_policy = pytest.mark.parametrize("policy", NAMES)
-each_layout = pytest.mark.parametrize("layout", LAYOUTS, ids=lambda one: one.layout_name)
 
 
 def options(setup: Setup) -> dict[str, Any]:
@@ -183,19 +171,6 @@ def test_a_granule_is_halved_and_serves() -> None:
 
 
 # --- The two stories of docs/owners.md ------------------------------------------------------------
-FRAGMENTED = """= Start
-@ prompt + 0x1000 0x4000
-@ session + 0x5000 0x800
-@ step + 0x5800 0x400
-@ weights + 0x6000 0x5400
-@ prompt - 0x1000
-@ step - 0x5800
-@ late step + 0x1000 0x400
-@ next prompt + 0x9000 0x4000
-= End
-"""
-
-
 def leaking_cache() -> Trace:
     """The cache that evicts its oldest block, and the request that finds nothing to evict."""
     heap = Heap(1 << 20, base=0, headers=False)
@@ -288,6 +263,12 @@ def test_the_json_has_every_record() -> None:
     answer = why(read_text(FRAGMENTED), 40 << 10, headers=False, policy="worst_fit")
     assert found == {**json.loads(json.dumps(answer.as_dict())), "trace": "standard input"}
     assert set(found["failure"]["by_tag"][0]["oldest"]) >= {"tag", "line", "operations"}
+
+
+def test_the_oldest_block_of_a_tag_may_be_above_others() -> None:
+    failure = why(read_text("a 0 32\na 1 64\nf 0\na 2 16\na 3 512\n"), 256).failure
+    assert failure is not None
+    assert (failure.by_tag[0].oldest.line, failure.by_tag[0].oldest.operations) == (2, 3)
 
 
 def test_many_rows_are_cut_and_counted() -> None:

@@ -30,6 +30,7 @@ COMMANDS = (
     "replay",
     "fit",
     "why",
+    "diff",
     "grade",
     "info",
     "convert",

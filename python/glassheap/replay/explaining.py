@@ -11,6 +11,7 @@ from glassheap import policies
 from glassheap.errors import InvalidSize
 from glassheap.replay.failing import Failure, failure
 from glassheap.replay.fitting import search
+from glassheap.replay.records import plain
 from glassheap.replay.setup import Setup, checked
 from glassheap.replay.stepping import Stepper, is_aligned, served
 
@@ -74,16 +75,7 @@ class Why(NamedTuple):
 
     def as_dict(self) -> dict[str, object]:
         """The figures by name, in types that `json.dumps` accepts."""
-        return {**self._asdict(), "failure": plain(self.failure), "remedies": plain(self.remedies)}
-
-
-def plain(value: object) -> object:
-    """A record and those in it as dictionaries."""
-    if isinstance(value, list):
-        return [plain(one) for one in value]
-    if hasattr(value, "_asdict"):
-        return {name: plain(field) for name, field in value._asdict().items()}
-    return value
+        return {name: plain(field) for name, field in self._asdict().items()}
 
 
 def why(

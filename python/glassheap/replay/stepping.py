@@ -48,13 +48,14 @@ class Stepper:
         index = 0
         try:
             for index in range(stop):
-                self._step(index)
+                self.step(index)
         except (OutOfMemory, InvalidAlignment) as error:
             self.error = error
             return index
         return stop
 
-    def _step(self, index: int) -> None:
+    def step(self, index: int) -> None:
+        """Play one operation.  Raises OutOfMemory or InvalidAlignment if it fails."""
         trace = self.trace
         kind, block = trace.kinds[index], trace.ids[index]
         if kind == FREE:
