@@ -136,9 +136,20 @@ def test_two_files_are_compared_with_one_policy(tmp_path: Path) -> None:
 
 
 def test_both_fail_at_the_same_request() -> None:
-    text = printed("diff", "-", *HOW, stdin="a 0 99999\n")
+    """What they would do differently after that is of no interest."""
+    first = "@ x + 0x10 0x99999\n"
+    text = printed("diff", "-", *HOW, stdin=first + FRAGMENTED)
     assert "they do not part until both fail" in text
-    assert text.endswith("B: fails first at operation 1 of 1\n")
+    assert text.endswith("B: fails first at operation 1 of 9\n")
+
+
+def test_one_fails_where_the_other_serves() -> None:
+    """Buddies round 33 bytes up to 64."""
+    names = ("first_fit", "buddy")
+    found = diff(read_text("a 0 33\n"), None, 48, policies=names, headers=False)
+    assert (found.operation, found.reason) == (0, "failure")
+    assert (found.first.address, found.second.address) == (0, None)
+    assert "  B: line 1: malloc of 33 bytes fails" in list(diff_lines(found))
 
 
 def test_a_block_that_stays_in_its_place() -> None:
