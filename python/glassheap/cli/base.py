@@ -5,7 +5,8 @@
                        freed memory that it did not hold (the figures are printed all the same);
                        fsck: the image is bad
                   2    a mistake in the arguments or in the file
-                  3    replay --size: allocations failed (the figures are printed all the same)
+                  3    replay --size: allocations failed; fit: a policy has no region for the trace
+                       (the figures are printed all the same)
                   130  Ctrl-C
                   141  the reader of the output closed it (`| head`); nothing is printed
 

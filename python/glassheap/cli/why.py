@@ -13,6 +13,9 @@ from glassheap.errors import HeapError
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
+
+    from glassheap.traces import Trace
 
 NAME = "why"
 HELP = "why a recorded program does not fit in a region"
@@ -55,5 +58,16 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(answer.as_dict())
     else:
-        print("\n".join([*why_lines(answer), *(f"note: {note}" for note in trace.skipped)]))
+        print("\n".join([*why_lines(answer), *notes(trace)]))
     return report_misuse(trace.name, trace.skipped)
+
+
+def notes(trace: Trace) -> Iterator[str]:
+    """What is in the file and not in the replay, a line each."""
+    yield from (f"note: {note}" for note in trace.skipped)
+    if trace.refused:
+        first = trace.refused[0]
+        yield (
+            f"note: requests that failed in the program itself, not tried here: "
+            f"{len(trace.refused):,}, the first of {first.size:,} bytes on line {first.line:,}"
+        )
