@@ -8,7 +8,8 @@
 
 `Heap` is a heap over one region of memory; `OffsetHeap` one over memory that must not be touched;
 `SharedHeap` one that processes use at once, `SharedOffsetHeap` both. `alloc`
-returns a `Block`, which frees itself. `policies()` describes the ways to place a block. Every error
+returns a `Block`, which frees itself. `policies()` describes the ways to place a block, and `sweep`
+compares them on recorded programs. Every error
 is a `HeapError`; each misuse and each kind of damage has a class of its own.
 
 Sizes, alignments and addresses are in bytes. n is the number of blocks, where a docstring gives a
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
     from glassheap.records import BlockInfo, Eviction, Finding, FreeBlock, OwnedBlock, PolicyInfo
     from glassheap.report import Report
     from glassheap.statistics import HeapStats
+    from glassheap.sweeping import sweep as sweep
 
 _LATER = {
     "BlockInfo": "glassheap.records",
@@ -81,6 +83,7 @@ _LATER = {
     "Report": "glassheap.report",
     "TagUsage": "glassheap.owners",
     "TaggedBlock": "glassheap.owners",
+    "sweep": "glassheap.sweeping",
 }
 
 _MODULES = ("numpy", "prometheus")  # of this package; each imports what it is named after
@@ -131,6 +134,7 @@ __all__ = [
     "WriteAfterFree",
     "__version__",
     "policies",
+    "sweep",
 ]
 
 

@@ -184,6 +184,7 @@ def test_every_command_works_without_rich() -> None:
         ("fsck none", {"images"}),
         ("grade none none", set()),
         ("inspect none", {"images"}),
+        ("sweep none", {"traces", "gzip", "sweeping", "replay", "csv", "json"}),
         ("replay -", {"traces", "replay", "gzip"}),
         ("fit -", {"traces", "replay", "gzip"}),
         ("why - --size 4K", {"traces", "replay", "gzip"}),
@@ -197,6 +198,6 @@ def test_a_command_imports_only_what_it_needs(line: str, needed: set[str]) -> No
     code += "print(*sys.modules, sep='\\n', file=sys.stderr)"
     done = python("-c", code, *line.split(), stdin=SCRIPT)
     imported = {name.removeprefix("glassheap.") for name in done.stderr.splitlines()}
-    heavy = {"demo", "grading", "images", "ostep.program", "replay", "traces"}
-    heavy |= {"rich", "numpy", "gzip", "json"}
+    heavy = {"demo", "grading", "images", "ostep.program", "replay", "sweeping", "traces"}
+    heavy |= {"rich", "numpy", "gzip", "json", "csv", "distributed"}
     assert heavy & imported == needed

@@ -124,7 +124,12 @@ def test_only_extras_have_dependencies() -> None:
     requirements = INSTALLED.requires or []
     assert [line for line in requirements if "extra ==" not in line] == []
     extras = {tuple(re.findall(r"^\w+|(?<=[\"'])\w+", line)) for line in requirements}
-    assert extras == {("rich", "cli"), ("numpy", "numpy"), ("prometheus", "prometheus")}
+    assert extras == {
+        ("rich", "cli"),
+        ("numpy", "numpy"),
+        ("prometheus", "prometheus"),
+        ("distributed", "dask"),
+    }
 
 
 def test_the_only_entry_point_is_the_command() -> None:

@@ -31,6 +31,7 @@ COMMANDS = (
     "fit",
     "why",
     "diff",
+    "sweep",
     "grade",
     "info",
     "convert",
