@@ -42,7 +42,7 @@ nox.options.sessions = [
     *("portable", "instructions", "tsan", "fuzz", "tidy"),
 ]
 
-CONSUMERS = ("apache-tvm-ffi", "pyarrow")
+CONSUMERS = ("apache-tvm-ffi", "distributed", "pyarrow")
 TESTERS = ("pytest", "hypothesis", "numpy")
 BUILDERS = ("build", "cmake", "hatch-fancy-pypi-readme", "ninja", "pybind11", "scikit-build-core")
 PYTHON_SOURCES = ("python", "tests", "tests/mutate", "noxfile.py")
@@ -158,7 +158,7 @@ def sdist(session: nox.Session) -> None:
 
 @nox.session(python=DEFAULT, requires=WHEEL, reuse_venv=False, tags=["ci"])
 def foreign(session: nox.Session) -> None:
-    """Libraries that take a block's memory; a project that uses the library; pytest by CTest."""
+    """Libraries that take a block's memory; a Dask cluster; a project in C++; pytest by CTest."""
     install_wheel(session, "cmake", "ninja", *TESTERS, *CONSUMERS)
     run_pytest(session, str(ROOT / "tests" / "foreign"))
     cmakedir = session.run("python", "-m", "glassheap", "--cmakedir", silent=True)

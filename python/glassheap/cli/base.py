@@ -3,6 +3,7 @@
     exit status   0    success
                   1    the output could not be written, the heap was found corrupt, or the trace
                        freed memory that it did not hold (the figures are printed all the same);
+                       sweep: it ended early;
                        fsck: the image is bad
                   2    a mistake in the arguments or in the file
                   3    replay --size: allocations failed; fit: a policy has no region for the trace

@@ -7,8 +7,10 @@ comes later fetches it from another.
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import BrokenExecutor, CancelledError, Future
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from glassheap.sweeping.crews import AHEAD
 from glassheap.sweeping.driving import one_line
@@ -18,7 +20,6 @@ from glassheap.sweeping.shelf import load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from concurrent.futures import Future
     from pathlib import Path
 
     from glassheap.sweeping.parts import Part
@@ -46,7 +47,6 @@ class ClusterCrew:
         except BaseException:
             self._client.close()
             raise
-        self._executor = self._client.get_executor(pure=False)
 
     def window(self) -> int:
         """A few parts for each thread of the workers that there are now."""
@@ -55,15 +55,18 @@ class ClusterCrew:
         return AHEAD * max(1, threads)
 
     def ship(self, file: Path) -> object:
-        """The trace, on every worker."""
+        """The trace, on every worker.  One that was lost is sent under another key than before."""
         with self._errors():
-            return self._client.scatter(load(file), broadcast=True)
+            return self._client.scatter(load(file), broadcast=True, hash=False, timeout=PATIENCE)
 
     def submit(self, part: Part, parcel: object) -> Future[Row]:
         """Have a part played."""
+        promise: Future[Row] = Future()
+        promise.set_running_or_notify_cancel()
         with self._errors():
-            future: Future[Row] = self._executor.submit(play, part, parcel)
-        return future
+            future = self._client.submit(play, part, parcel, pure=False)
+            future.add_done_callback(partial(settle, promise))
+        return promise
 
     def close(self, *, finished: bool) -> None:  # noqa: ARG002
         """Disconnect; the cluster stays."""
@@ -77,3 +80,16 @@ class ClusterCrew:
         except (OSError, asyncio.TimeoutError, RuntimeError, ValueError) as error:
             told = f"cannot use the cluster at {self._scheduler}: {one_line(error)}"
             raise SweepError(told) from error
+
+
+def settle(promise: Future[Row], future: Any) -> None:
+    """Pass the outcome of a Dask future on; `Client.get_executor` passes not every loss on.
+
+    A row that was lost before it was fetched, with its trace, counts as cancelled.
+    """
+    try:
+        promise.set_result(future.result())
+    except (CancelledError, asyncio.CancelledError):
+        promise.set_exception(BrokenExecutor("the workers that had the trace are lost"))
+    except Exception as error:  # noqa: BLE001 (the sweep raises it)
+        promise.set_exception(error)
