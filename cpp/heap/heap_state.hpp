@@ -199,9 +199,9 @@ struct HeapState : FrontLine {
   // The same for the block that the one at `old` has become, which is_noted() told of before.
   Address hand_over(Offset old, bool was_noted, Block block, Fault& fault) noexcept;
   // Returns true if the live block with this payload has an entry of its own in the ledger, if there
-  // is one: in a shared heap those that this process has allocated.
+  // is one: in a shared heap those that this process has allocated. It may be any number.
   [[nodiscard]] bool is_noted(Offset payload) const noexcept {
-    return hooks == nullptr || hooks->owns(payload);
+    return hooks == nullptr || (payload < region.size() && hooks->owns(payload));
   }
   // Notes a block at another place, with the entry that it had if it was noted.
   void note_moved(Offset from, bool was_noted, Offset to) const noexcept;
