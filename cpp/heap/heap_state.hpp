@@ -201,7 +201,8 @@ struct HeapState : FrontLine {
   // Returns true if the live block with this payload has an entry of its own in the ledger, if there
   // is one: in a shared heap those that this process has allocated. It may be any number.
   [[nodiscard]] bool is_noted(Offset payload) const noexcept {
-    return hooks == nullptr || (payload < region.size() && hooks->owns(payload));
+    const Offset start = core->layout().start_of(payload);
+    return hooks == nullptr || (start < region.size() && hooks->owns(payload));
   }
   // Notes a block at another place, with the entry that it had if it was noted.
   void note_moved(Offset from, bool was_noted, Offset to) const noexcept;
