@@ -29,7 +29,8 @@ constexpr int most_evictions = 8;
 // frees of the heap are counted too.
 class Watch {
  public:
-  Watch(Heap& heap, const std::vector<BlockInfo>& blocks) : heap_(heap), frees_(frees()) {
+  Watch(Heap& heap, const std::vector<BlockInfo>& blocks)
+      : heap_(heap), before_(heap.stats(ignored_)) {
     handles_.reserve(blocks.size());
     for (const BlockInfo& block : blocks) {
       Handle handle;
@@ -42,15 +43,16 @@ class Watch {
     const auto is_gone = [this](const Handle& one) { return !heap_.is_current(one, ignored_); };
     return gone_ + static_cast<std::size_t>(std::ranges::count_if(handles_, is_gone));
   }
-  // True if any block of the heap was freed.
-  [[nodiscard]] bool any_freed() { return frees() != frees_; }
+  // True if blocks were freed, and taken again, in a heap in which a handle does not tell.
+  [[nodiscard]] bool any_retaken() {
+    const Stats now = heap_.stats(ignored_);
+    return !heap_.options().headers && now.frees != before_.frees && now.mallocs != before_.mallocs;
+  }
 
  private:
-  std::uint64_t frees() { return heap_.stats(ignored_).frees; }
-
   Heap& heap_;
   Fault ignored_;
-  std::uint64_t frees_;
+  Stats before_;
   std::vector<Handle> handles_;
   std::size_t gone_ = 0;
 };
@@ -61,7 +63,7 @@ std::string describe(int calls, std::size_t given, Watch& watch) {
   const std::string blocks = given == 1 ? "1 block" : std::to_string(given) + " blocks";
   const std::string called =
       " evict was called " + times + ", the last time with " + blocks + ", and ";
-  if (freed == 0 && watch.any_freed()) return called + "what it freed was taken again.";
+  if (freed == 0 && watch.any_retaken()) return called + "what it freed was taken again.";
   const std::string some = freed == 0 ? "none" : freed == given ? "all" : std::to_string(freed);
   return called + "freed " + some + " of them.";
 }
@@ -85,7 +87,7 @@ bool evict_until(const PatientRequest& request, Heap& heap, Attempt attempt, Fau
     Watch watch(heap, blocks);
     py::handle(request.evict)(as_list(blocks));
     story = describe(calls + 1, blocks.size(), watch);
-    goes_on = watch.freed() != 0 || watch.any_freed();
+    goes_on = watch.freed() != 0 || watch.any_retaken();
   }
   return true;
 }

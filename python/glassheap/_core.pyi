@@ -164,7 +164,7 @@ class Heap:
 
         If no free block can serve the request, evict(blocks) is called with the blocks that
         cheapest() finds by their sizes, and is to free them, or others; then malloc tries again, up
-        to 8 evictions, as long as each frees anything. It may call the heap.
+        to 8 evictions, as long as each frees one of its blocks. It may call the heap.
 
         With a timeout, in seconds, it then waits until other threads, and other processes that
         share the heap, free enough. Requests that wait are served in order of arrival, however

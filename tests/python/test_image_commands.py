@@ -273,7 +273,7 @@ def test_a_heap_is_shown_with_its_map_its_figures_and_the_owners_of_its_blocks()
         assert text.startswith("first_fit, 65,536 bytes")
         assert "live blocks             2\n" in text
         assert f"process {os.getpid()} (alive): 2 live, 1,024 bytes\n" in text
-        assert f"  {block.address:#x}: 1,000 bytes, held 1 times\n" in text
+        assert f"  {block.address:#x}: 1,000 bytes, held 1 time\n" in text
         assert "LEAK" not in text
 
 

@@ -72,10 +72,11 @@ def test_the_file_is_let_go_when_nothing_can_be_written(path: Path) -> None:
 def test_a_heap_that_was_made_in_a_buffer_is_not_rebuilt_under_its_users(tmp_path: Path) -> None:
     """They are seen by their stand-in."""
     path = tmp_path / "buffer"
-    path.write_bytes(bytes(1 << 17))
+    path.write_bytes(bytes(1 << 18))
     with path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as memory:
         with SharedHeap.create(buffer=memory, checks="debug") as heap:
-            memory[-32:-28] = b"late"
+            free = memory.rfind(b"\xdd" * 16)
+            memory[free : free + 4] = b"late"
             assert heap.check()
             assert_mistake(run("fsck", "--rebuild", str(path)), "in use", "it is unchanged")
         assert run("fsck", "--rebuild", str(path)).returncode == 0

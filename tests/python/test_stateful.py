@@ -7,6 +7,7 @@ contents of every block.
 
 from __future__ import annotations
 
+import gc
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -235,6 +236,8 @@ class Machine(RuleBasedStateMachine):
         if current and explicitly:
             handle.block.free()
         del handle
+        if current and address in self.heap:  # the traceback of a refused call still has it
+            gc.collect()
         if current:
             self.lockstep.both("free", address, call=lambda: None)
             del self.contents[address]
