@@ -22,6 +22,8 @@ from trace_helpers import read_text
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.any_interpreter
+
 FAILS = "fails"
 
 

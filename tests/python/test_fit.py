@@ -24,6 +24,8 @@ from glassheap.traces import FREE, MALLOC, Trace
 from sizing_helpers import NAMES, TRACES, each_layout, each_policy
 from trace_helpers import read_text
 
+pytestmark = pytest.mark.any_interpreter
+
 
 def linear(trace: Trace, policy: str, layout: Setup) -> int:
     """The first size, from the smallest on, in which nothing fails."""

@@ -18,6 +18,8 @@ from glassheap.traces import Stream, Trace, TraceError
 from glassheap.traces.writing import write
 from trace_helpers import read_text, samples, states
 
+pytestmark = pytest.mark.any_interpreter
+
 SAMPLES = samples()
 MUTATIONS = 10_000
 PARTS = 10

@@ -23,6 +23,8 @@ from glassheap.traces import FREE, MALLOC, Trace
 from sizing_helpers import FRAGMENTED, NAMES, TRACES, each_layout, each_policy
 from trace_helpers import read_text
 
+pytestmark = pytest.mark.any_interpreter
+
 REGIONS = st.integers(4, 60).map(lambda granules: 16 * granules)
 
 
