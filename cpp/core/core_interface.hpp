@@ -22,10 +22,10 @@ struct CoreSettings {
   bool redzones = false;
   bool shadow = false;  // of an offset heap's memory
 
-  [[nodiscard]] constexpr Layout layout(bool powers_of_two, bool shared) const noexcept {
+  [[nodiscard]] constexpr Layout layout(bool of_buddies, bool shared) const noexcept {
     return {.front = headers ? granule_size : 0,
             .back = redzones ? granule_size : 0,
-            .powers_of_two = powers_of_two,
+            .powers_of_two = of_buddies,
             .shared = shared,
             .shadow = shadow};
   }

@@ -19,7 +19,7 @@ class PlayedList {
   // Frees a block, and makes the pass that joins blocks.
   void release(Block block) {
     blocks_.insert(order_ == Order::front ? blocks_.begin() : blocks_.end(), block);
-    std::ranges::stable_sort(blocks_, [this](Block a, Block b) { return is_earlier(a, b); });
+    sort();
     pass();
   }
   // The free block that has this byte.
@@ -41,6 +41,12 @@ class PlayedList {
       default:
         return false;
     }
+  }
+  // By insertion: the order of equal blocks stays, and all but a few are in their places.
+  void sort() {
+    const auto earlier = [this](Block a, Block b) { return is_earlier(a, b); };
+    for (auto block = blocks_.begin(); block != blocks_.end(); ++block)
+      std::rotate(std::upper_bound(blocks_.begin(), block, *block, earlier), block, block + 1);
   }
   void pass() {
     std::size_t kept = 0;
