@@ -98,7 +98,7 @@ struct Row {
   }
 };
 
-// Whether a place serves a request depends on its remainder modulo the alignment.
+// All places with the same remainder modulo the alignment serve a request, or none does.
 std::optional<Row> row_of(const BlockBytes& bytes, Size extent, const Request& request) {
   if (request.align <= extent) {
     if (!bytes.place({0, extent}, request)) return std::nullopt;

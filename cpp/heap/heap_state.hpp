@@ -172,7 +172,7 @@ struct HeapState : FrontLine {
   void leave_line(Ticket ticket) noexcept;
   // Calls everyone who waits: the heap is about to be closed.
   void dismiss_line() const noexcept;
-  // Null until somebody waits. Of a heap that is not closed.
+  // Null until somebody waits. The heap must be open.
   [[nodiscard]] WaitLine* line() const noexcept {
     return hooks == nullptr ? own_line.get() : &hooks->line();
   }
@@ -201,8 +201,8 @@ struct HeapState : FrontLine {
   // Returns true if the live block with this payload has an entry of its own in the ledger, if there
   // is one: in a shared heap those that this process has allocated. It may be any number.
   [[nodiscard]] bool is_noted(Offset payload) const noexcept {
-    const Offset start = core->layout().start_of(payload);
-    return hooks == nullptr || (start < region.size() && hooks->owns(payload));
+    if (hooks == nullptr) return true;
+    return core->layout().start_of(payload) < region.size() && hooks->owns(payload);
   }
   // Notes a block at another place, with the entry that it had if it was noted.
   void note_moved(Offset from, bool was_noted, Offset to) const noexcept;

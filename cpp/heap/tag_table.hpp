@@ -4,8 +4,8 @@
 //     by_id_      1 -> "cache"   2 -> (unused)   3 -> "request-17"
 //
 // A program may make a tag for each request that it serves, so the table must not grow for ever. A
-// tag is needed while somebody holds it, and while a live block has it. When the table has twice as
-// many tags as were needed the last time, its owner looks for those in use and drops the others;
+// tag is in use while somebody holds it, and while a live block has it. When the table has twice as
+// many tags as were in use the last time, its owner looks for those in use and drops the others;
 // their numbers are given to later tags. Cost: O(1) amortised for a tag; the lock is an inner one.
 #pragma once
 

@@ -1,6 +1,5 @@
-// Heap::cheapest: equal to brute force on random small heaps of every kind. What a release really
-// does decides: for each subset of the live blocks the heap is made anew, the subset freed, and the
-// request made.
+// Heap::cheapest: equal to brute force on random small heaps of every kind. For each subset of the live
+// blocks the test makes the heap anew, frees the subset, and makes the request.
 
 #include <gtest/gtest.h>
 

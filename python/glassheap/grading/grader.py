@@ -59,14 +59,10 @@ def grade(
         CHECK, traces[0], os.path.abspath(library), names or Names(), align, heap, memory, timeout
     )
     grader = Grader(job, with_reference=reference is None)
-    results = []
-    for done, trace in enumerate(traces, 1):
-        results.append(grader.grade(trace))
-        if progress is not None:
-            progress(done, len(traces))
+    results = grader.grade_each(traces, progress)
     checked = grader.check_rules() if rules else None
     functions = tuple(grader.functions)
-    return Grade(os.fspath(library), functions, checked, tuple(results), weight, reference)
+    return Grade(os.fspath(library), functions, checked, results, weight, reference)
 
 
 @dataclass
@@ -79,6 +75,17 @@ class Grader:
     """True to time the C library too."""
     functions: Sequence[str] = ()
     """The names of the functions, once a child has found them."""
+
+    def grade_each(
+        self, traces: Sequence[Trace], progress: Progress | None
+    ) -> tuple[TraceGrade, ...]:
+        """Grade every trace, in order."""
+        results = []
+        for done, trace in enumerate(traces, 1):
+            results.append(self.grade(trace))
+            if progress is not None:
+                progress(done, len(traces))
+        return tuple(results)
 
     def grade(self, trace: Trace) -> TraceGrade:
         """Check the library on the trace; if it breaks no rule, time it."""
