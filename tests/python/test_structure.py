@@ -88,7 +88,7 @@ def imports_of_the_package(cpp: Sources) -> list[str]:
 
 ALONE = ["c_api", "bindings", "tools"]
 """Folders that nothing includes but themselves."""
-LAYERS = ["base", "block", "check", "policy", "space", "core", "heap", "shared", *ALONE]
+LAYERS = ["base", "trace", "block", "check", "policy", "space", "core", "heap", "shared", *ALONE]
 """A file includes its own folder and the folders before it.
 
 The library can then be read in this order, and a part can be tested or replaced without the parts

@@ -1,0 +1,156 @@
+#include "trace/trace_file.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <ctime>
+
+namespace glassheap::trace {
+namespace {
+
+constexpr std::uint64_t nanoseconds = 1'000'000'000;
+constexpr std::uint64_t tick = FileHeader{}.tick;
+constexpr int lowest_descriptor = 100;  // programs rely on low numbers
+
+std::uint64_t read_clock(clockid_t clock) noexcept {
+  timespec time{};
+  clock_gettime(clock, &time);
+  return static_cast<std::uint64_t>(time.tv_sec) * nanoseconds +
+         static_cast<std::uint64_t>(time.tv_nsec);
+}
+
+// Removes a file of this name. Returns 0, or the reason why it must stay.
+int remove_old(const char* path) noexcept {
+  struct stat status{};
+  if (lstat(path, &status) != 0) return errno;
+  if (!S_ISREG(status.st_mode)) return EEXIST;
+  const int old = open(path, O_RDONLY | O_CLOEXEC);
+  if (old < 0) return errno;
+  const int busy = flock(old, LOCK_EX | LOCK_NB) == 0 ? 0 : EBUSY;
+  ::close(old);
+  if (busy != 0) return busy;
+  return unlink(path) == 0 ? 0 : errno;
+}
+
+int move_up(int low) noexcept {
+  const int high = fcntl(low, F_DUPFD_CLOEXEC, lowest_descriptor);
+  if (high < 0) return low;
+  ::close(low);
+  return high;
+}
+
+int create_new(const char* path) noexcept {
+  return open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+}
+
+bool write_at(int file, std::span<const std::byte> bytes, off_t at) noexcept {
+  while (!bytes.empty()) {
+    const ssize_t written = pwrite(file, bytes.data(), bytes.size(), at);
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) return false;
+    bytes = bytes.subspan(static_cast<std::size_t>(written));
+    at += written;
+  }
+  return true;
+}
+
+}  // namespace
+
+int TraceFile::create(const char* path, unsigned shift, bool keep_old) noexcept {
+  int file = create_new(path);
+  if (file < 0 && errno == EEXIST && !keep_old) {
+    if (const int reason = remove_old(path)) return reason;
+    file = create_new(path);
+  }
+  if (file < 0) return errno;
+  file_ = move_up(file);
+  identity_ = FileIdentity::of(file_);
+  std::snprintf(path_.data(), path_.size(), "%s", path);
+  const int error = map(shift);
+  if (error != 0) {
+    ::close(file_);
+    unlink(path);
+  }
+  return error;
+}
+
+int TraceFile::map(unsigned shift) noexcept {
+  if (flock(file_, LOCK_EX | LOCK_NB) != 0) return errno;
+  if (const int error = posix_fallocate(file_, 0, largest_frame)) return error;
+  void* const place = mmap(nullptr, largest_frame, PROT_READ | PROT_WRITE, MAP_SHARED, file_, 0);
+  if (place == MAP_FAILED) return errno;
+  origin_ = read_clock(CLOCK_MONOTONIC);
+  writer_ = EventWriter(shift);
+  header_ = new (place) FileHeader{.flags = has_times,
+                                   .shift = shift,
+                                   .open_capacity = open_capacity,
+                                   .started = read_clock(CLOCK_REALTIME),
+                                   .process = static_cast<std::uint64_t>(getpid())};
+  end_ = largest_frame;
+  length_ = number_ = 0;
+  return 0;
+}
+
+std::uint64_t TraceFile::now() const noexcept {
+  return (read_clock(CLOCK_MONOTONIC) - origin_) / tick;
+}
+
+// The word is written last: what it covers is whole.
+void TraceFile::publish() noexcept {
+  std::atomic_ref(header_->open)
+      .store(std::uint64_t{number_} << 32 | length_, std::memory_order_release);
+}
+
+bool TraceFile::flush() noexcept {
+  const int errno_of_the_program = errno;
+  const std::span open{reinterpret_cast<const std::byte*>(header_ + 1), length_};
+  const bool written = write(make_frame(open, number_, space_));
+  if (written) {
+    length_ = 0;
+    ++number_;
+    publish();
+    writer_.begin_frame();
+  } else {
+    end(errno);
+  }
+  errno = errno_of_the_program;
+  return written;
+}
+
+// A program that closes descriptors that it does not know may have another file at this number.
+bool TraceFile::write(std::span<const std::byte> bytes) noexcept {
+  if (FileIdentity::of(file_) != identity_) {
+    file_ = -1;
+    errno = EBADF;
+    return false;
+  }
+  if (!write_at(file_, bytes, end_)) return false;
+  end_ += static_cast<off_t>(bytes.size());
+  return true;
+}
+
+void TraceFile::end(int error) noexcept {
+  close();
+  std::array<char, 512> text{};
+  const int length = std::snprintf(
+      text.data(), text.size(),
+      "glassheap: cannot write to %s: %s; the recording ends here, and the program runs on\n",
+      path_.data(), strerror(error));
+  if (::write(STDERR_FILENO, text.data(), static_cast<std::size_t>(length)) < 0) errno = error;
+}
+
+void TraceFile::close() noexcept {
+  if (!is_open()) return;
+  munmap(header_, largest_frame);
+  header_ = nullptr;
+  if (file_ >= 0 && FileIdentity::of(file_) == identity_) ::close(file_);
+  file_ = -1;
+}
+
+}  // namespace glassheap::trace
