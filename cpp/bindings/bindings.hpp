@@ -33,6 +33,8 @@
 //     trace_columns.hpp  a recorded trace
 //     player.cpp         Player: replays a trace
 //     foreign_play.cpp   a trace, timed on another library's malloc
+//     trace_reader.cpp   a recording as the columns of a trace
+//     trace_writer.cpp   the columns of a trace as a recording
 //     numpy.cpp          NumPy's memory handler over a heap
 //
 // pybind11 and nothing else: its objects, casts and errors. The types and functions themselves are
@@ -68,6 +70,8 @@ void add_dlpack(PyTypeObject* block);
 void add_views();
 void add_player(py::module_& module);
 void add_foreign_play(py::module_& module);
+void add_trace_reader(py::module_& module);
+void add_trace_writer(py::module_& module);
 void add_numpy(py::module_& module);
 void add_tags(py::module_& module);
 

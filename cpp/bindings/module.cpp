@@ -21,6 +21,8 @@ PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
   add_views();
   add_player(module);
   add_foreign_play(module);
+  add_trace_reader(module);
+  add_trace_writer(module);
   add_numpy(module);
   add_tags(module);
 }

@@ -11,7 +11,7 @@ constexpr std::uint64_t most_tags = 1 << 24;
 template <typename Value>
 void append(std::vector<Value>& column, std::size_t length, Value value) {
   if (value == 0 && column.empty()) return;
-  column.resize(length - 1);
+  if (column.size() + 1 != length) column.resize(length - 1);
   column.push_back(value);
 }
 

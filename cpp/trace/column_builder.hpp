@@ -75,6 +75,7 @@ class ColumnBuilder {
   std::vector<std::string> tag_names{{}};  // the first is that of operations without a tag
   std::vector<std::string> facts;
   std::array<OddityCount, oddity_count> oddities{};
+  [[nodiscard]] std::uint64_t events() const noexcept { return line_; }
   [[nodiscard]] std::size_t id_count() const noexcept { return held_.size(); }
   [[nodiscard]] std::uint64_t peak_live() const noexcept { return peak_; }
 

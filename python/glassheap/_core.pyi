@@ -1097,6 +1097,82 @@ class Player:
         """
 
 @final
+class _TraceReader:
+    """Reads the frames of a recording, whose file has this header."""
+    def __init__(self, header: ReadableBuffer) -> None: ...
+    @property
+    def events(self) -> int:
+        """Calls read so far, those that failed included."""
+    @property
+    def waiting(self) -> int:
+        """Operations that take() would return."""
+    @property
+    def id_count(self) -> int:
+        """The maximum of the blocks live at a time."""
+    @property
+    def peak_live(self) -> int:
+        """The maximum of the bytes requested in live blocks."""
+    @property
+    def tag_names(self) -> list[str]:
+        """The tags by their numbers; the first is that of no tag."""
+    @property
+    def facts(self) -> list[str]:
+        """Lines of text about the recording as a whole."""
+    @property
+    def oddities(self) -> list[tuple[int, int]]:
+        """Counts and first lines of unknown blocks and reused addresses."""
+    def add_frame(self, header: ReadableBuffer, packed: ReadableBuffer) -> bool:
+        """Read a frame; return False if it is damaged. What comes before the damage is read."""
+    def add_open(self, block: ReadableBuffer) -> bool:
+        """Read the bytes of an open block; return False if they are damaged."""
+    def take(
+        self,
+    ) -> tuple[bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes, list[tuple[int, ...]]]:
+        """Return the operations read since the last call, and the requests that failed.
+
+        The columns are bytes: kinds, ids, sizes, lines, aligns, tags, threads, times, as in
+        glassheap.traces.Columns; then a list with a tuple for each failed request: position, line,
+        kind, size, align, tag, thread, time.
+        """
+
+@final
+class _TraceWriter:
+    """Writes a trace as a recording."""
+    def __init__(self, has_times: bool) -> None: ...
+    def put(
+        self,
+        kinds: ReadableBuffer,
+        ids: ReadableBuffer,
+        sizes: ReadableBuffer,
+        aligns: ReadableBuffer,
+        tags: ReadableBuffer,
+        threads: ReadableBuffer,
+        times: ReadableBuffer,
+    ) -> None:
+        """Write the operations of these columns, which are those of glassheap.traces.Columns.
+
+        Raises ValueError if and only if the columns are no trace. O(n).
+        """
+    def put_refused(
+        self,
+        resizes: bool,
+        size: SupportsIndex,
+        align: SupportsIndex,
+        tag: SupportsIndex,
+        thread: SupportsIndex,
+        time: SupportsIndex,
+    ) -> None:
+        """Write a request that failed: a malloc, or a realloc."""
+    def put_tag(self, number: SupportsIndex, text: str) -> None:
+        """Write the text of a tag, before its first use."""
+    def put_fact(self, text: str) -> None:
+        """Write a line of text about the recording as a whole."""
+    def end_frame(self) -> None:
+        """End the last frame."""
+    def take(self) -> bytes:
+        """Return the bytes of the whole frames that were written since the last call."""
+
+@final
 class _Tag:
     """A tag of a heap that is held for a context, and the one around it, or None."""
     def __init__(self, heap: Heap, tag: str, outer: _Tag | None) -> None: ...

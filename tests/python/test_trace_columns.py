@@ -34,7 +34,7 @@ A, B, C = 0x1000, 0x2000, 0x3000
 def normalised(*operations: Operation, addresses: bool = True) -> tuple[Columns, Notes]:
     """The operations as columns, and the notes; the names of blocks are addresses."""
     notes, whole = Notes(), Columns()
-    for batch in Normaliser(notes, addresses=addresses).batches(operations):
+    for batch in Normaliser(operations, notes, addresses=addresses).batches():
         whole.extend(batch)
     whole.complete()
     return whole, notes

@@ -20,7 +20,13 @@ if TYPE_CHECKING:
 NAME = "convert"
 HELP = "write a recorded program's trace in another format"
 
-SUFFIXES = {".script": "script", ".rep": "rep", ".wee_alloc": "wee_alloc", ".ostep": "ostep"}
+SUFFIXES = {
+    ".trace": "recording",
+    ".script": "script",
+    ".rep": "rep",
+    ".wee_alloc": "wee_alloc",
+    ".ostep": "ostep",
+}
 """The formats by the suffixes of files."""
 
 
@@ -28,8 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.description = (
         f"Read a trace and write it in another format, and print what was lost. {FORMATS} Writes "
-        "CS107 scripts, CS:APP .rep, wee_alloc traces and OSTEP lists. OUT is replaced once all "
-        "of it is written. The exit status is 1 if the trace misuses its memory."
+        "recordings, CS107 scripts, CS:APP .rep, wee_alloc traces and OSTEP lists. OUT is "
+        "replaced once all of it is written. The exit status is 1 if the trace misuses its memory."
     )
     add = parser.add_argument
     add("file", metavar="IN", help="the trace; - reads standard input")

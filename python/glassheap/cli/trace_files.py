@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from glassheap.traces import Note, Stream, Trace
 
 FORMATS = (
-    "Reads CS:APP .rep, CS107 scripts, OSTEP lists, wee_alloc traces, and what mtrace, ltrace, "
-    "valgrind --trace-malloc, Android, RMM, PyTorch and Umpire record, plain or under gzip, told "
-    "apart by their content."
+    "Reads recordings of glassheap, CS:APP .rep, CS107 scripts, OSTEP lists, wee_alloc traces, and "
+    "what mtrace, ltrace, valgrind --trace-malloc, Android, RMM, PyTorch and Umpire record, plain "
+    "or under gzip, told apart by their content."
 )
 """A sentence for the help."""
 

@@ -55,12 +55,16 @@ BAD_ALIGN = "alignment that is no power of two, ignored"
 class Normaliser:
     """Converts operations, a batch at a time, and keeps the names of the live blocks."""
 
-    def __init__(self, notes: Notes, *, addresses: bool = False) -> None:
+    def __init__(
+        self, operations: Iterable[Operation], notes: Notes, *, addresses: bool = False
+    ) -> None:
         self.notes = notes
         self.addresses = addresses
-        self.peak = 0
+        self.peak_live = 0
         self.held: list[int] = []  # the size of the block of each id
-        self.tags = {"": 0}
+        self.facts: tuple[str, ...] = ()
+        self._operations = operations
+        self._tags = {"": 0}
         self._batch = Columns()
         self._before = 0  # operations in earlier batches
         self._slots: dict[int, int] = {}
@@ -69,10 +73,20 @@ class Normaliser:
         self._live = 0
         self._origin: int | None = None
 
-    def batches(self, operations: Iterable[Operation]) -> Iterator[Columns]:
+    @property
+    def id_count(self) -> int:
+        """The number of ids: the maximum of the blocks live at a time."""
+        return len(self.held)
+
+    @property
+    def tag_names(self) -> tuple[str, ...]:
+        """The tags by their indices; the first is ""."""
+        return tuple(self._tags)
+
+    def batches(self) -> Iterator[Columns]:
         """The valid operations, in batches; oddities are added to the notes.  O(n)."""
         add = self._add
-        for line, kind, block, size, details in operations:
+        for line, kind, block, size, details in self._operations:
             add(line, kind, block, size, details)
             if len(self._batch.kinds) >= BATCH:
                 yield self._take()
@@ -97,8 +111,8 @@ class Normaliser:
                 kind, slot = MALLOC, self._begin(line, kind, block, slot)
             self._live += size - self.held[slot]
             self.held[slot] = size
-            if self._live > self.peak:
-                self.peak = self._live
+            if self._live > self.peak_live:
+                self.peak_live = self._live
         self._put(line, kind, slot, size, details)
 
     def _add_unusual(
@@ -189,7 +203,7 @@ class Normaliser:
         return align
 
     def _tag(self, tag: str) -> int:
-        return self.tags.setdefault(tag, len(self.tags))
+        return self._tags.setdefault(tag, len(self._tags))
 
     def _time(self, time: int) -> int:
         if self._origin is None:
@@ -200,6 +214,7 @@ class Normaliser:
         position = self._before + len(self._batch)
         time = None if details.time is None else self._time(details.time)
         align = self._align(line, details)
+        self._tag(details.tag)
         refused = Refused(position, line, kind, size, align, details.tag, details.thread, time)
         self._batch.refused.append(refused)
 

@@ -13,8 +13,7 @@ import zlib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from glassheap.traces.grammars import detect, expected
-from glassheap.traces.normalising import Normaliser
+from glassheap.traces.grammars import detect, expected, reader_of
 from glassheap.traces.source import LARGEST_TEXT, PIECE, Source
 from glassheap.traces.trace import Columns, Trace, file_error
 
@@ -45,8 +44,8 @@ class Stream:
         self.name = name
         self.format = grammar.FORMAT
         self._source = Source(name, text)
-        self._normaliser = Normaliser(self._source.notes, addresses=grammar.ADDRESSES)
-        self._batches = self._normaliser.batches(grammar.operations(self._source))
+        self._reader = reader_of(grammar, self._source)
+        self._batches = self._reader.batches()
 
     def __iter__(self) -> Iterator[Columns]:
         """The operations in batches.  Raises `TraceError` at the first broken line."""
@@ -55,22 +54,27 @@ class Stream:
     @property
     def id_count(self) -> int:
         """The number of ids: the maximum of the blocks live at a time."""
-        return len(self._normaliser.held)
+        return self._reader.id_count
 
     @property
     def peak_live(self) -> int:
         """The maximum of the bytes requested in live blocks."""
-        return self._normaliser.peak
+        return self._reader.peak_live
 
     @property
     def tag_names(self) -> tuple[str, ...]:
         """The tags by their indices; the first is ""."""
-        return tuple(self._normaliser.tags)
+        return self._reader.tag_names
 
     @property
     def skipped(self) -> tuple[Note, ...]:
         """The oddities of the file, one note for each reason."""
         return self._source.notes.all()
+
+    @property
+    def facts(self) -> tuple[str, ...]:
+        """What the file says of itself: "command=python3 app.py", for example."""
+        return self._reader.facts
 
     def collect(self) -> Trace:
         """The whole trace."""
@@ -86,6 +90,7 @@ class Stream:
             peak_live=self.peak_live,
             tag_names=self.tag_names,
             skipped=self.skipped,
+            facts=self.facts,
         )
 
 

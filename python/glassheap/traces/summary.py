@@ -70,6 +70,8 @@ class Summary:
         """The greatest time, in nanoseconds after the first."""
         self.name = self.format = ""
         self.skipped: tuple[Note, ...] = ()
+        self.facts: tuple[str, ...] = ()
+        """What the file says of itself: "command=python3 app.py", for example."""
         self.tags: list[TagFigures] = []
         """The requests by their tags, those with the most bytes first."""
         self._tag_requests = Counter[int]()
@@ -84,6 +86,7 @@ class Summary:
         for batch in stream:
             summary.add(batch)
         summary.name, summary.format, summary.skipped = stream.name, stream.format, stream.skipped
+        summary.facts = stream.facts
         requests, sums = summary._tag_requests, summary._tag_bytes
         figures = (
             TagFigures(name, requests[tag], sums[tag])
@@ -173,6 +176,7 @@ class Summary:
         return {
             "trace": self.name,
             "format": self.format,
+            "facts": dict(fact.partition("=")[::2] for fact in self.facts),
             "operations": self.operations,
             "mallocs": self.kinds[MALLOC],
             "reallocs": self.kinds[REALLOC],

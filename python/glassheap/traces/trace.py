@@ -45,10 +45,11 @@ class Notes:
     def __init__(self) -> None:
         self._notes: dict[str, Note] = {}
 
-    def add(self, reason: str, line: int, *, misuse: bool = False) -> None:
-        """Count another occurrence of `reason`, on `line`."""
-        old = self._notes.get(reason, Note(reason, 0, line, misuse))
-        self._notes[reason] = old._replace(lines=old.lines + 1)
+    def add(self, reason: str, line: int, *, misuse: bool = False, count: int = 1) -> None:
+        """Count `count` more occurrences of `reason`, of which the first is on `line`."""
+        if count:
+            old = self._notes.get(reason, Note(reason, 0, line, misuse))
+            self._notes[reason] = old._replace(lines=old.lines + count)
 
     def all(self) -> tuple[Note, ...]:
         """All notes so far, in order of their first occurrence."""
@@ -168,6 +169,8 @@ class Trace(Columns):
     """The tags by their indices; the first is "", for operations without a tag."""
     skipped: tuple[Note, ...]
     """The oddities of the file, one note for each reason."""
+    facts: tuple[str, ...] = ()
+    """What the file says of itself: "command=python3 app.py", for example."""
 
 
 class TraceError(ValueError):

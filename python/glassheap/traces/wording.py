@@ -38,6 +38,9 @@ def lines(summary: Summary, columns: int, ink: str = INK) -> Iterator[Line]:
 def figures(summary: Summary) -> Iterator[tuple[str, str]]:
     """The figures by their titles."""
     yield "trace", f"{summary.name} ({summary.format})"
+    for fact in summary.facts:
+        title, _, text = fact.partition("=")
+        yield printable(title), text
     yield "operations", operations(summary)
     if summary.sizes:
         yield "sizes", sizes(summary)

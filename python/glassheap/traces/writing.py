@@ -1,12 +1,13 @@
 """Traces in the formats that can be written.
 
-    script      CS107 script           loses nothing but the details
+    recording   glassheap recording    loses nothing
+    script      CS107 script           loses the details
     rep         CS:APP .rep            the same, behind a header
     wee_alloc   wee_alloc trace        has no realloc: an allocation, and then a free
     ostep       OSTEP list             the same, on one line
 
-No format has room for alignments, tags, threads, times, and requests that failed.  What is lost is
-noted by its reason, as are the oddities of a trace that is read.
+The others have no room for alignments, tags, threads, times, and requests that failed.  What is
+lost is noted by its reason, as are the oddities of a trace that is read.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import shutil
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, BinaryIO
 
+from glassheap.traces.recording_writer import RecordingWriter
 from glassheap.traces.trace import FREE, LARGEST_SIZE, OPTIONAL, REALLOC, Columns, Notes
 
 if TYPE_CHECKING:
@@ -47,10 +49,15 @@ class Writing:
         self.notes = Notes()
         self._stream = stream
 
-    def __iter__(self) -> Iterator[Columns]:
-        """The batches of the trace; what no format can hold is noted."""
+    def whole(self) -> Iterator[Columns]:
+        """The batches of the trace, for a format that loses nothing."""
         for batch in self._stream:
             self.written += len(batch)
+            yield batch
+
+    def __iter__(self) -> Iterator[Columns]:
+        """The batches of the trace, for a format of the labs; what is lost is noted."""
+        for batch in self.whole():
             self._note_details(batch)
             yield batch
 
@@ -71,6 +78,15 @@ def write(stream: Stream, out: BinaryIO, form: str) -> tuple[int, tuple[Note, ..
     writing = Writing(stream)
     WRITERS[form](stream, writing, out)
     return writing.written, writing.notes.all()
+
+
+def write_recording(stream: Stream, writing: Writing, out: BinaryIO) -> None:
+    """A recording of glassheap."""
+    recording = RecordingWriter()
+    for batch in writing.whole():
+        recording.put(batch, stream.tag_names, stream.facts)
+        out.write(recording.take())
+    out.write(recording.end())
 
 
 def write_script(_: Stream, writing: Writing, out: BinaryIO) -> None:
@@ -129,6 +145,7 @@ def numbered(writing: Writing, allocation: bytes, free: bytes) -> Iterator[bytes
 
 
 WRITERS: dict[str, Callable[[Stream, Writing, BinaryIO], None]] = {
+    "recording": write_recording,
     "script": write_script,
     "rep": write_rep,
     "wee_alloc": write_wee_alloc,

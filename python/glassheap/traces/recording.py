@@ -1,0 +1,208 @@
+"""The recordings of glassheap: what `Heap(record=...)` and `glassheap record` write.
+
+cpp/trace/layout.hpp draws the file:
+
+    header | open block | frame | frame | ...
+
+A program that is killed leaves the calls since the last frame in the open block.  What it was
+writing at that moment may be cut off: then the open block still has the calls of that frame.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from array import array
+from typing import TYPE_CHECKING, NamedTuple
+
+from glassheap._core import _TraceReader
+from glassheap.traces.trace import Columns, Refused, file_error
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from glassheap.traces.source import Source
+
+FORMAT = "glassheap recording"
+EXAMPLE = "a recording of glassheap"
+MAGIC = b"\x89GHT\r\n\x1a\n"
+LOOKS_LIKE = re.compile(rb"\A\x89GHT")
+
+VERSION = 1
+HEADER = struct.Struct("<8s6IQQQ8x")
+FRAME = struct.Struct("<4s4I")
+FRAME_MARK = b"GHFR"
+LARGEST_FRAME = 2**14
+"""The maximum of a frame's bytes, packed or not, and of the open block's."""
+
+HAS_TIMES = 1
+"""A flag in the header."""
+
+BATCH = 2**16
+"""The number of operations from which a batch is handed out."""
+
+UNKNOWN_FREED = "free of a block allocated before the recording, skipped"
+UNKNOWN_RESIZED = "realloc of a block allocated before the recording, played as an allocation"
+REUSED = "allocation at an address that is still live: its free was not recorded, and was added"
+ODDITIES = (UNKNOWN_FREED, UNKNOWN_RESIZED, REUSED)
+CUT_OFF = "recording cut off while its program wrote it"
+DAMAGED = "damaged frame, skipped"
+LOST = "damaged recording, whose rest was skipped"
+MISSING = "frame that is missing"
+
+
+class Header(NamedTuple):
+    """The header of the file."""
+
+    magic: bytes
+    version: int
+    flags: int
+    tick: int
+    shift: int
+    open_capacity: int
+    reserved: int
+    open: int
+    started: int
+    process: int
+
+    @property
+    def open_length(self) -> int:
+        """The number of bytes in the open block."""
+        return self.open & 0xFFFF_FFFF
+
+    @property
+    def open_number(self) -> int:
+        """The number of the frame that the open block will become."""
+        return self.open >> 32
+
+
+class Frame(NamedTuple):
+    """The header of a frame."""
+
+    mark: bytes
+    number: int
+    packed: int
+    plain: int
+    checksum: int
+
+
+class Reader:
+    """Reads the operations of a recording in batches."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        raw = source.stream.read(HEADER.size)
+        self._header = checked(raw, source.name)
+        self._core = _TraceReader(raw)
+        self._next = 0  # the number of the frame that is expected
+        self._ended = False
+
+    @property
+    def id_count(self) -> int:
+        """The number of ids: the maximum of the blocks live at a time."""
+        return self._core.id_count
+
+    @property
+    def peak_live(self) -> int:
+        """The maximum of the bytes requested in live blocks."""
+        return self._core.peak_live
+
+    @property
+    def tag_names(self) -> tuple[str, ...]:
+        """The tags by their indices; the first is ""."""
+        return tuple(self._core.tag_names)
+
+    @property
+    def facts(self) -> tuple[str, ...]:
+        """Lines of text about the recording: "command=python3 app.py", for example."""
+        process = [f"process={self._header.process}"] if self._header.process else []
+        return (*self._core.facts, *process)
+
+    def batches(self) -> Iterator[Columns]:
+        """The operations in batches; damage is noted.  O(n)."""
+        open_block = self._source.stream.read(self._header.open_capacity)
+        while self._read_frame():
+            if self._core.waiting >= BATCH:
+                yield self._take()
+        self._read_open(open_block)
+        self._note_oddities()
+        yield self._take()
+
+    def _read_frame(self) -> bool:
+        """Read a frame.  Returns False at the end, and where nothing more can be read."""
+        raw = self._source.stream.read(FRAME.size)
+        if not raw:
+            return False
+        if len(raw) < FRAME.size:
+            return self._note_end(CUT_OFF)
+        frame = Frame(*FRAME.unpack(raw))
+        if frame.mark != FRAME_MARK or max(frame.packed, frame.plain) > LARGEST_FRAME:
+            return self._note_end(LOST)
+        packed = self._source.stream.read(frame.packed)
+        if len(packed) < frame.packed:
+            return self._note_end(CUT_OFF)
+        if frame.number != self._next:
+            self._note(MISSING)
+        self._next = frame.number + 1
+        if not self._core.add_frame(raw, packed):
+            self._note(DAMAGED)
+        return True
+
+    def _read_open(self, block: bytes) -> None:
+        """Read the open block, unless it is a frame already."""
+        header = self._header
+        if header.open_number < self._next or not header.open_length:
+            return
+        if header.open_length > len(block):
+            self._note(CUT_OFF)
+        elif not self._core.add_open(block[: header.open_length]):
+            self._note(DAMAGED)
+
+    def _note_end(self, reason: str) -> bool:
+        """Note why nothing more can be read.  A frame cut off is still in the open block."""
+        if reason != CUT_OFF or self._header.open_number != self._next:
+            self._note(reason)
+        return False
+
+    def _note(self, reason: str) -> None:
+        self._source.notes.add(reason, self._core.events + 1)
+
+    def _note_oddities(self) -> None:
+        for reason, (count, first) in zip(ODDITIES, self._core.oddities, strict=True):
+            self._source.notes.add(reason, first, count=count)
+
+    def _take(self) -> Columns:
+        """The operations read since the last batch."""
+        kinds, ids, sizes, lines, aligns, tags, threads, times, refused = self._core.take()
+        return Columns(
+            kinds=bytearray(kinds),
+            ids=array("I", ids),
+            sizes=array("Q", sizes),
+            lines=array("Q", lines),
+            aligns=array("Q", aligns),
+            tags=array("I", tags),
+            threads=array("Q", threads),
+            times=array("q", times),
+            refused=[self._refused(*one) for one in refused],
+        )
+
+    def _refused(self, position: int, line: int, kind: int, *rest: int) -> Refused:
+        size, align, tag, thread, time = rest
+        when = time if self._header.flags & HAS_TIMES else None
+        return Refused(position, line, kind, size, align, self.tag_names[tag], thread, when)
+
+
+def checked(raw: bytes, name: str) -> Header:
+    """The header of a recording.  Raises `TraceError` if and only if it is none."""
+    if len(raw) < HEADER.size:
+        raise file_error(name, "is a recording cut off in its header; expected a longer one")
+    if not raw.startswith(MAGIC):
+        message = "was damaged by a program that converts line ends; expected a recording as it was"
+        raise file_error(name, message)
+    header = Header(*HEADER.unpack(raw))
+    if header.version != VERSION:
+        message = f"is a recording of version {header.version}; expected version {VERSION}"
+        raise file_error(name, f"{message}: read it with the glassheap that wrote it")
+    if header.open_capacity > LARGEST_FRAME or not header.tick or header.shift > 63:
+        raise file_error(name, "is a recording with a damaged header; expected an intact one")
+    return header
