@@ -153,7 +153,7 @@ def test_there_are_few_public_headers() -> None:
 # --- Sizes. ---------------------------------------------------------------------------------------
 
 LONGEST_FILE = 350
-LONGER_FILES = {"cpp/core/heap_core.hpp": 450, "python/glassheap/_core.pyi": 1250}
+LONGER_FILES = {"cpp/core/heap_core.hpp": 450, "python/glassheap/_core.pyi": 1400}
 """Files with a limit of their own: the hot methods are in one file, so that they are inlined; the
 stub has every docstring of the compiled module."""
 LONGEST = 45

@@ -99,7 +99,7 @@ def test_a_command_answers_a_damaged_file_with_a_status_and_sentences(line: str)
         assert bool(done.stdout) == (done.returncode != 2)
 
 
-@pytest.mark.parametrize("form", ["script", "rep", "wee_alloc", "ostep"])
+@pytest.mark.parametrize("form", ["recording", "script", "rep", "wee_alloc", "ostep"])
 def test_a_damaged_file_that_is_a_trace_is_converted_to_one(form: str) -> None:
     for content in mutations(7, 500):
         out = io.BytesIO()
@@ -112,6 +112,7 @@ def test_a_damaged_file_that_is_a_trace_is_converted_to_one(form: str) -> None:
             assert read_text(out.getvalue()).peak_live >= stream.peak_live
 
 
+BINARY = [name for name in SAMPLES if "pickle" in name or name.endswith(".trace")]
 RUN = 20_000
 """The length of a run of one character: time that grows with its square would be seconds a line."""
 
@@ -125,7 +126,9 @@ def with_runs(lines: list[bytes], character: bytes) -> bytes:
     )
 
 
-@pytest.mark.parametrize("name", [name for name in SAMPLES if "pickle" not in name])
+@pytest.mark.parametrize(
+    "name", [name for name in SAMPLES if "pickle" not in name and name != "app.trace"]
+)
 def test_a_long_run_of_a_character_anywhere_takes_no_long_time(name: str) -> None:
     lines = SAMPLES[name].splitlines(keepends=True)[:20:5]
     began = time.process_time()

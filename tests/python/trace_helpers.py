@@ -8,7 +8,8 @@ import pickle
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from glassheap.traces import FREE, MALLOC, REALLOC, Trace, read
+from glassheap.traces import FREE, MALLOC, REALLOC, Columns, Trace, read
+from recording_oracle import FACT, FAILED_MALLOC, RESET, TAG, Call, Mark, recording
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +33,18 @@ def samples() -> dict[str, bytes]:
     found = {path.name: path.read_bytes() for path in RECORDED.iterdir() if path.suffix != ".c"}
     snapshot = json.loads(found["snapshot.json"])
     pickles = {f"snapshot.pickle.{n}": pickle.dumps(snapshot, protocol=n) for n in (2, 3, 4, 5)}
-    return {**SHORT, **found, **pickles}
+    return {**SHORT, **found, **pickles, "app.trace": recorded()}
+
+
+def recorded() -> bytes:
+    """A recording of glassheap with each kind of call and mark, in frames and an open block."""
+    calls: list[Call | Mark] = [
+        Mark(FACT, 0, b"command=app"), Mark(TAG, 3, b"main"),
+        *(Call(MALLOC, 4096 * n, 10 * n, align=16, tag=3, thread=n % 3, time=n) for n in range(9)),
+        Call(FAILED_MALLOC, size=2**40, tag=3, time=20), Call(FREE, 4096, time=21),
+        Call(REALLOC, 8192, 7, result=4096, time=22), Call(FREE, 64, time=23),
+    ]  # fmt: skip
+    return recording([calls, [Mark(RESET), *calls[2:6]]], calls[6:])
 
 
 def read_text(text: str | bytes) -> Trace:
@@ -52,7 +64,7 @@ def read_strictly(script: str) -> Trace:
     return trace
 
 
-def states(trace: Trace) -> Iterator[dict[int, int]]:
+def states(trace: Columns) -> Iterator[dict[int, int]]:
     """The sizes of the live blocks by ID after each operation, always in the same dictionary.
 
     Every promise of `Trace` about its operations is checked.
