@@ -232,6 +232,12 @@ def test_the_trace_of_the_rules_is_described_with_null() -> None:
     trace = trace_of_rules(with_realloc=True)
     assert describe(trace, 0) == "operation 1 (realloc of NULL to 40 bytes)"
     assert describe(trace, 4) == "operation 5 (realloc of block 0 to 4,000 bytes)"
+
+
+def test_a_sentence_has_the_line_where_it_is_not_the_number_of_the_operation() -> None:
+    trace = read_text("a 0 8\n# a comment\nf 0\n")
+    assert describe(trace, 0) == "operation 1 (malloc of 8 bytes, block 0)"
+    assert describe(trace, 1) == "operation 2 (line 3, free of block 0)"
     assert REALLOC not in trace_of_rules(with_realloc=False).kinds
 
 

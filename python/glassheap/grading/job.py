@@ -118,14 +118,21 @@ class Place:
 
 
 def describe(trace: Trace, index: int) -> str:
-    """An operation, for a sentence: operation 3 (malloc of 64 bytes, block 2).  O(n)."""
+    """An operation, for a sentence: operation 3 (line 7, malloc of 64 bytes, block 2).  O(n).
+
+    The line is left out where it has the number of the operation.
+    """
+    number, line = index + 1, trace.lines[index]
+    place = "" if line == number else f"line {line:,}, "
+    return f"operation {number:,} ({place}{_call(trace, index)})"
+
+
+def _call(trace: Trace, index: int) -> str:
     kind, block, size = trace.kinds[index], trace.ids[index], trace.sizes[index]
     if kind == MALLOC:
-        return f"operation {index + 1:,} (malloc of {size:,} bytes, block {block})"
+        return f"malloc of {size:,} bytes, block {block}"
     given = f"block {block}" if _had_block(trace, index) else "NULL"
-    if kind == FREE:
-        return f"operation {index + 1:,} (free of {given})"
-    return f"operation {index + 1:,} (realloc of {given} to {size:,} bytes)"
+    return f"free of {given}" if kind == FREE else f"realloc of {given} to {size:,} bytes"
 
 
 def _had_block(trace: Trace, index: int) -> bool:
