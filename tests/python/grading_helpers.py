@@ -29,7 +29,7 @@ needs_a_compiler = [
 ]
 """For a module that compiles allocators: with one interpreter they are as good as with any."""
 
-SCRIPT = """
+SCRIPT = """\
 a 0 24
 a 1 200
 a 2 40
