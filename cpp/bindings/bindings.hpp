@@ -31,6 +31,7 @@
 //     export.hpp         the buffer protocol, for Block and for views
 //     patience.hpp       what malloc and alloc do about a shortage
 //     trace_columns.hpp  a recorded trace
+//     excess.hpp         sums of what a replay uses beyond what is live
 //     player.cpp         Player: replays a trace
 //     foreign_play.cpp   a trace, timed on another library's malloc
 //     trace_reader.cpp   a recording as the columns of a trace

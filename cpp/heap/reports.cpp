@@ -146,6 +146,15 @@ Stats Heap::stats(Fault& fault) {
   });
 }
 
+Footprint Heap::footprint(Fault& fault) noexcept {
+  return state_->read_all(fault, [&](HeapState& heap) -> Footprint {
+    const Size waiting = heap.quarantine == nullptr ? 0 : heap.quarantine->sums().taken;
+    const Size taken = heap.core->counters().taken - waiting;
+    return {.used = heap.addresses.up_to(heap.core->map().used()),
+            .taken = heap.addresses.units().to_caller(taken)};
+  });
+}
+
 Size Heap::available_memory(Fault& fault) noexcept {
   return state_->read_all(fault, [&](HeapState& heap) {
     return heap.addresses.units().to_caller(heap.core->available());

@@ -54,6 +54,12 @@ struct Handle {
   std::uint16_t serial = 0;  // allocation number, modulo 65,536
 };
 
+// How much of the region is taken, in bytes.
+struct Footprint {
+  Size used = 0;   // from the region's first byte to the end of its highest live block
+  Size taken = 0;  // by live blocks, headers and rounding included
+};
+
 struct FreeBlock {
   Address address;  // of the node, the first byte of the free block
   Size size;        // payload that the node offers
@@ -222,6 +228,8 @@ class Heap {
   // Every broken rule, by place. A heap that breaks one is damaged from then on.
   [[nodiscard]] Findings check(Fault& fault);
   [[nodiscard]] Stats stats(Fault& fault);
+  // O(1); where free blocks may touch also O(1) for each free block behind the last live one.
+  [[nodiscard]] Footprint footprint(Fault& fault) noexcept;
   [[nodiscard]] Size available_memory(Fault& fault) noexcept;
   [[nodiscard]] Size largest_free(Fault& fault) noexcept;
   [[nodiscard]] Size live_blocks(Fault& fault) noexcept;

@@ -27,6 +27,7 @@ __version__: str
 # Any str, because names are read from command lines and files; editors offer the literals.
 _Policy: TypeAlias = Policy | PolicyName | str
 _Checks: TypeAlias = Literal["robust", "debug"]
+_Excess: TypeAlias = tuple[float, int, int, int, int, int, int, int]
 
 # The options of a heap. Their defaults are in the table of option_table.cpp; stubtest compares the
 # names.
@@ -1076,6 +1077,26 @@ class Player:
     @property
     def nanoseconds(self) -> int:
         """The time spent in play so far."""
+    @property
+    def excesses(self) -> tuple[_Excess, _Excess]:
+        """How much more is used than live: against requested bytes, and against taken bytes.
+
+        Each is (sum of used / live over the operations after which any byte is live, their number,
+        operation with most live, live then, used then, that with most used, live then, used then).
+        """
+    def measure(
+        self,
+        kinds: ReadableBuffer,
+        ids: ReadableBuffer,
+        sizes: ReadableBuffer,
+        start: SupportsIndex,
+        stop: SupportsIndex,
+        aligns: ReadableBuffer | None = None,
+    ) -> int:
+        """Run the operations as play does, and measure the heap after each. No time is counted.
+
+        Raises what play raises.
+        """
     def play(
         self,
         kinds: ReadableBuffer,
@@ -1084,13 +1105,16 @@ class Player:
         start: SupportsIndex,
         stop: SupportsIndex,
         stop_at_failure: bool = False,
+        aligns: ReadableBuffer | None = None,
     ) -> int:
         """Run the operations from start up to stop, and return the first that was not run.
 
         kinds holds 0 for malloc, 1 for realloc, 2 for free, in bytes; ids the blocks, in 32 bits;
-        sizes the bytes asked for, in 64. The GIL is released. With stop_at_failure it stops at the
-        first allocation that no free block can serve; otherwise that block stays empty, and the run
-        goes on.
+        sizes and aligns the bytes asked for, in 64. A block is aligned as the heap aligns each, or
+        more if aligns has a larger power of two; 0 there, or no aligns, asks for nothing. The GIL
+        is released. With stop_at_failure it stops at the first allocation that no free block can
+        serve; otherwise that block stays empty, and the run goes on. An alignment that the heap
+        does not serve is such a failure.
 
         Raises ValueError if and only if the columns are no trace, and what malloc, realloc and free
         raise for a damaged or closed heap.

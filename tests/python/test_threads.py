@@ -175,7 +175,7 @@ def test_a_trace_that_changes_while_it_is_played_is_refused() -> None:
     with ThreadPoolExecutor(1) as pool:
         done = pool.submit(spoil)
         begins.set()
-        with pytest.raises(ValueError, match=f"operation {count - 1} has no such kind or id"):
+        with pytest.raises(ValueError, match=f"operation {count - 1} has no such kind, id"):
             play()
         done.result()
 
