@@ -58,7 +58,7 @@ struct Context {
 
 class EventWriter {
  public:
-  explicit EventWriter(unsigned shift = 0) noexcept : context_{.shift = shift} {}
+  explicit constexpr EventWriter(unsigned shift = 0) noexcept : context_{.shift = shift} {}
 
   void begin_frame() noexcept { context_.begin_frame(); }
 

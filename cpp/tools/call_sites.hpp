@@ -1,0 +1,70 @@
+// call_sites.hpp: the places in the program that call malloc, as tags of a recording.
+//
+// The tag of a call is its place in a file: "libpython3.11.so.1.0+0x12ab34", where addr2line finds the
+// line in the source. It is written to the recording when the place is met for the first time. Its
+// number stays in a table with open addressing and linear probing, in pages of its own, which is at
+// most half full.
+//
+//     home of a                              home of c
+//     | a, its number | b, whose home is a's | c, its number | empty |
+//
+// The object around a place is found by _dl_find_object (glibc 2.35), which takes no lock. dladdr
+// would: a thread that holds the lock of the loader, and allocates, would then wait for a thread that
+// allocates, and waits for the loader. Without that function calls have no tags.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "trace/trace_file.hpp"
+
+namespace glassheap::recorder {
+
+class CallSites {
+ public:
+  // The number of the tag for a return address; 0, for no tag, if there is no object around it, or
+  // if there are most_sites others. O(1).
+  [[nodiscard]] std::uint32_t number_of(const void* returned_to, trace::TraceFile& file) noexcept {
+    const auto site = reinterpret_cast<std::uintptr_t>(returned_to);
+    if (slots_ == nullptr) return number_in_new_table(site, file);
+    const Slot& slot = slot_of(site);
+    return slot.site == site ? slot.number : add(site, file);
+  }
+  // Finds _dl_find_object; once, without a lock, because dlsym takes that of the loader.
+  void find_loader() noexcept;
+  // For a new file. O(1): the system clears the pages.
+  void forget() noexcept;
+
+ private:
+  struct Slot {
+    std::uintptr_t site;  // 0: the slot is empty
+    std::uint32_t number;
+  };
+  static constexpr std::size_t most_sites = 1 << 16;
+  static constexpr std::size_t slot_count = 2 * most_sites;
+
+  // Multiplicative hashing, by the golden ratio (Knuth).
+  [[nodiscard]] static std::size_t home_of(std::uintptr_t site) noexcept {
+    return static_cast<std::size_t>(site * 0x9E3779B97F4A7C15U >> 40) & (slot_count - 1);
+  }
+  // The slot that has the site, or the empty one where it belongs.
+  [[nodiscard]] Slot& slot_of(std::uintptr_t site) const noexcept {
+    std::size_t at = home_of(site);
+    while (slots_[at].site != 0 && slots_[at].site != site) at = (at + 1) & (slot_count - 1);
+    return slots_[at];
+  }
+  [[gnu::cold]] std::uint32_t number_in_new_table(std::uintptr_t site,
+                                                  trace::TraceFile& file) noexcept;
+  [[gnu::cold]] std::uint32_t add(std::uintptr_t site, trace::TraceFile& file) noexcept;
+
+  struct FoundObject;
+  using FindObject = int (*)(void* address, FoundObject* result);
+
+  FindObject find_object_ = nullptr;
+  Slot* slots_ = nullptr;
+  std::size_t count_ = 0;
+  std::uint32_t last_ = 0;  // the number that was given last
+  bool refused_ = false;    // by the system: there are no pages for a table
+};
+
+}  // namespace glassheap::recorder

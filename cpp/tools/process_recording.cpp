@@ -1,0 +1,162 @@
+#include "process_recording.hpp"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <climits>
+#include <cstdio>
+#include <cstring>
+
+namespace glassheap::recorder {
+namespace {
+
+constexpr unsigned shift = 3;  // malloc aligns to 8 bytes at least
+constexpr unsigned most_namesakes = 1000;
+
+// A program may change its environment later, so this is a copy.
+constinit std::array<char, PATH_MAX> path_of_program{};
+using FileName = std::array<char, PATH_MAX + 32>;
+
+// Not getenv: some shells define their own.
+const char* find_variable(const char* name_and_equals) noexcept {
+  const std::size_t length = std::strlen(name_and_equals);
+  for (char** entry = environ; *entry != nullptr; ++entry)
+    if (std::strncmp(*entry, name_and_equals, length) == 0) return *entry + length;
+  return "";
+}
+
+void name_file(FileName& name, const char* path, unsigned number) noexcept {
+  const int process = getpid();
+  if (number == 0)
+    std::snprintf(name.data(), name.size(), "%s", path);
+  else if (number == 1)
+    std::snprintf(name.data(), name.size(), "%s.%d", path, process);
+  else
+    std::snprintf(name.data(), name.size(), "%s.%d.%u", path, process, number);
+}
+
+// Fills `text` with the bytes of a file, as far as they fit. Returns how many there are.
+std::size_t read_file(const char* path, char* text, std::size_t room) noexcept {
+  const int file = open(path, O_RDONLY | O_CLOEXEC);
+  if (file < 0) return 0;
+  const ssize_t length = read(file, text, room);
+  close(file);
+  return length < 0 ? 0 : static_cast<std::size_t>(length);
+}
+
+// --- Forks -------------------------------------------------------------------------------------
+thread_local constinit bool entered_to_fork = false;
+
+void leave_after_fork() noexcept {
+  if (!entered_to_fork) return;
+  recording().unlock();
+  inside = 0;
+}
+
+void before_fork() noexcept {
+  entered_to_fork = inside == 0;
+  if (!entered_to_fork) return;
+  inside = 1;
+  recording().lock();
+}
+
+// A signal handler that interrupted the recorder may fork: the child closes the file later.
+void in_child() noexcept {
+  if (entered_to_fork) recording().leave_to_parent();
+  leave_after_fork();
+}
+
+// The destructor of the value is never called.
+union Immortal {
+  constexpr Immortal() : value() {}
+  ~Immortal() {}
+  ProcessRecording value;
+};
+constinit Immortal the_recording;
+
+}  // namespace
+
+ProcessRecording& recording() noexcept { return the_recording.value; }
+
+void ProcessRecording::begin_now() noexcept {
+  if (environ == nullptr) return;
+  begun_ = true;
+  const char* const path = find_variable("GLASSHEAP_TRACE=");
+  if (std::strlen(path) >= path_of_program.size()) return;
+  std::strcpy(path_of_program.data(), path);
+  path_ = path_of_program.data();
+  map_fork_mark();
+  sites_.find_loader();
+  pthread_atfork(before_fork, leave_after_fork, in_child);
+  lock();
+  open_own_file();
+  unlock();
+}
+
+void ProcessRecording::map_fork_mark() noexcept {
+  const auto bytes = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  void* const page =
+      mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (page == MAP_FAILED) return;
+#ifdef MADV_WIPEONFORK
+  if (madvise(page, bytes, MADV_WIPEONFORK) == 0) ours_ = static_cast<volatile char*>(page);
+#endif
+  if (ours_ != page) munmap(page, bytes);
+}
+
+void ProcessRecording::open_own_file() noexcept {
+  if (!begun_) return;
+  const int errno_of_the_program = errno;
+  leave_to_parent();
+  *ours_ = 1;
+  if (*path_ != '\0') {
+    const int error = create_file();
+    if (error == 0)
+      add_facts();
+    else
+      dprintf(STDERR_FILENO, "glassheap: cannot record process %d to %s: %s; the program runs on\n",
+              getpid(), path_, strerror(error));
+  }
+  forked_ = true;  // if it comes here again
+  errno = errno_of_the_program;
+}
+
+int ProcessRecording::create_file() noexcept {
+  FileName name;
+  int error = EEXIST;
+  for (unsigned number = forked_ ? 1 : 0; error == EEXIST && number < most_namesakes; ++number) {
+    name_file(name, path_, number);
+    error = file_.create(name.data(), shift, true);
+  }
+  return error;
+}
+
+void ProcessRecording::add_facts() noexcept {
+  file_.add(trace::Mark{trace::MarkKind::fact, 0, "recorder=malloc"});
+  std::array<char, trace::longest_text> text{"command="};
+  const std::size_t head = std::strlen(text.data());
+  const std::size_t length =
+      read_file("/proc/self/cmdline", text.data() + head, text.size() - head);
+  std::string_view command(text.data(), head + length);
+  while (command.ends_with('\0')) command.remove_suffix(1);
+  std::replace(text.data(), text.data() + command.size(), '\0', ' ');
+  file_.add(trace::Mark{trace::MarkKind::fact, 0, command});
+}
+
+void ProcessRecording::leave_to_parent() noexcept {
+  file_.close();
+  sites_.forget();
+  thread_id = 0;
+  *ours_ = 0;
+}
+
+std::uint64_t ProcessRecording::ask_thread_id() noexcept {
+  return static_cast<std::uint64_t>(syscall(SYS_gettid));
+}
+
+}  // namespace glassheap::recorder
