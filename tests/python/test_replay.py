@@ -10,7 +10,9 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import re
 import signal
+import sys
 from itertools import chain, repeat, starmap
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
@@ -20,7 +22,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from glassheap import Heap, OutOfMemory, policies
-from glassheap.replay import ReplayInterrupted, compare, replay, running, sizing, table
+from glassheap.replay import (
+    ReplayInterrupted,
+    Report,
+    compare,
+    replay,
+    running,
+    sizing,
+    slices,
+    table,
+)
 from glassheap.traces import FREE, Trace
 from trace_helpers import read_text
 
@@ -98,14 +109,63 @@ def test_a_comparison_has_a_report_and_a_line_for_each_policy() -> None:
     reports = [*compare(trace, headers=False)]
     assert [report.policy for report in reports] == NAMES
     assert not any(report.headers or report.failures for report in reports)
-    titles, *lines = table(reports)
+    titles, *lines = table(reports)[: len(NAMES) + 1]
     assert len({len(line) for line in (titles, *lines)}) == 1
     for report, line in zip(reports, lines, strict=True):
-        name, region, failures, utilisation, free, fragmentation, _ = line.split()
-        assert (name, region) == (report.policy, f"{report.region:,}")
-        assert (failures, free) == ("0", f"{report.stats.free_blocks}")
+        name, region, failures, utilisation, *_, nanoseconds = line.split()
+        assert (name, region, failures) == (report.policy, f"{report.region:,}", "0")
         assert utilisation == f"{report.peak_utilisation:.2%}"
-        assert fragmentation == f"{report.stats.external_fragmentation:.2%}"
+        assert nanoseconds == f"{report.nanoseconds_per_operation:.1f}"
+
+
+def test_each_measure_of_a_comparison_is_in_the_column_of_its_name() -> None:
+    trace = trace_of("".join(f"a {i} {i * 37 % 300}\n" for i in range(60)) + "f 7\nf 9\n")
+    reports = [*compare(trace)]
+    cells = {title: rows for text in tables(reports) for title, rows in text.items()}
+    for report in reports:
+        measures = report.measures
+        assert measures is not None
+        free, name = measures.at_end, report.policy
+        ratios = [float(cells[f"J&W {n}"][name].rstrip("%")) / 100 for n in range(1, 5)]
+        assert ratios == pytest.approx(measures.requested.johnstone_wilson, abs=0.0006)
+        assert cells["free blocks"][name] == f"{free.blocks}"
+        assert cells["external"][name] == f"{free.external:.2%}"
+        assert cells["Sawicki"][name] == f"{free.sawicki:.2%}"
+        assert cells["Pigweed"][name] == f"{free.pigweed:.2%}"
+        assert cells["unusable"][name] == f"{free.unusable:.2%}"
+        assert cells["internal"][name] == f"{measures.internal.all:.2%}"
+        cost = "-" if measures.searched is None else f"{measures.searched:.1f}"
+        assert cells["cost"][name] == cost
+
+
+def tables(reports: list[Report]) -> Iterator[dict[str, dict[str, str]]]:
+    """The cells of each table by title and policy; the last table is that of the end."""
+    for text in "\n".join(table(reports)).split("\n\n"):
+        titles, *lines = [line for line in text.splitlines() if line.startswith(("policy", *NAMES))]
+        columns = re.split(r"  +", titles)
+        rows = [re.split(r"  +", line) for line in lines]
+        yield {title: {row[0]: row[at] for row in rows} for at, title in enumerate(columns) if at}
+
+
+def test_a_comparison_with_the_c_library_has_its_time_in_every_report_and_in_a_last_row() -> None:
+    trace = trace_of("".join(f"a {i} 30\nf {i}\n" for i in range(100)))
+    (beside, *_), reports = libc_times(compare(trace, 4096, libc=True))
+    alone = [*compare(trace, 4096)]
+    assert {report.record()["libc_nanoseconds_per_operation"] for report in alone} == {None}
+    assert not any(line.startswith("C library") for line in table(alone))
+    if sys.platform == "linux":
+        assert beside is not None
+        assert 0 < beside < 1e6
+        last = table(reports)[len(NAMES) + 1].split()
+        assert last[:2] + last[-1:] == ["C", "library", f"{beside:.1f}"]
+
+
+def libc_times(reports: Iterable[Report]) -> tuple[set[float | None], list[Report]]:
+    """The times of the C library, of which there is one, and the reports."""
+    found = [*reports]
+    times = {report.libc_nanoseconds_per_operation for report in found}
+    assert len(times) == 1
+    return times, found
 
 
 # --- The figures ----------------------------------------------------------------------------------
@@ -191,7 +251,7 @@ def test_a_failure_in_any_slice_makes_the_region_grow(
     monkeypatch: pytest.MonkeyPatch, slice_length: int
 ) -> None:
     """Two blocks of 1600 bytes leave no room for 2000 in a page, even after one is freed."""
-    monkeypatch.setattr(running, "SLICE", slice_length)
+    monkeypatch.setattr(slices, "SLICE", slice_length)
     report = replay(trace_of("a 0 1600\na 1 1600\nf 0\na 2 2000\nf 2\nf 1\na 0 1\n"))
     assert (report.failures, report.region, report.completed) == (0, 8192, 9)
 
@@ -248,32 +308,32 @@ def test_slices_cover_every_operation_once_and_isolate_the_impossible_ones(
     total: int, chosen: set[int]
 ) -> None:
     impossible = sorted(index for index in chosen if index < total)
-    for pieces in (list(running.lenient(total)), list(running.strict(total, impossible))):
+    for pieces in (list(slices.lenient(total)), list(slices.strict(total, impossible))):
         covered = [index for piece in pieces for index in range(piece.start, piece.stop)]
         assert covered == list(range(total))
-        assert all(piece.stop - piece.start <= running.SLICE for piece in pieces)
-    lax = [piece.start for piece in running.strict(total, impossible) if not piece.strict]
+        assert all(piece.stop - piece.start <= slices.SLICE for piece in pieces)
+    lax = [piece.start for piece in slices.strict(total, impossible) if not piece.strict]
     assert lax == impossible
-    assert not any(piece.strict for piece in running.lenient(total))
+    assert not any(piece.strict for piece in slices.lenient(total))
 
 
-LONG = trace_of("".join(f"a {i} 24\n" for i in range(30 * running.SLICE)))
+LONG = trace_of("".join(f"a {i} 24\n" for i in range(30 * slices.SLICE)))
 
 
 def test_progress_is_reported_after_every_slice() -> None:
     reported: list[tuple[int, int]] = []
     replay(LONG, 2**24, progress=lambda done, total: reported.append((done, total)))
-    steps = [*range(running.SLICE, len(LONG), running.SLICE), len(LONG)]
+    steps = [*range(slices.SLICE, len(LONG), slices.SLICE), len(LONG)]
     assert reported == [(done, len(LONG)) for done in steps]
 
 
 # --- Ctrl-C ---------------------------------------------------------------------------------------
 @pytest.mark.parametrize("size", [2**24, None])
-@pytest.mark.parametrize("slices", [1, 2, 3])
+@pytest.mark.parametrize("count", [1, 2, 3])
 def test_an_interrupted_replay_reports_the_completed_operations(
-    slices: int, size: int | None
+    count: int, size: int | None
 ) -> None:
-    completed = slices * running.SLICE
+    completed = count * slices.SLICE
 
     def press_ctrl_c(done: int, _: int) -> None:
         if done >= completed:
@@ -289,9 +349,9 @@ def test_an_interrupted_replay_reports_the_completed_operations(
     assert report.lines()[0].startswith(sentence)
 
 
-@pytest.mark.parametrize("slices", [1, 2, 30])
+@pytest.mark.parametrize("count", [1, 2, 30])
 def test_the_count_is_exact_after_a_signal_within_a_slice(
-    monkeypatch: pytest.MonkeyPatch, slices: int
+    monkeypatch: pytest.MonkeyPatch, count: int
 ) -> None:
     """It is compared with the heap's own counters.
 
@@ -299,7 +359,7 @@ def test_the_count_is_exact_after_a_signal_within_a_slice(
     first bytecode that does so. No Python code runs between the slice and the signal.
     """
     raise_in_c: Callable[[int], int] = ctypes.CDLL(None)["raise"]
-    numbers = chain(repeat(0, slices - 1), [signal.SIGINT], repeat(0))
+    numbers = chain(repeat(0, count - 1), [signal.SIGINT], repeat(0))
 
     def signalled(play: Callable[..., int], calls: Iterable[Any]) -> Iterator[int]:
         signals = map(raise_in_c, numbers)
@@ -309,7 +369,7 @@ def test_the_count_is_exact_after_a_signal_within_a_slice(
     with pytest.raises(ReplayInterrupted) as caught:
         replay(LONG, 2**24)
     report = caught.value.report
-    assert report.stats.mallocs + report.stats.frees == report.completed == slices * running.SLICE
+    assert report.stats.mallocs + report.stats.frees == report.completed == count * slices.SLICE
 
 
 @settings(max_examples=10)

@@ -5,6 +5,7 @@ Mistakes in its arguments are in `test_cli.py`, with those of the other commands
 
 from __future__ import annotations
 
+import csv
 import gzip
 import json
 import os
@@ -16,7 +17,10 @@ import pytest
 
 import glassheap
 from command_helpers import assert_mistake, command, printed, run
+from glassheap import traces
 from glassheap.progress import Bar
+from glassheap.replay import replay
+from trace_helpers import RECORDED
 
 SCRIPT = "a 0 100\na 1 200\nf 0\nr 1 3000\n"
 
@@ -80,12 +84,58 @@ def test_every_policy_replays_with_headers_and_without(policy: str) -> None:
 # --- Every policy ---------------------------------------------------------------------------------
 @pytest.mark.parametrize("how", [["--compare"], ["--policy", "all"], ["--compare", "--no-map"]])
 def test_a_comparison_is_a_table(how: list[str]) -> None:
-    first, empty, titles, *lines = replayed(*how).splitlines()
-    assert first == "standard input (CS107 script), 4 operations"
-    assert empty == ""
-    assert titles.split()[:3] == ["policy", "region", "failures"]
+    head, used, at_peak, at_end = replayed(*how).rstrip("\n").split("\n\n")
+    assert head == "standard input (CS107 script), 4 operations"
+    assert used.split()[:3] == ["policy", "region", "failures"]
+    assert at_peak.startswith("at the peak of the bytes requested (unusable: for 3,000 bytes)\n")
+    assert at_end.startswith("at the end\n")
+    for text in (used, at_peak, at_end):
+        rows = [line.split()[0] for line in text.splitlines()]
+        assert [name for name in rows if name in NAMES] == NAMES
+        assert max(map(len, text.splitlines())) <= 100
+
+
+def test_a_comparison_names_the_first_failure_of_each_policy() -> None:
+    done = run("replay", "-", "--size", "512", "--compare", stdin=SCRIPT)
+    _, _, text = done.stdout.partition("\nfirst failures\n")
+    lines = text.partition("\n\n")[0].splitlines()
     assert [line.split()[0] for line in lines] == NAMES
-    assert max(map(len, (titles, *lines))) <= 100
+    assert "operation 4 (line 4): 3,000 bytes, exhausted: " in lines[0]
+
+
+def test_the_first_failure_is_one_line() -> None:
+    """With its line in the file, its tag and its thread, and the reason."""
+    path = RECORDED / "rmm.csv"
+    done = run("replay", str(path), "--size", "4096", "--no-map")
+    (line,) = (line for line in done.stdout.splitlines() if line.startswith("first failure"))
+    trace = traces.read(path)
+    report = replay(trace, 4096)
+    assert report.failure is not None
+    place = f"operation {report.failure.operation + 1:,} (line {report.failure.line:,})"
+    assert line.startswith(f"first failure           {place}")
+    assert f"{report.failure.size:,} bytes" in line
+    assert f", {report.failure.cause}: " in line
+    assert done.returncode == 3
+
+
+# --- Records --------------------------------------------------------------------------------------
+@pytest.mark.parametrize("how", [[], ["--compare"], ["--size", "512"], ["--granule", "4K"]])
+def test_csv_has_a_row_for_each_policy_with_the_values_of_the_json(how: list[str]) -> None:
+    done = run("replay", "-", "--csv", *how, stdin=SCRIPT)
+    rows = [*csv.DictReader(done.stdout.splitlines())]
+    found = figures(*how)
+    expected = found if "--compare" in how else [found]
+    assert len(rows) == len(expected)
+    for row, record in zip(rows, expected, strict=True):
+        del record["skipped"]
+        assert [*row] == [*record]
+        for name, value in record.items():
+            if "nanoseconds" not in name:
+                assert row[name] == ("" if value is None else str(value))
+
+
+def test_csv_and_json_exclude_each_other() -> None:
+    assert_mistake(run("replay", "-", "--csv", "--json", stdin=SCRIPT), "not allowed with argument")
 
 
 def test_a_comparison_in_json_is_a_list_of_figures() -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import io
 import json
 import pickle
+from array import array
+from dataclasses import replace
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +15,7 @@ from glassheap.traces import FREE, MALLOC, REALLOC, Columns, Trace, read
 from recording_oracle import FACT, FAILED_MALLOC, RESET, TAG, Call, Mark, recording
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 KINDS = {"a": MALLOC, "r": REALLOC, "f": FREE}
 
@@ -78,3 +81,10 @@ def states(trace: Columns) -> Iterator[dict[int, int]]:
         else:
             live[block] = size
         yield live
+
+
+def with_aligns(trace: Trace, aligns: Sequence[int]) -> Trace:
+    """The trace with these alignments, repeated; none for a free."""
+    wanted = cycle(aligns)
+    column = [0 if kind == FREE else next(wanted) for kind in trace.kinds]
+    return replace(trace, aligns=array("Q", column))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import ArgumentTypeError
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
@@ -38,7 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the replay."""
     parser.description = (
         f"Replay a trace of allocations on a heap and print the result. {FORMATS} The exit status "
-        "is 1 if the trace misuses its memory, 3 if allocations fail in a region of --size."
+        "is 1 if the trace misuses its memory, 3 if allocations fail in a region of --size. "
+        "The names of the figures are explained in docs/replay.md."
     )
     add = parser.add_argument
     add("file", metavar="FILE", help="the trace; - reads standard input")
@@ -47,7 +49,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_policy_arguments(parser)
     add_layout_arguments(parser)
     add("--no-map", action="store_true", help="do not draw the heap at the end of the trace")
-    add("--json", action="store_true", help="print the figures as JSON, and no map")
+    output = parser.add_mutually_exclusive_group().add_argument
+    output("--csv", action="store_true", help="print the figures as CSV, a row for each policy")
+    output("--json", action="store_true", help="print the figures as JSON, and no map")
 
 
 def add_layout_arguments(parser: argparse.ArgumentParser) -> None:
@@ -99,11 +103,12 @@ def compare_policies(trace: Trace, arguments: argparse.Namespace) -> int:
     status = DONE
     with progress_bar(trace) as bar:
         try:
-            reports += compare(trace, arguments.size, **layout(arguments), progress=bar)
+            options = {**layout(arguments), "libc": True, "progress": bar}
+            reports += compare(trace, arguments.size, **options)
         except KeyboardInterrupt:
             sentence = "interrupted: the table holds the policies replayed before"
             status = print_error(sentence, INTERRUPTED)
-    print_comparison(trace, reports, as_json=arguments.json)
+    print_comparison(trace, reports, arguments)
     return (
         status
         or report_misuse(trace.name, trace.skipped)
@@ -111,12 +116,15 @@ def compare_policies(trace: Trace, arguments: argparse.Namespace) -> int:
     )
 
 
-def print_comparison(trace: Trace, reports: list[Report], *, as_json: bool) -> None:
-    """Print the reports on stdout, as a table or as JSON."""
+def print_comparison(trace: Trace, reports: list[Report], arguments: argparse.Namespace) -> None:
+    """Print the reports on stdout, as tables, as CSV or as JSON."""
     from glassheap.replay import table
 
-    if as_json:
+    if arguments.json:
         print_json([report.as_dict() for report in reports])
+        return
+    if arguments.csv:
+        print_csv(reports)
         return
     print(f"{trace.name} ({trace.format}), {len(trace):,} operations", "", sep="\n")
     print("\n".join([*table(reports), *(f"note: {note}" for note in trace.skipped)]))
@@ -131,10 +139,10 @@ def replay_policy(trace: Trace, arguments: argparse.Namespace) -> int:
         with progress_bar(trace) as bar:
             report = replay(trace, arguments.size, **options, progress=bar)
     except ReplayInterrupted as interruption:
-        print_report(interruption.report, as_json=arguments.json)
+        print_report(interruption.report, arguments)
         return INTERRUPTED
-    print_report(report, as_json=arguments.json)
-    if not (arguments.json or arguments.no_map):
+    print_report(report, arguments)
+    if not (arguments.json or arguments.csv or arguments.no_map):
         print()
         report.heap.show()
     return report_misuse(trace.name, trace.skipped) or report_failures([report], arguments.size)
@@ -145,12 +153,25 @@ def layout(arguments: argparse.Namespace) -> dict[str, Any]:
     return {"headers": not arguments.no_headers, "granule": arguments.granule}
 
 
-def print_report(report: Report, *, as_json: bool) -> None:
-    """Print the figures on stdout, as lines or as JSON."""
-    if as_json:
+def print_report(report: Report, arguments: argparse.Namespace) -> None:
+    """Print the figures on stdout, as lines, as CSV or as JSON."""
+    if arguments.json:
         print_json(report.as_dict())
+    elif arguments.csv:
+        print_csv([report])
     else:
         print("\n".join(report.lines()))
+
+
+def print_csv(reports: list[Report]) -> None:
+    """Print the records on stdout as CSV, below their names; a missing figure is empty."""
+    import csv
+
+    records = [report.record() for report in reports]
+    if records:
+        writer = csv.DictWriter(sys.stdout, [*records[0]], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(records)
 
 
 @contextmanager

@@ -76,10 +76,13 @@ class ModelHeap:
             if fit == "quick"
             else FreeList(usable, **layout, fit=fit, order=order, coalesce=coalesce)
         )
+        self.searched = 0
+        """Elements searched so far, by rule 3; those of a growth in place are not."""
 
     def malloc(self, size: int, *, align: int = GRANULE) -> int | None:
         """The address of a new payload of `size` bytes, aligned to `align`; None if none fits."""
-        block = self.list.malloc(self._least(size), max(align, GRANULE)).block
+        block, searched = self.list.malloc(self._least(size), max(align, GRANULE))
+        self.searched += searched
         return None if block is None else block + self.header
 
     def free(self, address: int) -> bool:

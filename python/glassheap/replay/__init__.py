@@ -2,7 +2,9 @@
 
     Trace --sizing--> size of the region --running--> heap at the end --report--> figures
 
-    comparing: a report for each policy, as a table
+    measuring: the measures of fragmentation, by the formulas in metrics; cost: what is looked at
+    record: the figures as a flat record, for pandas and polars
+    comparing: a report for each policy; compare_text: the reports as tables
     fitting: the smallest region, by searching over stepping; fit_table: the fits as a table
     explaining: the first failure, and what would have served it; failing: the blocks in its way
     parting: two replays in step, up to the first difference
@@ -13,24 +15,33 @@ still live at the end can be inspected.
 
 from __future__ import annotations
 
-from glassheap.replay.comparing import compare, table
+from glassheap.replay.compare_text import table
+from glassheap.replay.comparing import compare
 from glassheap.replay.diff_text import diff_lines
 from glassheap.replay.explaining import Remedy, Why, why
 from glassheap.replay.failing import Failure, Held, Holder, Hole
+from glassheap.replay.first_failure import FirstFailure
 from glassheap.replay.fit_table import fit_table
 from glassheap.replay.fitting import Fit, fit, fit_all
+from glassheap.replay.measuring import Excess, FreeBlocks, Internal, Measures
 from glassheap.replay.parting import Parting, Side, diff
 from glassheap.replay.report import Report
 from glassheap.replay.running import Progress, ReplayInterrupted, replay
 from glassheap.replay.setup import Setup
+from glassheap.replay.timing import libc_nanoseconds
 from glassheap.replay.why_text import why_lines
 
 __all__ = [
+    "Excess",
     "Failure",
+    "FirstFailure",
     "Fit",
+    "FreeBlocks",
     "Held",
     "Holder",
     "Hole",
+    "Internal",
+    "Measures",
     "Parting",
     "Progress",
     "Remedy",
@@ -45,6 +56,7 @@ __all__ = [
     "fit",
     "fit_all",
     "fit_table",
+    "libc_nanoseconds",
     "replay",
     "table",
     "why",

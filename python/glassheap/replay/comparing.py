@@ -1,37 +1,29 @@
 """One trace on every policy, side by side: a measurement by which to choose a policy.
 
-    policy           region  failures  peak utilisation  free blocks  fragmentation  ns/operation
-    first_fit       532,480         0            86.85%            3         20.22%          64.1
-    next_fit      1,634,304         0            25.38%            3         11.27%          59.2
+    policy        region  failures  utilisation   J&W 1   J&W 2   J&W 3   J&W 4  cost  ns/op
+    first_fit    532,480         0       86.85%  23.82%  15.14%  15.14%  15.14%     -   64.1
+    next_fit   1,634,304         0       25.38%  ...
 
-Free blocks and external fragmentation are those at the end of the trace.  Without a size the region
-of each policy is the smallest tried in which the trace succeeds, and its size is the figure to
-compare.  With a size, all regions are equal, and the failures are the figure to compare.
+Without a size the region of each policy is the smallest tried in which the trace succeeds, and its
+size is the figure to compare.  With a size, all regions are equal, and the failures are the figure
+to compare.  `compare_text` prints the reports.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from glassheap import policies
-from glassheap.replay.columns import table_of
 from glassheap.replay.running import Progress, replay
+from glassheap.replay.setup import Setup
+from glassheap.replay.timing import libc_nanoseconds, median_nanoseconds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from glassheap.replay.report import Report
     from glassheap.traces import Trace
-
-TITLES = (
-    "policy",
-    "region",
-    "failures",
-    "peak utilisation",
-    "free blocks",
-    "fragmentation",
-    "ns/operation",
-)
 
 
 def compare(
@@ -40,30 +32,26 @@ def compare(
     *,
     headers: bool = True,
     granule: int | None = None,
+    libc: bool = False,
     progress: Progress | None = None,
 ) -> Iterator[Report]:
     """Replay `trace` on each policy in turn, the default first, and yield a report of each.
 
+    With `libc` each report also has the time of the C library on the trace (`libc_nanoseconds`),
+    and its own time is measured alike, as the median of many rounds.
+
     Raises the errors of `replay`.  The earlier reports have been yielded by then.
     """
+    beside = libc_nanoseconds(trace) if libc else None
     for policy in policies():
         name = policy.name
-        yield replay(trace, size, policy=name, headers=headers, granule=granule, progress=progress)
+        report = replay(
+            trace, size, policy=name, headers=headers, granule=granule, progress=progress
+        )
+        yield timed(report, trace, Setup(name, report.headers, granule), beside) if libc else report
 
 
-def table(reports: Iterable[Report]) -> list[str]:
-    """The figures to compare, a line for each report below a line of titles."""
-    return table_of([TITLES, *map(_row, reports)])
-
-
-def _row(report: Report) -> tuple[str, ...]:
-    stats = report.stats
-    return (
-        report.policy,
-        f"{report.region:,}",
-        f"{report.failures:,}",
-        f"{report.peak_utilisation:.2%}",
-        f"{stats.free_blocks:,}",
-        f"{stats.external_fragmentation:.2%}",
-        f"{report.nanoseconds_per_operation:.1f}",
-    )
+def timed(report: Report, trace: Trace, setup: Setup, beside: float | None) -> Report:
+    """The report with the time of many rounds, and that of the C library."""
+    nanoseconds = median_nanoseconds(trace, setup, report.region, report.nanoseconds)
+    return replace(report, nanoseconds=nanoseconds, libc_nanoseconds_per_operation=beside)

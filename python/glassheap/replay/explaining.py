@@ -13,7 +13,7 @@ from glassheap.replay.failing import Failure, failure
 from glassheap.replay.fitting import search
 from glassheap.replay.records import plain
 from glassheap.replay.setup import Setup, checked
-from glassheap.replay.stepping import Stepper, is_aligned, served
+from glassheap.replay.stepping import Stepper, served
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -154,7 +154,7 @@ def remedy(
 ) -> Remedy | None:
     """How far the trace gets with a setup; None if it has no region of this size."""
     try:
-        done = served(trace, setup, size, len(trace), aligned=is_aligned(trace, setup))
+        done = served(trace, setup, size, len(trace))
     except (InvalidSize, MemoryError):
         return None
     return Remedy(

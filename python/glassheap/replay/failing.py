@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from glassheap.errors import OutOfMemory
 from glassheap.records import in_hexadecimal
+from glassheap.replay.first_failure import kind_of, tag_of, thread_of
+from glassheap.replay.metrics import fragmentation_index
 from glassheap.replay.stepping import alignment
-from glassheap.traces import MALLOC
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from glassheap import BlockInfo
     from glassheap.owners import Cause
     from glassheap.replay.stepping import Stepper
-    from glassheap.traces import Trace
 
 
 class Holder(NamedTuple):
@@ -101,6 +101,9 @@ class Failure(NamedTuple):
     """The live blocks between these, in the order of their addresses."""
     by_tag: list[Held]
     """The live blocks by their tags, those with the most bytes first."""
+    fragmentation_index: float
+    """1 - (1 + available / size) / free_blocks: near 1 if fragmentation is the cause, near 0 or
+    below it if it is a lack of memory."""
 
 
 def failure(stepper: Stepper, index: int) -> Failure:
@@ -114,11 +117,11 @@ def failure(stepper: Stepper, index: int) -> Failure:
     return Failure(
         operation=index,
         line=trace.lines[index],
-        kind="malloc" if trace.kinds[index] == MALLOC else "realloc",
+        kind=kind_of(trace, index),
         size=trace.sizes[index],
         align=alignment(trace, index),
         tag=tag_of(trace, index),
-        thread=trace.threads[index] if trace.threads else 0,
+        thread=thread_of(trace, index),
         cause=lacks.cause if lacks else "alignment",
         available=stats.available,
         largest_free=stats.largest_free,
@@ -127,6 +130,9 @@ def failure(stepper: Stepper, index: int) -> Failure:
         holes=holes,
         between=[one for one in live if low < one.address < high],
         by_tag=by_tag(live),
+        fragmentation_index=fragmentation_index(
+            stats.available, stats.free_blocks, trace.sizes[index]
+        ),
     )
 
 
@@ -177,8 +183,3 @@ def by_tag(live: Iterable[Holder]) -> list[Held]:
 def age(one: Holder) -> int:
     """The age of a block in operations."""
     return one.operations
-
-
-def tag_of(trace: Trace, index: int) -> str:
-    """The tag of an operation; "" without one."""
-    return trace.tag_names[trace.tags[index]] if trace.tags else ""

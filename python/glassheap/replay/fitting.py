@@ -9,13 +9,14 @@ less than these three.  What a policy needs more is its fragmentation.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from glassheap import policies
 from glassheap.replay.searching import Found, smallest
 from glassheap.replay.setup import Setup, checked
 from glassheap.replay.sizing import round_up
-from glassheap.replay.stepping import is_aligned, served
+from glassheap.replay.stepping import served
 from glassheap.traces import FREE, REALLOC
 
 if TYPE_CHECKING:
@@ -124,17 +125,16 @@ class Trial:
 
     def __init__(self, trace: Trace, setup: Setup, stop: int) -> None:
         self.trace, self.setup, self.stop = trace, setup, stop
-        self.aligned = is_aligned(trace, setup)
         self.played = 0
-        """Operations played so far; a call from Python counts as ten."""
+        """Operations played so far."""
 
     def serves(self, size: int) -> bool:
         """True if every operation succeeds in a region of `size` bytes."""
-        done = served(self.trace, self.setup, size, self.stop, aligned=self.aligned)
-        self.played += (done + HEAP) * (10 if self.aligned else 1)
+        done = served(self.trace, self.setup, size, self.stop)
+        self.played += done + HEAP
         return done == self.stop
 
-    @property
+    @cached_property
     def is_monotone(self) -> bool:
         """True if every region larger than one that serves does, too.
 
@@ -142,7 +142,8 @@ class Trial:
         a block that is resized may grow into it, which changes what is free below.
         """
         first = self.setup.policy == "first_fit"
-        return first and not self.aligned and REALLOC not in self.trace.kinds
+        aligned = max(self.trace.aligns, default=0) > self.setup.step
+        return first and not aligned and REALLOC not in self.trace.kinds
 
 
 def search(trace: Trace, setup: Setup, stop: int, low: int, *, exact: bool = False) -> Found:

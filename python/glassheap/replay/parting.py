@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from glassheap import policies
 from glassheap.errors import InvalidAlignment, OutOfMemory
-from glassheap.replay.failing import Hole, tag_of
+from glassheap.replay.failing import Hole
+from glassheap.replay.first_failure import tag_of
 from glassheap.replay.records import plain
 from glassheap.replay.running import replay
 from glassheap.replay.setup import Setup, checked
-from glassheap.replay.stepping import Stepper, alignment, is_aligned, served
+from glassheap.replay.stepping import Stepper, alignment, served
 from glassheap.traces import FREE, MALLOC, REALLOC
 
 if TYPE_CHECKING:
@@ -152,7 +153,7 @@ def place(stepper: Stepper, index: int) -> int | None:
 def side(trace: Trace, setup: Setup, size: int, index: int) -> Side:
     """What a replay does at an operation; it is played again up to there."""
     rule = next(policy.summary for policy in policies() if policy.name == setup.policy)
-    done = served(trace, setup, size, len(trace), aligned=is_aligned(trace, setup))
+    done = served(trace, setup, size, len(trace))
     exists = 0 <= index < len(trace)
     address, hole = choice(trace, setup, size, index) if exists else (None, None)
     return Side(

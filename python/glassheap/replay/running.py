@@ -1,26 +1,25 @@
 """The replay of a trace in a heap, by a loop in C++ that is called once a slice.
 
-`Player.play` executes a range of operations without returning to Python.  A slice has a few
-thousand operations: few enough that Ctrl-C and the progress bar are handled without visible delay,
-enough that the cost of the calls is negligible.
+`Player.play` executes a range of operations without returning to Python, and measures their time.
+The measures of fragmentation come from replays of their own (`measuring`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from itertools import starmap
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from glassheap import Heap, OffsetHeap
 from glassheap._core import Player
+from glassheap.replay.measuring import measure
 from glassheap.replay.report import Report
-from glassheap.replay.sizing import demand, grown, layout, size_limit
+from glassheap.replay.setup import Setup
+from glassheap.replay.sizing import demand, grown
+from glassheap.replay.slices import Slice, lenient, strict
 
 if TYPE_CHECKING:
+    from glassheap.replay.measuring import Measures
     from glassheap.traces import Trace
-
-SLICE = 4096
-"""Operations played in one call: under a millisecond when they are quick."""
 
 Progress = Callable[[int, int], object]
 """Called after every slice with the number of completed operations and their total number."""
@@ -34,14 +33,6 @@ class ReplayInterrupted(KeyboardInterrupt):
         self.report = report
 
 
-class Slice(NamedTuple):
-    """The operations [start, stop); a `strict` slice ends at the first failure."""
-
-    start: int
-    stop: int
-    strict: bool
-
-
 def replay(
     trace: Trace,
     size: int | None = None,
@@ -53,43 +44,37 @@ def replay(
 ) -> Report:
     """Replay `trace` in a new heap of this policy, with headers or without, and report the figures.
 
-    With a `granule` (bytes) it is an `OffsetHeap`, which has no headers.
+    With a `granule` (bytes) it is an `OffsetHeap`, which has no headers.  Operations are played in
+    the order of the trace, those of all its threads, with the alignments that they ask for.
 
-    `size` is the region in bytes; operations that do not fit are counted as failures.  Without it
-    the region is the smallest tried in which every operation succeeds: it starts at the minimum
-    for the trace's peak and grows by a quarter, up to the memory of the machine.  Operations that
-    request more than that are failures, as are all that still fail at that size.
+    `size` is the region in bytes; operations that do not fit are counted as failures, and so are
+    alignments of more than a quarter of it.  Without it the region is the smallest tried in which
+    every operation succeeds: it starts at the minimum for the trace's peak and alignments, and
+    grows by a quarter, up to the memory of the machine.  Operations that request more than that
+    are failures, as are all that still fail at that size.
 
     Raises the errors of `Heap` for an invalid size, granule or policy, `ReplayInterrupted` (with
     the report so far) on Ctrl-C, and the errors of `progress`.  O(n) calls of malloc, realloc and
     free.
     """
-    if size is not None:
-        run = Run(trace, new_heap(size, policy, headers, granule))
-        run.play(lenient(len(trace)), progress)
-        return run.report()
-    return replay_growing(trace, policy, headers, granule, progress)
+    setup = Setup(policy, headers and granule is None, granule)
+    if size is None:
+        return replay_growing(trace, setup, progress)
+    run = Run(trace, setup, size)
+    run.play(lenient(len(trace)), progress)
+    return run.measured_report()
 
 
-def new_heap(size: int, policy: str, headers: bool, granule: int | None) -> Heap:
-    """The heap to replay in."""
-    if granule is None:
-        return Heap(size, policy=policy, headers=headers)
-    return OffsetHeap(size, granule=granule, policy=policy)
-
-
-def replay_growing(
-    trace: Trace, policy: str, headers: bool, granule: int | None, progress: Progress | None
-) -> Report:
+def replay_growing(trace: Trace, setup: Setup, progress: Progress | None) -> Report:
     """Replay in growing regions until every operation succeeds that can succeed."""
-    limit, blocks = size_limit(granule), layout(policy, headers, granule)
+    limit, blocks = setup.limit, setup.blocks
     size, impossible = demand(trace, limit, blocks)
     while True:
-        run = Run(trace, new_heap(size, policy, headers, granule))
+        run = Run(trace, setup, size)
         final = size >= limit
         run.play(lenient(len(trace)) if final else strict(len(trace), impossible), progress)
         if final or run.completed == len(trace):
-            return run.report()
+            return run.measured_report()
         run.heap.close()
         size = grown(size, limit, blocks)
 
@@ -97,9 +82,10 @@ def replay_growing(
 class Run:
     """One attempt: a new heap, and the number of operations completed in it."""
 
-    def __init__(self, trace: Trace, heap: Heap) -> None:
+    def __init__(self, trace: Trace, setup: Setup, size: int) -> None:
         self.trace = trace
-        self.heap = heap
+        self.setup = setup
+        self.heap = setup.heap(size)
         self.player = Player(self.heap, trace.id_count)
         self.completed = 0
 
@@ -122,7 +108,8 @@ class Run:
         `starmap` makes the call.
         """
         trace = self.trace
-        calls = ((trace.kinds, trace.ids, trace.sizes, *piece) for piece in pieces)
+        columns, aligns = (trace.kinds, trace.ids, trace.sizes), trace.aligns or None
+        calls = ((*columns, *piece, aligns) for piece in pieces)
         for piece, done in zip(pieces, starmap(self.player.play, calls), strict=True):
             self.completed = done
             if progress is not None:
@@ -130,10 +117,20 @@ class Run:
             if done < piece.stop:
                 break
 
-    def report(self) -> Report:
+    def measured_report(self) -> Report:
+        """The figures, with the measures, for which the trace is replayed again."""
+        try:
+            return self.report(self.measure())
+        except KeyboardInterrupt:
+            raise ReplayInterrupted(self.report()) from None
+
+    def measure(self) -> Measures:
+        """The measures."""
+        return measure(self.trace, self.setup, self.heap.size, self.player.first_failure)
+
+    def report(self, measures: Measures | None = None) -> Report:
         """The figures so far."""
         player, trace, stats = self.player, self.trace, self.heap.stats()
-        whole = self.completed == len(trace) and not player.failures
         return Report(
             name=trace.name,
             format=trace.format,
@@ -145,23 +142,8 @@ class Run:
             skipped=trace.skipped,
             policy=self.heap.policy,
             headers=self.heap.headers,
-            peak_live=trace.peak_live if whole else stats.peak_requested,
+            peak_live=measures.requested.peak_live if measures else stats.peak_requested,
             stats=stats,
             heap=self.heap,
+            measures=measures,
         )
-
-
-def lenient(total: int) -> Iterator[Slice]:
-    """The slices of `total` operations, all of which continue after a failure."""
-    return (Slice(at, min(at + SLICE, total), False) for at in range(0, total, SLICE))
-
-
-def strict(total: int, impossible: Iterable[int]) -> Iterator[Slice]:
-    """Slices that end at the first failure; each impossible operation is a lenient slice."""
-    start = 0
-    for index in [*impossible, total]:
-        for at in range(start, index, SLICE):
-            yield Slice(at, min(at + SLICE, index), True)
-        if index < total:
-            yield Slice(index, index + 1, False)
-        start = index + 1

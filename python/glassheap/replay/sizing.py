@@ -5,6 +5,8 @@ of 16 bytes, unless the heap has none, plus the size rounded up to 16, or to the
 offset heap; for the buddy policy it is rounded up to a power of two.  A replay without a size
 starts with this region, not with one page, so it seldom needs more than a few attempts.
 
+A region serves alignments of up to a quarter of it, so it must be at least four times the largest.
+
 A trace may request a size that no region can hold, for which growing would never end.  Such an
 operation is `impossible`: it does not count here, and it fails when it is replayed.
 """
@@ -12,6 +14,7 @@ operation is `impossible`: it does not count here, and it fails when it is repla
 from __future__ import annotations
 
 import os
+from itertools import repeat
 from typing import NamedTuple
 
 from glassheap.traces import FREE, Trace
@@ -19,6 +22,8 @@ from glassheap.traces import FREE, Trace
 GRANULE = 16
 HEADER = 16
 PAGE = 4096
+QUARTERS = 4
+"""The region over the largest alignment that it serves."""
 LARGEST_REGION = 2**36 - GRANULE
 """The largest region (bytes) that a heap can manage."""
 LARGEST_SIZE = 2**63
@@ -59,7 +64,8 @@ class Demand(NamedTuple):
     """The minimum for a trace."""
 
     bytes: int
-    """The smallest region that can hold the peak of the live blocks, in whole pages."""
+    """The smallest region that can hold the peak of the live blocks, and that serves the largest
+    alignment, in whole pages."""
     impossible: list[int]
     """The indexes of the operations that need more than the limit, ascending."""
 
@@ -69,10 +75,10 @@ def demand(trace: Trace, limit: int, blocks: Layout = CLASSIC) -> Demand:
     taken = [0] * trace.id_count
     total = peak = 0
     impossible = []
-    operations = zip(trace.kinds, trace.ids, trace.sizes, strict=True)
-    for index, (kind, block, size) in enumerate(operations):
+    operations = zip(trace.kinds, trace.ids, trace.sizes, trace.aligns or repeat(0), strict=False)
+    for index, (kind, block, size, align) in enumerate(operations):
         extent = 0 if kind == FREE else blocks.extent(size)
-        if extent > limit:
+        if extent > limit or align > limit // QUARTERS:
             impossible.append(index)
             continue
         total += extent - taken[block]
@@ -80,7 +86,13 @@ def demand(trace: Trace, limit: int, blocks: Layout = CLASSIC) -> Demand:
         if total > peak:
             peak = total
     page = blocks.page
-    return Demand(min(limit, max(page, round_up(peak, page))), impossible)
+    least = max(peak, QUARTERS * largest_align(trace, blocks.granule, limit // QUARTERS))
+    return Demand(min(limit, max(page, round_up(least, page))), impossible)
+
+
+def largest_align(trace: Trace, granule: int, limit: int) -> int:
+    """The largest alignment above `granule` and up to `limit` that is asked for; 0 without one."""
+    return max((align for align in trace.aligns if granule < align <= limit), default=0)
 
 
 def grown(size: int, limit: int, blocks: Layout = CLASSIC) -> int:

@@ -1,8 +1,8 @@
 """A replay call by call, up to the first failure.
 
-`Player` is faster, and knows neither alignments nor where a block lies.  A `Stepper` keeps both,
-and stops with the heap as it was when the request failed, so that its blocks can be named.
-`served` tells how far a trace gets, by the faster of the two that plays it as it is.
+`Player` is faster, and does not tell where a block lies.  A `Stepper` does, and stops with the heap
+as it was when the request failed, so that its blocks can be named.  `served` tells how far a trace
+gets.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from glassheap import Heap, OffsetHeap
 from glassheap._core import Player
 from glassheap.errors import InvalidAlignment, OutOfMemory
-from glassheap.replay.running import strict
+from glassheap.replay.slices import strict
 from glassheap.traces import FREE, MALLOC
 
 if TYPE_CHECKING:
@@ -83,22 +83,12 @@ def alignment(trace: Trace, index: int) -> int:
     return trace.aligns[index] if trace.aligns else 0
 
 
-def is_aligned(trace: Trace, setup: Setup) -> bool:
-    """True if an operation asks for more than every block is aligned to."""
-    return max(trace.aligns, default=0) > setup.step
-
-
-def served(trace: Trace, setup: Setup, size: int, stop: int, *, aligned: bool) -> int:
-    """How many operations are served before the first that fails, of the first `stop`.
-
-    `aligned` is `is_aligned(trace, setup)`, which is the same for every size.
-    """
+def served(trace: Trace, setup: Setup, size: int, stop: int) -> int:
+    """How many operations are served before the first that fails, of the first `stop`."""
     with setup.heap(size) as heap:
-        if aligned:
-            return Stepper(trace, heap).run(stop)
         player = Player(heap, trace.id_count)
         for piece in strict(stop, ()):
-            done = player.play(trace.kinds, trace.ids, trace.sizes, *piece)
+            done = player.play(trace.kinds, trace.ids, trace.sizes, *piece, trace.aligns or None)
             if done < piece.stop:
                 return done
         return stop

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from glassheap.replay.explaining import Remedy, Why
     from glassheap.replay.failing import Failure, Held, Holder
+    from glassheap.replay.first_failure import FirstFailure
 
 SHOWN = 10
 """Lines of a table."""
@@ -27,6 +28,7 @@ def why_lines(why: Why) -> Iterator[str]:
         return
     yield request(why.failure, why.operations)
     yield cause(why.failure, why.size)
+    yield f"fragmentation index: {why.failure.fragmentation_index:.2f}"
     yield from between(why.failure)
     yield from held(why.failure)
     yield from served_by(why)
@@ -34,12 +36,21 @@ def why_lines(why: Why) -> Iterator[str]:
 
 def request(failure: Failure, operations: int) -> str:
     """The request that failed."""
+    return f"first failure: {place(failure, f' of {operations:,}')}: {wish(failure)}"
+
+
+def place(failure: Failure | FirstFailure, total: str = "") -> str:
+    """Where it is in the trace."""
+    return f"operation {failure.operation + 1:,}{total} (line {failure.line:,})"
+
+
+def wish(failure: Failure) -> str:
+    """What was asked for."""
     parts = [f"{failure.kind} of {failure.size:,} bytes"]
     parts += [f"aligned to {failure.align:,}"] if failure.align else []
     parts += [f"tag '{printable(failure.tag)}'"] if failure.tag else []
     parts += [f"thread {failure.thread}"] if failure.thread else []
-    place = f"operation {failure.operation + 1:,} of {operations:,} (line {failure.line:,})"
-    return f"first failure: {place}: {', '.join(parts)}"
+    return ", ".join(parts)
 
 
 def cause(failure: Failure, size: int) -> str:

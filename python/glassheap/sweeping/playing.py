@@ -23,7 +23,6 @@ def play(part: Part, parcel: Path | Trace) -> Row:
     trace = parcel if isinstance(parcel, Trace) else load_once(parcel)
     options = {"policy": part.policy, "headers": part.headers, "granule": part.granule}
     report = replay(trace, part.size, **options)  # type: ignore[arg-type]
-    line = trace.lines[report.first_failure] if report.failures else None
-    row = row_of(part, report, line)
+    row = row_of(part, report)
     report.heap.close()
     return row

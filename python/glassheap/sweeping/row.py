@@ -56,6 +56,60 @@ class Row(NamedTuple):
     """Blocks still live at the end."""
     leaked_bytes: int
     """The bytes requested in them."""
+    first_failure_kind: str | None
+    """'malloc' or 'realloc', of the first failure; None if none failed."""
+    first_failure_size: int | None
+    """The bytes that it asked for."""
+    first_failure_align: int | None
+    """The alignment that it asked for, in bytes; 0 if it asked for none."""
+    first_failure_tag: str | None
+    """Its tag; "" if it has none."""
+    first_failure_thread: int | None
+    """Its thread; 0 if the file states none."""
+    first_failure_cause: str | None
+    """'exhausted', 'fragmented' or 'alignment'."""
+    fragmentation_index: float | None
+    """Near 1 if fragmentation is the cause, near 0 or below it if it is a lack of memory."""
+    johnstone_wilson_1: float
+    """The mean of used / requested - 1, over the operations after which any byte is live."""
+    johnstone_wilson_2: float
+    """The same ratio at the peak of the bytes requested."""
+    johnstone_wilson_3: float
+    """The same ratio at the peak of the bytes used."""
+    johnstone_wilson_4: float
+    """The ratio of the two peaks, less 1."""
+    johnstone_wilson_1_of_taken: float
+    """The four measures against the bytes that live blocks take, with headers and rounding."""
+    johnstone_wilson_2_of_taken: float
+    johnstone_wilson_3_of_taken: float
+    johnstone_wilson_4_of_taken: float
+    unusable_request: int
+    """The request for `unusable_free`: the 99th percentile of the trace's sizes."""
+    sawicki_fragmentation: float
+    """1 - the sum of the squares of the free sizes over the square of their sum, at the end."""
+    pigweed_fragmentation: float
+    """1 - the root of the sum of the squares of the free sizes over their sum, at the end."""
+    unusable_free: float
+    """The share of the free bytes in blocks that are too small for that request, at the end."""
+    peak_operation: int
+    """The operation at the peak of the bytes requested; -1 without one."""
+    free_blocks_at_peak: int
+    """Free blocks then."""
+    external_fragmentation_at_peak: float
+    """The measures of the free blocks then."""
+    sawicki_fragmentation_at_peak: float
+    pigweed_fragmentation_at_peak: float
+    unusable_free_at_peak: float
+    internal_fragmentation: float
+    """The share of the live blocks' bytes that was not requested, at the peak."""
+    header_fragmentation: float
+    """The share of their headers."""
+    rounding_fragmentation: float
+    """The share by which their sizes are rounded up."""
+    blowup: float
+    """The peak of used over that of requested."""
+    searched_per_operation: float | None
+    """Free blocks that the policy's rule looks at; None if the model does not count them."""
 
     @property
     def part(self) -> Part:
@@ -63,7 +117,7 @@ class Row(NamedTuple):
         return Part(*self[:6])
 
 
-def row_of(part: Part, report: Report, line: int | None) -> Row:
-    """The row of a report; `line` is that of the first failure."""
-    figures = report.as_dict() | part._asdict() | {"first_failure_line": line}
+def row_of(part: Part, report: Report) -> Row:
+    """The row of a report."""
+    figures = report.record() | part._asdict()
     return Row(*(figures[name] for name in Row._fields))  # type: ignore[arg-type]

@@ -1,0 +1,93 @@
+"""The first operation of a replay that failed, in short; `why` explains one at length."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from glassheap.errors import InvalidAlignment, OutOfMemory
+from glassheap.replay.metrics import fragmentation_index
+from glassheap.replay.stepping import alignment
+from glassheap.traces import MALLOC
+
+if TYPE_CHECKING:
+    from glassheap import Heap
+    from glassheap.owners import Cause
+    from glassheap.traces import Trace
+
+
+class FirstFailure(NamedTuple):
+    """A request that failed, and what was free at that moment."""
+
+    operation: int
+    """The index of the operation."""
+    line: int
+    """Its line in the file."""
+    kind: str
+    """'malloc' or 'realloc'."""
+    size: int
+    """Bytes asked for."""
+    align: int
+    """The alignment asked for, in bytes; 0 if none was."""
+    tag: str
+    """Its tag; "" if it has none."""
+    thread: int
+    """Its thread; 0 if the file states none."""
+    cause: Cause
+    """'exhausted', 'fragmented' or 'alignment', as in `Failure.cause`."""
+    available: int
+    """Bytes that all free blocks offer."""
+    largest_free: int
+    """Bytes that the largest offers."""
+    free_blocks: int
+    """Their number."""
+    fragmentation_index: float
+    """1 - (1 + available / size) / free_blocks: near 1 if fragmentation is the cause, near 0 or
+    below it if it is a lack of memory."""
+
+
+def first_failure(trace: Trace, heap: Heap, index: int) -> FirstFailure:
+    """The failure of the operation at `index`, before which the heap stands.  O(n log n)."""
+    stats, size, align = heap.stats(), trace.sizes[index], alignment(trace, index)
+    return FirstFailure(
+        operation=index,
+        line=trace.lines[index],
+        kind=kind_of(trace, index),
+        size=size,
+        align=align,
+        tag=tag_of(trace, index),
+        thread=thread_of(trace, index),
+        cause=cause_of(heap, size, align),
+        available=stats.available,
+        largest_free=stats.largest_free,
+        free_blocks=stats.free_blocks,
+        fragmentation_index=fragmentation_index(stats.available, stats.free_blocks, size),
+    )
+
+
+def cause_of(heap: Heap, size: int, align: int) -> Cause:
+    """Why the heap does not serve a request, which is made once more.
+
+    A realloc that fails has found no place for the whole block, so it is a malloc here.
+    """
+    try:
+        heap.malloc(size, align=max(heap.granule, align))
+    except InvalidAlignment:
+        return "alignment"
+    except OutOfMemory as error:
+        return error.diagnosis.cause
+    raise AssertionError(f"the heap serves {size} bytes, which it had refused")
+
+
+def kind_of(trace: Trace, index: int) -> str:
+    """'malloc' or 'realloc', for an operation that is no free."""
+    return "malloc" if trace.kinds[index] == MALLOC else "realloc"
+
+
+def tag_of(trace: Trace, index: int) -> str:
+    """The tag of an operation; "" without one."""
+    return trace.tag_names[trace.tags[index]] if trace.tags else ""
+
+
+def thread_of(trace: Trace, index: int) -> int:
+    """The thread of an operation; 0 without one."""
+    return trace.threads[index] if trace.threads else 0
