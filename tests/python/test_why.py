@@ -285,11 +285,15 @@ def test_a_tag_is_printed_without_what_controls_a_terminal() -> None:
     assert "x1b[2J" in text
 
 
-def test_a_request_that_the_program_was_refused_is_noted() -> None:
-    log = "= Start\n@ x + 0x10 0x40\n@ x + (nil) 0x10000\n= End\n"
-    last = printed("why", "-", "--size", "4K", stdin=log).splitlines()[-1]
-    assert last.startswith("note: requests that failed in the program itself")
-    assert last.endswith(": 1, the first of 65,536 bytes on line 3")
+def test_a_request_that_the_program_was_refused_is_tried() -> None:
+    log = "= Start\n@ x + 0x10 0x40\n@ big + (nil) 0x10000\n@ x + 0x80 0x40\n= End\n"
+    lines = printed("why", "-", "--size", "4K", stdin=log).splitlines()
+    assert lines[2] == (
+        "first failure: operation 2 of 4 (line 3): malloc of 65,536 bytes, tag 'big'"
+    )
+    assert lines[-1] == (
+        "note: request that failed in the program, tried here and freed at once: line 3"
+    )
 
 
 def test_misuse_is_reported_after_the_answer() -> None:

@@ -49,9 +49,9 @@ def add_layout_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the fits; 1 is for a trace that misuses its memory, 3 for no region."""
-    from glassheap.replay import fit_all
+    from glassheap.replay import fit_all, tried
 
-    trace = read_trace(arguments.file)
+    trace = tried(read_trace(arguments.file))
     named = arguments.policy or [ALL]
     names = None if ALL in named else list(dict.fromkeys(named))
     try:

@@ -13,9 +13,6 @@ from glassheap.errors import HeapError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
-
-    from glassheap.traces import Trace
 
 NAME = "why"
 HELP = "why a recorded program does not fit in a region"
@@ -48,9 +45,9 @@ def one_policy(text: str) -> str:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the answer; the status is 1 if the trace misused its memory."""
-    from glassheap.replay import why, why_lines
+    from glassheap.replay import tried, why, why_lines
 
-    trace = read_trace(arguments.file)
+    trace = tried(read_trace(arguments.file))
     try:
         answer = why(trace, arguments.size, policy=arguments.policy, **layout(arguments))
     except (HeapError, MemoryError, OSError) as error:
@@ -58,16 +55,6 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(answer.as_dict())
     else:
-        print("\n".join([*why_lines(answer), *notes(trace)]))
+        notes = [f"note: {note}" for note in trace.skipped]
+        print("\n".join([*why_lines(answer), *notes]))
     return report_misuse(trace.name, trace.skipped)
-
-
-def notes(trace: Trace) -> Iterator[str]:
-    """What is in the file and not in the replay, a line each."""
-    yield from (f"note: {note}" for note in trace.skipped)
-    if trace.refused:
-        first = trace.refused[0]
-        yield (
-            f"note: requests that failed in the program itself, not tried here: "
-            f"{len(trace.refused):,}, the first of {first.size:,} bytes on line {first.line:,}"
-        )

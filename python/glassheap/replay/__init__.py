@@ -29,6 +29,7 @@ from glassheap.replay.report import Report
 from glassheap.replay.running import Progress, ReplayInterrupted, replay
 from glassheap.replay.setup import Setup
 from glassheap.replay.timing import libc_nanoseconds
+from glassheap.replay.trying import tried
 from glassheap.replay.why_text import why_lines
 
 __all__ = [
@@ -59,6 +60,7 @@ __all__ = [
     "libc_nanoseconds",
     "replay",
     "table",
+    "tried",
     "why",
     "why_lines",
 ]

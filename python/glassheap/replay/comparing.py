@@ -18,6 +18,7 @@ from glassheap import policies
 from glassheap.replay.running import Progress, replay
 from glassheap.replay.setup import Setup
 from glassheap.replay.timing import libc_nanoseconds, median_nanoseconds
+from glassheap.replay.trying import tried
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +43,7 @@ def compare(
 
     Raises the errors of `replay`.  The earlier reports have been yielded by then.
     """
+    trace = tried(trace)
     beside = libc_nanoseconds(trace) if libc else None
     for policy in policies():
         name = policy.name

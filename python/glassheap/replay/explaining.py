@@ -14,6 +14,7 @@ from glassheap.replay.fitting import search
 from glassheap.replay.records import plain
 from glassheap.replay.setup import Setup, checked
 from glassheap.replay.stepping import Stepper, served
+from glassheap.replay.trying import tried
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,11 +90,13 @@ def why(
     """Return the first failure of `trace` in a region of `size` bytes, and what would serve it.
 
     With a `granule` (bytes) the heap is an `OffsetHeap`.  Alignments are those of the trace.  A
-    size that would serve is found as `fit` finds it.
+    request that failed in the recorded program is tried, and freed at once if it is served.  A size
+    that would serve is found as `fit` finds it.
 
     Raises the errors of `Heap` for a wrong size, granule or policy.  O(n) for each heap tried.
     """
     setup = checked(policy, headers, granule)
+    trace = tried(trace)
     with setup.heap(size) as heap:
         region = heap.size
         stepper = Stepper(trace, heap)

@@ -17,6 +17,7 @@ from glassheap.replay.searching import Found, smallest
 from glassheap.replay.setup import Setup, checked
 from glassheap.replay.sizing import round_up
 from glassheap.replay.stepping import served
+from glassheap.replay.trying import tried
 from glassheap.traces import FREE, REALLOC
 
 if TYPE_CHECKING:
@@ -77,7 +78,8 @@ def fit(
     """Return the smallest region in which every operation of `trace` succeeds, and its parts.
 
     It is a multiple of 16 bytes, or of `granule`; with a granule the heap is an `OffsetHeap`, which
-    has no headers.  Alignments are those of the trace.
+    has no headers.  Alignments are those of the trace.  Requests that failed in the recorded
+    program are tried, but for those that no machine serves.
 
     A policy may serve a trace in a region and fail in a larger one.  So all sizes are tried, from
     the peak of the blocks on, and `Fit.exact` is True.  If that takes more than 4 million
@@ -87,6 +89,7 @@ def fit(
     Raises the errors of `Heap` for a wrong granule or policy.  O(n) for each size that is tried.
     """
     setup = checked(policy, headers, granule)
+    trace = tried(trace, setup.limit)
     top = peak(trace, setup)
     low = max(setup.step, top.taken)
     found = search(trace, setup, len(trace), low, exact=exact)

@@ -16,6 +16,7 @@ from glassheap.replay.records import plain
 from glassheap.replay.running import replay
 from glassheap.replay.setup import Setup, checked
 from glassheap.replay.stepping import Stepper, alignment, served
+from glassheap.replay.trying import tried
 from glassheap.traces import FREE, MALLOC, REALLOC
 
 if TYPE_CHECKING:
@@ -99,7 +100,8 @@ def diff(
 
     Raises the errors of `Heap` for a wrong size, granule or policy.  O(n).
     """
-    traces = (first, second or first)
+    first = tried(first)
+    traces = (first, tried(second) if second else first)
     setups = [checked(policy, headers, granule) for policy in policies]
     if size is None:
         options = {"headers": headers, "granule": granule}

@@ -16,6 +16,7 @@ from glassheap.replay.report import Report
 from glassheap.replay.setup import Setup
 from glassheap.replay.sizing import demand, grown
 from glassheap.replay.slices import Slice, lenient, strict
+from glassheap.replay.trying import tried
 
 if TYPE_CHECKING:
     from glassheap.replay.measuring import Measures
@@ -44,6 +45,7 @@ def replay(
 ) -> Report:
     """Replay `trace` in a new heap of this policy, with headers or without, and report the figures.
 
+    A request that failed in the recorded program is tried, and freed at once if it is served.
     With a `granule` (bytes) it is an `OffsetHeap`, which has no headers.  Operations are played in
     the order of the trace, those of all its threads, with the alignments that they ask for.
 
@@ -57,6 +59,7 @@ def replay(
     the report so far) on Ctrl-C, and the errors of `progress`.  O(n) calls of malloc, realloc and
     free.
     """
+    trace = tried(trace)
     setup = Setup(policy, headers and granule is None, granule)
     if size is None:
         return replay_growing(trace, setup, progress)
