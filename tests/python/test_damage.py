@@ -108,6 +108,7 @@ HEADERS = [
 ]
 
 
+@pytest.mark.any_interpreter
 @pytest.mark.parametrize("row", HEADERS)
 def test_an_overwritten_header_is_found_and_contained(row: Row) -> None:
     """A seal of 16 bits misses one forgery in 65,536; under another key it must see it."""
@@ -137,6 +138,7 @@ def write_node(field: str, which: int, prepared: PreparedHeap) -> Mapping[str, o
     return damage(offset, field, expected, found)
 
 
+@pytest.mark.any_interpreter
 @pytest.mark.parametrize("field", FLIPPED)
 def test_an_overwritten_node_is_met_where_it_is_used_and_found_by_check(field: str) -> None:
     """A caller that takes all free memory, or frees every block, meets every node."""

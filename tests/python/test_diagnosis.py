@@ -146,6 +146,7 @@ KINDS: dict[str, dict[str, Any]] = {name: {"policy": name} for name in POLICIES}
 }
 
 
+@pytest.mark.any_interpreter
 @pytest.mark.parametrize("headers", [True, False])
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_shortfall_is_the_fewest_bytes_whose_release_would_do(kind: str, headers: bool) -> None:

@@ -15,6 +15,8 @@ from fault_fixture import KINDS, Configuration
 from heap_probes import NIL, RECORD_POLICIES, SINGLE_LIST_POLICIES, node_at
 from rendering_helpers import SEEDS, churn, dump_lines, each_kind, letters, number
 
+pytestmark = pytest.mark.any_interpreter
+
 FROM_0 = Configuration("pages, from 0", "first_fit", headers=True)
 ROW = re.compile(r"([HPRNF]) (0x[0-9a-f]+)  ( *)((?:[0-9a-f]{2} )*[0-9a-f]{2})(?: |$)")
 

@@ -202,6 +202,7 @@ class Lockstep(RuleBasedStateMachine):
         assert self.heap.largest_free() == mine.largest_free
 
 
+@pytest.mark.any_interpreter
 @pytest.mark.parametrize("granule", [1, 16, 4096])
 @pytest.mark.parametrize("options", KINDS, ids=lambda kind: ", ".join(map(str, kind.values())))
 def test_an_offset_heap_agrees_with_a_heap_with_bytes(
@@ -221,6 +222,7 @@ def play(trace: Trace, heap: glassheap.Heap, operations: int) -> None:
     player.play(trace.kinds, trace.ids, trace.sizes, 0, operations)
 
 
+@pytest.mark.any_interpreter
 @pytest.mark.parametrize("policy", POLICIES)
 def test_the_shipped_trace_is_placed_as_in_a_heap_with_bytes(policy: str) -> None:
     """sequential_fit walks its list: a part of the trace must do."""

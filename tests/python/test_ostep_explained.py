@@ -15,6 +15,8 @@ from command_helpers import run
 from glassheap.ostep.options import LIST_ORDERS, POLICIES
 from ostep_records import ostep
 
+pytestmark = pytest.mark.any_interpreter
+
 SKIPPED = re.compile(r"^Invalid Free: Skipping\n(  .* is not below .*\n)?", re.M)
 
 

@@ -111,6 +111,7 @@ def test_memory_is_short_only_when_no_block_waits(kind: Any) -> None:
         heap.reset()
 
 
+@pytest.mark.any_interpreter
 @EVERY_KIND
 def test_the_reports_are_those_of_a_caller_for_whom_freed_is_freed(kind: Any) -> None:
     """Compared with a shadow: the live blocks and their contents, and the counters."""

@@ -76,6 +76,7 @@ each_policy = pytest.mark.parametrize("policy", NAMES)
 each_layout = pytest.mark.parametrize("headers", [True, False])
 
 
+@pytest.mark.any_interpreter
 @each_layout
 @each_policy
 @settings(max_examples=16)
@@ -221,6 +222,7 @@ def test_the_summary_contains_every_figure_and_so_does_the_json() -> None:
 
 
 # --- The region -----------------------------------------------------------------------------------
+@pytest.mark.any_interpreter
 @each_layout
 @each_policy
 @settings(max_examples=20)

@@ -27,6 +27,8 @@ from source_tree import SOURCE_TREE
 if TYPE_CHECKING:
     from fault_fixture import Configuration
 
+pytestmark = pytest.mark.any_interpreter
+
 KINDS = {"h": "header", "p": "payload", "r": "rounding", "n": "node", "f": "free", "u": "unused"}
 """The classes of the rectangles for each letter."""
 

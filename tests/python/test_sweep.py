@@ -163,6 +163,7 @@ def test_what_a_worker_had_that_was_killed_is_played_again(tmp_path: Path) -> No
     assert untimed(rows) == untimed(swept(trace(), trace(name="deadly"), sizes=SIZES))
 
 
+@pytest.mark.any_interpreter
 def test_a_sweep_whose_workers_are_killed_again_and_again_is_complete() -> None:
     """From outside, in the middle of long parts: after these rows one is killed."""
 

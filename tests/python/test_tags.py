@@ -117,6 +117,7 @@ class Witness:
         return sums
 
 
+@pytest.mark.any_interpreter
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("policy", POLICIES)
 @settings(max_examples=15)
