@@ -13,6 +13,8 @@
 #include <span>
 #include <utility>
 
+#include "limits.hpp"
+
 namespace glassheap {
 namespace {
 
@@ -92,11 +94,14 @@ TEST(RegionDeathTest, IsEmptyWhenTheSystemGivesNoPages) {
   EXPECT_EXIT(ask(), ::testing::ExitedWithCode(0), "");
 }
 
-// 64 GiB less a granule: the arithmetic of the address does not wrap, mapped or not.
+// 64 GiB less a granule: the arithmetic of the address does not wrap, mapped or not. A sanitizer
+// writes to a byte of its own for each eight that are unmapped, so there it is a GiB.
 TEST(Region, TheLargestIsMappedWholeOrNotAtAll) {
-  const Region region = Region::map(largest_region, Size{1} << 33, 16);
-  EXPECT_EQ(region.size(), region ? largest_region : 0);
-  EXPECT_EQ(address_of(region) % (Size{1} << 33), region ? 16U : 0U);
+  constexpr Size size = slow_build ? (Size{1} << 30) - granule_size : largest_region;
+  constexpr Size alignment = slow_build ? Size{1} << 27 : Size{1} << 33;
+  const Region region = Region::map(size, alignment, 16);
+  EXPECT_EQ(region.size(), region ? size : 0);
+  EXPECT_EQ(address_of(region) % alignment, region ? 16U : 0U);
 }
 
 }  // namespace
