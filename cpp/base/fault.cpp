@@ -253,7 +253,9 @@ std::string too_many_processes(const Described& /*fault*/) {
 }
 
 std::string system_error(const Described& fault) {
-  return "the operating system refuses the call: " +
+  const bool is_recording = fault.field != nullptr;
+  return (is_recording ? "the recording of the heap cannot be written: "
+                       : "the operating system refuses the call: ") +
          std::generic_category().message(fault.system_error) + ".";
 }
 

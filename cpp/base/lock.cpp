@@ -8,7 +8,7 @@
 #include <thread>
 #include <unordered_map>
 
-#include "base/own_file.hpp"
+#include "base/fork_list.hpp"
 
 #if __has_include(<sys/single_threaded.h>)
 #include <sys/single_threaded.h>
@@ -32,7 +32,7 @@ const char* uncontended_flag(bool multithreaded) noexcept {
 }  // namespace
 
 // Every lock of the process. Lock order: the registry's own mutex, then any heap's lock, then the
-// inner locks of that heap, then the mutex of the own files (own_file.hpp). A thread never opens or
+// inner locks of that heap, then the mutex of the fork list (fork_list.hpp). A thread never opens or
 // destroys a heap while it holds a heap's lock.
 class LockRegistry {
  public:
@@ -63,10 +63,10 @@ class LockRegistry {
       for (auto& [lock, locked] : locks)
         locked = lock->lock(WaitMode::without_hook) == FaultKind::none;
     }
-    OwnFile::lock_all();
+    ForkListed::lock_all();
   }
   static void unlock_all() {
-    OwnFile::unlock_all();
+    ForkListed::unlock_all();
     for (const Locks& locks : instance().locks_) {
       for (const auto& [lock, locked] : locks)
         if (locked) lock->unlock();
@@ -76,7 +76,7 @@ class LockRegistry {
 
   static void unlock_all_in_child() {
     ++instance().fork_count_;
-    OwnFile::close_all_in_child();
+    ForkListed::let_go_in_child();
     unlock_all();
   }
 

@@ -1,18 +1,17 @@
 // own_file.hpp: an open file of this process alone, which a forked child does not inherit.
 //
-// A lock of the kernel on an open file description (OFD) lasts until the last process that has the
-// description lets go of it. A child that kept its parent's would keep the locks of a dead parent.
-// So fork() closes these files in the child, at once. exec() closes them too.
+// The kernel's locks on an open file description (OFD) are why (fork_list.hpp). exec() closes these
+// files too.
 #pragma once
 
 #include <cerrno>
-#include <mutex>
 
 #include "base/file_identity.hpp"
+#include "base/fork_list.hpp"
 
 namespace glassheap {
 
-class OwnFile {
+class OwnFile final : ForkListed {
  public:
   OwnFile() = default;
   ~OwnFile() { close(); }
@@ -29,6 +28,7 @@ class OwnFile {
     file_ = open();
     if (file_ < 0) return errno;
     identity_ = FileIdentity::of(file_);
+    lost_by_fork_ = false;
     enlist();
     return 0;
   }
@@ -39,26 +39,13 @@ class OwnFile {
   // Returns true in a forked child whose parent had the file open.
   [[nodiscard]] bool is_lost_by_fork() const noexcept { return lost_by_fork_; }
 
-  // For fork() (lock.cpp), which locks all heaps first and these files last.
-  static void lock_all() noexcept { mutex().lock(); }
-  static void unlock_all() noexcept { mutex().unlock(); }
-  static void close_all_in_child() noexcept;
-
  private:
-  // Makes fork() call the three functions above.
-  static void expect_forks() noexcept;
-  static std::mutex& mutex() noexcept;
-  static OwnFile*& head() noexcept;
-  void enlist() noexcept;
-  void delist() noexcept;
-
+  void let_go() noexcept override;
   void close_descriptor() noexcept;
 
   int file_ = -1;
   FileIdentity identity_;
   bool lost_by_fork_ = false;
-  OwnFile* next_ = nullptr;
-  OwnFile* prev_ = nullptr;
 };
 
 }  // namespace glassheap

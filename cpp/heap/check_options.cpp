@@ -21,7 +21,8 @@ const char* option_of_other_heaps(const Options& options) noexcept {
 const char* unwanted_option(const Options& options) noexcept {
   if (const char* const other = option_of_other_heaps(options)) return other;
   if (options.quarantine != 0 && options.checks != Checks::debug) return "quarantine";
-  if (options.thread_cache && (options.zero_on_free || options.checks == Checks::debug))
+  if (options.thread_cache &&
+      (options.zero_on_free || options.checks == Checks::debug || options.record))
     return "thread_cache";
   if (takes_sequence(options.policy)) return nullptr;
   if (options.fit) return "fit";

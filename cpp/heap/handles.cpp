@@ -14,11 +14,17 @@ bool Heap::acquire(Size size, Size align, Handle& handle, Fault& fault) noexcept
 }
 
 bool HeapState::acquire_inside(Size size, Size align, Handle& handle, Fault& fault) noexcept {
+  const Asked asked{size, align};
   if (!addresses.check_align(align, fault)) return false;
   const Block block = allocate(size, align, fault);
   LiveBlock live;
-  if (!block || !core->find(addresses.payload_of(block), live, fault)) return refuse(fault, 0);
+  if (!block || !core->find(addresses.payload_of(block), live, fault)) {
+    refuse(fault, 0);
+    note_malloc(asked, 0, fault);
+    return false;
+  }
   handle = {hand_out(block, 0, fault), size, shared.epoch, live.serial};
+  note_malloc(asked, handle.address, fault);
   return true;
 }
 
@@ -100,19 +106,22 @@ bool Heap::pin_region(Pinned& pinned, Fault& fault) noexcept {
   });
 }
 
-void Heap::unpin(Offset payload) noexcept {
+void Heap::unpin(Offset payload) noexcept { state_->drop_pin(payload); }
+
+void HeapState::drop_pin(Offset payload) noexcept {
   // Pins belong to this process: no other one is kept out.
-  const Guard guard(state_->lock, WaitMode::uninterrupted);
+  const Guard guard(lock, WaitMode::uninterrupted);
   if (!guard) return;  // in a signal handler, where no view ends
-  if (payload == whole_region) {
-    state_->pins.drop_region();
+  if (payload == Heap::whole_region) {
+    pins.drop_region();
   } else {
-    state_->unpin(payload);
+    unpin(payload);
   }
 }
 
 Address Heap::realloc_pinned(Address payload, Size size, Size align, Fault& fault) noexcept {
   return state_->write(fault, [&](HeapState& heap) -> Address {
+    const Asked asked{size, align};
     if (!heap.addresses.check_align(align, fault)) return 0;
     const Offset old = heap.addresses.offset_of(payload);
     const bool noted = heap.is_noted(old);
@@ -123,23 +132,13 @@ Address Heap::realloc_pinned(Address payload, Size size, Size align, Fault& faul
       block = heap.reallocate(old, size, align, fault);
     }
     if (block) heap.pins.move(old, heap.addresses.payload_of(block));
-    return heap.hand_over(old, noted, block, fault);
+    return heap.note_realloc(payload, asked, heap.hand_over(old, noted, block, fault), fault);
   });
 }
 
 bool Heap::free_pinned(Address payload, Fault& fault) noexcept {
   const Offset offset = state_->addresses.offset_of(payload);
-  {
-    const ScopedAccess access(*state_);
-    fault.kind = access.refusal();
-    if (!fault) {
-      state_->unpin(offset);
-      if (state_->shared.damaged) fault.kind = FaultKind::heap_damaged;
-      return !fault && state_->release(offset, fault);
-    }
-  }
-  unpin(offset);
-  return false;
+  return state_->give_back_pinned(offset, fault, [&] { state_->note_free(offset); });
 }
 
 void Heap::unpin_at(Address payload) noexcept { unpin(state_->addresses.offset_of(payload)); }

@@ -49,12 +49,16 @@ std::unique_ptr<HeapState> make_state(Options options, Region region) {
 
 std::unique_ptr<Heap> Heap::open(const Options& options, Fault& fault) {
   if (!check_options(options, fault)) return nullptr;
+  std::unique_ptr<Recording> recording = Recording::create(options, fault);
+  if (fault) return nullptr;
   Region region = map_region(options);
   if (!region) {
     fault = {.kind = FaultKind::no_pages, .argument = options.size};
     return nullptr;
   }
-  return std::unique_ptr<Heap>(new Heap(make_state(options, std::move(region))));
+  std::unique_ptr<HeapState> state = make_state(options, std::move(region));
+  state->record_to(std::move(recording));
+  return std::unique_ptr<Heap>(new Heap(std::move(state)));
 }
 
 std::unique_ptr<Heap> Heap::over(std::span<std::byte> span, std::shared_ptr<void> keeper,
@@ -66,12 +70,16 @@ std::unique_ptr<Heap> Heap::over(std::span<std::byte> span, std::shared_ptr<void
   const std::span around = outer == nullptr ? std::span<const std::byte>() : region_of(*outer);
   region.keep(claim_bytes(span, ClaimKind::own_heap, std::move(keeper), fault, around));
   if (fault) return nullptr;
+  std::unique_ptr<Recording> recording = Recording::create(options, fault);
+  if (fault) return nullptr;
   std::unique_ptr<HeapState> state = make_state(sized, std::move(region));
+  state->record_to(std::move(recording));
   state->region.write_sentinel();
   return std::unique_ptr<Heap>(new Heap(std::move(state)));
 }
 
-Heap::Heap(std::unique_ptr<HeapState> state) noexcept : state_(std::move(state)) {}
+Heap::Heap(std::unique_ptr<HeapState> state) noexcept
+    : state_(std::move(state)), records_(state_->recording != nullptr) {}
 
 Heap::~Heap() = default;
 
@@ -87,6 +95,7 @@ bool Heap::reset(Fault& fault) noexcept {
     if (heap.hooks != nullptr) heap.hooks->on_reset();
     heap.mark_sound();
     ++heap.shared.epoch;
+    if (heap.recording != nullptr) heap.recording->add_reset();
     return true;
   });
 }
@@ -109,6 +118,7 @@ bool Heap::close(Fault& fault) noexcept {
   state_->dismiss_line();
   state_->core.reset();
   state_->quarantine.reset();
+  state_->recording.reset();
   closed = std::move(state_->region);
   if (state_->hooks != nullptr) state_->hooks->on_close();
   return true;
@@ -150,19 +160,20 @@ Address Heap::calloc(Size count, Size size, Fault& fault) noexcept {
       const Addressing& addresses = heap.addresses;
       std::memset(addresses.data(addresses.payload_of(block)), 0, heap.usable(block, total));
     }
-    return heap.hand_out(block, 0, fault);
+    return heap.note_malloc({total, heap.default_align}, heap.hand_out(block, 0, fault), fault);
   });
 }
 
 Address Heap::realloc(Address payload, Size size, Size align, Fault& fault) noexcept {
   if (state_->addresses.is_null(payload)) return malloc(size, align, fault);
   return state_->write(fault, [&](HeapState& heap) -> Address {
+    const Asked asked{size, align};
     if (!heap.addresses.check_align(align, fault)) return 0;
     const Offset old = heap.addresses.offset_of(payload);
     const bool noted = heap.is_noted(old);  // a shared heap forgets the owner of a freed block
     Block block;
     if (heap.check_unpinned(old, fault)) block = heap.reallocate(old, size, align, fault);
-    return heap.hand_over(old, noted, block, fault);
+    return heap.note_realloc(payload, asked, heap.hand_over(old, noted, block, fault), fault);
   });
 }
 
@@ -223,11 +234,15 @@ bool Heap::malloc_many(std::span<const Size> sizes, std::span<Address> addresses
       HeapState::blame_size(sizes[refused], fault);
       heap.refuse(fault, 0);
       fault.index = refused;
+      heap.note_malloc({sizes[refused], heap.default_align}, 0, fault);
       return false;
     }
     if (heap.quarantine != nullptr) heap.quarantine->note_peak(heap.core->counters().requested);
     heap.note(addresses);
-    for (Address& address : addresses) address = heap.addresses.address_of(address);
+    for (std::size_t i = 0; i < sizes.size(); ++i) {
+      addresses[i] = heap.addresses.address_of(addresses[i]);
+      heap.note_malloc({sizes[i], heap.default_align}, addresses[i], fault);
+    }
     return true;
   });
 }
@@ -249,6 +264,7 @@ bool Heap::free_many(std::span<Address> addresses, Fault& fault) {
     if (heap.hooks != nullptr) {
       for (const Offset payload : payloads) heap.hooks->on_free(payload);
     }
+    heap.note_frees(payloads);
     return true;
   });
 }

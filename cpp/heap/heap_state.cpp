@@ -40,9 +40,17 @@ Address malloc_noted(FrontLine& front, Size size, Fault& fault) noexcept {
   return address;
 }
 
-// The plain or the cached pair; null if the heap has neither.
+// The plain or the cached pair; null if the heap has neither. Neither records.
 const FrontCalls* fast_calls(const Options& options, const CoreInterface& core) noexcept {
+  if (options.record) return nullptr;
   return options.thread_cache ? &cached_calls : core.front_calls();
+}
+
+// True if malloc and free go through the pair of an offset heap.
+bool translates(const Options& options) noexcept { return options.granule && !options.record; }
+
+const FrontCalls* front_calls(const Options& options, const CoreInterface& core) noexcept {
+  return translates(options) ? &offset_calls(options) : fast_calls(options, core);
 }
 
 Size default_align_of(const Options& options) noexcept {
@@ -53,8 +61,8 @@ Size default_align_of(const Options& options) noexcept {
 
 HeapState::HeapState(const Options& wanted, Region bytes, std::unique_ptr<CoreInterface> made,
                      std::unique_ptr<SharingHooks> events)
-    : FrontLine(wanted.threads, wanted.granule ? &offset_calls(wanted) : fast_calls(wanted, *made),
-                wanted.granule ? calls_not_done : careful_calls, default_align_of(wanted)),
+    : FrontLine(wanted.threads, front_calls(wanted, *made),
+                translates(wanted) ? calls_not_done : careful_calls, default_align_of(wanted)),
       options(wanted),
       region(std::move(bytes)),
       addresses(options, region),
@@ -76,9 +84,10 @@ Address HeapState::malloc(Size size, Size align, Fault& fault) noexcept {
 }
 
 Address HeapState::malloc_inside(Size size, Size align, Fault& fault) noexcept {
+  const Asked asked{size, align};
   if (!addresses.check_align(align, fault)) return 0;
   if (caches != nullptr && caches->is_suspect() && !empty_caches(fault)) return 0;
-  return hand_out(allocate(size, align, fault), 0, fault);
+  return note_malloc(asked, hand_out(allocate(size, align, fault), 0, fault), fault);
 }
 
 bool HeapState::free(Address payload, Fault& fault) noexcept {

@@ -24,6 +24,7 @@
 #include "heap/ledger.hpp"
 #include "heap/pins.hpp"
 #include "heap/quarantine.hpp"
+#include "heap/recording.hpp"
 #include "heap/refusals.hpp"
 #include "heap/thread_caches.hpp"
 
@@ -82,6 +83,8 @@ struct HeapState : FrontLine {
     pins.drop(payload);
     pinned = pins.blocks();
   }
+  // The same from outside of the lock; also for Heap::whole_region.
+  void drop_pin(Offset payload) noexcept;
   // Makes the block with this payload, if there is one, no thread's to keep. Returns false, with a
   // fault, if a thread keeps it: for the caller it is free.
   [[nodiscard]] bool withdraw(Offset payload, Fault& fault) const noexcept {
@@ -208,6 +211,10 @@ struct HeapState : FrontLine {
   void note_moved(Offset from, bool was_noted, Offset to) const noexcept;
   // Releases the block with this payload unless it is pinned; otherwise `fault` is complete.
   bool release(Offset payload, Fault& fault) noexcept {
+    return give_back(payload, fault) && note_free(payload);
+  }
+  // The same, but not recorded.
+  bool give_back(Offset payload, Fault& fault) noexcept {
     if (quarantine != nullptr) [[unlikely]]
       return release_by_quarantine(payload, fault);
     if (!check_unpinned(payload, fault) || !withdraw(payload, fault) ||
@@ -231,6 +238,33 @@ struct HeapState : FrontLine {
   }
   // A block that waits is free, and offers nothing.
   [[nodiscard]] BlockInfo info(const BlockView& view) const noexcept;
+
+  // --- The recording (recorded_calls.cpp). ------------------------------------------------------
+
+  // Begins it, unless it is null. Throws std::bad_alloc.
+  void record_to(std::unique_ptr<Recording> begun);
+  // Note a call if the heap records, and pass its result on; one that was refused if memory was short.
+  Address note_malloc(const Asked& asked, Address payload, const Fault& fault) noexcept {
+    if (recording != nullptr) [[unlikely]]
+      add_malloc(asked, payload, fault);
+    return payload;
+  }
+  Address note_realloc(Address from, const Asked& asked, Address to, const Fault& fault) noexcept {
+    if (recording != nullptr) [[unlikely]]
+      add_realloc(from, asked, to, fault);
+    return to;
+  }
+  bool note_free(Offset payload) noexcept {
+    if (recording != nullptr) [[unlikely]]
+      add_free(addresses.address_of(payload));
+    return true;
+  }
+  // A batch, in the order in which the blocks were given back. Changes the order of `payloads`.
+  void note_frees(std::span<Offset> payloads) noexcept;
+
+  // Drops the caller's pin, gives back the block if it had no others, and then runs note(), locked.
+  template <typename Note>
+  bool give_back_pinned(Offset payload, Fault& fault, Note note) noexcept;
 
   // Fills in the reason why the heap may not be entered.
   [[gnu::cold, gnu::noinline]] void blame(FaultKind refusal, Fault& fault) const noexcept {
@@ -263,6 +297,7 @@ struct HeapState : FrontLine {
   std::unique_ptr<ThreadCaches> caches;    // null without Options::thread_cache
   std::unique_ptr<WaitLine> own_line;      // null in a shared heap
   std::atomic<Ledger*> ledger = nullptr;   // null if the heap keeps no tags; once set, it stays
+  std::unique_ptr<Recording> recording;    // null without Options::record
   Refusals refusals;
 
   // The pair behind the calls of an offset heap (offset_calls.hpp).
@@ -294,6 +329,10 @@ struct HeapState : FrontLine {
   void line_up(Ticket& ticket, Bell bell) noexcept;
   [[nodiscard]] Waiter waiter() const noexcept;
   [[nodiscard]] std::uint64_t changes() const noexcept;
+
+  void add_malloc(const Asked& asked, Address payload, const Fault& fault) noexcept;
+  void add_realloc(Address from, const Asked& asked, Address to, const Fault& fault) noexcept;
+  void add_free(Address payload) noexcept;
 
   // Returns true if this block, live for the core, is free for the caller.
   [[nodiscard]] bool is_free_for_caller(Offset payload) const noexcept;

@@ -15,6 +15,26 @@
 
 namespace glassheap {
 
+namespace {
+
+// While it lives, a request of this thread that fails is not recorded: it is tried again.
+class Trying {
+ public:
+  explicit Trying(const HeapState& heap) noexcept : before_(announced()) {
+    if (heap.recording == nullptr) return;
+    if (before_.heap != &heap) announced() = {.heap = &heap};
+    announced().tries = true;
+  }
+  ~Trying() { announced() = before_; }
+  Trying(const Trying&) = delete;
+  Trying& operator=(const Trying&) = delete;
+
+ private:
+  const Announced before_;
+};
+
+}  // namespace
+
 // --- The line, under the lock. -----------------------------------------------------------------
 
 bool HeapState::make_line() noexcept {
@@ -100,6 +120,7 @@ std::invoke_result_t<Serve, Fault&> HeapState::serve_in_turn(Ticket& ticket, Bel
     if (has_line) line_up(ticket, bell);
     return {};
   }
+  const Trying trying(*this);
   auto served = serve(fault);
   if (ticket == 0 && caches != nullptr && is_short(fault)) {
     caches->shut();
@@ -123,6 +144,7 @@ Address HeapState::malloc_if_nobody_waits(Size size, Size align, Fault& fault) n
     fault = {.kind = FaultKind::out_of_memory};
     return 0;
   }
+  const Trying trying(*this);
   const Address address = malloc_inside(size, align, fault);
   if (fault.kind == FaultKind::out_of_memory && make_line()) static_cast<void>(is_short(fault));
   return address;

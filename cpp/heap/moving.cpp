@@ -6,6 +6,8 @@
 // Heap::realloc with a move: a block of an offset heap gets another place, and the caller copies its
 // bytes. Both blocks are pinned meanwhile: nobody in this process can free one of them, or reset or
 // close the heap.
+//
+// A recording has one realloc, at the end: until then no other block can get either place.
 
 namespace glassheap {
 namespace {
@@ -70,6 +72,11 @@ bool begin(HeapState& heap, const LiveBlock& old, Size size, Size align, Transfe
   return true;
 }
 
+// Frees the new block, which no recording has.
+void take_back(HeapState& heap, Address to, Fault& fault) noexcept {
+  heap.give_back_pinned(heap.addresses.offset_of(to), fault, [] {});
+}
+
 }  // namespace
 
 Address Heap::realloc(Address payload, Size size, Size align, const Move& move, Fault& fault) {
@@ -77,23 +84,29 @@ Address Heap::realloc(Address payload, Size size, Size align, const Move& move, 
   if (fault.kind != FaultKind::must_move) return now;
   const Fault seen = std::exchange(fault, {});
   Transfer transfer;
+  const Asked asked{size, align};
   const bool begun = state_->write(fault, [&](HeapState& heap) {
     heap.refusals.take_back(seen);
     LiveBlock old;
-    return heap.find(payload, old, fault) && heap.addresses.check_align(align, fault) &&
-           begin(heap, old, size, align, transfer, fault);
+    if (heap.find(payload, old, fault) && heap.addresses.check_align(align, fault) &&
+        begin(heap, old, size, align, transfer, fault))
+      return true;
+    heap.note_realloc(payload, asked, 0, fault);
+    return false;
   });
   if (!begun) return 0;
   try {
     move(transfer.from, transfer.to, transfer.size);
   } catch (...) {
     unpin_at(transfer.from);
-    free_pinned(transfer.to, fault);
+    take_back(*state_, transfer.to, fault);
     throw;
   }
-  if (free_pinned(transfer.from, fault)) return unpin_at(transfer.to), transfer.to;
+  const auto note = [&] { state_->note_realloc(transfer.from, asked, transfer.to, fault); };
+  if (state_->give_back_pinned(state_->addresses.offset_of(transfer.from), fault, note))
+    return unpin_at(transfer.to), transfer.to;
   Fault ignored;  // another process has freed the old block meanwhile: nobody knows of the new one
-  free_pinned(transfer.to, ignored);
+  take_back(*state_, transfer.to, ignored);
   return 0;
 }
 

@@ -30,6 +30,7 @@ void drop_unused_tags(HeapState& heap, Ledger& ledger) {
       if (view.live && tag < used.size()) used[tag] = true;
     }
     ledger.tags.drop_unused(used);
+    if (state.recording != nullptr) state.recording->forget_tags();
     return true;
   });
 }

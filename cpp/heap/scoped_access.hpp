@@ -41,6 +41,21 @@ std::invoke_result_t<Call, HeapState&> HeapState::write(Fault& fault, Call call)
   });
 }
 
+template <typename Note>
+bool HeapState::give_back_pinned(Offset payload, Fault& fault, Note note) noexcept {
+  {
+    const ScopedAccess access(*this);
+    fault.kind = access.refusal();
+    if (!fault) {
+      unpin(payload);
+      if (shared.damaged) fault.kind = FaultKind::heap_damaged;
+      return !fault && give_back(payload, fault) && (note(), true);
+    }
+  }
+  drop_pin(payload);
+  return false;
+}
+
 // Keeps every thread's cache empty, for as long as it lives: the core has the blocks. False if that
 // cannot be done now, in a signal handler that has interrupted a call on a cache. A heap without
 // caches, or closed, has nothing to empty.

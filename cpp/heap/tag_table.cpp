@@ -64,6 +64,12 @@ void TagTable::look_up(std::vector<std::optional<std::string>>& texts) const {
   }
 }
 
+std::string_view TagTable::text_of(TagId tag) const noexcept {
+  const Guard guard(lock_, WaitMode::uninterrupted);
+  if (!guard || tag >= by_id_.size() || by_id_[tag] == nullptr) return {};
+  return by_id_[tag]->first;
+}
+
 std::size_t TagTable::ids() const {
   const Guard guard(lock_, WaitMode::uninterrupted);
   return by_id_.size();

@@ -37,6 +37,9 @@ class TagTable {
   // Sets texts[id] for each `id` with texts[id].has_value(). Throws std::bad_alloc.
   void look_up(std::vector<std::optional<std::string>>& texts) const;
 
+  // The text of a tag, for as long as it is in use or held; empty for a number that is no tag's.
+  [[nodiscard]] std::string_view text_of(TagId tag) const noexcept;
+
   // The highest number that a tag has had, and one more.
   [[nodiscard]] std::size_t ids() const;
   [[nodiscard]] Size own_memory() const noexcept;

@@ -29,11 +29,14 @@ namespace {
 
 std::unique_ptr<HeapState> make_state(const Options& options, const SegmentLocation& location,
                                       std::unique_ptr<CoreInterface> core,
-                                      std::unique_ptr<Attachment> attachment) {
+                                      std::unique_ptr<Attachment> attachment,
+                                      std::unique_ptr<Recording> recording) {
   Region region = Region::borrow(shared::region_of(attachment->segment()));
   region.keep(location.keeper);
-  return std::make_unique<HeapState>(options, std::move(region), std::move(core),
-                                     std::move(attachment));
+  auto state = std::make_unique<HeapState>(options, std::move(region), std::move(core),
+                                           std::move(attachment));
+  state->record_to(std::move(recording));
+  return state;
 }
 
 }  // namespace
@@ -107,6 +110,8 @@ std::unique_ptr<SharedHeap> SharedHeap::create(const Options& wanted, const Open
   if (!complete_options(options, location, fault) ||
       !claim(location, ClaimKind::new_shared_heap, fault))
     return nullptr;
+  std::unique_ptr<Recording> recording = Recording::create(options, fault);
+  if (fault) return nullptr;
   FixedFields fixed = shared::segment_layout(options);
   fixed.in_file = location.data == nullptr ? 1 : 0;
   fixed.checksum = checksum(fixed);
@@ -125,7 +130,9 @@ std::unique_ptr<SharedHeap> SharedHeap::create(const Options& wanted, const Open
   if (!attachment->publish(fault)) return nullptr;
   Attachment& attached = *attachment;
   return std::unique_ptr<SharedHeap>(new SharedHeap(
-      location, make_state(options, location, std::move(core), std::move(attachment)), attached));
+      location,
+      make_state(options, location, std::move(core), std::move(attachment), std::move(recording)),
+      attached));
 }
 
 namespace {
@@ -144,7 +151,7 @@ std::unique_ptr<SharedHeap> SharedHeap::attach(const Opening& how, const std::st
   std::unique_ptr<Segment> segment = open_claimed(location, wait, fault);
   if (segment == nullptr) return nullptr;
   const FixedFields& fixed = segment->fixed();
-  const Options options = shared::options_of(fixed);
+  Options options = shared::options_of(fixed);
   if (!policy.empty() && policy != options.policy)
     return shared::refuse_image("policy", fault), nullptr;
   if (!is_of_kind(options, how.kind))
@@ -152,6 +159,9 @@ std::unique_ptr<SharedHeap> SharedHeap::attach(const Opening& how, const std::st
            nullptr;
   if (!shared::has_room_for_arrays(fixed, options))
     return shared::refuse_image("layout", fault), nullptr;
+  options.record = how.record;
+  std::unique_ptr<Recording> recording = Recording::create(options, fault);
+  if (fault) return nullptr;
   auto attachment = std::make_unique<Attachment>(std::move(segment), how.timeout);
   std::unique_ptr<CoreInterface> core = attachment->make_core(options);
   const bool is_in = how.copy ? attachment->attach_to_copy(*core, how.original, how.salvage, fault)
@@ -160,7 +170,9 @@ std::unique_ptr<SharedHeap> SharedHeap::attach(const Opening& how, const std::st
   if (!is_in) return nullptr;
   Attachment& attached = *attachment;
   return std::unique_ptr<SharedHeap>(new SharedHeap(
-      location, make_state(options, location, std::move(core), std::move(attachment)), attached));
+      location,
+      make_state(options, location, std::move(core), std::move(attachment), std::move(recording)),
+      attached));
 }
 
 // --- The segment as a whole. -------------------------------------------------------------------

@@ -164,6 +164,10 @@ void TraceFile::close() noexcept {
   if (!is_open()) return;
   munmap(header_, largest_frame);
   header_ = nullptr;
+  close_descriptor();
+}
+
+void TraceFile::close_descriptor() noexcept {
   if (file_ >= 0 && FileIdentity::of(file_) == identity_) ::close(file_);
   file_ = -1;
 }

@@ -41,6 +41,8 @@ class TraceFile {
 
   // Also for a forked child, whose parent goes on with the file.
   void close() noexcept;
+  // For the child, at once: it no longer keeps the parent's lock of the file, and must not add.
+  void close_descriptor() noexcept;
 
  private:
   static constexpr std::size_t open_capacity = largest_frame - sizeof(FileHeader);

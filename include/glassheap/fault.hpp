@@ -106,7 +106,8 @@ struct Fault {
   std::uint64_t maximum = 0;    // the largest size or alignment; too_many_...: the limit;
                                 // region_in_use: bytes of the other heap
   const char* field = nullptr;  // bad_image: the wrong field; unwanted_option: the option;
-                                // free_list_corrupted: not null if nodes lie beside the region
+                                // free_list_corrupted: not null if nodes lie beside the region;
+                                // system_error: not null if it is about Options::record
 
   Offset offset = 0;           // corruption: the block's first byte; write_after_free: the byte
   std::uint64_t expected = 0;  // the value that the rule requires; redzone: the payload's size;

@@ -264,6 +264,11 @@ class Heap {
     return tag_scopes_.load(std::memory_order_relaxed) != 0;
   }
 
+  // True if the heap was opened with Options::record.
+  [[nodiscard]] bool records() const noexcept { return records_; }
+  // Records that a malloc found no memory: the last of several attempts (Announcement).
+  void record_failure(Size size, Size align) noexcept;
+
   // The live blocks by their tags, the most bytes first. O(n log n).
   [[nodiscard]] std::vector<TagUsage> by_tag(Fault& fault);
   // At most `count` live blocks, the oldest first. O(n log count).
@@ -299,8 +304,11 @@ class Heap {
   [[nodiscard]] HeapState& state() const noexcept { return *state_; }
 
  private:
+  friend class Announcement;
+
   std::unique_ptr<HeapState> state_;
   std::atomic<std::uint32_t> tag_scopes_ = 0;
+  const bool records_;
 };
 
 // Holds a tag of a heap, which must outlive it. Throws std::bad_alloc.

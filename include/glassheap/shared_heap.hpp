@@ -54,6 +54,8 @@ class SharedHeap final : public Heap {
     std::string original = {};  // NOLINT(readability-redundant-member-init): GCC asks for it
     Kind kind = Kind::any;      // that attach() accepts
     bool salvage = false;  // if the block map is broken too, believe the headers; not without them
+    // As Options::record, for attach().
+    std::optional<std::string> record = {};  // NOLINT(readability-redundant-member-init)
   };
 
   // Creates a heap of wanted.size bytes in a new segment, or in all of memory that is mapped

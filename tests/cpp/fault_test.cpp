@@ -126,8 +126,8 @@ const std::vector<Golden> golden = {
      "it "
      "out, or ask for these checks."},
     {{.kind = FaultKind::unwanted_option, .field = "thread_cache"},
-     "the option 'thread_cache' is taken by a heap of one process without zero_on_free and with "
-     "checks='robust' alone. Leave it out, or open such a heap."},
+     "the option 'thread_cache' is taken by a heap of one process with checks='robust' and without "
+     "zero_on_free and record alone. Leave it out, or open such a heap."},
     {{.kind = FaultKind::unwanted_option, .field = "zero_on_free"},
      "the option 'zero_on_free' is about bytes, and a heap with a granule never touches the memory "
      "that it describes. Leave it out."},
@@ -259,6 +259,8 @@ const std::vector<Golden> golden = {
      "blocks of the dead."},
     {{.kind = FaultKind::system_error, .system_error = ENOSPC},
      std::string("the operating system refuses the call: ") + std::strerror(ENOSPC) + "."},
+    {{.kind = FaultKind::system_error, .system_error = ENOSPC, .field = "record"},
+     std::string("the recording of the heap cannot be written: ") + std::strerror(ENOSPC) + "."},
 };
 
 TEST(Sentence, OfEveryKindIsTheDocumentedOne) {

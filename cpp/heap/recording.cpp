@@ -1,0 +1,108 @@
+#include "heap/recording.hpp"
+
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <bit>
+#include <cerrno>
+#include <new>
+
+#include "base/lock.hpp"
+
+namespace glassheap {
+namespace {
+
+// The kernel's number of the calling thread. A child that was forked has another one.
+std::uint64_t this_thread_id(unsigned forks) noexcept {
+  struct Known {
+    std::uint64_t thread = 0;
+    unsigned forks = 0;
+  };
+  static thread_local constinit Known known;
+  if (known.thread == 0 || known.forks != forks) [[unlikely]]
+    known = {static_cast<std::uint64_t>(syscall(SYS_gettid)), forks};
+  return known.thread;
+}
+
+// The type of what is at the path, for a file that cannot be made there.
+std::uint64_t mode_of(const std::string& path) noexcept {
+  struct stat status{};
+  return lstat(path.c_str(), &status) == 0 ? status.st_mode : 0;
+}
+
+}  // namespace
+
+Announced& announced() noexcept {
+  static thread_local constinit Announced by_thread;
+  return by_thread;
+}
+
+std::unique_ptr<Recording> Recording::create(const Options& options, Fault& fault) {
+  if (!options.record) return nullptr;
+  const std::string& path = *options.record;
+  std::unique_ptr<Recording> made(new Recording(path, fork_count()));
+  const int error = made->open(options.granule.value_or(granule_size));
+  if (error == 0) return made;
+  fault = {.kind = FaultKind::system_error, .system_error = error, .field = "record"};
+  if (error == EEXIST) fault.found = mode_of(path);
+  return nullptr;
+}
+
+Recording::~Recording() {
+  const std::lock_guard guard(mutex());
+  delist();
+  if (file_.is_open() && !inherited_ && !kept_) unlink(path_.c_str());
+  file_.close();
+}
+
+int Recording::open(Size granule) noexcept {
+  if (path_.find('\0') != std::string::npos) return EINVAL;
+  expect_forks();
+  const std::lock_guard guard(mutex());
+  const auto shift = static_cast<unsigned>(std::countr_zero(granule));
+  const int error = file_.create(path_.c_str(), shift);
+  if (error == 0) enlist();
+  return error;
+}
+
+// The mapping stays until the next call: a signal handler that forks may have interrupted one.
+void Recording::let_go() noexcept {
+  file_.close_descriptor();
+  inherited_ = true;
+}
+
+bool Recording::is_on() noexcept {
+  if (inherited_) [[unlikely]]
+    file_.close();
+  return file_.is_open();
+}
+
+void Recording::add_fact(std::string_view fact) noexcept {
+  if (is_on()) file_.add(trace::Mark{.kind = trace::MarkKind::fact, .number = 0, .text = fact});
+}
+
+void Recording::add_reset() noexcept {
+  if (is_on()) file_.add(trace::Mark{.kind = trace::MarkKind::reset, .number = 0, .text = {}});
+}
+
+void Recording::add(trace::Event event, const TagTable* tags) noexcept {
+  if (!is_on()) return;
+  if (event.tag != 0) define(event.tag, *tags);
+  event.thread = this_thread_id(forks_);
+  event.time = file_.now();
+  file_.add(event);
+}
+
+// Without memory to note that a tag is defined, it is defined again.
+void Recording::define(TagId tag, const TagTable& tags) noexcept try {
+  if (tag < defined_.size() && defined_[tag]) [[likely]]
+    return;
+  file_.add(trace::Mark{.kind = trace::MarkKind::tag, .number = tag, .text = tags.text_of(tag)});
+  if (tag >= defined_.size()) defined_.resize(tag + 1);
+  defined_[tag] = true;
+} catch (const std::bad_alloc&) {
+  return;
+}
+
+}  // namespace glassheap
