@@ -305,7 +305,7 @@ def test_misuse_is_reported_after_the_answer() -> None:
 @pytest.mark.parametrize(
     ("arguments", "phrase"),
     [
-        ("why -", "required: --size"),
+        ("why -", "does not state the size of a heap: expected --size"),
         ("why - --size 8", "cannot make a region for standard input: "),
         ("why - --size 64G", "cannot make a region for standard input: "),
         ("why - --size 4K --granule 3", "granule must be a power of two"),

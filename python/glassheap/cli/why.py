@@ -6,13 +6,16 @@ from argparse import ArgumentTypeError
 from typing import TYPE_CHECKING
 
 from glassheap.cli.base import MistakeError, print_json
-from glassheap.cli.replay import ALL, add_layout_arguments, layout, policy_name
+from glassheap.cli.replay import ALL, add_layout_arguments, policy_name
 from glassheap.cli.trace_files import FORMATS, read_trace, report_misuse
 from glassheap.cli.values import byte_count
 from glassheap.errors import HeapError
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
+
+    from glassheap.traces import Trace
 
 NAME = "why"
 HELP = "why a recorded program does not fit in a region"
@@ -21,17 +24,18 @@ HELP = "why a recorded program does not fit in a region"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.description = (
-        "Replay a trace in a region of --size up to the first request that fails. Print why it "
-        "fails, which blocks stand between the largest holes, who holds the memory, and which "
-        f"policy, layout, granule or size would have served it. {FORMATS} The exit status is 0 "
-        "whether a request fails or not, and 1 if the trace misuses its memory."
+        "Replay a trace up to the first request that fails, in a region of --size, or in a heap as "
+        "the one that was recorded. Print why it fails, which blocks stand between the largest "
+        "holes, who holds the memory, and which policy, layout, granule or size would have served "
+        f"it. {FORMATS} The exit status is 0 whether a request fails or not, and 1 if the trace "
+        "misuses its memory."
     )
     add = parser.add_argument
     add("file", metavar="FILE", help="the trace; - reads standard input")
-    size = "size of the region (64K, 1M)"
-    add("--size", type=byte_count, required=True, metavar="BYTES", help=size)
-    policy = "the placement policy (default: first_fit; see glassheap policies)"
-    add("--policy", type=one_policy, default="first_fit", metavar="NAME", help=policy)
+    size = "size of the region (64K, 1M; default: that of the recorded heap)"
+    add("--size", type=byte_count, metavar="BYTES", help=size)
+    policy = "the placement policy (default: that of the recorded heap, or first_fit)"
+    add("--policy", type=one_policy, metavar="NAME", help=policy)
     add_layout_arguments(parser)
     add("--json", action="store_true", help="print the answer as JSON")
 
@@ -45,16 +49,30 @@ def one_policy(text: str) -> str:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the answer; the status is 1 if the trace misused its memory."""
-    from glassheap.replay import tried, why, why_lines
+    from glassheap.replay import recorded_heap, tried, why, why_lines
 
     trace = tried(read_trace(arguments.file))
+    if arguments.size is None and recorded_heap(trace) is None:
+        sentence = f"{trace.name} does not state the size of a heap: expected --size"
+        raise MistakeError(sentence)
+    headers = False if arguments.no_headers else None
+    options = {"policy": arguments.policy, "headers": headers, "granule": arguments.granule}
     try:
-        answer = why(trace, arguments.size, policy=arguments.policy, **layout(arguments))
+        answer = why(trace, arguments.size, **options)
     except (HeapError, MemoryError, OSError) as error:
         raise MistakeError(f"cannot make a region for {trace.name}: {error}") from None
     if arguments.json:
         print_json(answer.as_dict())
     else:
-        notes = [f"note: {note}" for note in trace.skipped]
-        print("\n".join([*why_lines(answer), *notes]))
+        print("\n".join([*why_lines(answer), *notes(trace)]))
     return report_misuse(trace.name, trace.skipped)
+
+
+def notes(trace: Trace) -> Iterator[str]:
+    """What the replay does not follow, a line each."""
+    from glassheap.replay import recorded_heap
+
+    yield from (f"note: {note}" for note in trace.skipped)
+    recorded = recorded_heap(trace)
+    if recorded and recorded.missing:
+        yield f"note: options of the recorded heap, not followed: {', '.join(recorded.missing)}"

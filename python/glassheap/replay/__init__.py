@@ -25,6 +25,7 @@ from glassheap.replay.fit_table import fit_table
 from glassheap.replay.fitting import Fit, fit, fit_all
 from glassheap.replay.measuring import Excess, FreeBlocks, Internal, Measures
 from glassheap.replay.parting import Parting, Side, diff
+from glassheap.replay.recorded import RecordedHeap, recorded_heap
 from glassheap.replay.report import Report
 from glassheap.replay.running import Progress, ReplayInterrupted, replay
 from glassheap.replay.setup import Setup
@@ -45,6 +46,7 @@ __all__ = [
     "Measures",
     "Parting",
     "Progress",
+    "RecordedHeap",
     "Remedy",
     "ReplayInterrupted",
     "Report",
@@ -58,6 +60,7 @@ __all__ = [
     "fit_all",
     "fit_table",
     "libc_nanoseconds",
+    "recorded_heap",
     "replay",
     "table",
     "tried",

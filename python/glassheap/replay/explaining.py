@@ -11,6 +11,7 @@ from glassheap import policies
 from glassheap.errors import InvalidSize
 from glassheap.replay.failing import Failure, failure
 from glassheap.replay.fitting import search
+from glassheap.replay.recorded import chosen_setup, chosen_size
 from glassheap.replay.records import plain
 from glassheap.replay.setup import Setup, checked
 from glassheap.replay.stepping import Stepper, served
@@ -81,21 +82,24 @@ class Why(NamedTuple):
 
 def why(
     trace: Trace,
-    size: int,
+    size: int | None = None,
     *,
-    policy: str = "first_fit",
-    headers: bool = True,
+    policy: str | None = None,
+    headers: bool | None = None,
     granule: int | None = None,
 ) -> Why:
     """Return the first failure of `trace` in a region of `size` bytes, and what would serve it.
 
-    With a `granule` (bytes) the heap is an `OffsetHeap`.  Alignments are those of the trace.  A
-    request that failed in the recorded program is tried, and freed at once if it is served.  A size
-    that would serve is found as `fit` finds it.
+    What is not given is that of the recorded heap, if the trace is the recording of one, and else
+    first fit with headers.  With a `granule` (bytes) the heap is an `OffsetHeap`.  Alignments are
+    those of the trace.  A request that failed in the recorded program is tried, and freed at once
+    if it is served.  A size that would serve is found as `fit` finds it.
 
-    Raises the errors of `Heap` for a wrong size, granule or policy.  O(n) for each heap tried.
+    Raises ValueError if and only if `size` is not given and the trace does not state it, and the
+    errors of `Heap` for a wrong size, granule or policy.  O(n) for each heap tried.
     """
-    setup = checked(policy, headers, granule)
+    setup = checked(*chosen_setup(trace, policy, headers, granule))
+    size = chosen_size(trace, size)
     trace = tried(trace)
     with setup.heap(size) as heap:
         region = heap.size

@@ -1,0 +1,84 @@
+"""The heap that was recorded, as its recording describes it.
+
+`Heap(record=...)` begins its file with facts: "size=1048576", "policy=tlsf", "headers=true".  A
+replay in such a heap has every block where the program had it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from glassheap import policies
+from glassheap.replay.setup import Setup
+from glassheap.replay.sizing import LARGEST_SIZE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from glassheap.traces import Trace
+
+OTHER = ("fit", "order", "coalesce", "align", "quarantine")
+"""Facts about placement that a `Setup` does not have."""
+
+
+class RecordedHeap(NamedTuple):
+    """A recorded heap."""
+
+    setup: Setup
+    """Its policy and its layout."""
+    size: int
+    """The bytes of its region."""
+    missing: list[str]
+    """The facts that a replay does not follow, and so may place blocks elsewhere."""
+
+
+def recorded_heap(trace: Trace) -> RecordedHeap | None:
+    """The heap of a recording; None if the trace is of none, or its description is damaged."""
+    facts = dict(fact.partition("=")[::2] for fact in trace.facts)
+    try:
+        size, granule = int(facts["size"]), int(facts["granule"])
+        policy, kind = facts["policy"], facts["heap"]
+    except (KeyError, ValueError):
+        return None
+    if policy not in {one.name for one in policies()} or not 0 < granule <= size <= LARGEST_SIZE:
+        return None
+    if "Offset" in kind:
+        setup = Setup(policy, headers=False, granule=granule)
+    else:
+        setup = Setup(policy, headers=facts.get("headers") == "true")
+    return RecordedHeap(setup, size, [*unfollowed(facts)])
+
+
+def chosen_setup(
+    trace: Trace, policy: str | None, headers: bool | None, granule: int | None
+) -> Setup:
+    """The setup with these options; what is None is that of the recorded heap, or the default."""
+    recorded = recorded_heap(trace)
+    usual = recorded.setup if recorded else Setup()
+    policy = usual.policy if policy is None else policy
+    if headers is None and granule is None:
+        return usual._replace(policy=policy)
+    return Setup(policy, headers=headers is not False, granule=granule)
+
+
+def chosen_size(trace: Trace, size: int | None) -> int:
+    """The size that is given, or else that of the recorded heap.
+
+    Raises ValueError if and only if there is neither.
+    """
+    if size is not None:
+        return size
+    recorded = recorded_heap(trace)
+    if recorded is None:
+        raise ValueError(
+            f"{trace.name} does not state the size of a heap, as Heap(record=...) does; expected "
+            "the size of the region, in bytes"
+        )
+    return recorded.size
+
+
+def unfollowed(facts: dict[str, str]) -> Iterator[str]:
+    """The facts that a replay does not follow."""
+    yield from (f"{name}={facts[name]}" for name in OTHER if name in facts)
+    if facts.get("checks") == "debug":
+        yield "checks=debug"
