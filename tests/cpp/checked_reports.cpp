@@ -290,6 +290,11 @@ void CheckedHeap::compare_stats(const Stats& stats) const {
               stats.live_blocks == expected.live_blocks && stats.used == expected.used,
           "the sums over the blocks are correct");
   require(overwritten_ || stats == expected, "the statistics are correct");
+  Fault fault;
+  const Footprint footprint = heap_->footprint(fault);
+  require(
+      !fault && footprint.used == stats.used && footprint.taken == stats.requested + stats.overhead,
+      "the footprint is that of the statistics");
 }
 
 }  // namespace glassheap

@@ -33,7 +33,7 @@ from glassheap.replay import (
     table,
 )
 from glassheap.traces import FREE, Trace
-from trace_helpers import read_text
+from trace_helpers import read_text, with_aligns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -272,6 +272,30 @@ def test_an_impossible_size_fails_and_does_not_enlarge_the_region(size: int) -> 
     assert (report.failures, report.first_failure) == (3, 2)
     assert (report.stats.live_blocks, report.stats.requested) == (3, 100 + 50 + 7000)
     assert report.region <= 16384
+
+
+@pytest.mark.parametrize("granule", [None, 16, 4096])
+@pytest.mark.parametrize("align", [64, 1 << 16, 1 << 20])
+def test_the_region_is_large_enough_for_every_alignment(align: int, granule: int | None) -> None:
+    """A heap serves alignments of up to a quarter of its region."""
+    trace = with_aligns(trace_of("a 0 100\na 1 100\nr 0 300\nf 1\n"), [0, 8, align, 8])
+    report = replay(trace, granule=granule)
+    assert report.failures == 0
+    assert report.region >= 4 * align
+    if align > (granule or 16):
+        assert align % 4096 or replay(trace, 4 * align - 4096, granule=granule).failures == 1
+
+
+@pytest.mark.parametrize("align", [1 << 40, 1 << 63])
+def test_an_impossible_alignment_fails_and_does_not_enlarge_the_region(
+    monkeypatch: pytest.MonkeyPatch, align: int
+) -> None:
+    monkeypatch.setattr(sizing, "memory_limit", lambda: 1 << 30)
+    trace = with_aligns(trace_of("a 0 100\na 1 100\nf 1\na 1 100\n"), [0, 8, align, 64])
+    report = replay(trace)
+    assert (report.failures, report.first_failure, report.region) == (1, 3, sizing.PAGE)
+    assert report.failure is not None
+    assert (report.failure.cause, report.failure.align) == ("alignment", align)
 
 
 def test_the_region_grows_up_to_the_limit_and_the_replay_is_completed(
