@@ -11,7 +11,7 @@ from math import isqrt
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from glassheap import BlockInfo, policies
@@ -87,6 +87,8 @@ def test_the_fragmentation_index_is_that_of_linux(
 
 
 @given(st.lists(SIZES, max_size=300))
+@example([*range(1, 201)])
+@example([7] * 99 + [8] * 2)
 def test_the_typical_request_is_the_99th_percentile(sizes: list[int]) -> None:
     """It is a size that was asked for: 99 in 100 ask for no more, and fewer for less."""
     trace = read_text("1 1 1 1\n" + "".join(f"a {i} {s}\nf {i}\n" for i, s in enumerate(sizes)))

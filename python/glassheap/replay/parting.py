@@ -13,7 +13,7 @@ from glassheap.errors import InvalidAlignment, OutOfMemory
 from glassheap.replay.failing import Hole
 from glassheap.replay.first_failure import tag_of
 from glassheap.replay.records import plain
-from glassheap.replay.running import replay
+from glassheap.replay.running import play_growing
 from glassheap.replay.setup import Setup, checked
 from glassheap.replay.stepping import Stepper, alignment, served
 from glassheap.replay.trying import tried
@@ -103,19 +103,21 @@ def diff(
     first = tried(first)
     traces = (first, tried(second) if second else first)
     setups = [checked(policy, headers, granule) for policy in policies]
-    if size is None:
-        options = {"headers": headers, "granule": granule}
-        size = max(
-            replay(trace, policy=policy, **options).region  # type: ignore[arg-type]
-            for trace, policy in zip(traces, policies, strict=True)
-        )
     pair = tuple(zip(traces, setups, strict=True))
+    if size is None:
+        size = max(region(trace, setup) for trace, setup in pair)
     operation, reason = first_difference(pair, size)
     at = operation if operation is not None else len(first) - 1
     with setups[0].heap(size) as heap:
-        region = heap.size
+        size = heap.size
     sides = [side(trace, setup, size, at) for trace, setup in pair]
-    return Parting(region, setups[0].headers, setups[0].step, operation, reason, *sides)
+    return Parting(size, setups[0].headers, setups[0].step, operation, reason, *sides)
+
+
+def region(trace: Trace, setup: Setup) -> int:
+    """The region (bytes) that `replay` grows to."""
+    with play_growing(trace, setup).heap as heap:
+        return heap.size
 
 
 def first_difference(

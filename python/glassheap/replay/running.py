@@ -62,14 +62,14 @@ def replay(
     trace = tried(trace)
     setup = Setup(policy, headers and granule is None, granule)
     if size is None:
-        return replay_growing(trace, setup, progress)
+        return play_growing(trace, setup, progress).measured_report()
     run = Run(trace, setup, size)
     run.play(lenient(len(trace)), progress)
     return run.measured_report()
 
 
-def replay_growing(trace: Trace, setup: Setup, progress: Progress | None) -> Report:
-    """Replay in growing regions until every operation succeeds that can succeed."""
+def play_growing(trace: Trace, setup: Setup, progress: Progress | None = None) -> Run:
+    """Play in growing regions until every operation succeeds that can succeed."""
     limit, blocks = setup.limit, setup.blocks
     size, impossible = demand(trace, limit, blocks)
     while True:
@@ -77,7 +77,7 @@ def replay_growing(trace: Trace, setup: Setup, progress: Progress | None) -> Rep
         final = size >= limit
         run.play(lenient(len(trace)) if final else strict(len(trace), impossible), progress)
         if final or run.completed == len(trace):
-            return run.measured_report()
+            return run
         run.heap.close()
         size = grown(size, limit, blocks)
 
