@@ -375,6 +375,27 @@ def test_an_interrupted_replay_reports_the_completed_operations(
     assert report.lines()[0].startswith(sentence)
 
 
+def test_an_interruption_of_the_measures_keeps_the_figures_of_the_replay(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The measures are missing, and the record has all of its names."""
+    trace = trace_of("a 0 100\na 1 9000\n")
+    whole = replay(trace, 4096)
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(running, "measure", interrupted)
+    with pytest.raises(ReplayInterrupted) as caught:
+        replay(trace, 4096)
+    report = caught.value.report
+    assert (report.measures, report.failure) == (None, None)
+    assert (report.failures, report.first_failure, report.peak_live) == (1, 3, 100)
+    assert [*report.record()] == [*whole.record()]
+    assert report.record()["johnstone_wilson_1"] is None
+    assert table([report])[1].split()[4:-1] == ["-"] * 5
+
+
 @pytest.mark.parametrize("count", [1, 2, 30])
 def test_the_count_is_exact_after_a_signal_within_a_slice(
     monkeypatch: pytest.MonkeyPatch, count: int

@@ -112,7 +112,10 @@ def test_the_first_failure_is_one_line() -> None:
     report = replay(trace, 4096)
     assert report.failure is not None
     place = f"operation {report.failure.operation + 1:,} (line {report.failure.line:,})"
-    assert line.startswith(f"first failure           {place}")
+    owner = f"of '{report.failure.tag}', thread {report.failure.thread}"
+    assert line.startswith(f"first failure           {place} {owner}: ")
+    assert report.failure.tag
+    assert report.failure.thread
     assert f"{report.failure.size:,} bytes" in line
     assert f", {report.failure.cause}: " in line
     assert done.returncode == 3
