@@ -66,9 +66,9 @@ int Recording::open(Size granule) noexcept {
   return error;
 }
 
-// The mapping stays until the next call: a signal handler that forks may have interrupted one.
+// A signal handler that forks may have interrupted a call: so the file is closed at the next one.
 void Recording::let_go() noexcept {
-  file_.close_descriptor();
+  file_.leave_to_parent();
   inherited_ = true;
 }
 

@@ -180,9 +180,10 @@ Size Heap::own_memory(Fault& fault) noexcept {
     const Size line = heap.own_line == nullptr ? 0 : sizeof *heap.own_line;
     const Ledger* const ledger = heap.ledger.load(std::memory_order_relaxed);
     const Size noted = ledger == nullptr ? 0 : ledger->own_memory();
+    const Size recorder = heap.recording == nullptr ? 0 : sizeof *heap.recording;
     const Size shadow = has_bytes() ? 0 : heap.region.size();
     return sizeof *this + sizeof heap + heap.core->own_memory() + waiting + cached + line + noted +
-           shadow;
+           recorder + shadow;
   });
 }
 

@@ -167,6 +167,14 @@ void TraceFile::close() noexcept {
   close_descriptor();
 }
 
+// A mapping keeps the lock as a descriptor does, so other memory takes its place.
+void TraceFile::leave_to_parent() noexcept {
+  if (!is_open()) return;
+  constexpr int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
+  mmap(header_, largest_frame, PROT_READ | PROT_WRITE, flags, -1, 0);
+  close_descriptor();
+}
+
 void TraceFile::close_descriptor() noexcept {
   if (file_ >= 0 && FileIdentity::of(file_) == identity_) ::close(file_);
   file_ = -1;

@@ -41,8 +41,9 @@ class TraceFile {
 
   // Also for a forked child, whose parent goes on with the file.
   void close() noexcept;
-  // For the child, at once: it no longer keeps the parent's lock of the file, and must not add.
-  void close_descriptor() noexcept;
+  // For the child at once, even if it was forked inside of add(): what it still adds goes nowhere, and
+  // it does not keep the parent's lock of the file.
+  void leave_to_parent() noexcept;
 
  private:
   static constexpr std::size_t open_capacity = largest_frame - sizeof(FileHeader);
@@ -56,6 +57,7 @@ class TraceFile {
   [[nodiscard]] bool write(std::span<const std::byte> bytes) noexcept;
   [[nodiscard]] int map(unsigned shift) noexcept;
   void end(int error) noexcept;
+  void close_descriptor() noexcept;
 
   FileHeader* header_ = nullptr;  // mapped, with the open block behind it
   std::size_t length_ = 0;        // of the open block

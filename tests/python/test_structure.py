@@ -103,6 +103,7 @@ PUBLIC = {
     "glassheap/options.hpp": "base",
     "glassheap/heap.hpp": "heap",
     "glassheap/owners.hpp": "heap",
+    "glassheap/announcement.hpp": "heap",
     "glassheap/memory_resource.hpp": "heap",
     "glassheap/shared_heap.hpp": "shared",
     "my_malloc.h": "c_api",
