@@ -36,6 +36,7 @@
 //     foreign_play.cpp   a trace, timed on another library's malloc
 //     trace_reader.cpp   a recording as the columns of a trace
 //     trace_writer.cpp   the columns of a trace as a recording
+//     interpreter_recording.cpp  what the interpreter asks of its allocators
 //     numpy.cpp          NumPy's memory handler over a heap
 //
 // pybind11 and nothing else: its objects, casts and errors. The types and functions themselves are
@@ -75,6 +76,7 @@ void add_trace_reader(py::module_& module);
 void add_trace_writer(py::module_& module);
 void add_numpy(py::module_& module);
 void add_tags(py::module_& module);
+void add_interpreter_recording(py::module_& module);
 
 // Sets the TypeError for an instance whose __init__ was never called.
 void set_never_opened(PyObject* instance) noexcept;

@@ -25,4 +25,5 @@ PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
   add_trace_writer(module);
   add_numpy(module);
   add_tags(module);
+  add_interpreter_recording(module);
 }

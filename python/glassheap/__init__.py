@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from glassheap import prometheus as prometheus
     from glassheap.owners import Diagnosis, TaggedBlock, TagUsage
     from glassheap.placement import Policy
+    from glassheap.recording import record as record
     from glassheap.records import BlockInfo, Eviction, Finding, FreeBlock, OwnedBlock, PolicyInfo
     from glassheap.report import Report
     from glassheap.statistics import HeapStats
@@ -83,6 +84,7 @@ _LATER = {
     "Report": "glassheap.report",
     "TagUsage": "glassheap.owners",
     "TaggedBlock": "glassheap.owners",
+    "record": "glassheap.recording",
     "sweep": "glassheap.sweeping",
 }
 
@@ -134,6 +136,7 @@ __all__ = [
     "WriteAfterFree",
     "__version__",
     "policies",
+    "record",
     "sweep",
 ]
 

@@ -1234,6 +1234,16 @@ def _numpy_handler(heap: Heap, /) -> object:
 def _set_numpy_handler(api: object, handler: object, /) -> object:
     """Set NumPy's memory handler, and return the previous one. api is NumPy's _ARRAY_API."""
 
+def _start_recording(path: bytes, command: str) -> bool:
+    """Record this interpreter's allocations to a file, until _stop_recording().
+
+    Returns False if it is being recorded already. Raises OSError if and only if the file cannot be
+    made.
+    """
+
+def _stop_recording() -> None:
+    """End the recording of this interpreter's allocations."""
+
 def _register(errors: Mapping[str, type[Exception]], find_record: Callable[[str], object]) -> None:
     """Register the exception classes by name, and a function that finds a record type.
 
