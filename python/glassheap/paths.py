@@ -37,6 +37,14 @@ def pkgconfig_dir() -> Path:
     return _installed("lib", "pkgconfig")
 
 
+def recorder() -> Path:
+    """The library to preload into a program, whose calls of malloc it records.  Linux only.
+
+    Raises FileNotFoundError if and only if this installation lacks it.
+    """
+    return _installed("lib", "glassheap") / "record_malloc.so"
+
+
 def _installed(*parts: str) -> Path:
     directory = Path(_core.__file__).resolve().parent.joinpath(*parts)
     if not directory.is_dir():

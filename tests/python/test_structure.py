@@ -247,7 +247,7 @@ BREACHES = [
             ("cpp/heap/heap.cpp", "my_malloc.h"),
             ("include/glassheap/heap.hpp", "core/core_interface.hpp"),
             ("cpp/c_api/demo.cpp", "bindings/raise.hpp"),
-            ("cpp/tools/block_ids.h", "bindings/raise.hpp"),
+            ("cpp/tools/call_sites.hpp", "bindings/raise.hpp"),
             ("cpp/surprise.hpp", "glassheap/types.hpp"),
         )
     ),

@@ -33,6 +33,7 @@ COMMANDS = (
     "why",
     "diff",
     "sweep",
+    "record",
     "grade",
     "info",
     "convert",
@@ -55,13 +56,18 @@ def run(arguments: Sequence[str]) -> int:
     commands = load_commands()
     parser, parsers = build_parser(commands.values())
     try:
-        chosen, unknown = parser.parse_known_args(joined(arguments))
+        chosen, unknown = parser.parse_known_args(words_of(arguments))
         if unknown:  # the command's own parser knows which options there are
             named = parsers.get(chosen.command, parser)
             named.error(f"unrecognized arguments: {' '.join(unknown)}")
     except SystemExit as end:  # help or a complaint was printed; the caller flushes it
         return end.code if isinstance(end.code, int) else FAILED
     return run_chosen(chosen, parser, commands)
+
+
+def words_of(arguments: Sequence[str]) -> Sequence[str]:
+    """The arguments, with the lists of the homework in one word each."""
+    return joined(arguments) if [*arguments[:1]] == ["ostep"] else arguments
 
 
 def run_chosen(chosen: argparse.Namespace, parser: Parser, commands: dict[str, Command]) -> int:
