@@ -149,6 +149,13 @@ std::string require_string(py::handle object, const char* name) {
   return py::str(object);
 }
 
+std::optional<std::string> read_path(py::handle object) {
+  if (!object || object.is_none()) return std::nullopt;
+  PyObject* path = nullptr;
+  if (PyUnicode_FSConverter(object.ptr(), &path) == 0) throw py::error_already_set();
+  return py::reinterpret_steal<py::bytes>(path).cast<std::string>();
+}
+
 py::buffer_info require_buffer(py::handle object, const char* name) {
   if (!py::isinstance<py::buffer>(object)) refuse(object, name, "an object with a buffer");
   return py::reinterpret_borrow<py::buffer>(object).request();

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <string>
 
 #include "bindings.hpp"
@@ -45,6 +46,8 @@ double require_seconds(py::handle object, const std::string& name);
 bool require_flag(py::handle object, const char* name);
 std::string require_bytes(py::handle object, const char* name);
 std::string require_string(py::handle object, const char* name);
+// The path of a file: a string, bytes, or an object with __fspath__; none for None, and if not given.
+std::optional<std::string> read_path(py::handle object);
 // An object with a buffer of numbers.
 py::buffer_info require_buffer(py::handle object, const char* name);
 Heap& require_heap(py::handle object);

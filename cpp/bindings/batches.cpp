@@ -142,6 +142,7 @@ py::object malloc_many(py::handle self, py::handle sizes, py::handle given_tag) 
   const std::size_t count = batch.numbers.size();
   py::object addresses = one_zero() * py::int_(count);  // one allocation, filled in place
   const py::buffer_info out = py::reinterpret_borrow<py::buffer>(addresses).request(true);
+  const Announcement announced(heap, tag.id() != 0 ? tag.id() : context_tag_to_record(heap));
   Fault fault;
   {
     const GilReleased gil_released;

@@ -178,6 +178,7 @@ py::tuple malloc_in_turn(Heap& heap, py::handle given_ticket, py::handle bell, p
   std::uint64_t ticket = require_number(given_ticket, "ticket");
   const Size multiple = align_or_default(heap, align);
   Fault fault;
+  const Announcement announced(heap, context_tag_to_record(heap));
   const Address address = heap.malloc_in_turn(ticket, require_number(bell, "bell"),
                                               require_size(size, "size"), multiple, fault);
   if (fault.kind == FaultKind::out_of_memory) return py::make_tuple(py::none(), ticket);

@@ -6,6 +6,7 @@
 #include "option_table.hpp"
 #include "raise.hpp"
 #include "registry.hpp"
+#include "system_errors.hpp"
 
 namespace glassheap::bindings {
 namespace {
@@ -38,8 +39,8 @@ Args:
         get them back from malloc without the lock: for threads that run at the same time. Every
         check and report holds as without it: a kept block is free for each of them. The block
         that a malloc gets depends on the threads then, peaks count kept blocks as live, and the
-        heap takes a 16th of its size more of its own memory. Not with zero_on_free or
-        checks='debug'.
+        heap takes a 16th of its size more of its own memory. Not with zero_on_free,
+        checks='debug' or record.
     base: The address of the region's first byte, a multiple of 16: with 0, addresses are
         offsets into the region. By default the region's real address. With 0 and no headers the
         first 16 bytes of the region stay unused, so that no payload has the address 0.
@@ -56,6 +57,12 @@ Args:
         them. A malloc takes a few nanoseconds more, and the heap 8 bytes of its own memory for
         each 16 of the region that blocks begin in. False, the default, begins with the first
         tag that is given.
+    record: The path of a file that gets every malloc, realloc and free: its size, alignment,
+        tag, thread, time and result; also a request that finds no memory. glassheap.traces.read
+        and the commands read it. It is compressed, and whole at any time, also when the program
+        is killed. A file of an earlier recording is replaced. A full disk ends the recording,
+        with a line on stderr, and not the program. A forked child records nothing. A call takes
+        at most 100 nanoseconds more. Not with thread_cache.
     fit, order, coalesce: For sequential_fit only: 'first', 'best' or 'worst' fit, by default
         first; over a list in the order 'address', 'size+', 'size-', 'front' or 'back', by
         default by address; free neighbours are merged (True, the default), or never.
@@ -64,7 +71,8 @@ O(1), and with checks='debug' O(size): the system gives each page when it is fir
 
 Raises InvalidSize if and only if size is out of range, InvalidAlignment if base is no multiple
 of 16, OutOfMemory if the system gives no pages, ValueError for an unknown name, for an option
-that the policy does not take, and for a magic of more than 32 bits, TypeError for an unknown
+that the policy does not take, for a magic of more than 32 bits, and for a record with a NUL,
+OSError if the file of record cannot be made or has another recorder, TypeError for an unknown
 option or a value of another type.
 
 Any number of threads may use one heap, with or without the GIL. A method that changes the heap
@@ -78,6 +86,7 @@ std::unique_ptr<Heap> open(py::handle size, const py::dict& given) {
   if (size) options.size = require_size(size, "size");
   Fault fault;
   std::unique_ptr<Heap> heap = Heap::open(options, fault);
+  raise_if_unrecorded(fault, options.record);
   // Of these faults, no_pages alone is about the size as it was given.
   raise_if(fault, fault.kind == FaultKind::no_pages ? size.ptr() : nullptr);
   return heap;
@@ -108,7 +117,9 @@ std::unique_ptr<Heap> over(py::handle buffer, const py::dict& given) {
   const BorrowedBuffer borrowed = borrow(buffer);
   const Heap* const outer = heap_around(py::reinterpret_borrow<py::object>(buffer));
   return checked([&](Fault& fault) {
-    return Heap::over(borrowed.bytes, borrowed.keeper, options, fault, outer);
+    auto heap = Heap::over(borrowed.bytes, borrowed.keeper, options, fault, outer);
+    raise_if_unrecorded(fault, options.record);
+    return heap;
   });
 }
 

@@ -59,8 +59,10 @@ void* handler_malloc(void* context, std::size_t size) noexcept {
   Fault refused;
   Handle handle;
   Heap::Pinned pinned;
+  const bool has_context = PyGILState_Check() != 0;
+  const Announcement announced(heap, has_context ? context_tag_to_record(heap) : TagId{0});
   if (!heap.acquire(size, align_in(heap), handle, refused)) return nullptr;
-  if (PyGILState_Check() != 0) put_context_tag(heap, handle.address);
+  if (has_context) put_context_tag(heap, handle.address);
   try {
     if (heap.pin(handle, pinned, refused)) return pinned.data;
   } catch (const std::bad_alloc&) {  // no memory to remember the pin

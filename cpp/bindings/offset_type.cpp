@@ -5,6 +5,7 @@
 
 #include "hot_calls.hpp"
 #include "option_table.hpp"
+#include "system_errors.hpp"
 
 namespace glassheap::bindings {
 
@@ -31,7 +32,7 @@ Args:
         the size. By default a granule. If it is more, a refused malloc_many gives back the
         blocks that it had taken: the free list may then be in another order.
     threads, thread_cache: As in Heap; a thread keeps blocks of up to 64 granules.
-    tags: As in Heap.
+    tags, record: As in Heap.
     fit, order, coalesce: For sequential_fit only, as in Heap.
 
 For each granule the heap takes 16 bytes of its own memory when a block has begun there, and
@@ -39,8 +40,9 @@ at most one byte before. The policy's records of free blocks come on top. own_me
 all of it, as if a block had begun at every granule. O(1).
 
 Raises InvalidSize if and only if size is out of range, InvalidAlignment if granule or align is,
-OutOfMemory if the system gives no pages, ValueError for an unknown name, and for an option that
-the policy does not take, TypeError for an unknown option or a value of another type.)";
+OutOfMemory if the system gives no pages, ValueError for an unknown name, for an option that
+the policy does not take, and for a record with a NUL, OSError if the file of record cannot be
+made or has another recorder, TypeError for an unknown option or a value of another type.)";
 
 // The value that an error about these options is about.
 py::object blamed_option(const Fault& fault, py::handle size, const py::dict& given) {
@@ -55,6 +57,7 @@ std::unique_ptr<Heap> open_offset_heap(py::handle size, const py::dict& given) {
   options.size = require_size(size, "size");
   Fault fault;
   std::unique_ptr<Heap> heap = Heap::open(options, fault);
+  raise_if_unrecorded(fault, options.record);
   raise_if(fault, blamed_option(fault, size, given).ptr());
   return heap;
 }

@@ -144,6 +144,10 @@ void read_quarantine(Options& options, const char* name, const py::object& value
   options.quarantine = require_size(value, name);
 }
 
+void read_record(Options& options, const char* /*name*/, const py::object& value) {
+  options.record = read_path(value);
+}
+
 template <auto field>
 void read_flag(Options& options, const char* name, const py::object& value) {
   options.*field = require_flag(value, name);
@@ -187,6 +191,7 @@ constexpr std::array table = {
     Option{"huge_pages", "False", private_heap, read_flag<&Options::huge_pages>},
     Option{"quarantine", "0", private_heap, read_quarantine},
     Option{"tags", "False", of_one_process, read_flag<&Options::tags>},
+    Option{"record", "None", every, read_record},
     Option{"fit", "None", every, read_choice<Fit, &Options::fit, fits>},
     Option{"order", "None", every, read_choice<Order, &Options::order, orders>},
     Option{"coalesce", "None", every, read_flag<&Options::coalesce>},

@@ -74,7 +74,11 @@ template <typename Attempt>
 bool evict_until(const PatientRequest& request, Heap& heap, Attempt attempt, Fault& fault,
                  std::string& story) {
   bool goes_on = true;
-  for (int calls = 0; !attempt(fault = {}); ++calls) {
+  const auto try_once = [&] {
+    const Announcement announced(heap, Announcement::Attempt{});
+    return attempt(fault = {});
+  };
+  for (int calls = 0; !try_once(); ++calls) {
     if (fault.kind != FaultKind::out_of_memory || !goes_on || calls == most_evictions) return false;
     const std::optional<Eviction> eviction =
         find_cheapest(heap, request.size, request.align, {}, request.given_align);
@@ -85,6 +89,7 @@ bool evict_until(const PatientRequest& request, Heap& heap, Attempt attempt, Fau
     const std::vector<BlockInfo>& blocks = eviction->blocks;
     if (blocks.empty()) continue;  // another thread has just freed enough
     Watch watch(heap, blocks);
+    const Announcement its_own(heap, TagId{0});
     py::handle(request.evict)(as_list(blocks));
     story = describe(calls + 1, blocks.size(), watch);
     goes_on = watch.freed() != 0 || watch.any_retaken();
@@ -142,6 +147,7 @@ void serve(const PatientRequest& request, Heap& heap, Attempt attempt, Waiting w
   if (is_given(request.evict) && evict_until(request, heap, attempt, fault, story)) return;
   const bool is_short = fault.kind == FaultKind::out_of_memory;
   if (waits && is_short && wait_until(seconds, wait, fault, story)) return;
+  if (!waits && is_short) heap.record_failure(request.size, request.align);
   refuse(request, fault, story);
 }
 

@@ -29,13 +29,15 @@ SegmentLocation require_location(py::handle name, py::handle path, py::handle bu
 
 // Opens a heap without the GIL: it may wait for another process.
 template <typename Open>
-std::unique_ptr<SharedHeap> open_in(const SegmentLocation& location, Open open) {
+std::unique_ptr<SharedHeap> open_in(const SegmentLocation& location,
+                                    const std::optional<std::string>& record, Open open) {
   Fault fault;
   std::unique_ptr<SharedHeap> heap;
   {
     const GilReleased gil_released;
     heap = open(fault);
   }
+  raise_if_unrecorded(fault, record);
   raise_if_refused(fault, location);
   return heap;
 }
@@ -59,17 +61,17 @@ py::object create(py::handle name, py::handle path, py::handle buffer, py::handl
   if (!size.is_none()) options.size = require_size(size, "size");
   const SharedHeap::Opening how{.location = require_location(name, path, buffer),
                                 .timeout = require_seconds(timeout, "timeout")};
-  return make_shared_heap(
-      open_in(how.location, [&](Fault& fault) { return SharedHeap::create(options, how, fault); }));
+  const auto open = [&](Fault& fault) { return SharedHeap::create(options, how, fault); };
+  return make_shared_heap(open_in(how.location, options.record, open));
 }
 
 constexpr const char attach_doc[] =
-    R"(_attach_shared(name, path, buffer, timeout, policy, offsets=None)
+    R"(_attach_shared(name, path, buffer, timeout, policy, offsets=None, record=None)
 --
 
 Attach to a SharedHeap, or with offsets to a SharedOffsetHeap; by default to either.
 
-An empty policy is any policy.)";
+An empty policy is any policy. record is the path of a recording, or None.)";
 
 SharedHeap::Kind require_kind(py::handle offsets) {
   if (!offsets || offsets.is_none()) return SharedHeap::Kind::any;
@@ -77,13 +79,14 @@ SharedHeap::Kind require_kind(py::handle offsets) {
 }
 
 py::object attach(py::handle name, py::handle path, py::handle buffer, py::handle timeout,
-                  py::handle policy, py::handle offsets) {
+                  py::handle policy, py::handle offsets, py::handle record) {
   const SharedHeap::Opening how{.location = require_location(name, path, buffer),
                                 .timeout = require_seconds(timeout, "timeout"),
-                                .kind = require_kind(offsets)};
+                                .kind = require_kind(offsets),
+                                .record = read_path(record)};
   const std::string wanted = require_string(policy, "policy");
-  return make_shared_heap(
-      open_in(how.location, [&](Fault& fault) { return SharedHeap::attach(how, wanted, fault); }));
+  const auto open = [&](Fault& fault) { return SharedHeap::attach(how, wanted, fault); };
+  return make_shared_heap(open_in(how.location, how.record, open));
 }
 
 std::array shared_functions = {

@@ -1,4 +1,5 @@
-// system_errors.cpp: what the system refuses, as an OSError with the name or the path of the segment.
+// system_errors.cpp: what the system refuses, as an OSError with the name or the path of the segment,
+// or the path of the recording.
 
 #include "system_errors.hpp"
 
@@ -29,6 +30,24 @@ const char* sentence_of(int error, bool other_type) {
   }
 }
 
+// The same for the file of a recording.
+const char* sentence_of_recording(int error) {
+  switch (error) {
+    case EBUSY:
+      return "another recorder is writing to {0!r}: choose another file, or end that recording.";
+    case EEXIST:
+      return "{0!r} is {2}, and a recording is a plain file: choose another place.";
+    case ENOENT:
+      return "there is no folder for the recording {0!r}: make it first.";
+    case EACCES:
+      return "there is no permission to write the recording {0!r}: choose another place.";
+    case ENOSPC:
+      return "there is no room for the recording {0!r}: make room, or choose another place.";
+    default:
+      return "the recording {0!r} cannot be made: {1}.";
+  }
+}
+
 // Mapped memory has no file but that of its locks.
 py::object refused_file(const SegmentLocation& location) {
   if (location.data != nullptr) return py::str("a lock file for the buffer, in /dev/shm");
@@ -36,12 +55,11 @@ py::object refused_file(const SegmentLocation& location) {
 }
 
 // Python makes a FileExistsError, say, of an OSError with that number.
-[[noreturn]] void raise_system_error(const Fault& fault, const SegmentLocation& location) {
+[[noreturn]] void raise_system_error(const Fault& fault, const py::object& where,
+                                     const char* format) {
   const int error = fault.system_error;
-  const py::object where = refused_file(location);
-  const py::str text(sentence_of(error, fault.found != 0 && !S_ISREG(fault.found)));
-  const py::str sentence =
-      text.format(where, std::generic_category().message(error), name_of_file_type(fault.found));
+  const py::str sentence = py::str(format).format(where, std::generic_category().message(error),
+                                                  name_of_file_type(fault.found));
   const py::tuple arguments = py::make_tuple(error, sentence, where);
   const py::object instance = py::handle(PyExc_OSError)(*arguments);
   PyErr_SetObject(py::type::of(instance).ptr(), instance.ptr());
@@ -62,8 +80,16 @@ py::str place_of(const SegmentLocation& location) {
 }
 
 void raise_if_refused(const Fault& fault, const SegmentLocation& location) {
-  if (fault.kind == FaultKind::system_error) raise_system_error(fault, location);
+  if (fault.kind == FaultKind::system_error) {
+    const bool other_type = fault.found != 0 && !S_ISREG(fault.found);
+    raise_system_error(fault, refused_file(location), sentence_of(fault.system_error, other_type));
+  }
   raise_if(fault);
+}
+
+void raise_if_unrecorded(const Fault& fault, const std::optional<std::string>& path) {
+  if (fault.kind != FaultKind::system_error || fault.field == nullptr) return;
+  raise_system_error(fault, file_name(*path), sentence_of_recording(fault.system_error));
 }
 
 }  // namespace glassheap::bindings

@@ -15,4 +15,8 @@ py::str place_of(const SegmentLocation& location);
 // As raise_if(); for a system_error, the OSError of that number.
 void raise_if_refused(const Fault& fault, const SegmentLocation& location);
 
+// Raises the OSError with the path of a recording (Options::record) that cannot be made. Does
+// nothing for any other fault.
+void raise_if_unrecorded(const Fault& fault, const std::optional<std::string>& path);
+
 }  // namespace glassheap::bindings

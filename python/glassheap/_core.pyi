@@ -27,6 +27,7 @@ __version__: str
 # Any str, because names are read from command lines and files; editors offer the literals.
 _Policy: TypeAlias = Policy | PolicyName | str
 _Checks: TypeAlias = Literal["robust", "debug"]
+_Path: TypeAlias = str | bytes | PathLike[str] | PathLike[bytes]
 _Excess: TypeAlias = tuple[float, int, int, int, int, int, int, int]
 
 # The options of a heap. Their defaults are in the table of option_table.cpp; stubtest compares the
@@ -37,6 +38,7 @@ class _SharedHeapOptions(TypedDict, total=False):
     checks: _Checks
     magic: SupportsIndex
     zero_on_free: bool
+    record: _Path | None
     fit: Literal["first", "best", "worst"] | None
     order: Literal["address", "size+", "size-", "front", "back"] | None
     coalesce: bool | None
@@ -52,6 +54,7 @@ class _HeapOptions(_SharedHeapOptions, total=False):
 class _SharedOffsetHeapOptions(TypedDict, total=False):
     granule: SupportsIndex
     policy: _Policy
+    record: _Path | None
     fit: Literal["first", "best", "worst"] | None
     order: Literal["address", "size+", "size-", "front", "back"] | None
     coalesce: bool | None
@@ -88,8 +91,8 @@ class Heap:
             get them back from malloc without the lock: for threads that run at the same time. Every
             check and report holds as without it: a kept block is free for each of them. The block
             that a malloc gets depends on the threads then, peaks count kept blocks as live, and the
-            heap takes a 16th of its size more of its own memory. Not with zero_on_free or
-            checks='debug'.
+            heap takes a 16th of its size more of its own memory. Not with zero_on_free,
+            checks='debug' or record.
         base: The address of the region's first byte, a multiple of 16: with 0, addresses are
             offsets into the region. By default the region's real address. With 0 and no headers the
             first 16 bytes of the region stay unused, so that no payload has the address 0.
@@ -106,6 +109,12 @@ class Heap:
             them. A malloc takes a few nanoseconds more, and the heap 8 bytes of its own memory for
             each 16 of the region that blocks begin in. False, the default, begins with the first
             tag that is given.
+        record: The path of a file that gets every malloc, realloc and free: its size, alignment,
+            tag, thread, time and result; also a request that finds no memory. glassheap.traces.read
+            and the commands read it. It is compressed, and whole at any time, also when the program
+            is killed. A file of an earlier recording is replaced. A full disk ends the recording,
+            with a line on stderr, and not the program. A forked child records nothing. A call takes
+            at most 100 nanoseconds more. Not with thread_cache.
         fit, order, coalesce: For sequential_fit only: 'first', 'best' or 'worst' fit, by default
             first; over a list in the order 'address', 'size+', 'size-', 'front' or 'back', by
             default by address; free neighbours are merged (True, the default), or never.
@@ -114,7 +123,8 @@ class Heap:
 
     Raises InvalidSize if and only if size is out of range, InvalidAlignment if base is no multiple
     of 16, OutOfMemory if the system gives no pages, ValueError for an unknown name, for an option
-    that the policy does not take, and for a magic of more than 32 bits, TypeError for an unknown
+    that the policy does not take, for a magic of more than 32 bits, and for a record with a NUL,
+    OSError if the file of record cannot be made or has another recorder, TypeError for an unknown
     option or a value of another type.
 
     Any number of threads may use one heap, with or without the GIL. A method that changes the heap
@@ -618,7 +628,7 @@ class OffsetHeap(Heap):
             the size. By default a granule. If it is more, a refused malloc_many gives back the
             blocks that it had taken: the free list may then be in another order.
         threads, thread_cache: As in Heap; a thread keeps blocks of up to 64 granules.
-        tags: As in Heap.
+        tags, record: As in Heap.
         fit, order, coalesce: For sequential_fit only, as in Heap.
 
     For each granule the heap takes 16 bytes of its own memory when a block has begun there, and
@@ -626,8 +636,9 @@ class OffsetHeap(Heap):
     all of it, as if a block had begun at every granule. O(1).
 
     Raises InvalidSize if and only if size is out of range, InvalidAlignment if granule or align is,
-    OutOfMemory if the system gives no pages, ValueError for an unknown name, and for an option that
-    the policy does not take, TypeError for an unknown option or a value of another type.
+    OutOfMemory if the system gives no pages, ValueError for an unknown name, for an option that
+    the policy does not take, and for a record with a NUL, OSError if the file of record cannot be
+    made or has another recorder, TypeError for an unknown option or a value of another type.
     """
     def __init__(self, size: SupportsIndex, **options: Unpack[_OffsetHeapOptions]) -> None: ...
 
@@ -745,7 +756,7 @@ class SharedHeap(Heap):
         name: str | None = None,
         size: SupportsIndex | None = None,
         *,
-        path: str | bytes | PathLike[str] | PathLike[bytes] | None = None,
+        path: _Path | None = None,
         buffer: WriteableBuffer | None = None,
         timeout: float = 10.0,
         **options: Unpack[_SharedHeapOptions],
@@ -755,9 +766,9 @@ class SharedHeap(Heap):
         The segment is POSIX shared memory of that name (by default an unused one), or the file at
         path, or the mapped bytes of buffer, which have a size of their own. timeout is the longest
         wait for another process, in seconds. Options are those of Heap that concern its blocks:
-        policy, headers, checks, magic, zero_on_free, fit, order, coalesce. Used in a with
-        statement, shared memory is unlinked when its creator leaves it; a file stays. O(1), and
-        with checks='debug' O(size).
+        policy, headers, checks, magic, zero_on_free, fit, order, coalesce; and record, for the
+        calls of this process. Used in a with statement, shared memory is unlinked when its creator
+        leaves it; a file stays. O(1), and with checks='debug' O(size).
 
         Raises FileExistsError if and only if there is one already, OSError where there is no room
         or no permission, ValueError for a name or a path that no file can have, RegionInUse if an
@@ -767,15 +778,16 @@ class SharedHeap(Heap):
     def attach(
         name: str | None = None,
         *,
-        path: str | bytes | PathLike[str] | PathLike[bytes] | None = None,
+        path: _Path | None = None,
         buffer: WriteableBuffer | None = None,
         policy: _Policy | None = None,
         timeout: float = 10.0,
+        record: _Path | None = None,
     ) -> SharedHeap:
         """Return the heap of that name, at that path, or in that buffer.
 
         timeout is the longest wait for another process, in seconds. If no living process has the
-        heap, every block is verified: O(n).
+        heap, every block is verified: O(n). record is as in create.
 
         The space of a sparse file is reserved.
 
@@ -890,7 +902,7 @@ class SharedOffsetHeap(OffsetHeap, SharedHeap):
         name: str | None = None,
         size: SupportsIndex | None = None,
         *,
-        path: str | bytes | PathLike[str] | PathLike[bytes] | None = None,
+        path: _Path | None = None,
         buffer: WriteableBuffer | None = None,
         timeout: float = 10.0,
         **options: Unpack[_SharedOffsetHeapOptions],
@@ -912,10 +924,11 @@ class SharedOffsetHeap(OffsetHeap, SharedHeap):
     def attach(
         name: str | None = None,
         *,
-        path: str | bytes | PathLike[str] | PathLike[bytes] | None = None,
+        path: _Path | None = None,
         buffer: WriteableBuffer | None = None,
         policy: _Policy | None = None,
         timeout: float = 10.0,
+        record: _Path | None = None,
     ) -> SharedOffsetHeap:
         """Return the heap of offsets of that name, at that path, or in that buffer.
 
@@ -1287,10 +1300,11 @@ def _attach_shared(
     timeout: float,
     policy: str,
     offsets: bool | None = None,
+    record: _Path | None = None,
 ) -> SharedHeap:
     """Attach to a SharedHeap, or with offsets to a SharedOffsetHeap; by default to either.
 
-    An empty policy is any policy.
+    An empty policy is any policy. record is the path of a recording, or None.
     """
 
 def _image_generation(front: bytes) -> int | None:

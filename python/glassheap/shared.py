@@ -64,7 +64,13 @@ def _created(heap: AnySharedHeap) -> AnySharedHeap:
 
 
 def attach(
-    name: object, path: Any, buffer: Any, policy: object, timeout: float, offsets: bool | None
+    name: object,
+    path: Any,
+    buffer: Any,
+    policy: object,
+    timeout: float,
+    record: Any = None,
+    offsets: bool | None = None,
 ) -> Any:
     """Implementation of `SharedHeap.attach`, with offsets of `SharedOffsetHeap.attach`.
 
@@ -74,7 +80,9 @@ def attach(
         raise TypeError("attach needs a name, a path or a buffer.")
     place = _place(name, path, buffer)
     wanted = "" if policy is None else str(policy)
-    heap = _core._attach_shared(*place, timeout=timeout, policy=wanted, offsets=offsets)
+    heap = _core._attach_shared(
+        *place, timeout=timeout, policy=wanted, offsets=offsets, record=record
+    )
     _attached[heap._identity] = heap
     return heap
 
@@ -155,7 +163,7 @@ def attached_now(identity: Identity, name: str | None, path: str | None) -> Shar
         )
     where = repr(path or name)
     try:
-        heap: SharedHeap = attach(name, path, None, None, TIMEOUT, None)
+        heap: SharedHeap = attach(name, path, None, None, TIMEOUT)
     except OSError as error:
         raise AttachError(f"the shared heap {where} cannot be attached to: {error}") from error
     if heap._identity != identity:

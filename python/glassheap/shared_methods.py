@@ -37,9 +37,9 @@ def create(
     The segment is POSIX shared memory of that name (by default an unused one), or the file at
     path, or the mapped bytes of buffer, which have a size of their own. timeout is the longest
     wait for another process, in seconds. Options are those of Heap that concern its blocks:
-    policy, headers, checks, magic, zero_on_free, fit, order, coalesce. Used in a with
-    statement, shared memory is unlinked when its creator leaves it; a file stays. O(1), and
-    with checks='debug' O(size).
+    policy, headers, checks, magic, zero_on_free, fit, order, coalesce; and record, for the
+    calls of this process. Used in a with statement, shared memory is unlinked when its creator
+    leaves it; a file stays. O(1), and with checks='debug' O(size).
 
     Raises FileExistsError if and only if there is one already, OSError where there is no room
     or no permission, ValueError for a name or a path that no file can have, RegionInUse if an
@@ -57,11 +57,12 @@ def attach(
     buffer: "WriteableBuffer | None" = None,
     policy: str | None = None,
     timeout: float = 10.0,
+    record: "str | bytes | PathLike[str] | PathLike[bytes] | None" = None,
 ) -> SharedHeap:
     """Return the heap of that name, at that path, or in that buffer.
 
     timeout is the longest wait for another process, in seconds. If no living process has the
-    heap, every block is verified: O(n).
+    heap, every block is verified: O(n). record is as in create.
 
     The space of a sparse file is reserved.
 
@@ -73,7 +74,7 @@ def attach(
     """
     from glassheap import shared
 
-    found: SharedHeap = shared.attach(name, path, buffer, policy, timeout, offsets=False)
+    found: SharedHeap = shared.attach(name, path, buffer, policy, timeout, record, offsets=False)
     return found
 
 
@@ -111,6 +112,7 @@ def attach_offsets(
     buffer: "WriteableBuffer | None" = None,
     policy: str | None = None,
     timeout: float = 10.0,
+    record: "str | bytes | PathLike[str] | PathLike[bytes] | None" = None,
 ) -> SharedOffsetHeap:
     """Return the heap of offsets of that name, at that path, or in that buffer.
 
@@ -118,7 +120,9 @@ def attach_offsets(
     """
     from glassheap import shared
 
-    found: SharedOffsetHeap = shared.attach(name, path, buffer, policy, timeout, offsets=True)
+    found: SharedOffsetHeap = shared.attach(
+        name, path, buffer, policy, timeout, record, offsets=True
+    )
     return found
 
 
