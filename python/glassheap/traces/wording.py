@@ -21,6 +21,8 @@ INK, PLAIN_INK = "▇", "#"
 """What the bars are drawn with, and in an encoding without it."""
 LABEL = 24
 """The width of the first column of the figures."""
+LONGEST_FACT = 120
+"""The characters of a fact, such as a command, that are shown."""
 MOST_TAGS = 10
 """The tags that are listed."""
 
@@ -40,7 +42,7 @@ def figures(summary: Summary) -> Iterator[tuple[str, str]]:
     yield "trace", f"{summary.name} ({summary.format})"
     for fact in summary.facts:
         title, _, text = fact.partition("=")
-        yield printable(title), text
+        yield printable(title), text if len(text) <= LONGEST_FACT else text[:LONGEST_FACT] + "..."
     yield "operations", operations(summary)
     if summary.sizes:
         yield "sizes", sizes(summary)
