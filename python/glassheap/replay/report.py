@@ -37,7 +37,8 @@ class Report:
     first_failure: int
     """The index of the first failed operation, or -1."""
     nanoseconds: int
-    """Time spent in the heap, the sum over all operations."""
+    """Time spent in the heap, the sum over all operations; the median of several rounds if it was
+    compared with the C library."""
     skipped: tuple[Note, ...]
     """The oddities found while the trace was read."""
     policy: str
