@@ -197,6 +197,12 @@ def test_the_measures_of_a_replay_are_those_of_its_moments(
     assert found.at_end.blocks == len(seen[-1].free)
     assert found.at_end.external == report.stats.external_fragmentation
     assert found.at_end.unusable == metrics.unusable(seen[-1].free, found.request)
+    for suffix, free in (("", found.at_end), ("_at_peak", found.at_peak)):
+        assert record[f"free_blocks{suffix}"] == free.blocks
+        assert record[f"external_fragmentation{suffix}"] == free.external
+        assert record[f"sawicki_fragmentation{suffix}"] == free.sawicki
+        assert record[f"pigweed_fragmentation{suffix}"] == free.pigweed
+        assert record[f"unusable_free{suffix}"] == free.unusable
 
 
 @pytest.mark.parametrize("policy", [*FITS])
