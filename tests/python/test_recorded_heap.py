@@ -23,7 +23,7 @@ import pytest
 import glassheap
 from glassheap import Heap, OffsetHeap, OutOfMemory, SharedHeap, SharedOffsetHeap
 from glassheap.traces import read
-from process_helpers import NEEDS_FORK, forked, in_fork
+from process_helpers import NEEDS_FORK, allocate_in, forked, in_child, in_fork
 from recorded_calls import Made, Recorded
 
 if TYPE_CHECKING:
@@ -359,6 +359,28 @@ def test_a_heap_over_a_buffer_is_recorded(path: Path) -> None:
         heap.malloc(10)
         assert Recorded(path).facts["size"] == str(heap.size)
     assert len(calls(path)) == 1
+
+
+def test_the_recorder_is_memory_of_the_heap(path: Path) -> None:
+    with Heap(4096) as heap, Heap(4096, record=path) as recorded:
+        assert 16384 < recorded.own_memory() - heap.own_memory() < 65536
+
+
+def test_a_collected_heap_has_ended_its_recording(path: Path) -> None:
+    heap = Heap(4096, record=path)
+    heap.malloc(1)
+    del heap
+    with Heap(4096, record=path):
+        assert calls(path) == []
+
+
+@pytest.mark.any_interpreter
+def test_a_shared_heap_that_was_sent_does_not_record(tmp_path: Path) -> None:
+    record = tmp_path / "app.trace"
+    with SharedHeap.create(size=65536, path=tmp_path / "heap", record=record) as heap:
+        heap.malloc(1)
+        heap.free(in_child(allocate_in, heap, 77, how="spawn"))
+    assert [call.kind for call in calls(record)] == ["malloc", "free"]
 
 
 # --- What cannot be recorded. ---------------------------------------------------------------------
