@@ -245,7 +245,7 @@ def test_the_command_prints_the_answer_and_ends_with_0() -> None:
         "region: 40,960 bytes, first_fit, no headers",
         "first failure: operation 8 of 8 (line 9): malloc of 16,384 bytes, tag 'next prompt'",
         "fragmented: 16,384 bytes are free in 2 blocks, the largest of which has 15,360. "
-        "Freeing blocks of 1,024 bytes in all would do.",
+        "Freeing blocks of 1,024 bytes in all would do.\nfragmentation index: 0.00\n",
         "between the largest two free blocks, of 15,360 and 1,024 bytes:",
         "   0x4000  2,048               6     3  session",
         "  21,504       1               4     5  weights",
