@@ -19,10 +19,11 @@ from pathlib import Path
 LIMIT = 30  # seconds; about one on an idle machine
 ALONE = {"PATH": os.devnull}  # so that no compiler is found
 PROGRAM = """
-import glassheap
+import glassheap, glassheap.paths
 heap = glassheap.Heap()
 heap.free(heap.malloc(100))
 assert heap.check() == []
+assert glassheap.paths.recorder().is_file()
 """
 
 

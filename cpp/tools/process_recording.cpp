@@ -75,6 +75,8 @@ void in_child() noexcept {
 union Immortal {
   constexpr Immortal() : value() {}
   ~Immortal() {}
+  Immortal(const Immortal&) = delete;
+  Immortal& operator=(const Immortal&) = delete;
   ProcessRecording value;
 };
 constinit Immortal the_recording;
@@ -87,8 +89,9 @@ void ProcessRecording::begin_now() noexcept {
   if (environ == nullptr) return;
   begun_ = true;
   const char* const path = find_variable("GLASSHEAP_TRACE=");
-  if (std::strlen(path) >= path_of_program.size()) return;
-  std::strcpy(path_of_program.data(), path);
+  const std::size_t length = std::strlen(path);
+  if (length >= path_of_program.size()) return;
+  std::memcpy(path_of_program.data(), path, length + 1);
   path_ = path_of_program.data();
   map_fork_mark();
   sites_.find_loader();
@@ -115,12 +118,12 @@ void ProcessRecording::open_own_file() noexcept {
   leave_to_parent();
   *ours_ = 1;
   if (*path_ != '\0') {
-    const int error = create_file();
-    if (error == 0)
+    errno = create_file();
+    if (errno == 0)
       add_facts();
     else
-      dprintf(STDERR_FILENO, "glassheap: cannot record process %d to %s: %s; the program runs on\n",
-              getpid(), path_, strerror(error));
+      dprintf(STDERR_FILENO, "glassheap: cannot record process %d to %s: %m; the program runs on\n",
+              getpid(), path_);
   }
   forked_ = true;  // if it comes here again
   errno = errno_of_the_program;

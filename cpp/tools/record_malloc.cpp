@@ -136,6 +136,7 @@ void* whole_pages(std::size_t align, std::size_t size) noexcept {
 }  // namespace
 
 // --- The functions that the program calls --------------------------------------------------------
+// NOLINTBEGIN(readability-inconsistent-declaration-parameter-name): those of the C library's headers
 GLASSHEAP_EXPORT void* malloc(std::size_t size) __THROW {
   return allocate(size, __builtin_return_address(0));
 }
@@ -197,3 +198,4 @@ GLASSHEAP_EXPORT void free_aligned_sized(void* block, std::size_t /*align*/,
                                          std::size_t /*size*/) __THROW {
   release(block);
 }
+// NOLINTEND(readability-inconsistent-declaration-parameter-name)
