@@ -13,8 +13,8 @@
 //               those of the core, and calls the plain or the cached pair.
 //
 // So the plain pair tests no flag of the heap: `inside` is null where the core may not be entered,
-// and a heap whose calls have more to do than the core's work (zero_on_free, debug checks) has the
-// careful pair in both places. A heap is on the plain way when it is opened or reset, off it when it
+// and a heap whose calls have more to do than the core's work (zero_on_free, debug checks, a
+// recording) has the careful pair in both places. A heap is on the plain way when it is opened or reset, off it when it
 // is closed or found damaged. A damaged shared heap stays on it, since another process may reset the
 // heap: each plain call reads from the segment if the heap is damaged.
 //

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <random>
@@ -371,6 +372,16 @@ TEST(RecordedHeap, EndsWithTheHeap) {
   ASSERT_TRUE(heap->close(fault));
   EXPECT_EQ(read_recorded(path.string()).events.size(), 1U);
   EXPECT_NE(Heap::open(recorded(4096, path), fault), nullptr) << "it no longer has the file";
+}
+
+TEST(RecordedHeap, AForkLeavesAloneWhatHasEnded) {
+  const TemporaryPath path;
+  open(recorded(4096, path)).reset();
+  const pid_t child = fork();
+  if (child == 0) _exit(0);
+  int status = -1;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
 }
 
 TEST(RecordedHeap, LeavesNoFileBehindIfItIsRefused) {
