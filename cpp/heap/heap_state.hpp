@@ -330,9 +330,9 @@ struct HeapState : FrontLine {
   [[nodiscard]] Waiter waiter() const noexcept;
   [[nodiscard]] std::uint64_t changes() const noexcept;
 
-  void add_malloc(const Asked& asked, Address payload, const Fault& fault) noexcept;
-  void add_realloc(Address from, const Asked& asked, Address to, const Fault& fault) noexcept;
-  void add_free(Address payload) noexcept;
+  void add_malloc(const Asked& asked, Address payload, const Fault& fault) const noexcept;
+  void add_realloc(Address from, const Asked& asked, Address to, const Fault& fault) const noexcept;
+  void add_free(Address payload) const noexcept;
 
   // Returns true if this block, live for the core, is free for the caller.
   [[nodiscard]] bool is_free_for_caller(Offset payload) const noexcept;

@@ -46,7 +46,7 @@ void add(const HeapState& heap, Event event) noexcept {
 
 }  // namespace
 
-void HeapState::add_malloc(const Asked& asked, Address payload, const Fault& fault) noexcept {
+void HeapState::add_malloc(const Asked& asked, Address payload, const Fault& fault) const noexcept {
   Event event{
       .address = payload, .size = asked.size, .align = asked.align, .tag = announced_tag(*this)};
   if (fault && !is_failure(*this, fault)) return;
@@ -56,7 +56,7 @@ void HeapState::add_malloc(const Asked& asked, Address payload, const Fault& fau
 
 // The block keeps its tag, unless another one was announced.
 void HeapState::add_realloc(Address from, const Asked& asked, Address to,
-                            const Fault& fault) noexcept {
+                            const Fault& fault) const noexcept {
   Event event{.kind = EventKind::realloc,
               .address = from,
               .result = to,
@@ -69,7 +69,7 @@ void HeapState::add_realloc(Address from, const Asked& asked, Address to,
   add(*this, event);
 }
 
-void HeapState::add_free(Address payload) noexcept {
+void HeapState::add_free(Address payload) const noexcept {
   add(*this, {.kind = EventKind::free, .address = payload});
 }
 

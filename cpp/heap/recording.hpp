@@ -50,6 +50,8 @@ class Recording final : ForkListed {
   [[nodiscard]] static std::unique_ptr<Recording> create(const Options& options, Fault& fault);
   // Removes the file, if the heap could not be opened.
   ~Recording();
+  Recording(const Recording&) = delete;
+  Recording& operator=(const Recording&) = delete;
   // The heap is open.
   void keep() noexcept { kept_ = true; }
 

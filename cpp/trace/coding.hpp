@@ -22,6 +22,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <utility>
 
 #include "trace/event.hpp"
 #include "trace/varint.hpp"
@@ -142,8 +143,7 @@ class EventReader {
     at_ += 2;
     std::uint64_t length = 0;
     if (!get_varint(at_, end_, mark.number) || !get_varint(at_, end_, length)) return false;
-    if (mark.kind > MarkKind::reset || length > static_cast<std::uint64_t>(end_ - at_))
-      return false;
+    if (mark.kind > MarkKind::reset || std::cmp_greater(length, end_ - at_)) return false;
     mark.text = {reinterpret_cast<const char*>(at_), length};
     at_ += length;
     return true;

@@ -49,14 +49,17 @@ bool ColumnBuilder::add_block(std::span<const std::byte> block) {
 void ColumnBuilder::add(const Event& event) {
   switch (event.kind) {
     case EventKind::malloc:
-      return allocate(event, event.address);
+      allocate(event, event.address);
+      break;
     case EventKind::realloc:
-      return resize(event);
+      resize(event);
+      break;
     case EventKind::free:
-      return release(event);
+      release(event);
+      break;
     case EventKind::failed_malloc:
     case EventKind::failed_realloc:
-      return refuse(event);
+      refuse(event);
   }
 }
 
@@ -64,11 +67,11 @@ void ColumnBuilder::add(const Mark& mark) {
   if (mark.kind == MarkKind::fact) facts.emplace_back(mark.text);
   if (mark.kind == MarkKind::reset) release_all();
   if (mark.kind != MarkKind::tag || mark.number >= most_tags) return;
-  const auto found = std::ranges::find(tag_names, mark.text);
-  const auto index = static_cast<std::uint32_t>(found - tag_names.begin());
-  if (found == tag_names.end()) tag_names.emplace_back(mark.text);
+  const auto next = static_cast<std::uint32_t>(tag_names.size());
+  const auto [found, is_new] = tag_indices_.try_emplace(std::string(mark.text), next);
+  if (is_new) tag_names.push_back(found->first);
   if (mark.number >= tags_.size()) tags_.resize(mark.number + 1);
-  tags_[mark.number] = index;
+  tags_[mark.number] = found->second;
 }
 
 void ColumnBuilder::allocate(const Event& event, std::uint64_t address) {
@@ -82,7 +85,8 @@ void ColumnBuilder::resize(const Event& event) {
   const std::uint32_t id = ids_.find(event.address);
   if (id == AddressIds::none) {
     count(Oddity::unknown_realloc);
-    return allocate(event, event.result);
+    allocate(event, event.result);
+    return;
   }
   if (event.result != event.address) {
     if (ids_.find(event.result) != AddressIds::none) supersede(event.result);
@@ -95,7 +99,10 @@ void ColumnBuilder::resize(const Event& event) {
 
 void ColumnBuilder::release(const Event& event) {
   const std::uint32_t id = ids_.find(event.address);
-  if (id == AddressIds::none) return count(Oddity::unknown_free);
+  if (id == AddressIds::none) {
+    count(Oddity::unknown_free);
+    return;
+  }
   end_block(event.address, id);
   put(Operation::free, id, event);
 }

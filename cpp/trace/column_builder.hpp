@@ -18,6 +18,7 @@
 #include <array>
 #include <span>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "trace/address_ids.hpp"
@@ -108,7 +109,8 @@ class ColumnBuilder {
   std::vector<std::uint64_t> held_;       // the size of the block of each number
   std::vector<std::uint64_t> addresses_;  // its address
   std::vector<std::uint32_t> spare_;      // numbers of freed blocks
-  std::vector<std::uint32_t> tags_{0};    // the index of each tag's name, by its number in the file
+  std::unordered_map<std::string, std::uint32_t> tag_indices_{{{}, 0}};  // of tag_names
+  std::vector<std::uint32_t> tags_{0};  // the index of each tag's name, by its number in the file
   std::uint64_t live_ = 0;
   std::uint64_t peak_ = 0;
 

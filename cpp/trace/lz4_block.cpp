@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace glassheap::trace {
 namespace {
@@ -56,23 +57,6 @@ std::size_t common_length(const std::byte* a, const std::byte* b, const std::byt
   return static_cast<std::size_t>(a - begin);
 }
 
-// A length that goes on behind the token.
-bool get_more(const std::byte*& at, const std::byte* end, std::size_t& length) noexcept {
-  if (length < token_limit) return true;
-  while (at != end) {
-    const auto more = static_cast<std::size_t>(*at++);
-    length += more;
-    if (more != 255) return true;
-  }
-  return false;
-}
-
-std::size_t get_offset(const std::byte*& at) noexcept {
-  const auto offset = static_cast<std::size_t>(at[0]) | static_cast<std::size_t>(at[1]) << 8;
-  at += 2;
-  return offset;
-}
-
 // Byte by byte where the match overlaps what it makes.
 void repeat(std::byte* to, std::size_t offset, std::size_t length) noexcept {
   const std::byte* const from = to - offset;
@@ -82,6 +66,62 @@ void repeat(std::byte* to, std::size_t offset, std::size_t length) noexcept {
   }
   for (std::size_t i = 0; i < length; ++i) to[i] = from[i];
 }
+
+// Reads a block, and writes what is in it. The steps return false if the block is damaged.
+class Unpacker {
+ public:
+  Unpacker(std::span<const std::byte> packed, std::span<std::byte> out) noexcept
+      : packed_(packed), out_(out) {}
+
+  // A sequence: its literals, and its match unless it is the last one.
+  bool step() noexcept {
+    if (packed_.empty()) return false;
+    const auto token = static_cast<std::size_t>(take(1)[0]);
+    return put_literals(token >> 4) && (packed_.empty() || put_match(token & token_limit));
+  }
+  [[nodiscard]] bool at_end() const noexcept { return packed_.empty(); }
+  [[nodiscard]] bool is_full() const noexcept { return done_ == out_.size(); }
+
+ private:
+  std::span<const std::byte> take(std::size_t bytes) noexcept {
+    const std::span taken = packed_.first(bytes);
+    packed_ = packed_.subspan(bytes);
+    return taken;
+  }
+  // A length that goes on behind the token.
+  bool get_more(std::size_t& length) noexcept {
+    if (length < token_limit) return true;
+    while (!packed_.empty()) {
+      const auto more = static_cast<std::size_t>(take(1)[0]);
+      length += more;
+      if (more != 255) return true;
+    }
+    return false;
+  }
+  bool put_literals(std::size_t length) noexcept {
+    if (!get_more(length) || length > packed_.size() || length > room()) return false;
+    std::ranges::copy(take(length), out_.data() + done_);
+    done_ += length;
+    return true;
+  }
+  bool put_match(std::size_t length) noexcept {
+    if (packed_.size() < 2) return false;
+    const std::span low_high = take(2);
+    const auto offset =
+        static_cast<std::size_t>(low_high[0]) | static_cast<std::size_t>(low_high[1]) << 8;
+    if (!get_more(length)) return false;
+    length += shortest_match;
+    if (offset == 0 || offset > done_ || length > room()) return false;
+    repeat(out_.data() + done_, offset, length);
+    done_ += length;
+    return true;
+  }
+  [[nodiscard]] std::size_t room() const noexcept { return out_.size() - done_; }
+
+  std::span<const std::byte> packed_;  // what is not read yet
+  std::span<std::byte> out_;
+  std::size_t done_ = 0;  // bytes of `out_`
+};
 
 }  // namespace
 
@@ -93,7 +133,7 @@ std::size_t pack_block(std::span<const std::byte> plain, std::span<std::byte> ou
   const std::byte* literals = begin;
   std::byte* to = out.data();
   const auto has_room = [&](std::size_t bytes) {
-    return bytes <= static_cast<std::size_t>(out.data() + out.size() - to);
+    return std::cmp_less_equal(bytes, out.data() + out.size() - to);
   };
   for (const std::byte* at = begin + 1; at + match_margin < end;) {
     std::uint16_t& seen = table[slot_of(at)];
@@ -118,30 +158,11 @@ std::size_t pack_block(std::span<const std::byte> plain, std::span<std::byte> ou
 }
 
 bool unpack_block(std::span<const std::byte> packed, std::span<std::byte> out) noexcept {
-  const std::byte* at = packed.data();
-  const std::byte* const end = at + packed.size();
-  std::byte* to = out.data();
-  std::byte* const limit = to + out.size();
-  while (at != end) {
-    const auto token = static_cast<std::size_t>(*at++);
-    std::size_t literals = token >> 4;
-    if (!get_more(at, end, literals)) return false;
-    if (literals > static_cast<std::size_t>(end - at)) return false;
-    if (literals > static_cast<std::size_t>(limit - to)) return false;
-    to = std::copy_n(at, literals, to);
-    at += literals;
-    if (at == end) return to == limit;
-    if (end - at < 2) return false;
-    const std::size_t offset = get_offset(at);
-    std::size_t match = token & token_limit;
-    if (!get_more(at, end, match)) return false;
-    match += shortest_match;
-    if (offset == 0 || offset > static_cast<std::size_t>(to - out.data())) return false;
-    if (match > static_cast<std::size_t>(limit - to)) return false;
-    repeat(to, offset, match);
-    to += match;
-  }
-  return false;
+  Unpacker unpacker(packed, out);
+  do {
+    if (!unpacker.step()) return false;
+  } while (!unpacker.at_end());
+  return unpacker.is_full();
 }
 
 }  // namespace glassheap::trace

@@ -153,10 +153,11 @@ bool TraceFile::write(std::span<const std::byte> bytes) noexcept {
 void TraceFile::end(int error) noexcept {
   close();
   std::array<char, 512> text{};
+  errno = error;  // for %m
   const int length = std::snprintf(
       text.data(), text.size(),
-      "glassheap: cannot write to %s: %s; the recording ends here, and the program runs on\n",
-      path_.data(), strerror(error));
+      "glassheap: cannot write to %s: %m; the recording ends here, and the program runs on\n",
+      path_.data());
   if (::write(STDERR_FILENO, text.data(), static_cast<std::size_t>(length)) < 0) errno = error;
 }
 
@@ -171,7 +172,8 @@ void TraceFile::close() noexcept {
 void TraceFile::leave_to_parent() noexcept {
   if (!is_open()) return;
   constexpr int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
-  mmap(header_, largest_frame, PROT_READ | PROT_WRITE, flags, -1, 0);
+  void* const place = mmap(header_, largest_frame, PROT_READ | PROT_WRITE, flags, -1, 0);
+  if (place == MAP_FAILED) header_ = nullptr;
   close_descriptor();
 }
 

@@ -32,7 +32,7 @@ class TraceFile {
   template <typename Item>
   void add(const Item& item) noexcept {
     if (!is_open() || (length_ > open_capacity - room_for(item) && !flush())) return;
-    std::byte* const at = reinterpret_cast<std::byte*>(header_ + 1);
+    auto* const at = reinterpret_cast<std::byte*>(header_ + 1);
     length_ = static_cast<std::size_t>(writer_.put(at + length_, item) - at);
     publish();
   }
