@@ -103,6 +103,13 @@ def test_a_comparison_names_the_first_failure_of_each_policy() -> None:
     assert "operation 4 (line 4): 3,000 bytes, exhausted: " in lines[0]
 
 
+def test_a_comparison_tries_and_notes_what_the_program_was_refused() -> None:
+    log = "= Start\n@ x + 0x10 0x40\n@ big + (nil) 0x10000\n@ x + 0x80 0x40\n= End\n"
+    lines = printed("replay", "-", "--compare", stdin=log).splitlines()
+    assert lines[0] == "standard input (glibc mtrace), 4 operations"
+    assert lines[-1].startswith("note: request that failed in the program, tried here")
+
+
 def test_the_first_failure_is_one_line() -> None:
     """With its line in the file, its tag and its thread, and the reason."""
     path = RECORDED / "rmm.csv"

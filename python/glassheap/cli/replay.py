@@ -97,8 +97,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 def compare_policies(trace: Trace, arguments: argparse.Namespace) -> int:
     """Print the figures of every policy; if interrupted, of those replayed before."""
-    from glassheap.replay import compare
+    from glassheap.replay import compare, tried
 
+    trace = tried(trace)  # so that the head and the notes are about what is played
     reports: list[Report] = []
     status = DONE
     with progress_bar(trace) as bar:
