@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import glassheap
+from command_helpers import printed
 from source_tree import SOURCE_TREE, code_blocks
 
 if TYPE_CHECKING:
@@ -116,6 +117,19 @@ def test_the_picture_and_every_page_that_the_readme_leads_to_are_there() -> None
     assert "docs/map.svg" in addresses(README_TEXT)
     for address in addresses(README_TEXT):
         assert (README.parent / address).exists(), address
+
+
+def test_the_recording_in_the_readme_is_explained_as_it_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Line by line; the number of the thread is another one each time."""
+    monkeypatch.chdir(tmp_path)
+    (block,) = (block for block in code_blocks(README, "python") if "record=" in block)
+    exec(block, {"glassheap": glassheap})
+    (shown,) = re.findall(r"^```\n(app\.trace .*?)^```", README_TEXT, re.M | re.S)
+    expected = [re.sub(r"thread \d+", "thread", line) for line in shown.splitlines()]
+    printed_lines = re.sub(r"thread \d+", "thread", printed("why", "app.trace")).splitlines()
+    assert [line for line in expected if line != "..." and line not in printed_lines] == []
 
 
 def test_the_description_in_the_metadata_has_no_picture_and_no_link_that_leads_nowhere() -> None:
