@@ -61,8 +61,11 @@ from glassheap.errors import (
 
 TYPE_CHECKING = False  # not typing's: that module alone takes longer to import than this package
 if TYPE_CHECKING:
+    from glassheap import grading as grading
     from glassheap import numpy as numpy
     from glassheap import prometheus as prometheus
+    from glassheap import replay as replay
+    from glassheap import traces as traces
     from glassheap.owners import Diagnosis, TaggedBlock, TagUsage
     from glassheap.placement import Policy
     from glassheap.recording import record as record
@@ -88,7 +91,8 @@ _LATER = {
     "sweep": "glassheap.sweeping",
 }
 
-_MODULES = ("numpy", "prometheus")  # of this package; each imports what it is named after
+# Modules of this package. numpy and prometheus import what they are named after.
+_MODULES = ("grading", "numpy", "prometheus", "replay", "traces")
 
 __all__ = [
     "AttachError",

@@ -200,6 +200,11 @@ def test_submodules_can_be_imported_before_the_package() -> None:
     )
 
 
+def test_the_modules_of_the_pages_are_attributes_of_the_package() -> None:
+    names = {"glassheap.traces", "glassheap.replay", "glassheap.grading"}
+    assert names <= new_modules("import glassheap", *names)
+
+
 def test_a_star_import_binds_exactly_the_public_names() -> None:
     names: dict[str, object] = {}
     exec("from glassheap import *", names)
