@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "program, 128 + N if signal N ended it; 127 if there is no such program, 126 if it may "
         "not be executed, 2 if it cannot be recorded."
     )
-    out = "the file to write, for all commands that read traces"
+    out = "the recording to write; info, replay, fit and why read it"
     parser.add_argument("-o", "--out", metavar="OUT", required=True, help=out)
     command = "the program, and its arguments"
     parser.add_argument("command_line", metavar="COMMAND", nargs=argparse.REMAINDER, help=command)
