@@ -1,8 +1,9 @@
 """One trace on every policy, side by side: a measurement by which to choose a policy.
 
     policy        region  failures  utilisation   J&W 1   J&W 2   J&W 3   J&W 4  cost  ns/op
-    first_fit    532,480         0       86.85%  23.82%  15.14%  15.14%  15.14%     -   64.1
-    next_fit   1,634,304         0       25.38%  ...
+    first_fit    532,480         0       86.85%   43.7%   15.1%   57.6%   15.1%     -   47.2
+    next_fit   1,634,304         0       25.38%  375.0%  281.4%  651.5%  293.9%     -   37.3
+    ...
 
 Without a size the region of each policy is the smallest tried in which the trace succeeds, and its
 size is the figure to compare.  With a size, all regions are equal, and the failures are the figure
@@ -38,8 +39,9 @@ def compare(
 ) -> Iterator[Report]:
     """Replay `trace` on each policy in turn, the default first, and yield a report of each.
 
-    With `libc` each report also has the time of the C library on the trace (`libc_nanoseconds`),
-    and its own time is measured alike, as the median of many rounds.
+    With `libc` each report also has the time of the C library on the trace, in nanoseconds
+    (`libc_nanoseconds_per_operation`), and its own time is measured alike, as the median of many
+    rounds.
 
     Raises the errors of `replay`.  The earlier reports have been yielded by then.
     """
