@@ -119,6 +119,7 @@ def test_the_picture_and_every_page_that_the_readme_leads_to_are_there() -> None
         assert (README.parent / address).exists(), address
 
 
+@pytest.mark.any_interpreter
 def test_the_recording_in_the_readme_is_explained_as_it_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
