@@ -12,6 +12,8 @@
 #include <cstdio>
 #include <cstring>
 
+#include "trace/undisturbed.hpp"
+
 namespace glassheap::recorder {
 namespace {
 
@@ -114,6 +116,7 @@ void ProcessRecording::map_fork_mark() noexcept {
 
 void ProcessRecording::open_own_file() noexcept {
   if (!begun_) return;
+  const trace::Undisturbed here;
   const int errno_of_the_program = errno;
   leave_to_parent();
   *ours_ = 1;

@@ -1,7 +1,6 @@
 #include "trace/trace_file.hpp"
 
 #include <fcntl.h>
-#include <pthread.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -11,6 +10,8 @@
 #include <cstdio>
 #include <cstring>
 #include <ctime>
+
+#include "trace/undisturbed.hpp"
 
 namespace glassheap::trace {
 namespace {
@@ -61,22 +62,10 @@ bool write_at(int file, std::span<const std::byte> bytes, off_t at) noexcept {
   return true;
 }
 
-// Opening and writing are where a thread may be cancelled, and malloc is not: it would keep its locks.
-class Uncancelled {
- public:
-  Uncancelled() noexcept { pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before_); }
-  ~Uncancelled() { pthread_setcancelstate(before_, nullptr); }
-  Uncancelled(const Uncancelled&) = delete;
-  Uncancelled& operator=(const Uncancelled&) = delete;
-
- private:
-  int before_ = PTHREAD_CANCEL_ENABLE;
-};
-
 }  // namespace
 
 int TraceFile::create(const char* path, unsigned shift, bool keep_old) noexcept {
-  const Uncancelled here;
+  const Undisturbed here;
   int file = create_new(path);
   if (file < 0 && errno == EEXIST && !keep_old) {
     if (const int reason = remove_old(path)) return reason;
@@ -122,7 +111,7 @@ void TraceFile::publish() noexcept {
 }
 
 bool TraceFile::flush() noexcept {
-  const Uncancelled here;
+  const Undisturbed here;
   const int errno_of_the_program = errno;
   const std::span open{reinterpret_cast<const std::byte*>(header_ + 1), length_};
   const bool written = write(make_frame(open, number_, space_));

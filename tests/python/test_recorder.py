@@ -401,11 +401,10 @@ LOOP = "errno = 0; for (int i = 0; i < 50000; ++i) free(malloc(5)); return errno
 
 @needs_cc
 def test_a_file_that_may_not_grow_ends_the_recording_with_one_sentence(recorder: Recorder) -> None:
-    """What was recorded until then can be read."""
+    """The signal that the system sends would end the program. What was recorded can be read."""
     out = recorder.run(
         f"""
         struct rlimit limit = {{17000, 17000}};
-        signal(SIGXFSZ, SIG_IGN);
         if (setrlimit(RLIMIT_FSIZE, &limit) != 0) return 1;
         {LOOP}
         """,
@@ -416,6 +415,22 @@ def test_a_file_that_may_not_grow_ends_the_recording_with_one_sentence(recorder:
     recorded = calls(read(recorder.trace))
     assert 1000 < len(recorded) < 100000
     assert set(recorded) == {Call("a", 5), Call("f")}
+
+
+@needs_cc
+def test_a_sentence_that_nobody_reads_does_not_end_the_program(recorder: Recorder) -> None:
+    """Its stderr is a pipe without a reader: writing to it sends SIGPIPE."""
+    recorder.record(
+        f"""
+        int ends[2];
+        for (int i = 3; i < 1024; ++i) close(i);
+        if (pipe(ends) != 0) return 1;
+        dup2(ends[1], 2);
+        close(ends[0]);
+        {LOOP}
+        """,
+        status=7,
+    )
 
 
 @needs_cc
