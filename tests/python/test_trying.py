@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from command_helpers import run
 from glassheap.replay import fit, replay, tried, why
+from glassheap.replay.trying import LEFT_OUT, TRIED
 from glassheap.traces import FREE, MALLOC, Refused, Trace
 from trace_helpers import read_text, samples, states
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = pytest.mark.any_interpreter
 
@@ -92,3 +98,13 @@ def test_a_region_that_fits_serves_the_requests_that_failed() -> None:
 def test_a_request_that_no_machine_serves_leaves_the_rest_a_region() -> None:
     log = LOG.replace("0x10000", "0xffffffffff0000")
     assert fit(read_text(log)).region == fit(read_text(log.replace("@ x + (nil)", "#"))).region
+
+
+def test_the_command_leaves_out_what_no_machine_serves(tmp_path: Path) -> None:
+    """It says so, and finds the region for the rest."""
+    file = tmp_path / "app.log"
+    file.write_text(LOG.replace("0x10000", "0xffffffffff0000"))
+    done = run("fit", str(file), "--policy", "first_fit", "--headers")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"note: {LEFT_OUT}: line 3\n" in done.stdout
+    assert f"note: {TRIED}: line 5\n" in done.stdout

@@ -51,11 +51,12 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the fits; 1 is for a trace that misuses its memory, 3 for no region."""
     from glassheap.replay import fit_all, tried
 
-    trace = tried(read_trace(arguments.file))
+    setups = [*layouts(arguments)]
+    trace = tried(read_trace(arguments.file), setups[0].limit)
     named = arguments.policy or [ALL]
     names = None if ALL in named else list(dict.fromkeys(named))
     try:
-        fits = list(fit_all(trace, names, layouts(arguments), exact=arguments.exact))
+        fits = list(fit_all(trace, names, setups, exact=arguments.exact))
     except (HeapError, ValueError, MemoryError, OSError) as error:
         raise MistakeError(f"cannot make a region for {trace.name}: {error}") from None
     print_fits(trace, fits, as_json=arguments.json)

@@ -23,16 +23,18 @@ if TYPE_CHECKING:
     from glassheap.traces import Refused
 
 TRIED = "request that failed in the program, tried here and freed at once"
+LEFT_OUT = "request that failed in the program, larger than any region of this machine, left out"
 
 
 def tried(trace: Trace, largest: int | None = None) -> Trace:
     """The trace with its failed requests as operations; the same trace if it has none.  O(n).
 
-    Requests of more than `largest` bytes are left out.
+    Requests of more than `largest` bytes are left out, and noted.
     """
-    chosen = [one for one in trace.refused if largest is None or one.size <= largest]
     if not trace.refused:
         return trace
+    chosen = [one for one in trace.refused if largest is None or one.size <= largest]
+    others = [one for one in trace.refused if largest is not None and one.size > largest]
     names = (*trace.tag_names, *{one.tag: None for one in chosen})
     tags = {name: number for number, name in reversed([*enumerate(names)])}
     whole, start = Columns(), 0
@@ -48,7 +50,7 @@ def tried(trace: Trace, largest: int | None = None) -> Trace:
         id_count=trace.id_count + 1,
         peak_live=peak_of(whole, trace.id_count + 1),
         tag_names=names,
-        skipped=(*trace.skipped, *notes_of(chosen)),
+        skipped=(*trace.skipped, *noted(TRIED, chosen), *noted(LEFT_OUT, others)),
     )
 
 
@@ -85,6 +87,6 @@ def peak_of(columns: Columns, id_count: int) -> int:
     return peak
 
 
-def notes_of(chosen: Sequence[Refused]) -> list[Note]:
-    """The note about them, if there is one."""
-    return [Note(TRIED, len(chosen), chosen[0].line, misuse=False)] if chosen else []
+def noted(reason: str, requests: Sequence[Refused]) -> list[Note]:
+    """The note about these requests, if there are any."""
+    return [Note(reason, len(requests), requests[0].line, misuse=False)] if requests else []
