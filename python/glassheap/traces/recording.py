@@ -19,7 +19,7 @@ from glassheap._core import _TraceReader
 from glassheap.traces.trace import Columns, Refused, file_error
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from glassheap.traces.source import Source
 
@@ -174,6 +174,7 @@ class Reader:
     def _take(self) -> Columns:
         """The operations read since the last batch."""
         kinds, ids, sizes, lines, aligns, tags, threads, times, refused = self._core.take()
+        names = self.tag_names if refused else ()
         return Columns(
             kinds=bytearray(kinds),
             ids=array("I", ids),
@@ -183,13 +184,15 @@ class Reader:
             tags=array("I", tags),
             threads=array("Q", threads),
             times=array("q", times),
-            refused=[self._refused(*one) for one in refused],
+            refused=[self._refused(names, *one) for one in refused],
         )
 
-    def _refused(self, position: int, line: int, kind: int, *rest: int) -> Refused:
+    def _refused(
+        self, names: Sequence[str], position: int, line: int, kind: int, *rest: int
+    ) -> Refused:
         size, align, tag, thread, time = rest
         when = time if self._header.flags & HAS_TIMES else None
-        return Refused(position, line, kind, size, align, self.tag_names[tag], thread, when)
+        return Refused(position, line, kind, size, align, names[tag], thread, when)
 
 
 def checked(raw: bytes, name: str) -> Header:
