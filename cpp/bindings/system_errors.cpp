@@ -36,7 +36,7 @@ const char* sentence_of_recording(int error) {
     case EBUSY:
       return "another recorder is writing to {0!r}: choose another file, or end that recording.";
     case EEXIST:
-      return "{0!r} is {2}, and a recording is a plain file: choose another place.";
+      return "{0!r} is {2}, and no earlier recording, to be replaced: choose another place.";
     case ENOENT:
       return "there is no folder for the recording {0!r}: make it first.";
     case EACCES:

@@ -27,16 +27,25 @@ std::uint64_t read_clock(clockid_t clock) noexcept {
          static_cast<std::uint64_t>(time.tv_nsec);
 }
 
-// Removes a file of this name. Returns 0, or the reason why it must stay.
+// Returns 0 if the file may be replaced, or the reason why not.
+int check_old(int file) noexcept {
+  std::array<unsigned char, magic.size()> begin{};
+  const ssize_t length = pread(file, begin.data(), begin.size(), 0);
+  if (length < 0) return errno;
+  if (length != 0 && begin != magic) return EEXIST;
+  return flock(file, LOCK_EX | LOCK_NB) == 0 ? 0 : EBUSY;
+}
+
+// Removes an earlier recording. Returns 0, or the reason why the file must stay.
 int remove_old(const char* path) noexcept {
   struct stat status{};
   if (lstat(path, &status) != 0) return errno;
   if (!S_ISREG(status.st_mode)) return EEXIST;
   const int old = open(path, O_RDONLY | O_CLOEXEC);
   if (old < 0) return errno;
-  const int busy = flock(old, LOCK_EX | LOCK_NB) == 0 ? 0 : EBUSY;
+  const int reason = check_old(old);
   ::close(old);
-  if (busy != 0) return busy;
+  if (reason != 0) return reason;
   return unlink(path) == 0 ? 0 : errno;
 }
 

@@ -22,9 +22,9 @@ class TraceFile {
   TraceFile(const TraceFile&) = delete;
   TraceFile& operator=(const TraceFile&) = delete;
 
-  // Creates a file for addresses that are multiples of 1 << shift. A file of this name is removed
-  // first, unless it is being recorded to: then this returns EBUSY. EEXIST if it is no plain file,
-  // or if `keep_old`; otherwise 0, or errno. `path` is copied, and clipped for messages alone.
+  // Creates a file for addresses that are multiples of 1 << shift. An earlier recording of this name,
+  // or an empty file, is removed first, unless it is being recorded to: then this returns EBUSY.
+  // EEXIST if something else has the name, or if `keep_old`; otherwise 0, or errno. `path` is copied, and clipped for messages alone.
   [[nodiscard]] int create(const char* path, unsigned shift, bool keep_old = false) noexcept;
   [[nodiscard]] bool is_open() const noexcept { return header_ != nullptr; }
 

@@ -25,6 +25,7 @@ from glassheap import Heap, OffsetHeap, OutOfMemory, SharedHeap, SharedOffsetHea
 from glassheap.traces import read
 from process_helpers import NEEDS_FORK, allocate_in, forked, in_child, in_fork
 from recorded_calls import Made, Recorded
+from trace_helpers import recorded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -415,11 +416,23 @@ def test_a_full_disk_ends_the_recording_and_not_the_program(path: Path) -> None:
     assert 1000 < recorded < 40000
 
 
+def test_a_file_that_is_no_recording_is_kept(tmp_path: Path) -> None:
+    thesis = tmp_path / "thesis.txt"
+    thesis.write_text("years of work")
+    with pytest.raises(FileExistsError, match="is a file, and no earlier recording"):
+        Heap(4096, record=thesis)
+    assert thesis.read_text() == "years of work"
+    for replaced in (b"", recorded()):
+        thesis.write_bytes(replaced)
+        Heap(4096, record=thesis).close()
+        assert len(read(thesis)) == 0
+
+
 @pytest.mark.parametrize(
     ("prepare", "error", "words"),
     [
         (lambda path: path / "missing" / "file", FileNotFoundError, "there is no folder"),
-        (lambda path: path, FileExistsError, "is a folder, and a recording is a plain file"),
+        (lambda path: path, FileExistsError, "is a folder, and no earlier recording"),
         (lambda path: str(path) + "/" + "x" * 300, OSError, "cannot be made"),
         (lambda _path: "", FileNotFoundError, "there is no folder"),
     ],

@@ -23,9 +23,10 @@ def record(path: str | os.PathLike[str]) -> Iterator[Path]:
     in bytes, with the thread and the time in microseconds.  A request is tagged with its domain:
     "object", "mem" or "raw".  Calls of malloc in C extensions are not seen, nor are forked
     children; the command `glassheap record` sees both.  `glassheap.traces.read` and the commands
-    that read traces take the file.  A file of this name is replaced.  If the disk is full, a
-    sentence on stderr says so, the recording ends, and the program runs on.  Each call takes O(1)
-    longer; once the block has ended, a call takes a few instructions longer.
+    that read traces take the file.  An earlier recording of this name is replaced, no other
+    file.  If the disk is full, a sentence on stderr says so, the recording ends, and the program
+    runs on.  Each call takes O(1) longer; once the block has ended, a call takes a few instructions
+    longer.
 
     Raises RuntimeError if and only if this interpreter is being recorded already or is
     free-threaded, and OSError if and only if the file cannot be made or has another recorder.
