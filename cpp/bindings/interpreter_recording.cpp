@@ -124,10 +124,19 @@ struct Wrapped {
   static void* realloc(void* context, void* block, std::size_t size) noexcept {
     const Entry entry;
     if (!entry) return real.realloc(context, block, size);
+    if (number == 0 && PyGILState_Check() == 0) return realloc_unlocked(context, block, size);
     const std::uint64_t before = number_of(block);
     const Locked lock;
     void* const after = real.realloc(context, block, size);
     add_locked(before == 0 ? allocated(after, size, tag) : resized(before, after, size, tag));
+    return after;
+  }
+  // tracemalloc, if it lies below, waits for the GIL here, and a thread that has the GIL may wait for
+  // the lock. So a raw realloc without the GIL is recorded as a free and a malloc.
+  static void* realloc_unlocked(void* context, void* block, std::size_t size) noexcept {
+    if (block != nullptr) add({.kind = EventKind::free, .address = number_of(block)});
+    void* const after = real.realloc(context, block, size);
+    add(allocated(after, size, tag));
     return after;
   }
   static void free(void* context, void* block) noexcept {

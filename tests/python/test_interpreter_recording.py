@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import glassheap
-from command_helpers import python
+from command_helpers import completed, python
 from glassheap.traces import FREE, MALLOC, REALLOC, read
 from glassheap.traces.recording import UNKNOWN_FREED, UNKNOWN_RESIZED
 from process_helpers import NEEDS_FORK, in_fork
@@ -168,6 +168,42 @@ def test_tracemalloc_and_a_recording_bear_each_other(tmp_path: Path) -> None:
         recording.close()
         tracemalloc.stop()
         assert [size for _, size, *_ in rows(tmp_path / str(number))].count(BYTEARRAY) == 1
+
+
+RAW_REALLOCS = """
+import ctypes, sys, threading, tracemalloc
+import glassheap
+
+tracemalloc.start()
+c = ctypes.CDLL(None)  # its calls are made without the GIL
+c.PyMem_RawMalloc.restype = c.PyMem_RawRealloc.restype = ctypes.c_void_p
+c.PyMem_RawRealloc.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+c.PyMem_RawFree.argtypes = [ctypes.c_void_p]
+
+def resize():
+    block = c.PyMem_RawMalloc(1000)
+    for size in range(1000, 6000):
+        block = c.PyMem_RawRealloc(block, size)
+    c.PyMem_RawFree(block)
+
+with glassheap.record(sys.argv[1]):
+    threads = [threading.Thread(target=resize) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+"""
+
+
+@needs_gil
+def test_a_raw_realloc_does_not_wait_for_a_thread_that_waits_for_it(tmp_path: Path) -> None:
+    """tracemalloc takes the GIL in one, and the thread that has it may wait for the recording."""
+    out = tmp_path / "app.trace"
+    done = completed(sys.executable, "-c", RAW_REALLOCS, str(out))
+    assert (done.returncode, done.stderr) == (0, "")
+    trace = read(out)
+    assert {note.reason for note in trace.skipped} <= {UNKNOWN_FREED}
+    assert {*range(1000, 6000)} <= {*trace.sizes}
 
 
 @needs_gil
