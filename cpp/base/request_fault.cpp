@@ -51,8 +51,9 @@ std::string unwanted_option_sentence(const Fault& fault) {
            "Leave it out, or ask for these checks.";
   }
   if (option == "thread_cache") {
-    return "the option 'thread_cache' is taken by a heap of one process with checks='robust' and "
-           "without zero_on_free and record alone. Leave it out, or open such a heap.";
+    return "the option 'thread_cache' is only for a heap of one process with checks='robust', "
+           "which "
+           "has neither zero_on_free nor record. Leave it out, or open such a heap.";
   }
   if (option == "granule") {
     return "the option 'granule' is that of a heap that describes memory which it never touches. "

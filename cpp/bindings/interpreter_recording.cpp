@@ -19,7 +19,6 @@
 #include <pthread.h>
 
 #include <atomic>
-#include <cerrno>
 
 #include "arguments.hpp"
 #include "functions.hpp"
@@ -212,12 +211,6 @@ Record this interpreter's allocations to a file, until _stop_recording().
 Returns False if it is being recorded already. Raises OSError if and only if the file cannot be
 made.)";
 
-[[noreturn]] void raise_for_file(int error, const std::string& path) {
-  errno = error;
-  PyErr_SetFromErrnoWithFilenameObject(PyExc_OSError, file_name(path).ptr());
-  throw py::error_already_set();
-}
-
 bool start(py::handle given_path, py::handle given_command) {
   const std::string path = require_bytes(given_path, "path");
   const std::string command = "command=" + require_string(given_command, "command");
@@ -225,7 +218,7 @@ bool start(py::handle given_path, py::handle given_command) {
   require_one_lock();
   if (recording.on) return false;
   install_once();
-  if (const int error = create(path, command)) raise_for_file(error, path);
+  if (const int error = create(path, command)) raise_unrecorded(error, path);
   recording.on = true;
   return true;
 }

@@ -89,7 +89,15 @@ void raise_if_refused(const Fault& fault, const SegmentLocation& location) {
 
 void raise_if_unrecorded(const Fault& fault, const std::optional<std::string>& path) {
   if (fault.kind != FaultKind::system_error || fault.field == nullptr) return;
-  raise_system_error(fault, file_name(*path), sentence_of_recording(fault.system_error));
+  raise_unrecorded(fault.system_error, *path);
+}
+
+void raise_unrecorded(int error, const std::string& path) {
+  struct stat status{};
+  lstat(path.c_str(), &status);
+  const Fault fault{
+      .kind = FaultKind::system_error, .system_error = error, .found = status.st_mode};
+  raise_system_error(fault, file_name(path), sentence_of_recording(error));
 }
 
 }  // namespace glassheap::bindings

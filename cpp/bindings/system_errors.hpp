@@ -18,5 +18,7 @@ void raise_if_refused(const Fault& fault, const SegmentLocation& location);
 // Raises the OSError with the path of a recording (Options::record) that cannot be made. Does
 // nothing for any other fault.
 void raise_if_unrecorded(const Fault& fault, const std::optional<std::string>& path);
+// The same for the error (errno) of any recording.
+[[noreturn]] void raise_unrecorded(int error, const std::string& path);
 
 }  // namespace glassheap::bindings

@@ -1,6 +1,5 @@
 #include "heap/recording.hpp"
 
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -25,12 +24,6 @@ std::uint64_t this_thread_id(unsigned forks) noexcept {
   return known.thread;
 }
 
-// The type of what is at the path, for a file that cannot be made there.
-std::uint64_t mode_of(const std::string& path) noexcept {
-  struct stat status{};
-  return lstat(path.c_str(), &status) == 0 ? status.st_mode : 0;
-}
-
 }  // namespace
 
 Announced& announced() noexcept {
@@ -45,7 +38,6 @@ std::unique_ptr<Recording> Recording::create(const Options& options, Fault& faul
   const int error = made->open(options.granule.value_or(granule_size));
   if (error == 0) return made;
   fault = {.kind = FaultKind::system_error, .system_error = error, .field = "record"};
-  if (error == EEXIST) fault.found = mode_of(path);
   return nullptr;
 }
 
