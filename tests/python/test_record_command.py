@@ -315,3 +315,29 @@ def test_a_system_without_preloading_is_named(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(sys, "platform", "darwin")
     done = run("record", "-o", "x", "ls")
     assert_mistake(done, "on Linux only, and this is darwin; glassheap.record() records")
+
+
+# --- The account: it is no part of the program ----------------------------------------------------
+def test_the_account_stays_off_stdout_if_stderr_is_closed(tmp_path: Path) -> None:
+    closing = 'exec "$@" 2>&-'
+    command = (sys.executable, "-m", "glassheap", "record", "-o", tmp_path / "app.trace")
+    done = completed("/bin/sh", "-c", closing, "sh", *command, "/bin/echo", "done")
+    assert (done.returncode, done.stdout) == (0, "done\n")
+    assert read(tmp_path / "app.trace").facts
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "rm -r {folder}",
+        r"printf '\377' | dd of={folder}/app.trace bs=1 seek=8 conv=notrunc 2>/dev/null",
+    ],
+)
+def test_a_recording_that_its_program_ruins_is_one_sentence(tmp_path: Path, damage: str) -> None:
+    """The status is still the program's."""
+    folder = tmp_path / "out"
+    folder.mkdir()
+    script = damage.format(folder=folder) + "; exit 5"
+    done = record(folder / "app.trace", "/bin/sh", "-c", script)
+    assert done.returncode == 5
+    assert re.fullmatch(r"glassheap: cannot read the recording: .*out.*\n", done.stderr)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from glassheap.cli.base import MistakeError, print_error
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from glassheap.recording.outputs import Recorded
 
@@ -73,7 +73,7 @@ def record(line: Sequence[str], path: str, shown: str) -> int:
     except OSError as error:
         message = f"cannot start {program}: {error.strerror}"
         raise programs.ProgramError(message, programs.NOT_EXECUTABLE) from None
-    print_account(outputs.recorded(path, others), path, shown, program)
+    print_account(path, others, shown, program)
     return status
 
 
@@ -99,20 +99,33 @@ def recorder_path() -> str:
 
 
 # --- The account ----------------------------------------------------------------------------------
-def print_account(files: Sequence[Recorded], path: str, shown: str, program: str) -> None:
-    """Print what was recorded on stderr: a line a file."""
+def print_account(path: str, others: set[str], shown: str, program: str) -> None:
+    """Print what was recorded on stderr, or why that cannot be told.  The status stays."""
+    from glassheap.recording import outputs
+    from glassheap.traces import TraceError
+
+    if sys.stderr is None:  # with None, print() would write to the program's stdout
+        return
+    try:
+        lines = [*account_of(outputs.recorded(path, others), path, shown, program)]
+    except (OSError, TraceError) as error:
+        lines = [f"glassheap: cannot read the recording: {error}"]
+    print("\n".join(lines), file=sys.stderr)
+
+
+def account_of(files: Sequence[Recorded], path: str, shown: str, program: str) -> Iterator[str]:
+    """What was recorded: a line a file."""
     if not files:
-        sentence = f"nothing was recorded: {program} did not load the recorder"
-        print(f"glassheap: {sentence}", file=sys.stderr)
+        yield f"glassheap: nothing was recorded: {program} did not load the recorder"
         return
     counted = [(*count(one), one) for one in files[:MOST_LINES]]
     counted.sort(key=lambda row: (row[2].path != path, -row[0]))
     for calls, command, one in counted:
         name = shown + one.path.removeprefix(path)
-        print(f"{name}: {account(calls, command, one.size)}", file=sys.stderr)
+        yield f"{name}: {account(calls, command, one.size)}"
     if rest := files[MOST_LINES:]:
         size = megabytes(sum(one.size for one in rest))
-        print(f"{shown}.*: {len(rest):,} more recordings ({size})", file=sys.stderr)
+        yield f"{shown}.*: {len(rest):,} more recordings ({size})"
 
 
 def account(calls: int, command: str, size: int) -> str:
