@@ -126,8 +126,8 @@ const std::vector<Golden> golden = {
      "it "
      "out, or ask for these checks."},
     {{.kind = FaultKind::unwanted_option, .field = "thread_cache"},
-     "the option 'thread_cache' is taken by a heap of one process with checks='robust' and without "
-     "zero_on_free and record alone. Leave it out, or open such a heap."},
+     "the option 'thread_cache' is only for a heap of one process with checks='robust', which has "
+     "neither zero_on_free nor record. Leave it out, or open such a heap."},
     {{.kind = FaultKind::unwanted_option, .field = "zero_on_free"},
      "the option 'zero_on_free' is about bytes, and a heap with a granule never touches the memory "
      "that it describes. Leave it out."},
