@@ -7,9 +7,9 @@
 #pragma once
 
 #include <pthread.h>
-#include <signal.h>
 
 #include <array>
+#include <csignal>
 
 namespace glassheap::trace {
 
