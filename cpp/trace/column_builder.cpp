@@ -170,7 +170,7 @@ void ColumnBuilder::put(Operation kind, std::uint32_t id, const Event& event) {
   append(columns.aligns, length, event.align);
   append(columns.tags, length, tag_of(event));
   append(columns.threads, length, event.thread);
-  if (has_times_) append(columns.times, length, time_of(event));
+  if (has_times_) columns.times.push_back(time_of(event));
 }
 
 void ColumnBuilder::count(Oddity oddity) noexcept {

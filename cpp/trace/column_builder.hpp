@@ -48,7 +48,8 @@ struct RefusedRequest {
   std::int64_t time;  // nanoseconds
 };
 
-// A batch of operations. The last four stay empty until one has a value that is not 0.
+// A batch of operations. `aligns`, `tags` and `threads` stay empty until one has a value that is not
+// 0; `times` is empty if the recording has none.
 struct Columns {
   std::vector<std::uint8_t> kinds;
   std::vector<std::uint32_t> ids;
