@@ -116,7 +116,8 @@ def print_account(path: str, others: set[str], shown: str, program: str) -> None
 def account_of(files: Sequence[Recorded], path: str, shown: str, program: str) -> Iterator[str]:
     """What was recorded: a line a file."""
     if not files:
-        yield f"glassheap: nothing was recorded: {program} did not load the recorder"
+        why = "did not load the recorder, or its file could not be made"
+        yield f"glassheap: nothing was recorded: {program} {why}"
         return
     counted = [(*count(one), one) for one in files[:MOST_LINES]]
     counted.sort(key=lambda row: (row[2].path != path, -row[0]))
