@@ -156,7 +156,7 @@ def test_a_signal_to_the_command_ends_the_program_which_is_recorded(tmp_path: Pa
     command = [sys.executable, "-m", "glassheap", "record", "-o", str(out), "sleep", "60"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         deadline = time.monotonic() + 60
-        while not out.exists() and time.monotonic() < deadline:
+        while not outputs.is_recording(str(out)) and time.monotonic() < deadline:
             time.sleep(0.01)
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=60)
