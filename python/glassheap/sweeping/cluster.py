@@ -68,6 +68,10 @@ class ClusterCrew:
             future.add_done_callback(partial(settle, promise))
         return promise
 
+    def drop(self, future: Future[Row]) -> None:
+        """Cancel the part, if no worker has begun it."""
+        future.cancel()
+
     def close(self, *, finished: bool) -> None:  # noqa: ARG002
         """Disconnect; the cluster stays."""
         self._client.close()

@@ -47,6 +47,10 @@ class Crew(Protocol):
         """Have a part played.  Raises `BrokenExecutor` if nothing plays any more."""
         ...
 
+    def drop(self, future: Future[Row]) -> None:
+        """Give up a part whose row nobody waits for."""
+        ...
+
     def close(self, *, finished: bool) -> None:
         """End the workers, at once if the sweep is not finished."""
         ...
@@ -69,6 +73,10 @@ class ExecutorCrew:
     def submit(self, part: Part, parcel: object) -> Future[Row]:
         """Have a part played."""
         return self._executor.submit(play, part, parcel)  # type: ignore[arg-type]
+
+    def drop(self, future: Future[Row]) -> None:
+        """Cancel the part, if no worker has begun it."""
+        future.cancel()
 
     def close(self, *, finished: bool) -> None:
         """Nothing: the executor is the caller's."""
@@ -102,6 +110,9 @@ class ProcessCrew(ExecutorCrew):
                 self._pool.shutdown()
                 self._pool = self._new_pool()
                 return self._pool.submit(play, part, parcel)  # type: ignore[arg-type]
+
+    def drop(self, future: Future[Row]) -> None:
+        """Nothing: `close` ends the processes, and then the pool fails at a cancelled future."""
 
     def close(self, *, finished: bool) -> None:
         """End the processes; those of an unfinished sweep in the middle of a part."""

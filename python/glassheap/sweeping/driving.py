@@ -46,7 +46,7 @@ class Drive:
                 yield from self._collect()
         finally:
             for future in self._pending:
-                future.cancel()
+                self._crew.drop(future)
 
     def _fill(self) -> None:
         """Submit parts up to the crew's window, when half of it is free."""
