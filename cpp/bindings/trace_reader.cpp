@@ -54,7 +54,7 @@ std::unique_ptr<TraceReader> make_reader(py::handle header) {
 constexpr const char add_frame_doc[] = R"(add_frame($self, header, packed)
 --
 
-Read a frame; return False if it is damaged. What comes before the damage is read.)";
+Read a frame; return False if it is damaged. The calls before the damage are kept.)";
 
 bool add_frame(TraceReader& reader, py::handle given_header, py::handle given) {
   const auto header = require_header<trace::FrameHeader>(given_header);

@@ -47,7 +47,7 @@ inline constexpr std::size_t longest_text = 2048;  // bytes; longer ones are cli
 }
 [[nodiscard]] constexpr bool has_size(EventKind kind) noexcept { return kind != EventKind::free; }
 
-// What an event is told from, and the unit of addresses: 1 << shift bytes.
+// The values that the next event differs from, and the unit of addresses: 1 << shift bytes.
 struct Context {
   unsigned shift = 0;
   std::uint64_t address = 0;  // in units

@@ -69,8 +69,8 @@ class ColumnBuilder {
   explicit ColumnBuilder(const FileHeader& header)
       : reader_(header.shift), tick_(header.tick), has_times_((header.flags & has_times) != 0) {}
 
-  // Adds the events of an open block or of an unpacked frame. Returns false if it is damaged: what
-  // comes before the damage is added. Throws std::bad_alloc.
+  // Adds the events of an open block or of an unpacked frame. Returns false if it is damaged: the
+  // events before the damage are added. Throws std::bad_alloc.
   [[nodiscard]] bool add_block(std::span<const std::byte> block);
 
   Columns columns;

@@ -7,8 +7,8 @@
 //
 // A recorder maps the header and the open block, so what it has written there is in the file even if
 // the program is killed at the next store. A full open block is packed, and written behind the
-// frames; then it is empty, and has the next number. Reader and recorder agree on that in one word,
-// FileHeader::open: a block whose number is that of a whole frame was written already.
+// frames; then it is empty, and has the next number. One word, FileHeader::open, tells
+// which of both a reader needs: a block with the number of a whole frame was written already.
 //
 //     open  | length : u32 | number : u32 |
 //

@@ -1159,7 +1159,7 @@ class _TraceReader:
     def oddities(self) -> list[tuple[int, int]]:
         """Counts and first lines of unknown blocks and reused addresses."""
     def add_frame(self, header: ReadableBuffer, packed: ReadableBuffer) -> bool:
-        """Read a frame; return False if it is damaged. What comes before the damage is read."""
+        """Read a frame; return False if it is damaged. The calls before the damage are kept."""
     def add_open(self, block: ReadableBuffer) -> bool:
         """Read the bytes of an open block; return False if they are damaged."""
     def take(

@@ -205,7 +205,7 @@ TEST_F(TraceFileTest, AForkedChildThatClosesTheFileLeavesItToItsParent) {
   expect_counted(sizes(), 9000);
 }
 
-// The limit stands for a full disk. What was recorded until then is there.
+// A limit on the size of files has the effect of a full disk. The calls before it are in the file.
 TEST_F(TraceFileTest, AFullDiskEndsTheRecordingAndLeavesWhatWasRecorded) {
   const int status = run_in_child([&] {
     signal(SIGXFSZ, SIG_IGN);

@@ -401,7 +401,7 @@ LOOP = "errno = 0; for (int i = 0; i < 50000; ++i) free(malloc(5)); return errno
 
 @needs_cc
 def test_a_file_that_may_not_grow_ends_the_recording_with_one_sentence(recorder: Recorder) -> None:
-    """The signal that the system sends would end the program. What was recorded can be read."""
+    """SIGXFSZ does not end the program, and the calls before the limit can be read."""
     out = recorder.run(
         f"""
         struct rlimit limit = {{17000, 17000}};

@@ -112,7 +112,7 @@ class ProcessCrew(ExecutorCrew):
                 return self._pool.submit(play, part, parcel)  # type: ignore[arg-type]
 
     def drop(self, future: Future[Row]) -> None:
-        """Nothing: `close` ends the processes, and then the pool fails at a cancelled future."""
+        """Do nothing: `close` ends the processes, and the pool would raise for a cancelled part."""
 
     def close(self, *, finished: bool) -> None:
         """End the processes; those of an unfinished sweep in the middle of a part."""
