@@ -246,7 +246,7 @@ class HeapCore final : public CoreInterface {
     if (size <= largest_region && !find_free(space_, recorder_, request, from, fault, before_pass))
       return false;
     if (!from) return refuse(size, align, fault), false;
-    if (recorder_.is_shared() && !space_.vet_listed(from, fault)) return false;
+    if (recorder_.is_shared() && !space_.vet_offer(from, request, fault)) return false;
     plan.split = plan_split(space_.bytes(), from, request);
     if (!space_.vet(from, plan.place)) return space_.check(from, fault);
     return !watches() || vet_fill(plan.split, fault);

@@ -133,8 +133,9 @@ class PlainCalls {
   [[nodiscard]] static Block far_allocate(Core& core, Size size) noexcept {
     if (size > largest_region) return {};
     typename Core::Plan plan;
-    const Block from = core.space_.policy().find_free(request_for(core, size));
-    if (!from || !core.space_.template vet_as<shape>(from, plan.place)) return {};
+    const Request request = request_for(core, size);
+    const Block from = core.space_.policy().find_free(request);
+    if (!from || !core.space_.template vet_as<shape>(from, request, plan.place)) return {};
     return take(core, plan, from, size);
   }
   [[nodiscard]] static bool far_release(Core& core, Offset payload) noexcept {

@@ -95,26 +95,28 @@ class Space {
     if (is_top(free)) return vet_top<shape>(free, place);
     return bytes_.template offers<shape>(free) && policy_.vet_at(free, place);
   }
-  // Returns true if the map has this free block: another program may have overwritten the structure
-  // of the policy, in shared memory.
-  [[nodiscard]] bool is_listed(Block from) const noexcept {
-    return map_.free_starting_at(from.start) == from;
+  // Returns true if the map has this free block, and it serves the request. In shared memory another
+  // program may have overwritten the structure of the policy, which may then offer any block.
+  [[nodiscard]] bool is_offered_rightly(Block from, const Request& request) const noexcept {
+    return map_.free_starting_at(from.start) == from && bytes_.place(from, request).has_value();
   }
-  [[nodiscard]] bool vet_listed(Block from, Fault& fault) const noexcept {
-    if (is_listed(from)) return true;
+  // The same; otherwise sets `fault`.
+  [[nodiscard]] bool vet_offer(Block from, const Request& request, Fault& fault) const noexcept {
+    if (is_offered_rightly(from, request)) return true;
     const Block mapped = map_.free_starting_at(from.start);
     fault = {.kind = FaultKind::free_list_corrupted,
              .rule = Rule::listed,
              .offset = from.start,
-             .expected = mapped.extent,
+             .expected = mapped == from ? request.extent : mapped.extent,
              .found = from.extent};
     return false;
   }
 
-  // The same two for a plain shape, without a Fault.
+  // Returns true if a free block, offered for the request, is sound; and sets its place. For a plain
+  // shape, without a Fault.
   template <Shape shape>
-  [[nodiscard]] bool vet_as(Block from, Place& place) const noexcept {
-    return (shape != Shape::shared || is_listed(from)) && vet<shape>(from, place);
+  [[nodiscard]] bool vet_as(Block from, const Request& request, Place& place) const noexcept {
+    return (shape != Shape::shared || is_offered_rightly(from, request)) && vet<shape>(from, place);
   }
 
   // Returns true if the node of the free block is sound; otherwise sets `fault`.

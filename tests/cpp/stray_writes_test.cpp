@@ -1,7 +1,7 @@
 // One word of a segment is overwritten, anywhere but in the fixed fields: another process that then
 // makes any calls neither crashes nor hangs, and is handed no memory outside the region.
 //
-//     STRAY_WRITES=1000 stray_writes_test        so many writes in each of 76 tests
+//     STRAY_WRITES=1000 stray_writes_test        so many writes in each of 84 tests
 //     STRAY_TRIAL=17 stray_writes_test --gtest_filter=...      one trial, in this process
 
 #include "stray_calls.hpp"
@@ -16,6 +16,7 @@
 #include <cstdlib>
 #include <thread>
 
+#include "block/block_map.hpp"
 #include "limits.hpp"
 #include "printing.hpp"
 #include "variants.hpp"
@@ -92,6 +93,17 @@ class StrayWrites : public ::testing::TestWithParam<Variant> {
     return *std::bit_cast<shared::Superblock*>(bytes_.data());
   }
 
+  using Number = std::uint32_t;
+  [[nodiscard]] Number& number_at(Size place) const {
+    return *std::bit_cast<Number*>(bytes_.data() + place);
+  }
+
+  // Where the arrays of the policy begin: behind those of the block map.
+  [[nodiscard]] Size behind_the_map() const {
+    const BlockMap map(heap_->size(), ArrayArena::to_measure());
+    return superblock().fixed.arrays_at + map.arena().taken();
+  }
+
   // --- One trial. -------------------------------------------------------------------------------
 
   // The place of a word: every part of the segment is as likely. Not the fixed fields, which are
@@ -156,6 +168,7 @@ class StrayWrites : public ::testing::TestWithParam<Variant> {
     return status;
   }
   [[noreturn]] void run(long end, bool beside_a_writer) {
+    std::ranges::copy(image_, bytes_.data());  // an earlier child may have left damage
     StrayCalls calls(*heap_, how_.location, blocks_, handles_);
     std::jthread writer;
     if (beside_a_writer)
@@ -217,6 +230,25 @@ TEST_P(StrayWrites, ToTheStateMakeTheHeapDamaged) {
     fault_ = {};
     EXPECT_TRUE(heap_->reset(fault_));
     EXPECT_NE(heap_->malloc(1, granule_size, fault_), 0U);
+  }
+}
+
+// Each number of the policy that may lead to a free block leads to another one. No request is then
+// served by a block that is too small for it. The block map is as it was: it decides.
+TEST_P(StrayWrites, ToLinksOfferNoBlockThatIsTooSmall) {
+  constexpr Number most = 120;  // free blocks
+  const Size owners_at = superblock().fixed.owners_at;
+  for (Size at = behind_the_map(); at < owners_at; at += sizeof(Number)) {
+    const Number old = number_at(at);
+    if (old == 0 || old >= most) continue;
+    for (const Number other : {old / 2, old + 1, old * 3 % most}) {
+      std::ranges::copy(image_, bytes_.data());
+      number_at(at) = other;
+      for (const Size size : {Size{1}, Size{100}, Size{300}, Size{2000}}) {
+        const Address got = heap_->malloc(size, granule_size, fault_ = {});
+        ASSERT_TRUE(got == 0 || heap_->usable_size(got, fault_) >= size) << at << ": " << other;
+      }
+    }
   }
 }
 
