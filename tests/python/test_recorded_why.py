@@ -47,12 +47,13 @@ def test_the_answer_is_what_the_heap_said(policy: str, headers: bool, tmp_path: 
         said = fill(heap, 7)
         stats = heap.stats()
         blocks = {usage.tag: usage.blocks for usage in heap.by_tag()}
-    found = why(read(path)).failure
+    answer = why(read(path))
+    found = answer.failure
     assert found is not None
     assert said is not None
     assert (found.cause, found.shortfall) == (said.cause, said.shortfall)
     assert (found.available, found.largest_free) == (stats.available, stats.largest_free)
-    assert {held.tag: held.blocks for held in found.by_tag} == blocks
+    assert {held.tag: held.blocks for held in answer.by_tag} == blocks
     assert found.operation == len(read(path))  # nothing fails before
 
 

@@ -6,7 +6,7 @@
     record: the figures as a flat record, for pandas and polars
     comparing: a report for each policy; compare_text: the reports as tables
     fitting: the smallest region, by searching over stepping; fit_table: the fits as a table
-    explaining: the first failure, and what would have served it; failing: the blocks in its way
+    explaining: the first failure, and what would have served it; holding: the blocks in its way
     parting: two replays in step, up to the first difference
 
 `replay` is the call for most uses. The `Report` it returns contains the heap, so that the blocks
@@ -19,10 +19,10 @@ from glassheap.replay.compare_text import table
 from glassheap.replay.comparing import compare
 from glassheap.replay.diff_text import diff_lines
 from glassheap.replay.explaining import Remedy, Why, why
-from glassheap.replay.failing import Failure, Held, Holder, Hole
-from glassheap.replay.first_failure import FirstFailure
+from glassheap.replay.failing import Failure
 from glassheap.replay.fit_table import fit_table
 from glassheap.replay.fitting import Fit, fit, fit_all
+from glassheap.replay.holding import Held, Holder, Hole
 from glassheap.replay.measuring import Excess, FreeBlocks, Internal, Measures
 from glassheap.replay.parting import Parting, Side, diff
 from glassheap.replay.recorded import RecordedHeap, recorded_heap
@@ -36,7 +36,6 @@ from glassheap.replay.why_text import why_lines
 __all__ = [
     "Excess",
     "Failure",
-    "FirstFailure",
     "Fit",
     "FreeBlocks",
     "Held",

@@ -11,6 +11,7 @@ from glassheap import policies
 from glassheap.errors import InvalidSize
 from glassheap.replay.failing import Failure, failure
 from glassheap.replay.fitting import search
+from glassheap.replay.holding import Held, Holder, Hole, holding
 from glassheap.replay.recorded import chosen_setup, chosen_size
 from glassheap.replay.records import plain
 from glassheap.replay.setup import Setup, checked
@@ -71,7 +72,13 @@ class Why(NamedTuple):
     peak_live: int
     """The maximum of the bytes requested in live blocks, in the whole trace."""
     failure: Failure | None
-    """The first failure; None if every operation is served."""
+    """The first failure; None if every operation is served, and the lists below are empty then."""
+    holes: list[Hole]
+    """The two largest free blocks at that moment, in the order of their addresses."""
+    between: list[Holder]
+    """The live blocks between these, in the order of their addresses."""
+    by_tag: list[Held]
+    """All live blocks by their tags, those with the most bytes first."""
     remedies: list[Remedy]
     """What would have served that request, one change at a time."""
 
@@ -105,7 +112,8 @@ def why(
         region = heap.size
         stepper = Stepper(trace, heap)
         index = stepper.run(len(trace))
-        failed = failure(stepper, index) if index < len(trace) else None
+        failed = failure(trace, heap, index) if index < len(trace) else None
+        holes, between, by_tag = holding(stepper, index) if failed else ([], [], [])
     return Why(
         trace=trace.name,
         format=trace.format,
@@ -116,6 +124,9 @@ def why(
         size=region,
         peak_live=trace.peak_live,
         failure=failed,
+        holes=holes,
+        between=between,
+        by_tag=by_tag,
         remedies=list(remedies(trace, setup, region, index)) if failed else [],
     )
 

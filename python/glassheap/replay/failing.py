@@ -1,73 +1,22 @@
-"""The first request that a region could not serve, and the blocks that stood in its way."""
+"""The first request that a region could not serve, and what was free at that moment."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
-from glassheap.errors import OutOfMemory
-from glassheap.records import in_hexadecimal
-from glassheap.replay.first_failure import kind_of, tag_of, thread_of
+from glassheap.errors import InvalidAlignment, OutOfMemory
 from glassheap.replay.metrics import fragmentation_index
 from glassheap.replay.stepping import alignment
+from glassheap.traces import MALLOC
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from glassheap import BlockInfo
-    from glassheap.owners import Cause
-    from glassheap.replay.stepping import Stepper
-
-
-class Holder(NamedTuple):
-    """A live block, and the operation of the trace that allocated it."""
-
-    address: int
-    """Bytes from the start of the region to its payload."""
-    size: int
-    """Bytes asked for."""
-    tag: str
-    """The tag of that operation; "" without one."""
-    line: int
-    """Its line in the file."""
-    operations: int
-    """The age of the block: the operations since then."""
-    nanoseconds: int | None
-    """The same in time; None if the file states none."""
-
-    def __repr__(self) -> str:
-        """The fields by name, the address in hexadecimal."""
-        return in_hexadecimal(self)
-
-
-class Hole(NamedTuple):
-    """A free block."""
-
-    address: int
-    """Bytes from the start of the region to the payload that it offers."""
-    size: int
-    """Bytes that it offers."""
-
-    def __repr__(self) -> str:
-        """The fields by name, the address in hexadecimal."""
-        return in_hexadecimal(self)
-
-
-class Held(NamedTuple):
-    """The live blocks with one tag."""
-
-    tag: str
-    """The tag; "" for the blocks without one."""
-    blocks: int
-    """How many there are."""
-    bytes: int
-    """Bytes asked for in them."""
-    oldest: Holder
-    """The oldest of them."""
+    from glassheap import Heap
+    from glassheap.owners import Cause, Diagnosis
+    from glassheap.traces import Trace
 
 
 class Failure(NamedTuple):
-    """A request that failed, and the heap at that moment."""
+    """A request that failed, and what was free at that moment."""
 
     operation: int
     """The index of the operation."""
@@ -95,31 +44,22 @@ class Failure(NamedTuple):
     """Their number."""
     shortfall: int | None
     """Bytes that are missing, as `Diagnosis.shortfall`."""
-    holes: list[Hole]
-    """The two largest free blocks, in the order of their addresses."""
-    between: list[Holder]
-    """The live blocks between these, in the order of their addresses."""
-    by_tag: list[Held]
-    """The live blocks by their tags, those with the most bytes first."""
     fragmentation_index: float
     """1 - (1 + available / size) / free_blocks: near 1 if fragmentation is the cause, near 0 or
     below it if it is a lack of memory."""
 
 
-def failure(stepper: Stepper, index: int) -> Failure:
-    """The failure of the operation at `index`, at which the stepper stopped.  O(n log n)."""
-    trace, stats = stepper.trace, stepper.heap.stats()
-    error = stepper.error
-    lacks = error.diagnosis if isinstance(error, OutOfMemory) else None
-    live = holders(stepper, index)
-    holes = largest_holes(stepper)
-    low, high = (holes[0].address, holes[-1].address) if holes else (0, 0)
+def failure(trace: Trace, heap: Heap, index: int) -> Failure:
+    """The failure of the operation at `index`, before which the heap stands.  O(n log n)."""
+    size, align = trace.sizes[index], alignment(trace, index)
+    lacks = refusal(heap, size, align)
+    stats = heap.stats()
     return Failure(
         operation=index,
         line=trace.lines[index],
         kind=kind_of(trace, index),
-        size=trace.sizes[index],
-        align=alignment(trace, index),
+        size=size,
+        align=align,
         tag=tag_of(trace, index),
         thread=thread_of(trace, index),
         cause=lacks.cause if lacks else "alignment",
@@ -127,59 +67,34 @@ def failure(stepper: Stepper, index: int) -> Failure:
         largest_free=stats.largest_free,
         free_blocks=stats.free_blocks,
         shortfall=lacks.shortfall if lacks else None,
-        holes=holes,
-        between=[one for one in live if low < one.address < high],
-        by_tag=by_tag(live),
-        fragmentation_index=fragmentation_index(
-            stats.available, stats.free_blocks, trace.sizes[index]
-        ),
+        fragmentation_index=fragmentation_index(stats.available, stats.free_blocks, size),
     )
 
 
-def holders(stepper: Stepper, index: int) -> list[Holder]:
-    """The live blocks before the operation at `index`, in the order of their addresses."""
-    trace, base = stepper.trace, stepper.base
-    found = []
-    for block, address in enumerate(stepper.addresses):
-        if address is None:
-            continue
-        born = stepper.born[block]
-        found.append(
-            Holder(
-                address=address - base,
-                size=stepper.sizes[block],
-                tag=tag_of(trace, born),
-                line=trace.lines[born],
-                operations=index - born,
-                nanoseconds=trace.times[index] - trace.times[born] if trace.times else None,
-            )
-        )
-    return sorted(found)
+def refusal(heap: Heap, size: int, align: int) -> Diagnosis | None:
+    """What the heap lacks for a request, which is made once more; None for a wrong alignment.
+
+    A realloc that fails has found no place for the whole block, so it is a malloc here.
+    """
+    try:
+        heap.malloc(size, align=max(heap.granule, align))
+    except InvalidAlignment:
+        return None
+    except OutOfMemory as error:
+        return error.diagnosis
+    raise AssertionError(f"the heap serves {size} bytes, which it had refused")
 
 
-def largest_holes(stepper: Stepper) -> list[Hole]:
-    """The two largest free blocks, or fewer, in the order of their addresses."""
-
-    def size(block: BlockInfo) -> int:
-        return block.size
-
-    free = (block for block in stepper.heap.walk() if not block.live)
-    largest = sorted(free, key=size, reverse=True)[:2]
-    return sorted(Hole(block.address - stepper.base, block.size) for block in largest)
+def kind_of(trace: Trace, index: int) -> str:
+    """'malloc' or 'realloc', for an operation that is no free."""
+    return "malloc" if trace.kinds[index] == MALLOC else "realloc"
 
 
-def by_tag(live: Iterable[Holder]) -> list[Held]:
-    """The blocks by their tags, those with the most bytes first."""
-    groups: defaultdict[str, list[Holder]] = defaultdict(list)
-    for one in live:
-        groups[one.tag].append(one)
-    found = [
-        Held(tag, len(group), sum(one.size for one in group), max(group, key=age))
-        for tag, group in groups.items()
-    ]
-    return sorted(found, key=lambda one: (-one.bytes, one.tag))
+def tag_of(trace: Trace, index: int) -> str:
+    """The tag of an operation; "" without one."""
+    return trace.tag_names[trace.tags[index]] if trace.tags else ""
 
 
-def age(one: Holder) -> int:
-    """The age of a block in operations."""
-    return one.operations
+def thread_of(trace: Trace, index: int) -> int:
+    """The thread of an operation; 0 without one."""
+    return trace.threads[index] if trace.threads else 0

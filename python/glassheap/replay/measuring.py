@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from glassheap._core import Player
 from glassheap.replay import metrics
 from glassheap.replay.cost import searched
-from glassheap.replay.first_failure import FirstFailure, first_failure
+from glassheap.replay.failing import Failure, failure
 from glassheap.replay.slices import SLICE
 from glassheap.traces import FREE
 
@@ -118,7 +118,7 @@ class Measures(NamedTuple):
     """Internal fragmentation at the peak of the bytes requested."""
     searched: float | None
     """Free blocks looked at per operation; None if the model does not count them (`cost`)."""
-    failure: FirstFailure | None
+    failure: Failure | None
     """The first failure; None if every operation was served."""
 
 
@@ -133,7 +133,7 @@ def measure(trace: Trace, setup: Setup, size: int, failed: int) -> Measures:
     with setup.heap(size) as heap:
         player = Player(heap, trace.id_count)
         play(player.measure, trace, 0, max(failed, 0))
-        failure = first_failure(trace, heap, failed) if failed >= 0 else None
+        first = failure(trace, heap, failed) if failed >= 0 else None
         play(player.measure, trace, max(failed, 0), len(trace))
         requested, taken = (Excess(*one) for one in player.excesses)
         at_end = FreeBlocks.of(offers(heap), request)
@@ -141,7 +141,7 @@ def measure(trace: Trace, setup: Setup, size: int, failed: int) -> Measures:
         play(Player(heap, trace.id_count).play, trace, 0, requested.peak_operation + 1)
         at_peak = FreeBlocks.of(offers(heap), request)
         internal = internal_of(heap, setup, requested.peak_live)
-    return Measures(requested, taken, request, at_peak, at_end, internal, cost, failure)
+    return Measures(requested, taken, request, at_peak, at_end, internal, cost, first)
 
 
 def alike(setup: Setup) -> Setup:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from glassheap import policies
 from glassheap.errors import InvalidAlignment, OutOfMemory
-from glassheap.replay.failing import Hole
-from glassheap.replay.first_failure import tag_of
+from glassheap.replay.failing import tag_of
+from glassheap.replay.holding import Hole
 from glassheap.replay.records import plain
 from glassheap.replay.running import play_growing
 from glassheap.replay.setup import Setup, checked

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from glassheap.replay.first_failure import FirstFailure
+    from glassheap.replay.failing import Failure
     from glassheap.replay.measuring import Excess, Measures
     from glassheap.replay.report import Report
 
@@ -60,7 +60,7 @@ def failures(report: Report) -> Record:
     }
 
 
-def of_failure(failed: FirstFailure | None) -> Mapping[str, Value]:
+def of_failure(failed: Failure | None) -> Mapping[str, Value]:
     """The first failure."""
     return {name: getattr(failed, name) if failed else None for name in OF_FAILURE}
 

@@ -14,7 +14,7 @@ from glassheap.replay.report_text import report_lines
 
 if TYPE_CHECKING:
     from glassheap import Heap, HeapStats
-    from glassheap.replay.first_failure import FirstFailure
+    from glassheap.replay.failing import Failure
     from glassheap.replay.measuring import Measures
     from glassheap.replay.record import Record
     from glassheap.traces import Note
@@ -78,7 +78,7 @@ class Report:
         return self.nanoseconds / self.completed if self.completed else 0.0
 
     @property
-    def failure(self) -> FirstFailure | None:
+    def failure(self) -> Failure | None:
         """The first failure; None if nothing failed, or if the replay was interrupted."""
         return self.measures.failure if self.measures else None
 

@@ -11,7 +11,7 @@ from glassheap.traces.wording import printable
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from glassheap.replay.first_failure import FirstFailure
+    from glassheap.replay.failing import Failure
     from glassheap.replay.measuring import FreeBlocks, Measures
     from glassheap.replay.report import Report
 
@@ -70,7 +70,7 @@ def failures_in_words(report: Report) -> str:
     return f"{report.failures:,}, the first at operation {report.first_failure + 1:,}"
 
 
-def failure_in_words(failed: FirstFailure) -> str:
+def failure_in_words(failed: Failure) -> str:
     """The first failure: its place, its owner, what it asked for, and the reason."""
     owner = f" of '{printable(failed.tag)}'" if failed.tag else ""
     thread = f", thread {failed.thread}" if failed.thread else ""

@@ -36,8 +36,6 @@ class Stepper:
         """The bytes asked for in the block of each id."""
         self.base = heap.base
         """The address of the region."""
-        self.error: OutOfMemory | InvalidAlignment | None = None
-        """Why the last operation failed."""
         self._realloc = reallocation(heap)
 
     def run(self, stop: int) -> int:
@@ -49,8 +47,7 @@ class Stepper:
         try:
             for index in range(stop):
                 self.step(index)
-        except (OutOfMemory, InvalidAlignment) as error:
-            self.error = error
+        except (OutOfMemory, InvalidAlignment):
             return index
         return stop
 

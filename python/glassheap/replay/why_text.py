@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from glassheap.replay.explaining import Remedy, Why
-    from glassheap.replay.failing import Failure, Held, Holder
-    from glassheap.replay.first_failure import FirstFailure
+    from glassheap.replay.failing import Failure
+    from glassheap.replay.holding import Held, Holder
 
 SHOWN = 10
 """Lines of a table."""
@@ -29,8 +29,9 @@ def why_lines(why: Why) -> Iterator[str]:
     yield request(why.failure, why.operations)
     yield cause(why.failure, why.size)
     yield f"fragmentation index: {why.failure.fragmentation_index:.2f}"
-    yield from between(why.failure)
-    yield from held(why.failure)
+    if why.failure.cause != "exhausted":
+        yield from between(why)
+    yield from held(why)
     yield from served_by(why)
 
 
@@ -39,7 +40,7 @@ def request(failure: Failure, operations: int) -> str:
     return f"first failure: {place(failure, f' of {operations:,}')}: {wish(failure)}"
 
 
-def place(failure: Failure | FirstFailure, total: str = "") -> str:
+def place(failure: Failure, total: str = "") -> str:
     """Where it is in the trace."""
     return f"operation {failure.operation + 1:,}{total} (line {failure.line:,})"
 
@@ -75,31 +76,31 @@ def free(failure: Failure) -> str:
     return f"{text}, the largest of which has {failure.largest_free:,}"
 
 
-def between(failure: Failure) -> Iterator[str]:
+def between(why: Why) -> Iterator[str]:
     """The blocks between the largest two holes."""
-    if len(failure.holes) < 2 or failure.cause == "exhausted":
+    if len(why.holes) < 2:
         return
-    sizes = " and ".join(f"{hole.size:,}" for hole in failure.holes)
+    sizes = " and ".join(f"{hole.size:,}" for hole in why.holes)
     yield ""
     yield f"between the largest two free blocks, of {sizes} bytes:"
-    head = ("address", "bytes", "operations ago", *clock(failure.between), "line")
+    head = ("address", "bytes", "operations ago", *clock(why.between), "line")
     rows = [
         (f"{one.address:#x}", f"{one.size:,}", f"{one.operations:,}", *since(one), f"{one.line:,}")
-        for one in failure.between[:SHOWN]
+        for one in why.between[:SHOWN]
     ]
-    yield from tagged(head, rows, [one.tag for one in failure.between])
+    yield from tagged(head, rows, [one.tag for one in why.between])
 
 
-def held(failure: Failure) -> Iterator[str]:
+def held(why: Why) -> Iterator[str]:
     """Who holds the memory."""
-    if not failure.by_tag:
+    if not why.by_tag:
         return
     yield ""
     yield "live blocks, and the oldest of each tag:"
-    oldest = [one.oldest for one in failure.by_tag]
+    oldest = [one.oldest for one in why.by_tag]
     head = ("bytes", "blocks", "operations ago", *clock(oldest), "line")
-    rows = [holding(one) for one in failure.by_tag[:SHOWN]]
-    yield from tagged(head, rows, [one.tag for one in failure.by_tag])
+    rows = [holding(one) for one in why.by_tag[:SHOWN]]
+    yield from tagged(head, rows, [one.tag for one in why.by_tag])
 
 
 def holding(one: Held) -> tuple[str, ...]:
