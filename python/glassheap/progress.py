@@ -1,4 +1,4 @@
-"""A progress bar for long replays.
+"""The progress of long work, and a bar that shows it.
 
 Most replays end within half a second, so the bar appears only after that time, only on a terminal,
 and only if rich is installed.  It is drawn on stderr and erased afterwards: the output on stdout is
@@ -9,13 +9,56 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+    from rich.progress import Progress as Drawn
+    from rich.progress import TaskID
+
+Progress = Callable[[int, int], object]
+"""Called with the number of steps that are done, and with their total number."""
+
+SHARES = 1000
+"""The steps of a part of weight 1."""
 
 DELAY = 0.5
 """Seconds until the bar is shown."""
+
+
+def ignore(_done: int, _total: int) -> None:
+    """Show no progress."""
+
+
+class Stages:
+    """Work whose parts tell their progress one after the other, told as one.
+
+    stages = Stages(progress, [1, 3])     # the second part takes three times as long
+    first(progress=stages.next())
+    second(progress=stages.next())
+    """
+
+    def __init__(self, progress: Progress | None, weights: Iterable[int]) -> None:
+        self._tell = progress or ignore
+        self._weights = [SHARES * weight for weight in weights]
+        self._begun = 0
+        self._done = 0
+
+    def next(self) -> Progress:
+        """The progress of the next part, which begins; the parts before it are done.
+
+        Where a part goes back, since its total was estimated too low, the whole stands still.
+        """
+        start, weight = sum(self._weights[: self._begun]), self._weights[self._begun]
+        total = sum(self._weights)
+        self._begun += 1
+
+        def tell(done: int, steps: int) -> None:
+            self._done = max(self._done, start + (weight * done // steps if steps else weight))
+            self._tell(self._done, total)
+
+        tell(0, 1)
+        return tell
 
 
 class Bar:
@@ -31,7 +74,7 @@ class Bar:
         self._title = title
         self._file = sys.stderr if file is None else file
         self._due = time.monotonic() + delay if is_terminal(self._file) else float("inf")
-        self._bar: Progress | None = None
+        self._bar: Drawn | None = None
         self._task: TaskID | None = None
 
     def __call__(self, done: int, total: int) -> None:

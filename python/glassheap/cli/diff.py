@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from glassheap.cli.base import MistakeError, print_json
-from glassheap.cli.replay import add_layout_arguments, layout
+from glassheap.cli.replay import add_layout_arguments, layout, progress_bar
 from glassheap.cli.trace_files import FORMATS, read_trace, report_misuse
 from glassheap.cli.values import byte_count
 from glassheap.cli.why import one_policy
-from glassheap.errors import HeapError
 
 if TYPE_CHECKING:
     import argparse
@@ -43,10 +42,9 @@ def run(arguments: argparse.Namespace) -> int:
     first, second = two_policies(arguments)
     trace = read_trace(arguments.file)
     other = trace if arguments.other is None else read_trace(arguments.other)
-    try:
-        found = diff(trace, other, arguments.size, policies=(first, second), **layout(arguments))
-    except (HeapError, MemoryError, OSError) as error:
-        raise MistakeError(f"cannot make a region for {trace.name}: {error}") from None
+    options = {**layout(arguments), "policies": (first, second)}
+    with progress_bar("comparing", trace) as bar:
+        found = diff(trace, other, arguments.size, **options, progress=bar)
     if arguments.json:
         print_json(found.as_dict())
     else:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from glassheap.cli.base import DONE, TOO_SMALL, MistakeError, print_json
-from glassheap.cli.replay import ALL, policy_name
+from glassheap.cli.base import DONE, TOO_SMALL, print_json
+from glassheap.cli.replay import ALL, policy_name, progress_bar
 from glassheap.cli.trace_files import FORMATS, read_trace, report_misuse
 from glassheap.cli.values import byte_count
-from glassheap.errors import HeapError
 
 if TYPE_CHECKING:
     import argparse
@@ -55,10 +54,8 @@ def run(arguments: argparse.Namespace) -> int:
     trace = tried(read_trace(arguments.file), setups[0].limit)
     named = arguments.policy or [ALL]
     names = None if ALL in named else list(dict.fromkeys(named))
-    try:
-        fits = list(fit_all(trace, names, setups, exact=arguments.exact))
-    except (HeapError, ValueError, MemoryError, OSError) as error:
-        raise MistakeError(f"cannot make a region for {trace.name}: {error}") from None
+    with progress_bar("fitting", trace) as bar:
+        fits = list(fit_all(trace, names, setups, exact=arguments.exact, progress=bar))
     print_fits(trace, fits, as_json=arguments.json)
     return report_misuse(trace.name, trace.skipped) or status_of(fits)
 

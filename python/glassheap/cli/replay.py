@@ -18,7 +18,7 @@ from glassheap.cli.base import (
 )
 from glassheap.cli.trace_files import FORMATS, read_trace, report_misuse
 from glassheap.cli.values import byte_count
-from glassheap.errors import InvalidAlignment, InvalidSize
+from glassheap.errors import HeapError
 
 if TYPE_CHECKING:
     import argparse
@@ -102,7 +102,7 @@ def compare_policies(trace: Trace, arguments: argparse.Namespace) -> int:
     trace = tried(trace)  # so that the head and the notes are about what is played
     reports: list[Report] = []
     status = DONE
-    with progress_bar(trace) as bar:
+    with progress_bar("replaying", trace) as bar:
         try:
             options = {**layout(arguments), "libc": True, "progress": bar}
             reports += compare(trace, arguments.size, **options)
@@ -137,7 +137,7 @@ def replay_policy(trace: Trace, arguments: argparse.Namespace) -> int:
 
     options = {"policy": arguments.policy, **layout(arguments)}
     try:
-        with progress_bar(trace) as bar:
+        with progress_bar("replaying", trace) as bar:
             report = replay(trace, arguments.size, **options, progress=bar)
     except ReplayInterrupted as interruption:
         print_report(interruption.report, arguments)
@@ -176,14 +176,14 @@ def print_csv(reports: list[Report]) -> None:
 
 
 @contextmanager
-def progress_bar(trace: Trace) -> Iterator[Bar]:
-    """A progress bar, drawn if the replay takes long. Raises `MistakeError` for a wrong size."""
+def progress_bar(title: str, trace: Trace) -> Iterator[Bar]:
+    """A progress bar, drawn if it takes long. Raises `MistakeError` for a wrong region."""
     from glassheap.progress import Bar
 
-    with closing(Bar("replaying")) as bar:
+    with closing(Bar(title)) as bar:
         try:
             yield bar
-        except (InvalidSize, InvalidAlignment, MemoryError, OSError) as error:
+        except (HeapError, MemoryError, OSError) as error:
             raise MistakeError(f"cannot make a region for {trace.name}: {error}") from None
 
 

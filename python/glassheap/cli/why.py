@@ -6,10 +6,9 @@ from argparse import ArgumentTypeError
 from typing import TYPE_CHECKING
 
 from glassheap.cli.base import MistakeError, print_json
-from glassheap.cli.replay import ALL, add_layout_arguments, policy_name
+from glassheap.cli.replay import ALL, add_layout_arguments, policy_name, progress_bar
 from glassheap.cli.trace_files import FORMATS, read_trace, report_misuse
 from glassheap.cli.values import byte_count
-from glassheap.errors import HeapError
 
 if TYPE_CHECKING:
     import argparse
@@ -57,10 +56,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise MistakeError(sentence)
     headers = False if arguments.no_headers else None
     options = {"policy": arguments.policy, "headers": headers, "granule": arguments.granule}
-    try:
-        answer = why(trace, arguments.size, **options)
-    except (HeapError, MemoryError, OSError) as error:
-        raise MistakeError(f"cannot make a region for {trace.name}: {error}") from None
+    with progress_bar("explaining", trace) as bar:
+        answer = why(trace, arguments.size, **options, progress=bar)
     if arguments.json:
         print_json(answer.as_dict())
     else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +12,10 @@ from glassheap.grading.rules import trace_of_rules
 from glassheap.grading.running import run
 
 if TYPE_CHECKING:
-    from glassheap.traces import Trace
+    from collections.abc import Sequence
 
-Progress = Callable[[int, int], object]
-"""Called after every trace with the number of traces done and their total number."""
+    from glassheap.progress import Progress
+    from glassheap.traces import Trace
 
 
 def grade(
@@ -46,7 +45,7 @@ def grade(
         weight: The weight of the utilisation in the score, from 0 to 1.
         reference: The operations a second for the full score; by default those of the C library.
         rules: True to check the calls that few traces make: free(NULL), realloc(p, 0) and others.
-        progress: Called after every trace.
+        progress: Called after every trace with the number of traces done and of all.
 
     Raises LibraryError if and only if the library cannot be loaded, lacks a function, or cannot
     start its heap; and the system's OSError if no child can be started. A library that crashes or

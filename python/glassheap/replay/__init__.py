@@ -15,6 +15,7 @@ still live at the end can be inspected.
 
 from __future__ import annotations
 
+from glassheap.progress import Progress
 from glassheap.replay.compare_text import table
 from glassheap.replay.comparing import compare
 from glassheap.replay.diff_text import diff_lines
@@ -27,7 +28,7 @@ from glassheap.replay.measuring import Excess, FreeBlocks, Internal, Measures
 from glassheap.replay.parting import Parting, Side, diff
 from glassheap.replay.recorded import RecordedHeap, recorded_heap
 from glassheap.replay.report import Report
-from glassheap.replay.running import Progress, ReplayInterrupted, replay
+from glassheap.replay.running import ReplayInterrupted, replay
 from glassheap.replay.setup import Setup
 from glassheap.replay.timing import libc_nanoseconds
 from glassheap.replay.trying import tried

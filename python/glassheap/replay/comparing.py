@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from glassheap import policies
-from glassheap.replay.running import Progress, replay
+from glassheap.replay.running import replay
 from glassheap.replay.setup import Setup
 from glassheap.replay.timing import libc_nanoseconds, median_nanoseconds
 from glassheap.replay.trying import tried
@@ -24,6 +24,7 @@ from glassheap.replay.trying import tried
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from glassheap.progress import Progress
     from glassheap.replay.report import Report
     from glassheap.traces import Trace
 

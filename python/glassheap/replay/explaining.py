@@ -9,24 +9,29 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from glassheap import policies
 from glassheap.errors import InvalidSize
+from glassheap.progress import Stages, ignore
 from glassheap.replay.failing import Failure, failure
 from glassheap.replay.fitting import search
 from glassheap.replay.holding import Held, Holder, Hole, holding
 from glassheap.replay.recorded import chosen_setup, chosen_size
 from glassheap.replay.records import plain
 from glassheap.replay.setup import Setup, checked
-from glassheap.replay.stepping import Stepper, served
+from glassheap.replay.stepping import STEPPING, Stepper, served
 from glassheap.replay.trying import tried
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
+    from glassheap.progress import Progress
     from glassheap.traces import Trace
 
 FINER = (8, 1)
 """The granules that are tried beside a heap's 16 bytes."""
 HALVINGS = 4
 """How often the granule of an offset heap is halved."""
+
+SEARCH = 10
+"""How long a search for a size takes, in replays."""
 
 Change = Literal["policy", "layout", "granule", "size"]
 
@@ -94,6 +99,7 @@ def why(
     policy: str | None = None,
     headers: bool | None = None,
     granule: int | None = None,
+    progress: Progress | None = None,
 ) -> Why:
     """Return the first failure of `trace` in a region of `size` bytes, and what would serve it.
 
@@ -102,18 +108,23 @@ def why(
     those of the trace.  A request that failed in the recorded program is tried, and freed at once
     if it is served.  A size that would serve is found as `fit` finds it.
 
+    `progress` is called every 4,096 operations.  Its total is an estimate, as that of `fit`.
+
     Raises ValueError if and only if `size` is not given and the trace does not state it, and the
     errors of `Heap` for a wrong size, granule or policy.  O(n) for each heap tried.
     """
     setup = checked(*chosen_setup(trace, policy, headers, granule))
     size = chosen_size(trace, size)
     trace = tried(trace)
+    changed = [*others(setup)]
+    stages = Stages(progress, [STEPPING, *[1] * len(changed), SEARCH, SEARCH])
     with setup.heap(size) as heap:
         region = heap.size
         stepper = Stepper(trace, heap)
-        index = stepper.run(len(trace))
+        index = stepper.run(len(trace), stages.next())
         failed = failure(trace, heap, index) if index < len(trace) else None
         holes, between, by_tag = holding(stepper, index) if failed else ([], [], [])
+    found = list(remedies(trace, setup, changed, region, index, stages)) if failed else []
     return Why(
         trace=trace.name,
         format=trace.format,
@@ -127,17 +138,24 @@ def why(
         holes=holes,
         between=between,
         by_tag=by_tag,
-        remedies=list(remedies(trace, setup, region, index)) if failed else [],
+        remedies=found,
     )
 
 
-def remedies(trace: Trace, setup: Setup, region: int, index: int) -> Iterator[Remedy]:
+def remedies(
+    trace: Trace,
+    setup: Setup,
+    changed: Iterable[tuple[Change, Setup]],
+    region: int,
+    index: int,
+    stages: Stages,
+) -> Iterator[Remedy]:
     """What would have served the operation at `index`."""
-    for change, other in others(setup):
-        found = remedy(trace, change, other, region)
+    for change, other in changed:
+        found = remedy(trace, change, other, region, progress=stages.next())
         if found and found.served > index:
             yield found
-    yield from larger(trace, setup, region, index)
+    yield from larger(trace, setup, region, index, stages)
 
 
 def others(setup: Setup) -> Iterator[tuple[Change, Setup]]:
@@ -154,10 +172,10 @@ def others(setup: Setup) -> Iterator[tuple[Change, Setup]]:
         yield "granule", Setup(setup.policy, headers=False, granule=granule)
 
 
-def larger(trace: Trace, setup: Setup, region: int, index: int) -> Iterator[Remedy]:
+def larger(trace: Trace, setup: Setup, region: int, index: int, stages: Stages) -> Iterator[Remedy]:
     """The smallest region above this one that serves the operation, and the one for the trace."""
     for stop in (index + 1, len(trace)):
-        found = search(trace, setup, stop, region + setup.step)
+        found = search(trace, setup, stop, region + setup.step, progress=stages.next())
         if found.size is None:
             return
         one = remedy(trace, "size", setup, found.size, exact=found.exact)
@@ -168,11 +186,17 @@ def larger(trace: Trace, setup: Setup, region: int, index: int) -> Iterator[Reme
 
 
 def remedy(
-    trace: Trace, change: Change, setup: Setup, size: int, *, exact: bool = True
+    trace: Trace,
+    change: Change,
+    setup: Setup,
+    size: int,
+    *,
+    exact: bool = True,
+    progress: Progress = ignore,
 ) -> Remedy | None:
     """How far the trace gets with a setup; None if it has no region of this size."""
     try:
-        done = served(trace, setup, size, len(trace))
+        done = served(trace, setup, size, len(trace), progress)
     except (InvalidSize, MemoryError):
         return None
     return Remedy(

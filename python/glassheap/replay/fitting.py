@@ -10,9 +10,11 @@ less than these three.  What a policy needs more is its fragmentation.
 from __future__ import annotations
 
 from functools import cached_property
+from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 
 from glassheap import policies
+from glassheap.progress import SHARES, Stages, ignore
 from glassheap.replay.searching import Found, smallest
 from glassheap.replay.setup import Setup, checked
 from glassheap.replay.sizing import round_up
@@ -23,6 +25,7 @@ from glassheap.traces import FREE, REALLOC
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from glassheap.progress import Progress
     from glassheap.traces import Trace
 
 OPERATIONS = 1 << 22
@@ -74,6 +77,7 @@ def fit(
     headers: bool = True,
     granule: int | None = None,
     exact: bool = False,
+    progress: Progress | None = None,
 ) -> Fit:
     """Return the smallest region in which every operation of `trace` succeeds, and its parts.
 
@@ -86,13 +90,16 @@ def fit(
     operations, `Fit.exact` is False, and the size is found by halving: it serves, and a region that
     is smaller by a granule does not.  With `exact` all sizes are tried, however long it takes.
 
+    `progress` is called every 4,096 operations.  Its total is an estimate: the regions that will be
+    tried are known only afterwards.
+
     Raises the errors of `Heap` for a wrong granule or policy.  O(n) for each size that is tried.
     """
     setup = checked(policy, headers, granule)
     trace = tried(trace, setup.limit)
     top = peak(trace, setup)
     low = max(setup.step, top.taken)
-    found = search(trace, setup, len(trace), low, exact=exact)
+    found = search(trace, setup, len(trace), low, exact=exact, progress=progress or ignore)
     header_bytes = top.blocks * setup.blocks.header
     return Fit(
         policy=setup.policy,
@@ -115,27 +122,61 @@ def fit_all(
     layouts: Iterable[Setup] = (Setup(), Setup(headers=False)),
     *,
     exact: bool = False,
+    progress: Progress | None = None,
 ) -> Iterator[Fit]:
-    """Yield the fit of each policy of these names (by default of all) in each of the layouts."""
-    layouts = tuple(layouts)
-    for name in names or [policy.name for policy in policies()]:
-        for one in layouts:
-            yield fit(trace, policy=name, headers=one.headers, granule=one.granule, exact=exact)
+    """Yield the fit of each policy of these names (by default of all) in each of the layouts.
+
+    `progress` is called as by `fit`, for all of them together.
+    """
+    names = names or [policy.name for policy in policies()]
+    setups = [one._replace(policy=name) for name, one in product(names, layouts)]
+    stages = Stages(progress, [1] * len(setups))
+    for one in setups:
+        yield fit(trace, **one._asdict(), exact=exact, progress=stages.next())
 
 
 class Trial:
     """Regions of one setup, tried with the first operations of a trace."""
 
-    def __init__(self, trace: Trace, setup: Setup, stop: int) -> None:
-        self.trace, self.setup, self.stop = trace, setup, stop
-        self.played = 0
-        """Operations played so far."""
+    def __init__(
+        self, trace: Trace, setup: Setup, stop: int, *, exact: bool, progress: Progress
+    ) -> None:
+        self.trace, self.setup, self.stop, self.exact = trace, setup, stop, exact
+        self._progress = progress
+        self._played = 0  # operations so far
+        self._tried = 0  # regions so far
+        self._refused = 0  # the largest of them that does not serve
+        self._served: int | None = None  # the smallest that does
 
     def serves(self, size: int) -> bool:
         """True if every operation succeeds in a region of `size` bytes."""
-        done = served(self.trace, self.setup, size, self.stop)
-        self.played += done + HEAP
-        return done == self.stop
+        begun, total = SHARES * self._tried, SHARES * (self._tried + self._left(size))
+
+        def tell(done: int, stop: int) -> None:
+            self._progress(begun + SHARES * done // stop, total)
+
+        done = served(self.trace, self.setup, size, self.stop, tell)
+        self._progress(begun + SHARES, total)
+        self._played += done + HEAP
+        self._tried += 1
+        if done < self.stop:
+            self._refused = max(self._refused, size)
+            return False
+        self._served = size
+        return True
+
+    def _left(self, size: int) -> int:
+        """The regions that are tried from `size` on: at most, once one has been found to serve."""
+        step = self.setup.step
+        if self._served is None:
+            return 1 + (size // 4 // step).bit_length()
+        if size < self._refused:  # one after the other
+            return (self._served - size) // step if self.exact else 1
+        return max(1, ((self._served - self._refused) // step - 1).bit_length())
+
+    def has_time(self) -> bool:
+        """True if all sizes may be tried, one after the other, and if that is of use."""
+        return not self.is_monotone and (self.exact or self._played < OPERATIONS)
 
     @cached_property
     def is_monotone(self) -> bool:
@@ -149,17 +190,22 @@ class Trial:
         return first and not aligned and REALLOC not in self.trace.kinds
 
 
-def search(trace: Trace, setup: Setup, stop: int, low: int, *, exact: bool = False) -> Found:
+def search(
+    trace: Trace,
+    setup: Setup,
+    stop: int,
+    low: int,
+    *,
+    exact: bool = False,
+    progress: Progress = ignore,
+) -> Found:
     """The smallest region from `low` bytes on in which the first `stop` operations succeed."""
     step, limit = setup.step, setup.limit // setup.step * setup.step
     if low > limit:
         return Found(None, exact=True)
-    trial = Trial(trace, setup, stop)
-
-    def has_time() -> bool:
-        return not trial.is_monotone and (exact or trial.played < OPERATIONS)
-
-    found = smallest(trial.serves, round_up(low, step), limit, step, has_time)
+    trial = Trial(trace, setup, stop, exact=exact, progress=progress)
+    found = smallest(trial.serves, round_up(low, step), limit, step, trial.has_time)
+    progress(1, 1)  # all is done, however many regions were expected
     return found._replace(exact=found.exact or trial.is_monotone)
 
 

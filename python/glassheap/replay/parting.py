@@ -10,16 +10,19 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from glassheap import policies
 from glassheap.errors import InvalidAlignment, OutOfMemory
+from glassheap.progress import Stages
 from glassheap.replay.failing import tag_of
 from glassheap.replay.holding import Hole
 from glassheap.replay.records import plain
 from glassheap.replay.running import play_growing
 from glassheap.replay.setup import Setup, checked
-from glassheap.replay.stepping import Stepper, alignment, served
+from glassheap.replay.slices import SLICE
+from glassheap.replay.stepping import STEPPING, Stepper, alignment, served
 from glassheap.replay.trying import tried
 from glassheap.traces import FREE, MALLOC, REALLOC
 
 if TYPE_CHECKING:
+    from glassheap.progress import Progress
     from glassheap.traces import Trace
 
 KINDS = {MALLOC: "malloc", REALLOC: "realloc", FREE: "free"}
@@ -92,11 +95,14 @@ def diff(
     policies: tuple[str, str] = ("first_fit", "best_fit"),
     headers: bool = True,
     granule: int | None = None,
+    progress: Progress | None = None,
 ) -> Parting:
     """Replay two traces in step, each with its policy, and return where they part.
 
     `second` is `first` again by default.  `size` is that of each region, in bytes: by default the
     larger of those that `replay` grows to.  The layout is the same in both.
+
+    `progress` is called every 4,096 operations, for all replays together.
 
     Raises the errors of `Heap` for a wrong size, granule or policy.  O(n).
     """
@@ -104,30 +110,34 @@ def diff(
     traces = (first, tried(second) if second else first)
     setups = [checked(policy, headers, granule) for policy in policies]
     pair = tuple(zip(traces, setups, strict=True))
+    stages = Stages(progress, [*([] if size else [1, 1]), 2 * STEPPING, *[1, STEPPING] * 2])
     if size is None:
-        size = max(region(trace, setup) for trace, setup in pair)
-    operation, reason = first_difference(pair, size)
+        size = max(region(trace, setup, stages.next()) for trace, setup in pair)
+    operation, reason = first_difference(pair, size, stages.next())
     at = operation if operation is not None else len(first) - 1
     with setups[0].heap(size) as heap:
         size = heap.size
-    sides = [side(trace, setup, size, at) for trace, setup in pair]
+    sides = [side(trace, setup, size, at, stages) for trace, setup in pair]
     return Parting(size, setups[0].headers, setups[0].step, operation, reason, *sides)
 
 
-def region(trace: Trace, setup: Setup) -> int:
+def region(trace: Trace, setup: Setup, progress: Progress) -> int:
     """The region (bytes) that `replay` grows to."""
-    with play_growing(trace, setup).heap as heap:
+    with play_growing(trace, setup, progress).heap as heap:
         return heap.size
 
 
 def first_difference(
-    pair: tuple[tuple[Trace, Setup], ...], size: int
+    pair: tuple[tuple[Trace, Setup], ...], size: int, progress: Progress
 ) -> tuple[int | None, Reason | None]:
     """The operation at which two replays part, and why; none if they do not."""
     (first, _), (second, _) = pair
+    shorter = min(len(first), len(second))
     with pair[0][1].heap(size) as one, pair[1][1].heap(size) as other:
         steppers = Stepper(first, one), Stepper(second, other)
-        for index in range(min(len(first), len(second))):
+        for index in range(shorter):
+            if not index % SLICE:
+                progress(index, shorter)
             if request(first, index) != request(second, index):
                 return index, "request"
             here, there = (place(stepper, index) for stepper in steppers)
@@ -135,7 +145,6 @@ def first_difference(
                 return index, "failure" if None in (here, there) else "placement"
             if here is None and first.kinds[index] != FREE:
                 return None, None  # both fail
-    shorter = min(len(first), len(second))
     return (shorter, "end") if len(first) != len(second) else (None, None)
 
 
@@ -154,12 +163,13 @@ def place(stepper: Stepper, index: int) -> int | None:
     return None if address is None else address - stepper.base
 
 
-def side(trace: Trace, setup: Setup, size: int, index: int) -> Side:
+def side(trace: Trace, setup: Setup, size: int, index: int, stages: Stages) -> Side:
     """What a replay does at an operation; it is played again up to there."""
     rule = next(policy.summary for policy in policies() if policy.name == setup.policy)
-    done = served(trace, setup, size, len(trace))
+    done = served(trace, setup, size, len(trace), stages.next())
     exists = 0 <= index < len(trace)
-    address, hole = choice(trace, setup, size, index) if exists else (None, None)
+    tell = stages.next()
+    address, hole = choice(trace, setup, size, index, tell) if exists else (None, None)
     return Side(
         trace=trace.name,
         policy=setup.policy,
@@ -175,11 +185,13 @@ def side(trace: Trace, setup: Setup, size: int, index: int) -> Side:
     )
 
 
-def choice(trace: Trace, setup: Setup, size: int, index: int) -> tuple[int | None, Hole | None]:
+def choice(
+    trace: Trace, setup: Setup, size: int, index: int, progress: Progress
+) -> tuple[int | None, Hole | None]:
     """Where an operation puts its block, and the free block that had been there."""
     with setup.heap(size) as heap:
         stepper = Stepper(trace, heap)
-        if stepper.run(index) < index:
+        if stepper.run(index, progress) < index:
             return None, None
         holes = [block for block in heap.walk() if not block.live]
         address = place(stepper, index)

@@ -6,7 +6,6 @@ The measures of fragmentation come from replays of their own (`measuring`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from itertools import starmap
 from typing import TYPE_CHECKING
 
@@ -19,11 +18,11 @@ from glassheap.replay.slices import Slice, lenient, strict
 from glassheap.replay.trying import tried
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from glassheap.progress import Progress
     from glassheap.replay.measuring import Measures
     from glassheap.traces import Trace
-
-Progress = Callable[[int, int], object]
-"""Called after every slice with the number of completed operations and their total number."""
 
 
 class ReplayInterrupted(KeyboardInterrupt):
@@ -54,6 +53,9 @@ def replay(
     every operation succeeds: it starts at the minimum for the trace's peak and alignments, and
     grows by a quarter, up to the memory of the machine.  Operations that request more than that
     are failures, as are all that still fail at that size.
+
+    `progress` is called after every slice of 4,096 operations with the number of those completed,
+    and their total number.
 
     Raises the errors of `Heap` for an invalid size, granule or policy, `ReplayInterrupted` (with
     the report so far) on Ctrl-C, and the errors of `progress`.  O(n) calls of malloc, realloc and

@@ -12,14 +12,19 @@ from typing import TYPE_CHECKING
 from glassheap import Heap, OffsetHeap
 from glassheap._core import Player
 from glassheap.errors import InvalidAlignment, OutOfMemory
-from glassheap.replay.slices import strict
+from glassheap.progress import ignore
+from glassheap.replay.slices import SLICE, strict
 from glassheap.traces import FREE, MALLOC
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from glassheap.progress import Progress
     from glassheap.replay.setup import Setup
     from glassheap.traces import Trace
+
+STEPPING = 5
+"""How long a replay call by call takes, in those of `Player`."""
 
 
 class Stepper:
@@ -38,7 +43,7 @@ class Stepper:
         """The address of the region."""
         self._realloc = reallocation(heap)
 
-    def run(self, stop: int) -> int:
+    def run(self, stop: int, progress: Progress = ignore) -> int:
         """Play the operations before `stop`, up to the first that fails; return its index, or stop.
 
         An alignment of more than a quarter of the region is a failure, as a lack of space is.
@@ -47,6 +52,8 @@ class Stepper:
         try:
             for index in range(stop):
                 self.step(index)
+                if not index % SLICE:
+                    progress(index, stop)
         except (OutOfMemory, InvalidAlignment):
             return index
         return stop
@@ -80,12 +87,13 @@ def alignment(trace: Trace, index: int) -> int:
     return trace.aligns[index] if trace.aligns else 0
 
 
-def served(trace: Trace, setup: Setup, size: int, stop: int) -> int:
+def served(trace: Trace, setup: Setup, size: int, stop: int, progress: Progress = ignore) -> int:
     """How many operations are served before the first that fails, of the first `stop`."""
     with setup.heap(size) as heap:
         player = Player(heap, trace.id_count)
         for piece in strict(stop, ()):
             done = player.play(trace.kinds, trace.ids, trace.sizes, *piece, trace.aligns or None)
+            progress(done, stop)
             if done < piece.stop:
                 return done
         return stop

@@ -9,9 +9,10 @@ executor, `cluster` a Dask cluster.  `playing` runs in a worker, everything else
 
 from __future__ import annotations
 
+from glassheap.progress import Progress
 from glassheap.sweeping.errors import SweepError
 from glassheap.sweeping.parts import Part
 from glassheap.sweeping.row import Row
-from glassheap.sweeping.running import Progress, sweep
+from glassheap.sweeping.running import sweep
 
 __all__ = ["Part", "Progress", "Row", "SweepError", "sweep"]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from contextlib import ExitStack, closing
 from functools import partial
 from typing import TYPE_CHECKING
 
+from glassheap.progress import Progress, ignore
 from glassheap.sweeping.crews import Crew, ExecutorCrew, ProcessCrew
 from glassheap.sweeping.driving import Drive
 from glassheap.sweeping.parts import Kind, Part, kinds
@@ -15,14 +15,11 @@ from glassheap.sweeping.results import Results
 from glassheap.sweeping.shelf import Shelf
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator
     from concurrent.futures import Executor
 
     from glassheap.sweeping.row import Row
     from glassheap.traces import Trace
-
-Progress = Callable[[int, int], object]
-"""Called after every row with the number of rows and their total number."""
 
 
 def sweep(
@@ -90,10 +87,6 @@ def run(
             results.append(row)
             progress(done, len(parts))
             yield row
-
-
-def ignore(_done: int, _total: int) -> None:
-    """Show no progress."""
 
 
 def play_all(parts: list[Part], new: Callable[[], Crew], shelf: Shelf) -> Iterator[Row]:
