@@ -60,9 +60,10 @@ Args:
     record: The path of a file that gets every malloc, realloc and free: its size, alignment,
         tag, thread, time and result; also a request that finds no memory. glassheap.traces.read
         and the commands read it. It is compressed, and whole at any time, also when the program
-        is killed. An earlier recording of this name is replaced, no other file. A full disk
-        ends the recording, with a line on stderr, and not the program. A forked child records
-        nothing. A call takes at most 100 nanoseconds more. Not with thread_cache.
+        is killed. An earlier recording of this name is replaced when the heap is open, no other
+        file. A full disk ends the recording, with a line on stderr, and not the program. A
+        forked child records nothing. A call takes at most 100 nanoseconds more. Not with
+        thread_cache.
     fit, order, coalesce: For sequential_fit only: 'first', 'best' or 'worst' fit, by default
         first; over a list in the order 'address', 'size+', 'size-', 'front' or 'back', by
         default by address; free neighbours are merged (True, the default), or never.

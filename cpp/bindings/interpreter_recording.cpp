@@ -23,6 +23,7 @@
 #include "arguments.hpp"
 #include "functions.hpp"
 #include "system_errors.hpp"
+#include "trace/earlier_recording.hpp"
 #include "trace/trace_file.hpp"
 
 namespace glassheap::bindings::interpreter_recording {
@@ -186,11 +187,19 @@ void add_marks(const std::string& command) noexcept {
     recording.file.add(trace::Mark{trace::MarkKind::tag, i + 1, domain_names[i]});
 }
 
-// Returns 0, or errno.
-int create(const std::string& path, const std::string& command) noexcept {
+int create_locked(const std::string& path, const std::string& command) noexcept {
   const Locked lock;
   const int error = recording.file.create(path.c_str(), shift);
   if (error == 0) add_marks(command);
+  return error;
+}
+
+// Returns 0, or errno.
+int create(const std::string& path, const std::string& command) {
+  trace::EarlierRecording earlier(path);
+  if (const int reason = earlier.set_aside()) return reason;
+  const int error = create_locked(path, command);
+  error == 0 ? earlier.remove() : earlier.put_back();
   return error;
 }
 

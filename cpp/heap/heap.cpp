@@ -49,16 +49,18 @@ std::unique_ptr<HeapState> make_state(Options options, Region region) {
 
 std::unique_ptr<Heap> Heap::open(const Options& options, Fault& fault) {
   if (!check_options(options, fault)) return nullptr;
-  std::unique_ptr<Recording> recording = Recording::create(options, fault);
-  if (fault) return nullptr;
   Region region = map_region(options);
   if (!region) {
     fault = {.kind = FaultKind::no_pages, .argument = options.size};
     return nullptr;
   }
+  std::unique_ptr<Recording> recording = Recording::create(options, fault);
+  if (fault) return nullptr;
   std::unique_ptr<HeapState> state = make_state(options, std::move(region));
   state->record_to(std::move(recording));
-  return std::unique_ptr<Heap>(new Heap(std::move(state)));
+  std::unique_ptr<Heap> heap(new Heap(std::move(state)));
+  Recording::keep(heap->state_->recording.get());
+  return heap;
 }
 
 std::unique_ptr<Heap> Heap::over(std::span<std::byte> span, std::shared_ptr<void> keeper,
@@ -71,11 +73,13 @@ std::unique_ptr<Heap> Heap::over(std::span<std::byte> span, std::shared_ptr<void
   region.keep(claim_bytes(span, ClaimKind::own_heap, std::move(keeper), fault, around));
   if (fault) return nullptr;
   std::unique_ptr<Recording> recording = Recording::create(options, fault);
-  if (fault) return nullptr;
+  if (fault) return nullptr;  // no byte of the span has been written
   std::unique_ptr<HeapState> state = make_state(sized, std::move(region));
   state->record_to(std::move(recording));
   state->region.write_sentinel();
-  return std::unique_ptr<Heap>(new Heap(std::move(state)));
+  std::unique_ptr<Heap> heap(new Heap(std::move(state)));
+  Recording::keep(heap->state_->recording.get());
+  return heap;
 }
 
 Heap::Heap(std::unique_ptr<HeapState> state) noexcept

@@ -241,7 +241,7 @@ struct HeapState : FrontLine {
 
   // --- The recording (recorded_calls.cpp). ------------------------------------------------------
 
-  // Begins it, unless it is null. Throws std::bad_alloc.
+  // Begins it, unless it is null. It stays when Recording::keep() was called. Throws std::bad_alloc.
   void record_to(std::unique_ptr<Recording> begun);
   // Note a call if the heap records, and pass its result on; one that was refused if memory was short.
   Address note_malloc(const Asked& asked, Address payload, const Fault& fault) noexcept {

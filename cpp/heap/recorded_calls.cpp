@@ -161,7 +161,6 @@ void describe(const HeapState& heap, Recording& recording) {
 void HeapState::record_to(std::unique_ptr<Recording> begun) {
   if (begun == nullptr) return;
   describe(*this, *begun);
-  begun->keep();
   recording = std::move(begun);
 }
 

@@ -44,14 +44,26 @@ std::unique_ptr<Recording> Recording::create(const Options& options, Fault& faul
 Recording::~Recording() {
   const std::lock_guard guard(mutex());
   delist();
-  if (file_.is_open() && !inherited_ && !kept_) unlink(path_.c_str());
+  if (!kept_ && !inherited_) undo();
   file_.close();
 }
 
-int Recording::open(Size granule) noexcept {
+void Recording::undo() noexcept {
+  if (file_.is_open()) unlink(path_.c_str());
+  earlier_.put_back();
+}
+
+void Recording::keep(Recording* begun) noexcept {
+  if (begun == nullptr) return;
+  begun->earlier_.remove();
+  begun->kept_ = true;
+}
+
+int Recording::open(Size granule) {
   if (path_.find('\0') != std::string::npos) return EINVAL;
   expect_forks();
   const std::lock_guard guard(mutex());
+  if (const int reason = earlier_.set_aside()) return reason;
   const auto shift = static_cast<unsigned>(std::countr_zero(granule));
   const int error = file_.create(path_.c_str(), shift);
   if (error == 0) enlist();

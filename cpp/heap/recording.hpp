@@ -24,6 +24,7 @@
 #include "glassheap/fault.hpp"
 #include "glassheap/options.hpp"
 #include "heap/tag_table.hpp"
+#include "trace/earlier_recording.hpp"
 #include "trace/trace_file.hpp"
 
 namespace glassheap {
@@ -46,14 +47,14 @@ class Recording final : ForkListed {
  public:
   // Creates the file that the options ask for. Returns null if they ask for none, and if the system
   // refuses (system_error): with EBUSY if another recorder writes this file, EEXIST if there is
-  // something else than a file. Throws std::bad_alloc.
+  // something else than a recording. Throws std::bad_alloc.
   [[nodiscard]] static std::unique_ptr<Recording> create(const Options& options, Fault& fault);
-  // Removes the file, if the heap could not be opened.
+  // If the heap could not be opened, removes the file, and puts an earlier recording back.
   ~Recording();
   Recording(const Recording&) = delete;
   Recording& operator=(const Recording&) = delete;
-  // The heap is open.
-  void keep() noexcept { kept_ = true; }
+  // The heap is open: an earlier recording of this name is removed. Does nothing for null.
+  static void keep(Recording* begun) noexcept;
 
   // Add a fact, a call, or that all blocks were freed. Nothing in a forked child. `tags` may be null
   // if the event has no tag. Its thread and its time are filled in.
@@ -64,15 +65,17 @@ class Recording final : ForkListed {
   void forget_tags() noexcept { defined_.clear(); }
 
  private:
-  Recording(std::string path, unsigned forks) : path_(std::move(path)), forks_(forks) {}
-  // Returns 0, or errno.
-  [[nodiscard]] int open(Size granule) noexcept;
+  Recording(const std::string& path, unsigned forks) : path_(path), earlier_(path), forks_(forks) {}
+  // Returns 0, or errno. Throws std::bad_alloc.
+  [[nodiscard]] int open(Size granule);
+  void undo() noexcept;
   void let_go() noexcept override;
   [[nodiscard]] bool is_on() noexcept;
   void define(TagId tag, const TagTable& tags) noexcept;
 
   trace::TraceFile file_;
   const std::string path_;
+  trace::EarlierRecording earlier_;
   const unsigned forks_;  // fork_count() of the process that records
   bool kept_ = false;
   bool inherited_ = false;     // by a forked child

@@ -103,6 +103,8 @@ std::unique_ptr<Segment> open_claimed(SegmentLocation& location, Wait& wait, Fau
 
 }  // namespace
 
+// The recording is created before the segment: it can be undone, while a segment may be in use by
+// others as soon as they find it.
 std::unique_ptr<SharedHeap> SharedHeap::create(const Options& wanted, const Opening& how,
                                                Fault& fault) {
   Options options = wanted;
@@ -126,13 +128,15 @@ std::unique_ptr<SharedHeap> SharedHeap::create(const Options& wanted, const Open
   core->seed();
   core->store(block->state);
   if (!attachment->attach_first(*core, fault)) return nullptr;
-  block->published.store(1, std::memory_order_release);
-  if (!attachment->publish(fault)) return nullptr;
   Attachment& attached = *attachment;
-  return std::unique_ptr<SharedHeap>(new SharedHeap(
+  std::unique_ptr<SharedHeap> heap(new SharedHeap(
       location,
       make_state(options, location, std::move(core), std::move(attachment), std::move(recording)),
       attached));
+  block->published.store(1, std::memory_order_release);
+  if (!attached.publish(fault)) return nullptr;
+  Recording::keep(heap->state().recording.get());
+  return heap;
 }
 
 namespace {
@@ -169,10 +173,12 @@ std::unique_ptr<SharedHeap> SharedHeap::attach(const Opening& how, const std::st
   fault.offset = units_of(options).place_to_caller(fault.offset);
   if (!is_in) return nullptr;
   Attachment& attached = *attachment;
-  return std::unique_ptr<SharedHeap>(new SharedHeap(
+  std::unique_ptr<SharedHeap> heap(new SharedHeap(
       location,
       make_state(options, location, std::move(core), std::move(attachment), std::move(recording)),
       attached));
+  Recording::keep(heap->state().recording.get());
+  return heap;
 }
 
 // --- The segment as a whole. -------------------------------------------------------------------

@@ -137,7 +137,7 @@ int ProcessRecording::create_file() noexcept {
   int error = EEXIST;
   for (unsigned number = forked_ ? 1 : 0; error == EEXIST && number < most_namesakes; ++number) {
     name_file(name, path_, number);
-    error = file_.create(name.data(), shift, true);
+    error = file_.create(name.data(), shift);
   }
   return error;
 }

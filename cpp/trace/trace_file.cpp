@@ -27,37 +27,11 @@ std::uint64_t read_clock(clockid_t clock) noexcept {
          static_cast<std::uint64_t>(time.tv_nsec);
 }
 
-// Returns 0 if the file may be replaced, or the reason why not.
-int check_old(int file) noexcept {
-  std::array<unsigned char, magic.size()> begin{};
-  const ssize_t length = pread(file, begin.data(), begin.size(), 0);
-  if (length < 0) return errno;
-  if (length != 0 && begin != magic) return EEXIST;
-  return flock(file, LOCK_EX | LOCK_NB) == 0 ? 0 : EBUSY;
-}
-
-// Removes an earlier recording. Returns 0, or the reason why the file must stay.
-int remove_old(const char* path) noexcept {
-  struct stat status{};
-  if (lstat(path, &status) != 0) return errno;
-  if (!S_ISREG(status.st_mode)) return EEXIST;
-  const int old = open(path, O_RDONLY | O_CLOEXEC);
-  if (old < 0) return errno;
-  const int reason = check_old(old);
-  ::close(old);
-  if (reason != 0) return reason;
-  return unlink(path) == 0 ? 0 : errno;
-}
-
 int move_up(int low) noexcept {
   const int high = fcntl(low, F_DUPFD_CLOEXEC, lowest_descriptor);
   if (high < 0) return low;
   ::close(low);
   return high;
-}
-
-int create_new(const char* path) noexcept {
-  return open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
 }
 
 bool write_at(int file, std::span<const std::byte> bytes, off_t at) noexcept {
@@ -73,13 +47,9 @@ bool write_at(int file, std::span<const std::byte> bytes, off_t at) noexcept {
 
 }  // namespace
 
-int TraceFile::create(const char* path, unsigned shift, bool keep_old) noexcept {
+int TraceFile::create(const char* path, unsigned shift) noexcept {
   const Undisturbed here;
-  int file = create_new(path);
-  if (file < 0 && errno == EEXIST && !keep_old) {
-    if (const int reason = remove_old(path)) return reason;
-    file = create_new(path);
-  }
+  const int file = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (file < 0) return errno;
   file_ = move_up(file);
   identity_ = FileIdentity::of(file_);

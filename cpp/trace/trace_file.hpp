@@ -22,10 +22,10 @@ class TraceFile {
   TraceFile(const TraceFile&) = delete;
   TraceFile& operator=(const TraceFile&) = delete;
 
-  // Creates a file for addresses that are multiples of 1 << shift. An earlier recording of this name,
-  // or an empty file, is removed first, unless it is being recorded to: then this returns EBUSY.
-  // EEXIST if something else has the name, or if `keep_old`; otherwise 0, or errno. `path` is copied, and clipped for messages alone.
-  [[nodiscard]] int create(const char* path, unsigned shift, bool keep_old = false) noexcept;
+  // Creates a file for addresses that are multiples of 1 << shift. Returns 0, or errno: EEXIST if the
+  // name is taken (earlier_recording.hpp makes room). `path` is copied, and clipped for messages
+  // alone. Leaves no file behind if it fails.
+  [[nodiscard]] int create(const char* path, unsigned shift) noexcept;
   [[nodiscard]] bool is_open() const noexcept { return header_ != nullptr; }
 
   // Does nothing if the file is not open.

@@ -62,7 +62,8 @@ struct Options {
   bool tags = false;
   // The path of a file to which every call that allocates, resizes or frees is written, with its
   // size, alignment, tag, thread, time and result: docs/recording.md. A file of an earlier recording
-  // is replaced. Of a shared heap, the calls of this process. Not with thread_cache.
+  // is replaced when the heap is open. Of a shared heap, the calls of this process. Not with
+  // thread_cache.
   std::optional<std::string> record;
   // For sequential_fit alone. The defaults are first fit, address order, coalescing.
   std::optional<Fit> fit;

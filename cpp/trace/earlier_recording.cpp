@@ -1,0 +1,93 @@
+#include "trace/earlier_recording.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+
+#include "base/file_identity.hpp"
+#include "trace/layout.hpp"
+
+namespace glassheap::trace {
+namespace {
+
+constexpr std::size_t longest_name = 255;  // bytes, on most file systems
+
+bool exists(const std::string& path) noexcept {
+  struct stat status{};
+  return lstat(path.c_str(), &status) == 0;
+}
+
+// Returns 0 if the file is a recording, or empty, or the reason why it must stay.
+int check_contents(int file) noexcept {
+  std::array<unsigned char, magic.size()> begin{};
+  const ssize_t length = pread(file, begin.data(), begin.size(), 0);
+  if (length < 0) return errno;
+  return length == 0 || begin == magic ? 0 : EEXIST;
+}
+
+// Between opening a file and locking it, another recorder may have put its own in its place.
+int check_unused(int file, const char* path) noexcept {
+  struct stat status{};
+  if (flock(file, LOCK_EX | LOCK_NB) != 0 || lstat(path, &status) != 0) return EBUSY;
+  return FileIdentity::of(file) == FileIdentity{status.st_dev, status.st_ino} ? 0 : EBUSY;
+}
+
+// Opens a file that may be replaced, and locks it. Returns less than 0, and sets errno, if it must
+// stay.
+int open_old(const char* path) noexcept {
+  struct stat status{};
+  if (lstat(path, &status) != 0) return -1;
+  errno = EEXIST;
+  if (!S_ISREG(status.st_mode)) return -1;
+  const int file = open(path, O_RDONLY | O_CLOEXEC);
+  if (file < 0) return -1;
+  int reason = check_contents(file);
+  if (reason == 0) reason = check_unused(file, path);
+  if (reason == 0) return file;
+  close(file);
+  errno = reason;
+  return -1;
+}
+
+}  // namespace
+
+// A name that is too long would be refused, so the end of the file's own name makes room.
+std::string EarlierRecording::name_aside(unsigned number) const {
+  std::string end = ".earlier";
+  if (number > 1) end += "." + std::to_string(number);
+  const std::size_t name_at = path_.rfind('/') + 1;  // 0 without a folder
+  return path_.substr(0, name_at) + path_.substr(name_at, longest_name - end.size()) + end;
+}
+
+int EarlierRecording::set_aside() {
+  unsigned number = 1;
+  std::string aside = name_aside(number);
+  while (exists(aside)) aside = name_aside(++number);
+  const int old = open_old(path_.c_str());
+  if (old < 0) return errno == ENOENT ? 0 : errno;
+  const int error = rename(path_.c_str(), aside.c_str()) == 0 ? 0 : errno;
+  close(old);
+  if (error == 0) aside_ = std::move(aside);
+  return error;
+}
+
+void EarlierRecording::remove() noexcept {
+  if (!aside_.empty()) unlink(aside_.c_str());
+  aside_.clear();
+}
+
+// A link does not replace a file. Not every file system has links.
+void EarlierRecording::put_back() noexcept {
+  if (aside_.empty()) return;
+  if (link(aside_.c_str(), path_.c_str()) == 0)
+    unlink(aside_.c_str());
+  else if (!exists(path_))
+    rename(aside_.c_str(), path_.c_str());
+  aside_.clear();
+}
+
+}  // namespace glassheap::trace
