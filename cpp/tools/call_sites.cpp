@@ -9,6 +9,8 @@
 #include <cstdio>
 #include <cstring>
 
+#include "operator_new.hpp"
+
 namespace glassheap::recorder {
 namespace {
 
@@ -38,40 +40,60 @@ struct CallSites::FoundObject {
   void* map_start;
   void* map_end;
   link_map* object;
-  std::array<void*, 16> more;
+  void* frame_table;  // .eh_frame_hdr
+  std::array<void*, 15> more;
 };
 
 void CallSites::find_loader() noexcept {
   find_object_ = reinterpret_cast<FindObject>(dlsym(RTLD_DEFAULT, "_dl_find_object"));
 }
 
-std::uint32_t CallSites::number_in_new_table(std::uintptr_t site, trace::TraceFile& file) noexcept {
-  if (refused_ || find_object_ == nullptr) return 0;
+CallSites::Slot CallSites::add_to_new_table(std::uintptr_t site, trace::TraceFile& file) noexcept {
+  if (refused_ || find_object_ == nullptr) return {};
   void* const pages = mmap(nullptr, slot_count * sizeof(Slot), PROT_READ | PROT_WRITE,
                            MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   refused_ = pages == MAP_FAILED;
-  if (refused_) return 0;
+  if (refused_) return {};
   slots_ = static_cast<Slot*>(pages);
   return add(site, file);
 }
 
 // The last byte of the call is in its line; the return address may be in the next one.
-std::uint32_t CallSites::add(std::uintptr_t site, trace::TraceFile& file) noexcept {
-  if (count_ == most_sites) return 0;
+CallSites::Slot CallSites::add(std::uintptr_t site, trace::TraceFile& file) noexcept {
+  if (count_ == most_sites) return {};
   ++count_;
   Slot& slot = slot_of(site);
   slot.site = site;
   FoundObject found{};
-  if (find_object_(reinterpret_cast<void*>(site - 1), &found) != 0) return slot.number = 0;
+  if (find_object_(reinterpret_cast<void*>(site - 1), &found) != 0) return slot;
+  slot.rule = add_rule(site, found);
+  if (slot.rule != 0) return slot;
   std::array<char, 512> text{};
   std::snprintf(text.data(), text.size(), "%.255s+0x%zx", name_of(*found.object),
                 static_cast<std::size_t>(site - 1 - found.object->l_addr));
   file.add(trace::Mark{trace::MarkKind::tag, ++last_, text.data()});
-  return slot.number = last_;
+  slot.number = last_;
+  return slot;
+}
+
+std::uint32_t CallSites::add_rule(std::uintptr_t site, const FoundObject& found) noexcept {
+  if (rule_count_ == most_rules || !is_in_operator_new(*found.object, site) ||
+      !find_frame_rule(site, found.frame_table, rules_[rule_count_]))
+    return 0;
+  return ++rule_count_;
+}
+
+std::uint32_t CallSites::number_above(Caller caller, Slot slot, trace::TraceFile& file) noexcept {
+  for (int frames = 0; slot.rule != 0 && frames < most_frames; ++frames) {
+    caller = caller_of(caller, rules_[slot.rule - 1]);
+    if (caller.site == 0) return 0;
+    slot = find(caller.site, file);
+  }
+  return slot.number;
 }
 
 void CallSites::forget() noexcept {
-  count_ = last_ = 0;
+  count_ = last_ = rule_count_ = 0;
   if (slots_ != nullptr) madvise(slots_, slot_count * sizeof(Slot), MADV_DONTNEED);
 }
 

@@ -8,27 +8,30 @@
 //     home of a                              home of c
 //     | a, its number | b, whose home is a's | c, its number | empty |
 //
+// A place in operator new has no number, but a rule (frame_rule.hpp): the tag is that of its caller.
+//
 // The object around a place is found by _dl_find_object (glibc 2.35), which takes no lock. dladdr
 // would: a thread that holds the lock of the loader, and allocates, would then wait for a thread that
 // allocates, and waits for the loader. Without that function calls have no tags.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 
+#include "caller.hpp"
+#include "frame_rule.hpp"
 #include "trace/trace_file.hpp"
 
 namespace glassheap::recorder {
 
 class CallSites {
  public:
-  // The number of the tag for a return address; 0, for no tag, if there is no object around it, or
-  // if there are most_sites others. O(1).
-  [[nodiscard]] std::uint32_t number_of(const void* returned_to, trace::TraceFile& file) noexcept {
-    const auto site = reinterpret_cast<std::uintptr_t>(returned_to);
-    if (slots_ == nullptr) return number_in_new_table(site, file);
-    const Slot& slot = slot_of(site);
-    return slot.site == site ? slot.number : add(site, file);
+  // The number of the tag for a caller; 0, for no tag, if there is no object around it, or if there are
+  // most_sites others. O(1).
+  [[nodiscard]] std::uint32_t number_of(const Caller& caller, trace::TraceFile& file) noexcept {
+    const Slot slot = find(caller.site, file);
+    return slot.rule == 0 ? slot.number : number_above(caller, slot, file);
   }
   // Finds _dl_find_object; once, without a lock, because dlsym takes that of the loader.
   void find_loader() noexcept;
@@ -37,10 +40,13 @@ class CallSites {
 
  private:
   struct Slot {
-    std::uintptr_t site;  // 0: the slot is empty
-    std::uint32_t number;
+    std::uintptr_t site = 0;  // 0: the slot is empty
+    std::uint32_t number = 0;
+    std::uint32_t rule = 0;  // its index and 1; 0: it has a number
   };
   static constexpr std::size_t most_sites = 1 << 16;
+  static constexpr std::size_t most_rules = 64;
+  static constexpr int most_frames = 8;  // a form of operator new calls another one
   static constexpr std::size_t slot_count = 2 * most_sites;
 
   // Multiplicative hashing, by the golden ratio (Knuth).
@@ -53,18 +59,29 @@ class CallSites {
     while (slots_[at].site != 0 && slots_[at].site != site) at = (at + 1) & (slot_count - 1);
     return slots_[at];
   }
-  [[gnu::cold]] std::uint32_t number_in_new_table(std::uintptr_t site,
-                                                  trace::TraceFile& file) noexcept;
-  [[gnu::cold]] std::uint32_t add(std::uintptr_t site, trace::TraceFile& file) noexcept;
-
+  [[nodiscard]] Slot find(std::uintptr_t site, trace::TraceFile& file) noexcept {
+    if (slots_ == nullptr) return add_to_new_table(site, file);
+    const Slot& slot = slot_of(site);
+    return slot.site == site ? slot : add(site, file);
+  }
   struct FoundObject;
+  [[gnu::cold]] Slot add_to_new_table(std::uintptr_t site, trace::TraceFile& file) noexcept;
+  [[gnu::cold]] Slot add(std::uintptr_t site, trace::TraceFile& file) noexcept;
+  // The index of a new rule and 1, if the site is in operator new; otherwise 0.
+  std::uint32_t add_rule(std::uintptr_t site, const FoundObject& found) noexcept;
+  // Of the next caller that is not in operator new.
+  [[nodiscard]] std::uint32_t number_above(Caller caller, Slot slot,
+                                           trace::TraceFile& file) noexcept;
+
   using FindObject = int (*)(void* address, FoundObject* result);
 
   FindObject find_object_ = nullptr;
   Slot* slots_ = nullptr;
   std::size_t count_ = 0;
   std::uint32_t last_ = 0;  // the number that was given last
-  bool refused_ = false;    // by the system: there are no pages for a table
+  std::array<FrameRule, most_rules> rules_{};
+  std::uint32_t rule_count_ = 0;
+  bool refused_ = false;  // by the system: there are no pages for a table
 };
 
 }  // namespace glassheap::recorder

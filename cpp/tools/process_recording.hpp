@@ -51,14 +51,14 @@ class ProcessRecording {
   void lock() noexcept { pthread_mutex_lock(&mutex_); }
   void unlock() noexcept { pthread_mutex_unlock(&mutex_); }
 
-  // Adds a call of this thread, at this time, with the tag of the site unless that is null. In an
+  // Adds a call of this thread, at this time, with the tag of the caller unless its site is 0. In an
   // Entry, under the lock.
-  void add(trace::Event event, const void* site) noexcept {
+  void add(trace::Event event, const Caller& caller) noexcept {
     if (*ours_ == 0) open_own_file();
     if (!file_.is_open()) return;
     if (thread_id == 0) thread_id = ask_thread_id();
     event.thread = thread_id;
-    event.tag = site == nullptr ? 0 : sites_.number_of(site, file_);
+    event.tag = caller.site == 0 ? 0 : sites_.number_of(caller, file_);
     event.time = file_.now();
     file_.add(event);
   }

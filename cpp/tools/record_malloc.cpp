@@ -45,24 +45,25 @@ using namespace glassheap::recorder;  // NOLINT: all of this file is about them
 using glassheap::trace::Event;
 using glassheap::trace::EventKind;
 
-using Site = const void*;  // the place in the program to which the call returns
+constexpr Caller no_caller;
 
 std::uint64_t number_of(const void* block) noexcept {
   return reinterpret_cast<std::uintptr_t>(block);
 }
 
 // --- Adding the event of one call ----------------------------------------------------------------
-void add(const Event& event, Site site) noexcept {
+void add(const Event& event, const Caller& caller) noexcept {
   recording().begin();
   recording().lock();
-  recording().add(event, site);
+  recording().add(event, caller);
   recording().unlock();
 }
 
-void add_new(const void* block, std::size_t size, std::size_t align, Site site) noexcept {
+void add_new(const void* block, std::size_t size, std::size_t align,
+             const Caller& caller) noexcept {
   const EventKind kind = block == nullptr ? EventKind::failed_malloc : EventKind::malloc;
   const std::uint64_t power = align == 0 ? 0 : std::bit_ceil(align);
-  add({.kind = kind, .address = number_of(block), .size = size, .align = power}, site);
+  add({.kind = kind, .address = number_of(block), .size = size, .align = power}, caller);
 }
 
 Event resized(std::uint64_t before, const void* after, std::size_t size) noexcept {
@@ -72,44 +73,44 @@ Event resized(std::uint64_t before, const void* after, std::size_t size) noexcep
 }
 
 // --- The calls. An invalid alignment is no request that a heap has to refuse: no event -----------
-void* allocate(std::size_t size, Site site) noexcept {
+void* allocate(std::size_t size, const Caller& caller) noexcept {
   if (!ready()) return arena_take(size);
   const Entry entry;
   void* const block = real.malloc(size);
-  if (entry) add_new(block, size, 0, site);
+  if (entry) add_new(block, size, 0, caller);
   return block;
 }
 
 void* allocate_aligned(void* (*function)(std::size_t, std::size_t), std::size_t align,
-                       std::size_t size, Site site) noexcept {
+                       std::size_t size, const Caller& caller) noexcept {
   const Entry entry;
   void* const block = function(align, size);
-  if (entry && (block != nullptr || errno != EINVAL)) add_new(block, size, align, site);
+  if (entry && (block != nullptr || errno != EINVAL)) add_new(block, size, align, caller);
   return block;
 }
 
-void* resize(void* block, std::size_t size, Site site) noexcept {
+void* resize(void* block, std::size_t size, const Caller& caller) noexcept {
   const Entry entry;
   if (!entry) return real.realloc(block, size);
   const std::uint64_t before = number_of(block);
   recording().begin();
   recording().lock();
   void* const after = real.realloc(block, size);
-  recording().add(resized(before, after, size), site);
+  recording().add(resized(before, after, size), caller);
   recording().unlock();
   return after;
 }
 
-void* reallocate(void* block, std::size_t size, Site site) noexcept {
-  if (block == nullptr) return allocate(size, site);
+void* reallocate(void* block, std::size_t size, const Caller& caller) noexcept {
+  if (block == nullptr) return allocate(size, caller);
   if (in_arena(block)) return arena_leave(block, size);
-  return ready() ? resize(block, size, site) : nullptr;
+  return ready() ? resize(block, size, caller) : nullptr;
 }
 
 void release(void* block) noexcept {
   if (block == nullptr || in_arena(block) || !ready()) return;
   const Entry entry;
-  if (entry) add({.kind = EventKind::free, .address = number_of(block)}, nullptr);
+  if (entry) add({.kind = EventKind::free, .address = number_of(block)}, no_caller);
   real.free(block);
 }
 
@@ -137,48 +138,45 @@ void* whole_pages(std::size_t align, std::size_t size) noexcept {
 
 // --- The functions that the program calls --------------------------------------------------------
 // NOLINTBEGIN(readability-inconsistent-declaration-parameter-name): those of the C library's headers
-GLASSHEAP_EXPORT void* malloc(std::size_t size) __THROW {
-  return allocate(size, __builtin_return_address(0));
-}
+GLASSHEAP_EXPORT void* malloc(std::size_t size) __THROW { return allocate(size, this_caller()); }
 
 GLASSHEAP_EXPORT void* calloc(std::size_t count, std::size_t size) __THROW {
   if (!ready()) return arena_take(product(count, size));
   const Entry entry;
   void* const block = real.calloc(count, size);
-  if (entry) add_new(block, product(count, size), 0, __builtin_return_address(0));
+  if (entry) add_new(block, product(count, size), 0, this_caller());
   return block;
 }
 
 GLASSHEAP_EXPORT void* realloc(void* block, std::size_t size) __THROW {
-  return reallocate(block, size, __builtin_return_address(0));
+  return reallocate(block, size, this_caller());
 }
 
 GLASSHEAP_EXPORT void* reallocarray(void* block, std::size_t count, std::size_t size) __THROW {
   std::size_t bytes = 0;
-  if (!__builtin_mul_overflow(count, size, &bytes))
-    return reallocate(block, bytes, __builtin_return_address(0));
+  if (!__builtin_mul_overflow(count, size, &bytes)) return reallocate(block, bytes, this_caller());
   errno = ENOMEM;
   return nullptr;
 }
 
 GLASSHEAP_EXPORT void* memalign(std::size_t align, std::size_t size) __THROW {
   if (!ready()) return nullptr;
-  return allocate_aligned(real.memalign, align, size, __builtin_return_address(0));
+  return allocate_aligned(real.memalign, align, size, this_caller());
 }
 
 GLASSHEAP_EXPORT void* aligned_alloc(std::size_t align, std::size_t size) __THROW {
   if (!ready()) return nullptr;
-  return allocate_aligned(real.aligned_alloc, align, size, __builtin_return_address(0));
+  return allocate_aligned(real.aligned_alloc, align, size, this_caller());
 }
 
 GLASSHEAP_EXPORT void* valloc(std::size_t size) __THROW {
   if (!ready()) return nullptr;
-  return allocate_aligned(real.memalign, page(), size, __builtin_return_address(0));
+  return allocate_aligned(real.memalign, page(), size, this_caller());
 }
 
 GLASSHEAP_EXPORT void* pvalloc(std::size_t size) __THROW {
   if (!ready()) return nullptr;
-  return allocate_aligned(whole_pages, page(), size, __builtin_return_address(0));
+  return allocate_aligned(whole_pages, page(), size, this_caller());
 }
 
 GLASSHEAP_EXPORT int posix_memalign(void** block, std::size_t align, std::size_t size) __THROW {
@@ -186,7 +184,7 @@ GLASSHEAP_EXPORT int posix_memalign(void** block, std::size_t align, std::size_t
   const Entry entry;
   const int failure = real.posix_memalign(block, align, size);
   if (entry && failure != EINVAL)
-    add_new(failure == 0 ? *block : nullptr, size, align, __builtin_return_address(0));
+    add_new(failure == 0 ? *block : nullptr, size, align, this_caller());
   return failure;
 }
 

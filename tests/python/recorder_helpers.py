@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
 import sys
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 CC = shutil.which("cc")
 LINUX = sys.platform.startswith("linux")
 NEEDS_LINUX = pytest.mark.skipif(not LINUX, reason="LD_PRELOAD is Linux's")
+NEEDS_CALLERS = pytest.mark.skipif(
+    not hasattr(ctypes.CDLL(None), "_dl_find_object"), reason="tags need glibc 2.35 or later"
+)
 NEEDS_CC = pytest.mark.skipif(CC is None, reason="no C compiler (cc) is installed")
 PYTHON = os.path.realpath("/proc/self/exe")
 """This interpreter as a program, be it started by a script or not."""

@@ -6,7 +6,6 @@ and real programs.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import re
 import shutil
@@ -19,16 +18,23 @@ from command_helpers import completed, output_of
 from glassheap import paths
 from glassheap.traces import MALLOC, REALLOC, Trace, read
 from glassheap.traces.recording import REUSED, UNKNOWN_FREED, UNKNOWN_RESIZED
-from recorder_helpers import NEEDS_CC, NEEDS_LINUX, Call, Recorder, calls, preloaded, recorder
+from recorder_helpers import (
+    NEEDS_CALLERS,
+    NEEDS_CC,
+    NEEDS_LINUX,
+    Call,
+    Recorder,
+    calls,
+    preloaded,
+    recorder,
+)
 from trace_helpers import states
 
 __all__ = ["recorder"]  # a fixture
 
 pytestmark = [pytest.mark.any_interpreter, NEEDS_LINUX]
 needs_cc = NEEDS_CC
-needs_callers = pytest.mark.skipif(
-    not hasattr(ctypes.CDLL(None), "_dl_find_object"), reason="tags need glibc 2.35 or later"
-)
+needs_callers = NEEDS_CALLERS
 
 
 # --- The library ----------------------------------------------------------------------------------
