@@ -2,6 +2,7 @@
 
 #include <elf.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -60,7 +61,7 @@ class Symbols {
  private:
   // The loader has added the base to the addresses, where it may write to the table.
   template <typename Row>
-  const Row* table(const ElfW(Dyn) & entry) const noexcept {
+  [[nodiscard]] const Row* table(const ElfW(Dyn) & entry) const noexcept {
     const std::uintptr_t place = entry.d_un.d_ptr;
     return reinterpret_cast<const Row*>(place < base_ ? place + base_ : place);
   }
@@ -80,11 +81,10 @@ class Symbols {
 bool is_in_operator_new(const link_map& object, std::uintptr_t site) noexcept {
   const Symbols symbols(object);
   const std::uintptr_t place = site - 1 - object.l_addr;
-  for (const char* const name : names) {
+  return std::ranges::any_of(names, [&](const char* name) {
     const ElfW(Sym)* const symbol = symbols.find(name);
-    if (symbol != nullptr && place - symbol->st_value < symbol->st_size) return true;
-  }
-  return false;
+    return symbol != nullptr && place - symbol->st_value < symbol->st_size;
+  });
 }
 
 }  // namespace glassheap::recorder
