@@ -4,7 +4,7 @@
     nox -t ci                   every check, and the tests with every interpreter that is installed
     nox -s tests-3.12           one session, and the sessions that it requires
     nox -s tests -- -k replay   the arguments after -- are pytest's
-    nox -s fuzz -- 600 tlsf     seconds for each policy (15), policies (all); --keep: the corpus
+    nox -s fuzz -- 600 tlsf     seconds for each policy (8), policies (all); --keep: the corpus
     nox --list                  all sessions
 
 tests/run makes an environment with nox, and runs it with as many sessions at a time as there are
@@ -221,7 +221,7 @@ def tsan(session: nox.Session) -> None:
 
 @nox.session(python=DEFAULT, tags=["ci"])
 def fuzz(session: nox.Session) -> None:
-    """Every policy for 15 seconds, with clang. Arguments: seconds, policies, --keep."""
+    """Every policy for 8 seconds, with clang. Arguments: seconds, policies, --keep."""
     if not (compilers := fuzzing.find_clang()):
         session.skip(fuzzing.NOT_FUZZED)
     build(session, "fuzz", **compilers)

@@ -63,7 +63,7 @@ TEST_P(RefusedBatch, NamesTheRequestThatDoesNotFit) {
 // of this size a batch of sixty blocks fits only sometimes.
 TEST_P(RefusedBatch, IsLikeNoCallAndAServedOneLikeSingleCalls) {
   int refused = 0;
-  for (unsigned seed = 0; seed < static_cast<unsigned>(scaled(60, 10)); ++seed) {
+  for (unsigned seed = 0; seed < static_cast<unsigned>(scaled(60, 5)); ++seed) {
     std::mt19937 random(seed);
     Options wanted = options(splits_anywhere(options()) ? 2048 : 4096);
     wanted.zero_on_free = seed % 4 == 1;
@@ -169,7 +169,7 @@ TEST_P(Batch, FromASingleFreeBlockLeavesTheRestToLaterCalls) {
 // Blocks are freed from the highest address down, and those that touch together: in any order of the
 // batch, beside free blocks or not, with empty ones among them.
 TEST_P(Batch, OfAnyBlocksIsFreedAsBySingleCalls) {
-  for (unsigned seed = 0; seed < static_cast<unsigned>(scaled(60, 10)); ++seed) {
+  for (unsigned seed = 0; seed < static_cast<unsigned>(scaled(60, 5)); ++seed) {
     std::mt19937 random(seed);
     const std::vector<Size> sizes{40, 0, 0, 100, 16, 17, 0, 8, 33, 0, 64, 1, 0, 0, 90, 5};
     CheckedHeap heap(based(options(), 16));

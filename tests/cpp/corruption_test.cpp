@@ -64,7 +64,7 @@ class Corruption : public EveryPolicy {
     const Watchdog watchdog(100);
     for (const BlockInfo& block : Damaged().view().blocks) {
       if (block.live && (in_nodes_only || front() == 0)) continue;
-      for (Size byte = 0; byte < 16; byte += static_cast<Size>(scaled(1, 3))) {
+      for (Size byte = 0; byte < 16; byte += static_cast<Size>(scaled(1, 5))) {
         for (const unsigned mask : {0x01U, 0x10U, 0x80U, 0xFFU}) {
           const Flip flip{block, byte, mask};
           SCOPED_TRACE(::testing::PrintToString(flip));

@@ -9,6 +9,7 @@
 
 #include "every_policy.hpp"
 #include "heap/window_sum.hpp"
+#include "limits.hpp"
 
 namespace glassheap {
 namespace {
@@ -192,7 +193,9 @@ TEST(WindowSum, IsThatOfALoop) {
 }
 
 // Buddies have the most cases: a block that was aligned starts where no block of its size may.
-unsigned scenes(const Options& options) { return options.policy == "buddy" ? 600 : 60; }
+unsigned scenes(const Options& options) {
+  return static_cast<unsigned>(options.policy == "buddy" ? scaled(600, 200) : scaled(60, 20));
+}
 
 class CheapestOf : public EveryPolicy {};
 

@@ -120,7 +120,7 @@ GLASSHEAP_FOR_EVERY(EveryHeap, [](const Options& options) { return !options.orde
 
 TEST_P(EveryHeap, MatchesTheModel) {
   const Size granules = defers_coalescing(options()) ? 8 : 9;  // free blocks that touch are many
-  Explorer(options(granules * granule_size)).explore(scaled(1 << 30, 10000));
+  Explorer(options(granules * granule_size)).explore(scaled(1 << 30, 5000));
 }
 
 // Other orders of the list have too many heaps: here are those that the shortest sequences lead to.

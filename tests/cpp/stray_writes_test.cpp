@@ -237,8 +237,9 @@ TEST_P(StrayWrites, ToTheStateMakeTheHeapDamaged) {
 // served by a block that is too small for it. The block map is as it was: it decides.
 TEST_P(StrayWrites, ToLinksOfferNoBlockThatIsTooSmall) {
   constexpr Number most = 120;  // free blocks
+  constexpr Size step = sizeof(Number) * scaled(1, 3);
   const Size owners_at = superblock().fixed.owners_at;
-  for (Size at = behind_the_map(); at < owners_at; at += sizeof(Number)) {
+  for (Size at = behind_the_map(); at < owners_at; at += step) {
     const Number old = number_at(at);
     if (old == 0 || old >= most) continue;
     for (const Number other : {old / 2, old + 1, old * 3 % most}) {

@@ -98,7 +98,7 @@ INSTANTIATE_TEST_SUITE_P(Cached, Threads, ::testing::ValuesIn(cached_variants())
 TEST_P(Threads, KeepTheirOwnBytesAndSeeAConsistentHeapAtAnyTime) {
   in_threads([this](unsigned id) {
     Worker worker(heap_, id);
-    for (int i = 0; i < scaled(5000, 800); ++i) {
+    for (int i = 0; i < scaled(5000, 300); ++i) {
       worker.step();
       if (id != 0 || i % 10 != 0) continue;
       Fault fault;
@@ -121,7 +121,7 @@ TEST_P(Threads, PassBlocksToEachOther) {
   std::vector<Address> common;
   in_threads([&](unsigned id) {
     std::mt19937 random(id);
-    for (int i = 0; i < scaled(3000, 500); ++i) {
+    for (int i = 0; i < scaled(3000, 200); ++i) {
       Fault fault;
       const Address fresh = heap_->malloc(random() % 100, 16, fault);
       const std::lock_guard guard(mutex);
@@ -139,7 +139,7 @@ TEST_P(Threads, PassBlocksToEachOther) {
 // Eight threads free the same block at once, many times over: each time one succeeds and seven are
 // refused.
 TEST_P(Threads, FreeABlockExactlyOnce) {
-  for (int round = 0; round < scaled(100, 30); ++round) {
+  for (int round = 0; round < scaled(100, 12); ++round) {
     const Address payload = heap_->malloc(32, 16, fault_);
     std::atomic<int> freed{0};
     in_threads([&](unsigned) {
@@ -154,7 +154,7 @@ TEST_P(Threads, AllocateBatchesWhole) {
   in_threads([this](unsigned) {
     const std::vector<Size> sizes = {16, 0, 100, 48, 7, 33};
     std::vector<Address> payloads(sizes.size());
-    for (int i = 0; i < scaled(1500, 250); ++i) {
+    for (int i = 0; i < scaled(1500, 100); ++i) {
       Fault fault;
       EXPECT_TRUE(heap_->malloc_many(sizes, payloads, fault)) << sentence(fault);
       EXPECT_TRUE(heap_->free_many(payloads, fault)) << sentence(fault);
@@ -174,7 +174,7 @@ TEST_P(Threads, MayBeInACallDuringAFork) {
       while (!done) worker.step();
     });
   }
-  for (int i = 0; i < scaled(30, 20); ++i) {
+  for (int i = 0; i < scaled(30, 10); ++i) {
     const pid_t child = fork();
     if (child == 0) {
       alarm(20);  // ends a child that hangs, by a signal
@@ -192,7 +192,7 @@ TEST_P(Threads, MayBeInACallDuringAFork) {
 // The C interface makes its heap at the first call, in whichever thread that is, and only once.
 TEST(ThreadsInC, ShareOneHeap) {
   in_threads([](unsigned id) {
-    for (int i = 0; i < scaled(4000, 1000); ++i) {
+    for (int i = 0; i < scaled(4000, 400); ++i) {
       auto* const bytes = static_cast<unsigned char*>(my_malloc(64));
       if (bytes == nullptr) continue;
       std::memset(bytes, static_cast<int>(id), 64);

@@ -67,7 +67,7 @@ def policies() -> list[str]:
 
 def run(session: nox.Session) -> None:
     """Fuzzes the policies, one a core at a time."""
-    seconds = next((word for word in session.posargs if word.isdigit()), "15")
+    seconds = next((word for word in session.posargs if word.isdigit()), "8")
     chosen = [word for word in session.posargs if not word.isdigit()] or policies()
     if unknown := set(chosen) - set(policies()):
         session.error("There is no policy", *sorted(unknown))
