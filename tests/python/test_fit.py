@@ -29,7 +29,7 @@ pytestmark = pytest.mark.any_interpreter
 
 def linear(trace: Trace, policy: str, layout: Setup) -> int:
     """The first size, from the smallest on, in which nothing fails."""
-    options: dict[str, Any] = layout._replace(policy=policy)._asdict()
+    options = layout._replace(policy=policy).options
     step = layout.granule or 16
     sizes = count(step, step)
     return next(size for size in sizes if not replay(trace, size, **options).failures)

@@ -29,7 +29,7 @@ REGIONS = st.integers(4, 60).map(lambda granules: 16 * granules)
 
 
 def options(setup: Setup) -> dict[str, Any]:
-    return setup._asdict()
+    return setup.options
 
 
 def first_failure(trace: Trace, size: int, setup: Setup) -> int:

@@ -16,8 +16,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from glassheap import policies
+from glassheap.replay.recorded import setup_for
 from glassheap.replay.running import replay
-from glassheap.replay.setup import Setup
 from glassheap.replay.timing import libc_nanoseconds, median_nanoseconds
 from glassheap.replay.trying import tried
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from glassheap.progress import Progress
     from glassheap.replay.report import Report
+    from glassheap.replay.setup import Setup
     from glassheap.traces import Trace
 
 
@@ -53,7 +54,8 @@ def compare(
         report = replay(
             trace, size, policy=name, headers=headers, granule=granule, progress=progress
         )
-        yield timed(report, trace, Setup(name, report.headers, granule), beside) if libc else report
+        setup = setup_for(trace, name, headers, granule)
+        yield timed(report, trace, setup, beside) if libc else report
 
 
 def timed(report: Report, trace: Trace, setup: Setup, beside: float | None) -> Report:

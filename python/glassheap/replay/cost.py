@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from glassheap.model import ModelHeap
-from glassheap.replay.setup import BASE
 from glassheap.replay.sizing import GRANULE, QUARTERS
 from glassheap.replay.stepping import alignment
 from glassheap.traces import FREE, MALLOC
@@ -52,9 +51,8 @@ class ModelReplay:
         self.trace = trace
         self.granule = setup.step
         self.limit = size // QUARTERS
-        self.heap = ModelHeap(
-            self.scaled(size), base=BASE, fit=FITS[setup.policy], headers=setup.headers
-        )
+        base, fit = setup.place.base(size), FITS[setup.policy]
+        self.heap = ModelHeap(self.scaled(size), base=base, fit=fit, headers=setup.headers)
         self.addresses: list[int | None] = [None] * trace.id_count
         """The payload of each id; None if it is not live, or was refused."""
 

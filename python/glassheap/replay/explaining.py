@@ -113,7 +113,7 @@ def why(
     Raises ValueError if and only if `size` is not given and the trace does not state it, and the
     errors of `Heap` for a wrong size, granule or policy.  O(n) for each heap tried.
     """
-    setup = checked(*chosen_setup(trace, policy, headers, granule))
+    setup = checked(chosen_setup(trace, policy, headers, granule))
     size = chosen_size(trace, size)
     trace = tried(trace)
     changed = [*others(setup)]

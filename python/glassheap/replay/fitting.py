@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from glassheap import policies
 from glassheap.progress import SHARES, Stages, ignore
+from glassheap.replay.recorded import setup_for
 from glassheap.replay.searching import Found, smallest
 from glassheap.replay.setup import Setup, checked
 from glassheap.replay.sizing import round_up
@@ -95,7 +96,7 @@ def fit(
 
     Raises the errors of `Heap` for a wrong granule or policy.  O(n) for each size that is tried.
     """
-    setup = checked(policy, headers, granule)
+    setup = checked(setup_for(trace, policy, headers, granule))
     trace = tried(trace, setup.limit)
     top = peak(trace, setup)
     low = max(setup.step, top.taken)
@@ -132,7 +133,7 @@ def fit_all(
     setups = [one._replace(policy=name) for name, one in product(names, layouts)]
     stages = Stages(progress, [1] * len(setups))
     for one in setups:
-        yield fit(trace, **one._asdict(), exact=exact, progress=stages.next())
+        yield fit(trace, **one.options, exact=exact, progress=stages.next())
 
 
 class Trial:

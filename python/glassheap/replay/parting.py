@@ -13,6 +13,7 @@ from glassheap.errors import InvalidAlignment, OutOfMemory
 from glassheap.progress import Stages
 from glassheap.replay.failing import tag_of
 from glassheap.replay.holding import Hole
+from glassheap.replay.recorded import setup_for
 from glassheap.replay.records import plain
 from glassheap.replay.running import play_growing
 from glassheap.replay.setup import Setup, checked
@@ -108,7 +109,7 @@ def diff(
     """
     first = tried(first)
     traces = (first, tried(second) if second else first)
-    setups = [checked(policy, headers, granule) for policy in policies]
+    setups = [checked(setup_for(first, policy, headers, granule)) for policy in policies]
     pair = tuple(zip(traces, setups, strict=True))
     stages = Stages(progress, [*([] if size else [1, 1]), 2 * STEPPING, *[1, STEPPING] * 2])
     if size is None:

@@ -1,7 +1,11 @@
 """The heap that was recorded, as its recording describes it.
 
-`Heap(record=...)` begins its file with facts: "size=1048576", "policy=tlsf", "headers=true".  A
-replay in such a heap has every block where the program had it.
+`Heap(record=...)` begins its file with facts: "size=1048576", "policy=tlsf", "headers=true",
+"base=140183245651968".  A replay in such a heap has every block where the program had it, as far as
+it follows the facts.
+
+A region that ends where a page does is taken to be mapped memory, in front of a guard page: one of
+another size would end there, too.  Any other begins where it began.
 """
 
 from __future__ import annotations
@@ -9,8 +13,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from glassheap import policies
-from glassheap.replay.setup import Setup
-from glassheap.replay.sizing import LARGEST_SIZE
+from glassheap.replay.setup import Place, Setup
+from glassheap.replay.sizing import GRANULE, LARGEST_SIZE, PAGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +29,7 @@ class RecordedHeap(NamedTuple):
     """A recorded heap."""
 
     setup: Setup
-    """Its policy and its layout."""
+    """Its policy, its layout and its place."""
     size: int
     """The bytes of its region."""
     missing: list[str]
@@ -38,15 +42,31 @@ def recorded_heap(trace: Trace) -> RecordedHeap | None:
     try:
         size, granule = int(facts["size"]), int(facts["granule"])
         policy, kind = facts["policy"], facts["heap"]
+        place = Place() if "Offset" in kind else place_of(int(facts["base"]), size, kind)
     except (KeyError, ValueError):
         return None
     if policy not in {one.name for one in policies()} or not 0 < granule <= size <= LARGEST_SIZE:
         return None
+    if place.address < 0 or place.address % GRANULE:
+        return None
     if "Offset" in kind:
         setup = Setup(policy, headers=False, granule=granule)
     else:
-        setup = Setup(policy, headers=facts.get("headers") == "true")
+        setup = Setup(policy, headers=facts.get("headers") == "true", place=place)
     return RecordedHeap(setup, size, [*unfollowed(facts)])
+
+
+def place_of(base: int, size: int, kind: str) -> Place:
+    """The place of a region of a heap of this type."""
+    is_mapped = kind == "Heap" and base and (base + size) % PAGE == 0
+    return Place(base + size, at_end=True) if is_mapped else Place(base)
+
+
+def setup_for(trace: Trace, policy: str, headers: bool, granule: int | None) -> Setup:
+    """The setup with these options, in the place of the recorded heap, if the trace is of one."""
+    recorded = recorded_heap(trace)
+    place = recorded.setup.place if recorded else Place()
+    return Setup(policy, headers and granule is None, granule, place)
 
 
 def chosen_setup(
@@ -58,7 +78,7 @@ def chosen_setup(
     policy = usual.policy if policy is None else policy
     if headers is None and granule is None:
         return usual._replace(policy=policy)
-    return Setup(policy, headers=headers is not False, granule=granule)
+    return setup_for(trace, policy, headers is not False, granule)
 
 
 def chosen_size(trace: Trace, size: int | None) -> int:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from glassheap._core import Player
 from glassheap.replay.measuring import measure
+from glassheap.replay.recorded import setup_for
 from glassheap.replay.report import Report
-from glassheap.replay.setup import Setup
 from glassheap.replay.sizing import demand, grown
 from glassheap.replay.slices import Slice, lenient, strict
 from glassheap.replay.trying import tried
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from glassheap.progress import Progress
     from glassheap.replay.measuring import Measures
+    from glassheap.replay.setup import Setup
     from glassheap.traces import Trace
 
 
@@ -46,7 +47,8 @@ def replay(
 
     A request that failed in the recorded program is tried, and freed at once if it is served.
     With a `granule` (bytes) it is an `OffsetHeap`, which has no headers.  Operations are played in
-    the order of the trace, those of all its threads, with the alignments that they ask for.
+    the order of the trace, those of all its threads, with the alignments that they ask for.  The
+    recording of a heap is replayed at the address of its region, modulo 2**40.
 
     `size` is the region in bytes; operations that do not fit are counted as failures, and so are
     alignments of more than a quarter of it.  Without it the region is the smallest tried in which
@@ -62,7 +64,7 @@ def replay(
     free.
     """
     trace = tried(trace)
-    setup = Setup(policy, headers and granule is None, granule)
+    setup = setup_for(trace, policy, headers, granule)
     if size is None:
         return play_growing(trace, setup, progress).measured_report()
     run = Run(trace, setup, size)

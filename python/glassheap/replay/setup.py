@@ -1,22 +1,49 @@
-"""A heap for a replay, but for its size: the policy, and the layout of its blocks."""
+"""A heap for a replay, but for its size: the policy, the layout of its blocks, and its place."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from glassheap import Heap, OffsetHeap
-from glassheap.replay.sizing import GRANULE, Layout, layout, size_limit
+from glassheap.replay.sizing import GRANULE, Layout, layout, round_up, size_limit
 
 BASE = 1 << 40
-"""The address of each region: a multiple of every alignment, so that placement is repeatable."""
+"""A multiple of every alignment."""
+
+
+class Place(NamedTuple):
+    """Where the region lies, from which it follows where a block can be aligned.
+
+    By default it begins at `BASE`, so that placement is repeatable.
+    """
+
+    address: int = BASE
+    """Its first byte, or its end: a multiple of 16.  Counts modulo `BASE`, but for a first byte at
+    0, before which a heap without headers leaves a granule unused."""
+    at_end: bool = False
+    """True if a region of another size has the same end."""
+
+    def base(self, size: int) -> int:
+        """The address of the first byte of a region of `size` bytes."""
+        first = self.address - round_up(size, GRANULE) if self.at_end else self.address
+        return BASE + first % BASE if first else 0
 
 
 class Setup(NamedTuple):
-    """The policy and the layout of a heap.  With a granule (bytes) it is an `OffsetHeap`."""
+    """The policy, the layout and the place of a heap.
+
+    With a granule (bytes) it is an `OffsetHeap`, which has no place.
+    """
 
     policy: str = "first_fit"
     headers: bool = True
     granule: int | None = None
+    place: Place = Place()
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The policy and the layout, as options of `replay`."""
+        return {"policy": self.policy, "headers": self.headers, "granule": self.granule}
 
     @property
     def blocks(self) -> Layout:
@@ -43,12 +70,12 @@ class Setup(NamedTuple):
     def heap(self, size: int) -> Heap:
         """A new heap of `size` bytes.  Raises the errors of `Heap`."""
         if self.granule is None:
-            return Heap(size, policy=self.policy, headers=self.headers, base=BASE)
+            base = self.place.base(size)
+            return Heap(size, policy=self.policy, headers=self.headers, base=base)
         return OffsetHeap(size, granule=self.granule, policy=self.policy)
 
 
-def checked(policy: str, headers: bool, granule: int | None) -> Setup:
-    """The setup with these options.  Raises the errors of `Heap` for a wrong one."""
-    setup = Setup(policy, headers and granule is None, granule)
+def checked(setup: Setup) -> Setup:
+    """The setup.  Raises the errors of `Heap` for a wrong policy or granule."""
     setup.heap(4 * setup.step).close()
     return setup
