@@ -79,8 +79,10 @@ py::bytes as_bytes(const std::vector<Value>& column) {
 }
 
 py::tuple as_tuple(const trace::RefusedRequest& one) {
+  const bool is_known = one.block != trace::AddressIds::none;
+  const py::object block = is_known ? py::object(py::int_(one.block)) : py::object(py::none());
   return py::make_tuple(one.position, one.line, static_cast<int>(one.kind), one.size, one.align,
-                        one.tag, one.thread, one.time);
+                        one.tag, one.thread, one.time, block, one.is_part);
 }
 
 constexpr const char take_doc[] = R"(take($self)
@@ -90,7 +92,7 @@ Return the operations read since the last call, and the requests that failed.
 
 The columns are bytes: kinds, ids, sizes, lines, aligns, tags, threads, times, as in
 glassheap.traces.Columns; then a list with a tuple for each failed request: position, line,
-kind, size, align, tag, thread, time.)";
+kind, size, align, tag, thread, time, block or None, True for a part of a batch.)";
 
 py::tuple take(TraceReader& reader) {
   const trace::Columns& columns = reader.builder.columns;

@@ -111,10 +111,13 @@ void put(TraceWriter& writer, py::handle kinds, py::handle ids, py::handle sizes
 }
 
 constexpr const char put_refused_doc[] =
-    R"(put_refused($self, resizes, size, align, tag, thread, time)
+    R"(put_refused($self, kind, block, size, align, tag, thread, time)
 --
 
-Write a request that failed: a malloc, or a realloc.)";
+Write a request that failed.
+
+kind is 0 for a malloc; 1 for a realloc of a block, None if that is not known; 2 for a
+size of a batch, of which the next request is another.)";
 
 std::uint32_t require_tag(py::handle given) {
   const std::uint64_t tag = require_number(given, "tag");
@@ -122,11 +125,23 @@ std::uint32_t require_tag(py::handle given) {
   return static_cast<std::uint32_t>(tag);
 }
 
-void put_refused(TraceWriter& writer, py::handle resizes, py::handle size, py::handle align,
-                 py::handle tag, py::handle thread, py::handle time) {
-  using trace::EventKind;
-  const bool resized = require_flag(resizes, "resizes");
-  const trace::Event event{.kind = resized ? EventKind::failed_realloc : EventKind::failed_malloc,
+trace::EventKind require_failure(py::handle kind) {
+  constexpr std::array kinds = {trace::EventKind::failed_malloc, trace::EventKind::failed_realloc,
+                                trace::EventKind::failed_part};
+  const std::uint64_t number = require_number(kind, "kind");
+  if (number >= kinds.size()) throw py::value_error("kind is 0, 1 or 2.");
+  return kinds[number];
+}
+
+// No block has the largest address.
+std::uint64_t require_block(py::handle block) {
+  return block.is_none() ? ~std::uint64_t{0} : require_number(block, "block");
+}
+
+void put_refused(TraceWriter& writer, py::handle kind, py::handle block, py::handle size,
+                 py::handle align, py::handle tag, py::handle thread, py::handle time) {
+  const trace::Event event{.kind = require_failure(kind),
+                           .address = require_block(block),
                            .size = require_number(size, "size"),
                            .align = require_number(align, "align"),
                            .tag = require_tag(tag),

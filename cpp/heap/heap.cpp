@@ -238,7 +238,7 @@ bool Heap::malloc_many(std::span<const Size> sizes, std::span<Address> addresses
       HeapState::blame_size(sizes[refused], fault);
       heap.refuse(fault, 0);
       fault.index = refused;
-      heap.note_malloc({sizes[refused], heap.default_align}, 0, fault);
+      heap.note_refused_batch(sizes.first(refused + 1), fault);
       return false;
     }
     if (heap.quarantine != nullptr) heap.quarantine->note_peak(heap.core->counters().requested);

@@ -254,6 +254,7 @@ struct HeapState : FrontLine {
       add_realloc(from, asked, to, fault);
     return to;
   }
+  void note_refused_batch(std::span<const Size> sizes, const Fault& fault) const noexcept;
   bool note_free(Offset payload) noexcept {
     if (recording != nullptr) [[unlikely]]
       add_free(addresses.address_of(payload));

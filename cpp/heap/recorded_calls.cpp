@@ -54,6 +54,15 @@ void HeapState::add_malloc(const Asked& asked, Address payload, const Fault& fau
   add(*this, event);
 }
 
+// The sizes that were served beside one another, and at last the one that was not.
+void HeapState::note_refused_batch(std::span<const Size> sizes, const Fault& fault) const noexcept {
+  if (recording == nullptr || !is_failure(*this, fault)) return;
+  const TagId tag = announced_tag(*this);
+  for (const Size size : sizes.first(sizes.size() - 1))
+    add(*this, {.kind = EventKind::failed_part, .size = size, .tag = tag});
+  add(*this, {.kind = EventKind::failed_malloc, .size = sizes.back(), .tag = tag});
+}
+
 // The block keeps its tag, unless another one was announced.
 void HeapState::add_realloc(Address from, const Asked& asked, Address to,
                             const Fault& fault) const noexcept {

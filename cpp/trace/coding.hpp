@@ -10,8 +10,8 @@
 //
 //     | head | align | tag | thread | ticks | address | result | size |
 //
-// malloc has address and size; realloc all three; free the address; failed_malloc the size;
-// failed_realloc address and size. An address is the folded difference to the one before it, in
+// malloc has address and size; realloc all three; free the address; failed_malloc and failed_part
+// the size; failed_realloc address and size. An address is the folded difference to the one before it, in
 // units that all addresses are multiples of. Of a realloc that moved nothing, the result is a zero.
 //
 // A mark is | mark_code | kind | number | length of the text | text |.
@@ -43,7 +43,7 @@ inline constexpr std::size_t mark_head = 2 + 2 * longest_varint;
 inline constexpr std::size_t longest_text = 2048;  // bytes; longer ones are clipped
 
 [[nodiscard]] constexpr bool has_address(EventKind kind) noexcept {
-  return kind != EventKind::failed_malloc;
+  return kind != EventKind::failed_malloc && kind != EventKind::failed_part;
 }
 [[nodiscard]] constexpr bool has_size(EventKind kind) noexcept { return kind != EventKind::free; }
 
@@ -130,7 +130,7 @@ class EventReader {
   [[nodiscard]] bool get(Event& event) noexcept {
     const auto head = static_cast<unsigned>(*at_++);
     event.kind = static_cast<EventKind>(head & ((1 << kind_bits) - 1));
-    if (event.kind > EventKind::failed_realloc) return false;
+    if (event.kind > EventKind::failed_part) return false;
     if (!get_details(head, event)) return false;
     event.address = event.result = event.size = 0;
     if (has_address(event.kind) && !get_address(event.address)) return false;

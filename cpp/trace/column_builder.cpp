@@ -59,6 +59,7 @@ void ColumnBuilder::add(const Event& event) {
       break;
     case EventKind::failed_malloc:
     case EventKind::failed_realloc:
+    case EventKind::failed_part:
       refuse(event);
   }
 }
@@ -125,7 +126,9 @@ void ColumnBuilder::refuse(const Event& event) {
                              .align = event.align,
                              .tag = tag_of(event),
                              .thread = event.thread,
-                             .time = time_of(event)});
+                             .time = time_of(event),
+                             .block = resizes ? ids_.find(event.address) : AddressIds::none,
+                             .is_part = event.kind == EventKind::failed_part});
 }
 
 std::uint32_t ColumnBuilder::begin_block(std::uint64_t address) {

@@ -45,7 +45,9 @@ struct RefusedRequest {
   std::uint64_t align;
   std::uint32_t tag;
   std::uint64_t thread;
-  std::int64_t time;  // nanoseconds
+  std::int64_t time;    // nanoseconds
+  std::uint32_t block;  // that was to be resized; AddressIds::none: unknown, or no realloc
+  bool is_part;         // of a batch that failed for the size of a later request
 };
 
 // A batch of operations. `aligns`, `tags` and `threads` stay empty until one has a value that is not

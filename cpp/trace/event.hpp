@@ -6,7 +6,16 @@
 
 namespace glassheap::trace {
 
-enum class EventKind : std::uint8_t { malloc, realloc, free, failed_malloc, failed_realloc };
+// A batch that failed is one event for each size up to the one that found no place: failed_part for
+// those before it, and at last failed_malloc.
+enum class EventKind : std::uint8_t {
+  malloc,
+  realloc,
+  free,
+  failed_malloc,
+  failed_realloc,
+  failed_part
+};
 
 // One call. A block is named by its address; a trace that was converted has numbers instead.
 struct Event {

@@ -1165,12 +1165,12 @@ class _TraceReader:
         """Read the bytes of an open block; return False if they are damaged."""
     def take(
         self,
-    ) -> tuple[bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes, list[tuple[int, ...]]]:
+    ) -> tuple[bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes, list[tuple[Any, ...]]]:
         """Return the operations read since the last call, and the requests that failed.
 
         The columns are bytes: kinds, ids, sizes, lines, aligns, tags, threads, times, as in
         glassheap.traces.Columns; then a list with a tuple for each failed request: position, line,
-        kind, size, align, tag, thread, time.
+        kind, size, align, tag, thread, time, block or None, True for a part of a batch.
         """
 
 @final
@@ -1193,14 +1193,19 @@ class _TraceWriter:
         """
     def put_refused(
         self,
-        resizes: bool,
+        kind: SupportsIndex,
+        block: SupportsIndex | None,
         size: SupportsIndex,
         align: SupportsIndex,
         tag: SupportsIndex,
         thread: SupportsIndex,
         time: SupportsIndex,
     ) -> None:
-        """Write a request that failed: a malloc, or a realloc."""
+        """Write a request that failed.
+
+        kind is 0 for a malloc; 1 for a realloc of a block, None if that is not known; 2 for a
+        size of a batch, of which the next request is another.
+        """
     def put_tag(self, number: SupportsIndex, text: str) -> None:
         """Write the text of a tag, before its first use."""
     def put_fact(self, text: str) -> None:

@@ -139,6 +139,8 @@ class Program {
       for (std::size_t i = 0; i < sizes.size(); ++i)
         allocated(addresses[i], sizes[i], heap_.default_align());
     } else {
+      for (std::size_t i = 0; i < fault_.index; ++i)
+        calls.push_back({.kind = EventKind::failed_part, .size = sizes[i]});
       allocated(0, sizes[fault_.index], heap_.default_align());
     }
   }
@@ -332,6 +334,23 @@ TEST(RecordedHeap, TagsAreToldApartForEver) {
     expected.emplace_back();
   }
   EXPECT_EQ(read_recorded(path.string()).tags, expected);
+}
+
+TEST(RecordedHeap, ABatchThatFailsHasItsSizesUpToTheOneThatFailed) {
+  const TemporaryPath path;
+  const std::unique_ptr<Heap> heap = open(recorded(4096, path));
+  Fault fault;
+  const std::vector<Size> sizes{1000, 2000, 3000, 8};
+  std::vector<Address> addresses(sizes.size());
+  EXPECT_FALSE(heap->malloc_many(sizes, addresses, fault));
+  {
+    const Announcement tries(*heap, Announcement::Attempt{});
+    EXPECT_FALSE(heap->malloc_many(sizes, addresses, fault = {}));
+  }
+  const std::vector<Event> expected{{.kind = EventKind::failed_part, .size = 1000},
+                                    {.kind = EventKind::failed_part, .size = 2000},
+                                    {.kind = EventKind::failed_malloc, .size = 3000}};
+  EXPECT_EQ(described(read_recorded(path.string()).events), described(expected));
 }
 
 TEST(RecordedHeap, AttemptsAreNoFailures) {

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from recording_oracle import (
     FACT,
-    FAILED_MALLOC,
     FREE,
     MARK,
     OPEN_CAPACITY,
     REALLOC,
     RESET,
     TAG,
+    WITHOUT_ADDRESS,
     WORD,
     frames_of,
 )
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-NAMES = ("malloc", "realloc", "free", "failed malloc", "failed realloc")
+NAMES = ("malloc", "realloc", "free", "failed malloc", "failed realloc", "failed part")
 
 
 class Made(NamedTuple):
@@ -113,7 +113,7 @@ class Recorded:
         tag = self._tags[frame.varint() if head & 16 else 0]
         frame.thread = frame.varint() if head & 32 else frame.thread
         frame.time += ticks if (ticks := head >> 6) < 3 else frame.varint()
-        address = frame.place(self.shift) if kind != FAILED_MALLOC else 0
+        address = 0 if kind in WITHOUT_ADDRESS else frame.place(self.shift)
         result = frame.place(self.shift) if kind == REALLOC else 0
         size = frame.varint() if kind != FREE else 0
         return Made(NAMES[kind], address, size, result, align, tag, frame.thread, frame.time)

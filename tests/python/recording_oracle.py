@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-MALLOC, REALLOC, FREE, FAILED_MALLOC, FAILED_REALLOC = range(5)
+MALLOC, REALLOC, FREE, FAILED_MALLOC, FAILED_REALLOC, FAILED_PART = range(6)
+WITHOUT_ADDRESS = (FAILED_MALLOC, FAILED_PART)
 TAG, FACT, RESET = range(3)
 MARK = 7
 HAS_TIMES = 1
@@ -75,7 +76,7 @@ def coded(items: Iterable[Call | Mark], shift: int = 0) -> bytes:
         out += varint(item.thread) if item.thread != thread else b""
         out += varint(ticks) if ticks >= 3 else b""
         thread, time = item.thread, item.time
-        addresses = [item.address] if item.kind != FAILED_MALLOC else []
+        addresses = [] if item.kind in WITHOUT_ADDRESS else [item.address]
         addresses += [item.result] if item.kind == REALLOC else []
         for one in addresses:
             out += folded((one >> shift) - address)

@@ -59,6 +59,8 @@ def make_each_call(heap: Heap) -> list[tuple[str, int, int]]:
         heap.malloc(2**40)
     with suppress(OutOfMemory):
         heap.realloc(grown, 2**41)
+    with suppress(OutOfMemory):
+        heap.malloc_many([7, 2**42, 9])
     heap.free(heap.realloc(None, 50))
     kept = heap.alloc(60)
     place = kept.address
@@ -75,6 +77,8 @@ def make_each_call(heap: Heap) -> list[tuple[str, int, int]]:
         ("free", block.address, 0),
         ("failed malloc", 0, 2**40),
         ("failed realloc", grown, 2**41),
+        ("failed part", 0, 7),
+        ("failed malloc", 0, 2**42),
         ("malloc", place, 50),
         ("free", place, 0),
         ("malloc", place, 60),

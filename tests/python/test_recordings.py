@@ -19,6 +19,7 @@ from glassheap.traces.writing import WRITERS, write
 from recording_oracle import (
     FACT,
     FAILED_MALLOC,
+    FAILED_PART,
     FAILED_REALLOC,
     OPEN_CAPACITY,
     RESET,
@@ -58,6 +59,8 @@ LAST: list[Call | Mark] = [
     Call(R, 0x7F00_0000_1000, 300, result=0x7F00_0000_3000, thread=9, time=2**40),
     Call(FAILED_REALLOC, 0x7F00_0000_2000, 2**50, thread=9, time=2**40),
     Call(F, 0x7F00_0000_2000, thread=8, time=2**40 + 2),
+    Call(FAILED_PART, size=30, thread=8, time=2**40 + 2),
+    Call(FAILED_MALLOC, size=2**20, thread=8, time=2**40 + 2),
 ]
 TAGS = ("", "request-17")
 
@@ -79,7 +82,9 @@ def test_a_recording_is_read_with_all_its_details(file: str, shift: int) -> None
     assert list(trace.times) == [5000, 6000, 1000 * 2**40, 1000 * (2**40 + 2)]
     assert trace.refused == [
         Refused(2, 3, M, 2**40, 4096, "request-17", 8, 9000),
-        Refused(3, 5, R, 2**50, 0, "", 9, 1000 * 2**40),
+        Refused(3, 5, R, 2**50, 0, "", 9, 1000 * 2**40, block=1),
+        Refused(4, 7, M, 30, 0, "", 8, 1000 * (2**40 + 2), is_part=True),
+        Refused(4, 8, M, 2**20, 0, "", 8, 1000 * (2**40 + 2)),
     ]
     assert (trace.format, trace.id_count, trace.peak_live) == ("glassheap recording", 2, 500)
     assert trace.facts == ("command=python3 app.py", "process=4711")
@@ -129,10 +134,9 @@ def traced(calls: list[tuple[str, int, int, int]]) -> Columns:
         time = detail % 2**63 - 2**62
         if letter == "x":
             kind = REALLOC if detail % 2 else MALLOC
-            position = len(columns)
-            columns.refused.append(
-                Refused(position, 0, kind, size, align, ("", "a", "b", "c")[tag], thread, time)
-            )
+            resized = block if kind == REALLOC and block in live else None
+            what = len(columns), 0, kind, size, align, ("", "a", "b", "c")[tag], thread, time
+            columns.refused.append(Refused(*what, resized, kind == MALLOC and detail % 3 == 0))
             continue
         kind = MALLOC if block not in live else FREE if letter == "f" else REALLOC
         (live.remove if kind == FREE else live.add)(block)
@@ -145,6 +149,12 @@ def traced(calls: list[tuple[str, int, int, int]]) -> Columns:
         columns.threads.append(thread)
         columns.times.append(time)
     return columns
+
+
+def resized(columns: Columns) -> list[int | None]:
+    """The size that the block has which each request was to resize; ids may differ."""
+    held = [{}, *(dict(live) for live in states(columns))]
+    return [None if one.block is None else held[one.position][one.block] for one in columns.refused]
 
 
 def written(columns: Columns) -> bytes:
@@ -162,7 +172,10 @@ def test_any_columns_are_read_as_they_were_written(calls: list[tuple[str, int, i
     for name in OPTIONAL:
         given_values, read_values = list(getattr(columns, name)), list(getattr(trace, name))
         assert read_values == given_values or (read_values == [] and not any(given_values))
-    assert [one._replace(line=0) for one in trace.refused] == columns.refused
+    assert [one._replace(line=0, block=None) for one in trace.refused] == [
+        one._replace(block=None) for one in columns.refused
+    ]
+    assert resized(trace) == resized(columns)
     for before, after in zip(states(columns), states(trace), strict=True):
         assert sorted(before.values()) == sorted(after.values())
     assert trace.skipped == ()

@@ -87,7 +87,8 @@ def test_a_request_that_failed_is_no_operation_but_is_kept_with_its_place(kind: 
         (1, MALLOC, A, 8, Details(time=40)), (2, kind, A, 999, failed), (3, FREE, A, 0, PLAIN)
     )
     assert rows(whole) == [(MALLOC, 0, 8), (FREE, 0, 0)]
-    assert whole.refused == [(1, 2, kind, 999, 32, "big", 3, 50)]
+    block = 0 if kind == REALLOC else None
+    assert whole.refused == [(1, 2, kind, 999, 32, "big", 3, 50, block, False)]
 
 
 # --- Blocks named by their addresses --------------------------------------------------------------

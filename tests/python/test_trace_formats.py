@@ -280,7 +280,7 @@ def test_an_rmm_log_with_a_failure_at_midnight() -> None:
     assert rows(trace) == [(MALLOC, 0, 2**20), (MALLOC, 1, 4096), (FREE, 0, 0), (MALLOC, 0, 2048)]
     assert [trace.tag_names[tag] for tag in trace.tags] == ["0x0", "0x2", "0x0", "0x2"]
     assert list(trace.times) == [0, 500_000_000, 1_499_999_000, 2_500_000_000]
-    assert trace.refused == [(3, 5, MALLOC, 2**34, 0, "0x2", 2342728, 1_500_001_000)]
+    assert trace.refused == [(3, 5, MALLOC, 2**34, 0, "0x2", 2342728, 1_500_001_000, None, False)]
     assert notes(trace) == {"free of a": (1, 7), "garbled or cut-off": (1, 8)}
 
 
@@ -298,7 +298,7 @@ def test_an_umpire_log_of_2019_with_a_failed_allocation_and_a_cut_off_line() -> 
     assert rows(trace) == [(MALLOC, 0, 134), (MALLOC, 1, 774), (FREE, 0, 0)]
     assert [trace.tag_names[tag] for tag in trace.tags] == ["pool", "0x101626b0", "pool"]
     assert list(trace.times) == [0, 8000, 27000]
-    assert trace.refused == [(2, 10, MALLOC, 999999999999, 0, "pool", 27494, 17000)]
+    assert trace.refused == [(2, 10, MALLOC, 999999999999, 0, "pool", 27494, 17000, None, False)]
     assert notes(trace) == {
         "no event, ignored": (1, 1),
         "event that neither": (4, 2),
@@ -329,7 +329,7 @@ def test_a_snapshot_of_pytorch_as_json_and_as_a_pickle(name: str) -> None:
     assert rows(trace) == [(MALLOC, 0, 512), (MALLOC, 1, 1024), (FREE, 0, 0)]
     assert [trace.tag_names[tag] for tag in trace.tags] == ["train.py:7 step", "", ""]
     assert list(trace.times) == [0, 4000, 7000]
-    assert trace.refused == [(2, 5, MALLOC, 2**33, 0, "vector.cu:3 grow", 0, 6000)]
+    assert trace.refused == [(2, 5, MALLOC, 2**33, 0, "vector.cu:3 grow", 0, 6000, None, False)]
     assert [(note.reason.split(",")[0], note.lines) for note in trace.skipped] == [
         ("action of another device than 1", 1),
         ("action of the allocator itself (segment_alloc)", 1),

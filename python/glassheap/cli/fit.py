@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
     from glassheap.replay import fit_all, tried
 
     setups = [*layouts(arguments)]
-    trace = tried(read_trace(arguments.file), setups[0].limit)
+    trace = tried(read_trace(arguments.file), setups[0].largest())
     named = arguments.policy or [ALL]
     names = None if ALL in named else list(dict.fromkeys(named))
     with progress_bar("fitting", trace) as bar:

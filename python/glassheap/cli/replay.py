@@ -97,9 +97,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 def compare_policies(trace: Trace, arguments: argparse.Namespace) -> int:
     """Print the figures of every policy; if interrupted, of those replayed before."""
-    from glassheap.replay import compare, tried
+    from glassheap.replay import Setup, compare, tried
 
-    trace = tried(trace)  # so that the head and the notes are about what is played
+    largest = Setup(granule=arguments.granule).largest(arguments.size)
+    trace = tried(trace, largest)  # so that the head and the notes are about what is played
     reports: list[Report] = []
     status = DONE
     with progress_bar("replaying", trace) as bar:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
+    from glassheap.replay import Why
     from glassheap.traces import Trace
 
 NAME = "why"
@@ -48,9 +49,9 @@ def one_policy(text: str) -> str:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the answer; the status is 1 if the trace misused its memory."""
-    from glassheap.replay import recorded_heap, tried, why, why_lines
+    from glassheap.replay import recorded_heap, why, why_lines
 
-    trace = tried(read_trace(arguments.file))
+    trace = read_trace(arguments.file)
     if arguments.size is None and recorded_heap(trace) is None:
         sentence = f"{trace.name} does not state the size of a heap: expected --size"
         raise MistakeError(sentence)
@@ -61,15 +62,15 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(answer.as_dict())
     else:
-        print("\n".join([*why_lines(answer), *notes(trace)]))
+        print("\n".join([*why_lines(answer), *notes(trace, answer)]))
     return report_misuse(trace.name, trace.skipped)
 
 
-def notes(trace: Trace) -> Iterator[str]:
+def notes(trace: Trace, answer: Why) -> Iterator[str]:
     """What the replay does not follow, a line each."""
     from glassheap.replay import recorded_heap
 
-    yield from (f"note: {note}" for note in trace.skipped)
+    yield from (f"note: {note}" for note in answer.skipped)
     recorded = recorded_heap(trace)
     if recorded and recorded.missing:
         yield f"note: options of the recorded heap, not followed: {', '.join(recorded.missing)}"

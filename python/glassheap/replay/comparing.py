@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from glassheap import policies
 from glassheap.replay.recorded import setup_for
 from glassheap.replay.running import replay
+from glassheap.replay.setup import Setup
 from glassheap.replay.timing import libc_nanoseconds, median_nanoseconds
 from glassheap.replay.trying import tried
 
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
     from glassheap.progress import Progress
     from glassheap.replay.report import Report
-    from glassheap.replay.setup import Setup
     from glassheap.traces import Trace
 
 
@@ -47,7 +47,7 @@ def compare(
 
     Raises the errors of `replay`.  The earlier reports have been yielded by then.
     """
-    trace = tried(trace)
+    trace = tried(trace, Setup(granule=granule).largest(size))
     beside = libc_nanoseconds(trace) if libc else None
     for policy in policies():
         name = policy.name

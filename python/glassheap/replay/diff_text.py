@@ -34,6 +34,8 @@ def diff_lines(parting: Parting) -> Iterator[str]:
         yield f"they part at operation {parting.operation + 1:,}: {reason}"
         yield from (f"  {name}: {act(one)}" for name, one in sides.items())
     yield from (f"{name}: {end(one)}" for name, one in sides.items())
+    notes = {(one.trace, note): None for one in sides.values() for note in one.skipped}
+    yield from (f"note: {name}: {note}" for name, note in notes)
 
 
 def act(one: Side) -> str:

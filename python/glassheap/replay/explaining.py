@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from glassheap.progress import Progress
-    from glassheap.traces import Trace
+    from glassheap.traces import Note, Trace
 
 FINER = (8, 1)
 """The granules that are tried beside a heap's 16 bytes."""
@@ -86,6 +86,8 @@ class Why(NamedTuple):
     """All live blocks by their tags, those with the most bytes first."""
     remedies: list[Remedy]
     """What would have served that request, one change at a time."""
+    skipped: list[Note]
+    """The oddities of the trace, and the requests that were tried or left out."""
 
     def as_dict(self) -> dict[str, object]:
         """The figures by name, in types that `json.dumps` accepts."""
@@ -106,7 +108,8 @@ def why(
     What is not given is that of the recorded heap, if the trace is the recording of one, and else
     first fit with headers.  With a `granule` (bytes) the heap is an `OffsetHeap`.  Alignments are
     those of the trace.  A request that failed in the recorded program is tried, and freed at once
-    if it is served.  A size that would serve is found as `fit` finds it.
+    if it is served, but for those that no region of this machine has room for.  A size that would
+    serve is found as `fit` finds it.
 
     `progress` is called every 4,096 operations.  Its total is an estimate, as that of `fit`.
 
@@ -115,7 +118,7 @@ def why(
     """
     setup = checked(chosen_setup(trace, policy, headers, granule))
     size = chosen_size(trace, size)
-    trace = tried(trace)
+    trace = tried(trace, setup.largest(size))
     changed = [*others(setup)]
     stages = Stages(progress, [STEPPING, *[1] * len(changed), SEARCH, SEARCH])
     with setup.heap(size) as heap:
@@ -139,6 +142,7 @@ def why(
         between=between,
         by_tag=by_tag,
         remedies=found,
+        skipped=[*trace.skipped],
     )
 
 

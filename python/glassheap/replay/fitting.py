@@ -97,7 +97,7 @@ def fit(
     Raises the errors of `Heap` for a wrong granule or policy.  O(n) for each size that is tried.
     """
     setup = checked(setup_for(trace, policy, headers, granule))
-    trace = tried(trace, setup.limit)
+    trace = tried(trace, setup.largest())
     top = peak(trace, setup)
     low = max(setup.step, top.taken)
     found = search(trace, setup, len(trace), low, exact=exact, progress=progress or ignore)

@@ -24,7 +24,7 @@ from glassheap.traces import FREE, MALLOC, REALLOC
 
 if TYPE_CHECKING:
     from glassheap.progress import Progress
-    from glassheap.traces import Trace
+    from glassheap.traces import Note, Trace
 
 KINDS = {MALLOC: "malloc", REALLOC: "realloc", FREE: "free"}
 
@@ -57,6 +57,8 @@ class Side(NamedTuple):
     """The operations that are served before one fails."""
     operations: int
     """The operations of the trace."""
+    skipped: list[Note]
+    """The oddities of the trace, and the requests that were tried or left out."""
 
     @property
     def is_whole(self) -> bool:
@@ -107,9 +109,10 @@ def diff(
 
     Raises the errors of `Heap` for a wrong size, granule or policy.  O(n).
     """
-    first = tried(first)
-    traces = (first, tried(second) if second else first)
     setups = [checked(setup_for(first, policy, headers, granule)) for policy in policies]
+    largest = setups[0].largest(size)
+    first = tried(first, largest)
+    traces = (first, tried(second, largest) if second else first)
     pair = tuple(zip(traces, setups, strict=True))
     stages = Stages(progress, [*([] if size else [1, 1]), 2 * STEPPING, *[1, STEPPING] * 2])
     if size is None:
@@ -183,6 +186,7 @@ def side(trace: Trace, setup: Setup, size: int, index: int, stages: Stages) -> S
         hole=hole,
         served=done,
         operations=len(trace),
+        skipped=[*trace.skipped],
     )
 
 

@@ -45,7 +45,8 @@ def replay(
 ) -> Report:
     """Replay `trace` in a new heap of this policy, with headers or without, and report the figures.
 
-    A request that failed in the recorded program is tried, and freed at once if it is served.
+    A request that failed in the recorded program is tried, and freed at once if it is served, but
+    for those that no region of this machine has room for.
     With a `granule` (bytes) it is an `OffsetHeap`, which has no headers.  Operations are played in
     the order of the trace, those of all its threads, with the alignments that they ask for.  The
     recording of a heap is replayed at the address of its region, modulo 2**40.
@@ -63,8 +64,8 @@ def replay(
     the report so far) on Ctrl-C, and the errors of `progress`.  O(n) calls of malloc, realloc and
     free.
     """
-    trace = tried(trace)
     setup = setup_for(trace, policy, headers, granule)
+    trace = tried(trace, setup.largest(size))
     if size is None:
         return play_growing(trace, setup, progress).measured_report()
     run = Run(trace, setup, size)

@@ -60,6 +60,13 @@ class Setup(NamedTuple):
         """The largest region (bytes) of memory that this machine has."""
         return size_limit(self.granule)
 
+    def largest(self, size: int | None = None) -> int:
+        """The largest request (bytes) that can succeed: one that fits in a region of this machine.
+
+        It may exceed that if the region has `size` bytes.
+        """
+        return self.limit if size is None else max(self.limit, size)
+
     @property
     def layout_name(self) -> str:
         """The layout in a word or two."""

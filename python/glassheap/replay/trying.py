@@ -1,11 +1,16 @@
 """The requests that failed in the recorded program, as operations of a replay.
 
-    in the program                   in the replay
-    a request that failed            a malloc of as many bytes, and a free of that block at once
+    in the program              in the replay
+    a malloc that failed        a malloc of as many bytes, and a free of that block at once
+    a realloc that failed       the realloc, and at once another one back to the size before
+    a batch that failed         a malloc of each size up to the one that failed, and their frees
 
 In the heap in which it failed it fails again.  In another one that serves it, the program would
-have gone on with the block, and nobody can tell for how long.  A realloc that failed is tried as a
-malloc: a realloc fails only if that does.
+have gone on with the block, and nobody can tell for how long.  So a region needs at least what it
+needs here: the bytes of the request, once, beside those of the other blocks.
+
+A realloc of a block that the trace does not have is tried as a malloc, as one that succeeded is
+played as a malloc.
 """
 
 from __future__ import annotations
@@ -14,16 +19,21 @@ from array import array
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from glassheap.traces import FREE, MALLOC, Columns, Note, Trace
+from glassheap.traces import FREE, MALLOC, REALLOC, Columns, Note, Trace
 from glassheap.traces.trace import OPTIONAL, REQUIRED, pad
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from glassheap.traces import Refused
 
 TRIED = "request that failed in the program, tried here and freed at once"
+RESIZED = "realloc that failed in the program, tried here and taken back at once"
+BATCH = "batch that failed in the program, tried here up to the size that failed, freed at once"
 LEFT_OUT = "request that failed in the program, larger than any region of this machine, left out"
+
+Group = list["Refused"]
+"""A request that failed, or the sizes of a batch up to the one that failed."""
 
 
 def tried(trace: Trace, largest: int | None = None) -> Trace:
@@ -33,25 +43,55 @@ def tried(trace: Trace, largest: int | None = None) -> Trace:
     """
     if not trace.refused:
         return trace
-    chosen = [one for one in trace.refused if largest is None or one.size <= largest]
-    others = [one for one in trace.refused if largest is not None and one.size > largest]
-    names = (*trace.tag_names, *{one.tag: None for one in chosen})
+    chosen: list[Group] = []
+    others: list[Group] = []
+    for group in groups(trace.refused):
+        is_possible = largest is None or max(one.size for one in group) <= largest
+        (chosen if is_possible else others).append(group)
+    names = (*trace.tag_names, *{one.tag: None for group in chosen for one in group})
     tags = {name: number for number, name in reversed([*enumerate(names)])}
-    whole, start = Columns(), 0
-    for one in chosen:
-        whole.extend(part(trace, start, one.position))
-        whole.extend(attempt(one, trace.id_count, tags[one.tag]))
-        start = one.position
-    whole.extend(part(trace, start, len(trace)))
-    whole.complete()
+    whole = with_attempts(trace, chosen, tags)
+    id_count = trace.id_count + max(map(len, chosen), default=0)
     return replace(
         trace,
         **vars(whole),
-        id_count=trace.id_count + 1,
-        peak_live=peak_of(whole, trace.id_count + 1),
+        id_count=id_count,
+        peak_live=peak_of(whole, id_count),
         tag_names=names,
-        skipped=(*trace.skipped, *noted(TRIED, chosen), *noted(LEFT_OUT, others)),
+        skipped=(*trace.skipped, *noted(chosen, others)),
     )
+
+
+def groups(refused: Iterable[Refused]) -> Iterator[Group]:
+    """The requests; those of a batch together.  A recording that was cut off may end in a batch."""
+    group: Group = []
+    for one in refused:
+        if group and group[-1].position != one.position:
+            yield group
+            group = []
+        group.append(one)
+        if not one.is_part:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def with_attempts(trace: Trace, chosen: Iterable[Group], tags: Mapping[str, int]) -> Columns:
+    """The operations, with those of the requests at their places."""
+    whole, start = Columns(), 0
+    held: dict[int, int] = {}  # the size of the block of each id
+    for group in chosen:
+        stop = group[0].position
+        whole.extend(part(trace, start, stop))
+        held.update(zip(trace.ids[start:stop], trace.sizes[start:stop], strict=True))
+        made = attempt(group, trace.id_count, held)
+        describe(made, group, tags)
+        whole.extend(made)
+        start = stop
+    whole.extend(part(trace, start, len(trace)))
+    whole.complete()
+    return whole
 
 
 def part(trace: Trace, start: int, stop: int) -> Columns:
@@ -60,19 +100,35 @@ def part(trace: Trace, start: int, stop: int) -> Columns:
     return Columns(**{name: getattr(trace, name)[start:stop] for name in names})
 
 
-def attempt(one: Refused, block: int, tag: int) -> Columns:
-    """A malloc and a free for a request."""
-    made = Columns(
-        kinds=bytearray((MALLOC, FREE)),
-        ids=array("I", (block, block)),
-        sizes=array("Q", (one.size, 0)),
-        lines=array("Q", (one.line, one.line)),
+def attempt(group: Group, unused: int, held: Mapping[int, int]) -> Columns:
+    """The requests, and what takes them back, in reverse.  The ids from `unused` on are free."""
+    block = group[0].block
+    sizes, lines = [one.size for one in group], [one.line for one in group]
+    if block is not None:
+        kinds, ids, after = [REALLOC, REALLOC], [block], [held[block]]
+    else:
+        kinds = [MALLOC] * len(group) + [FREE] * len(group)
+        ids, after = [*range(unused, unused + len(group))], [0] * len(group)
+    return Columns(
+        kinds=bytearray(kinds),
+        ids=array("I", ids + ids[::-1]),
+        sizes=array("Q", sizes + after),
+        lines=array("Q", lines + lines[::-1]),
     )
-    details = {"aligns": one.align, "tags": tag, "threads": one.thread, "times": one.time or 0}
-    for name, value in details.items():
-        if value:
-            pad(getattr(made, name), 2)[0] = value
-    return made
+
+
+def describe(made: Columns, group: Group, tags: Mapping[str, int]) -> None:
+    """Put the details of the requests into the optional columns."""
+    for index, one in enumerate(group):
+        details = {
+            "aligns": one.align,
+            "tags": tags[one.tag],
+            "threads": one.thread,
+            "times": one.time or 0,
+        }
+        for name, value in details.items():
+            if value:
+                pad(getattr(made, name), len(made))[index] = value
 
 
 def peak_of(columns: Columns, id_count: int) -> int:
@@ -87,6 +143,19 @@ def peak_of(columns: Columns, id_count: int) -> int:
     return peak
 
 
-def noted(reason: str, requests: Sequence[Refused]) -> list[Note]:
-    """The note about these requests, if there are any."""
-    return [Note(reason, len(requests), requests[0].line, misuse=False)] if requests else []
+def noted(chosen: Iterable[Group], others: Iterable[Group]) -> Iterator[Note]:
+    """The notes about what is tried, and what is left out."""
+    sorts: dict[str, Group] = {TRIED: [], RESIZED: [], BATCH: [], LEFT_OUT: []}
+    for group in chosen:
+        sorts[reason_of(group)].append(group[-1])
+    sorts[LEFT_OUT] += [group[-1] for group in others]
+    for reason, requests in sorts.items():
+        if requests:
+            yield Note(reason, len(requests), requests[0].line, misuse=False)
+
+
+def reason_of(group: Sequence[Refused]) -> str:
+    """How a request is tried."""
+    if group[0].block is not None:
+        return RESIZED
+    return BATCH if len(group) > 1 else TRIED

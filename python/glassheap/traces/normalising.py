@@ -124,7 +124,7 @@ class Normaliser:
         elif kind == RENAME:
             self._rename(line, block, slot, size)
         else:
-            self._refuse(line, kind, size, details)
+            self._refuse(line, kind, None if kind == MALLOC or slot < 0 else slot, size, details)
 
     def _begin(self, line: int, kind: int, block: int, slot: int) -> int:
         """An id for a new block of this name."""
@@ -210,12 +210,14 @@ class Normaliser:
             self._origin = time
         return max(-LARGEST_TIME, min(time - self._origin, LARGEST_TIME))
 
-    def _refuse(self, line: int, kind: int, size: int, details: Details) -> None:
+    def _refuse(self, line: int, kind: int, slot: int | None, size: int, details: Details) -> None:
         position = self._before + len(self._batch)
         time = None if details.time is None else self._time(details.time)
         align = self._align(line, details)
         self._tag(details.tag)
-        refused = Refused(position, line, kind, size, align, details.tag, details.thread, time)
+        refused = Refused(
+            position, line, kind, size, align, details.tag, details.thread, time, slot
+        )
         self._batch.refused.append(refused)
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 import struct
 from array import array
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from glassheap._core import _TraceReader
 from glassheap.traces.trace import Columns, Refused, file_error
@@ -188,11 +188,11 @@ class Reader:
         )
 
     def _refused(
-        self, names: Sequence[str], position: int, line: int, kind: int, *rest: int
+        self, names: Sequence[str], position: int, line: int, kind: int, *rest: Any
     ) -> Refused:
-        size, align, tag, thread, time = rest
+        size, align, tag, thread, time, block, is_part = rest
         when = time if self._header.flags & HAS_TIMES else None
-        return Refused(position, line, kind, size, align, names[tag], thread, when)
+        return Refused(position, line, kind, size, align, names[tag], thread, when, block, is_part)
 
 
 def checked(raw: bytes, name: str) -> Header:

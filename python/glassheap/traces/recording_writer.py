@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from glassheap._core import _TraceWriter
-from glassheap.traces.trace import REALLOC, Columns
+from glassheap.traces.trace import Columns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from glassheap.traces.trace import Refused
 
 SIXTY_FOUR_BITS = 2**64
+PART = 2
+"""The kind of a size of a batch, beside `MALLOC` and `REALLOC`."""
 
 
 class RecordingWriter:
@@ -70,8 +72,9 @@ class RecordingWriter:
 
     def _put_refused(self, core: _TraceWriter, one: Refused) -> None:
         time = (one.time or 0) % SIXTY_FOUR_BITS
-        resizes = one.kind == REALLOC
-        core.put_refused(resizes, one.size, one.align, self._tags[one.tag], one.thread, time)
+        kind = PART if one.is_part else one.kind
+        tag = self._tags[one.tag]
+        core.put_refused(kind, one.block, one.size, one.align, tag, one.thread, time)
 
 
 def put_columns(core: _TraceWriter, batch: Columns, start: int, stop: int) -> None:

@@ -51,7 +51,7 @@ class Summary:
         self.threads: set[int] = set()
         """The threads that are stated."""
         self.refused = 0
-        """The requests that failed in the program."""
+        """The requests that failed in the program, a batch once."""
         self.first_refused: Refused | None = None
         """The first of them."""
         self.peak_bytes = 0
@@ -119,8 +119,9 @@ class Summary:
         self.threads.discard(0)
         self.latest = max([self.latest, *batch.times])
         self._count_tags(batch, requested)
-        self.refused += len(batch.refused)
-        self.first_refused = self.first_refused or next(iter(batch.refused), None)
+        refused = [one for one in batch.refused if not one.is_part]
+        self.refused += len(refused)
+        self.first_refused = self.first_refused or next(iter(refused), None)
 
     def _count_live(self, batch: Columns) -> None:
         """Follow the live blocks."""

@@ -75,6 +75,12 @@ class Refused(NamedTuple):
     """The thread that requested it; 0 if the file does not state it."""
     time: int | None
     """Nanoseconds after the first time in the file; None if the file does not state it."""
+    block: int | None = None
+    """The id of the block that a `REALLOC` was to resize; None for a `MALLOC`, and if the file does
+    not have the block."""
+    is_part: bool = False
+    """True for a size of a batch that failed, before the size that found no place: that is one of
+    the next requests, at the same position."""
 
 
 def numbers_32() -> array[int]:
