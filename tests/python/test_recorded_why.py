@@ -13,7 +13,7 @@ import pytest
 
 from command_helpers import assert_mistake, printed, run
 from glassheap import Heap, OffsetHeap, OutOfMemory
-from glassheap.replay import Setup, recorded_heap, replay, why
+from glassheap.replay import RecordedHeap, Setup, recorded_heap, replay, why
 from glassheap.replay.setup import BASE, Place
 from glassheap.traces import Trace, read
 from sizing_helpers import NAMES
@@ -174,7 +174,7 @@ HEAP = ("heap=Heap", "size=4096", "policy=tlsf", "granule=16", "headers=true", "
 def test_the_facts_of_a_heap_are_a_setup() -> None:
     found = recorded_heap(facts(*HEAP, "checks=debug", "quarantine=64"))
     setup = Setup("tlsf", headers=True, place=Place(8208))
-    assert found == (setup, 4096, ["quarantine=64", "checks=debug"])
+    assert found == RecordedHeap(setup, 4096, ["quarantine=64", "checks=debug"])
 
 
 def test_a_region_that_ends_at_a_page_ends_there_in_another_size() -> None:

@@ -8,6 +8,8 @@
                   2    a mistake in the arguments or in the file
                   3    replay --size: allocations failed; fit: a policy has no region for the trace
                        (the figures are printed all the same)
+                  4    why: the replay is not what the recorded heap did (the figures are printed
+                       all the same)
                   130  Ctrl-C
                   141  the reader of the output closed it (`| head`); nothing is printed
 
@@ -30,7 +32,8 @@ if TYPE_CHECKING:
 
     from _typeshed import SupportsWrite
 
-DONE, FAILED, MISTAKE, TOO_SMALL, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 3, 130, 141
+DONE, FAILED, MISTAKE, TOO_SMALL, CONTRADICTED = range(5)
+INTERRUPTED, PIPE_CLOSED = 130, 141
 
 
 class Command(Protocol):

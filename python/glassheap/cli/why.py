@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentTypeError
 from typing import TYPE_CHECKING
 
-from glassheap.cli.base import MistakeError, print_json
+from glassheap.cli.base import CONTRADICTED, DONE, MistakeError, print_json
 from glassheap.cli.replay import ALL, add_layout_arguments, policy_name, progress_bar
 from glassheap.cli.trace_files import FORMATS, read_trace, report_misuse
 from glassheap.cli.values import byte_count
@@ -27,8 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "Replay a trace up to the first request that fails, in a region of --size, or in a heap as "
         "the one that was recorded. Print why it fails, which blocks stand between the largest "
         "holes, who holds the memory, and which policy, layout, granule or size would have served "
-        f"it. {FORMATS} The exit status is 0 whether a request fails or not, and 1 if the trace "
-        "misuses its memory."
+        f"it. {FORMATS} The exit status is 0 whether a request fails or not, 1 if the trace "
+        "misuses its memory, 4 if the replay contradicts the recording."
     )
     add = parser.add_argument
     add("file", metavar="FILE", help="the trace; - reads standard input")
@@ -48,7 +48,7 @@ def one_policy(text: str) -> str:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the answer; the status is 1 if the trace misused its memory."""
+    """Print the answer; 1 is for a trace that misused its memory, 4 for a contradiction."""
     from glassheap.replay import recorded_heap, why, why_lines
 
     trace = read_trace(arguments.file)
@@ -63,7 +63,8 @@ def run(arguments: argparse.Namespace) -> int:
         print_json(answer.as_dict())
     else:
         print("\n".join([*why_lines(answer), *notes(trace, answer)]))
-    return report_misuse(trace.name, trace.skipped)
+    status = CONTRADICTED if answer.contradiction else DONE
+    return report_misuse(trace.name, trace.skipped) or status
 
 
 def notes(trace: Trace, answer: Why) -> Iterator[str]:

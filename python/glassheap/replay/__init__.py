@@ -7,6 +7,7 @@
     comparing: a report for each policy; compare_text: the reports as tables
     fitting: the smallest region, by searching over stepping; fit_table: the fits as a table
     explaining: the first failure, and what would have served it; holding: the blocks in its way
+    contradicting: where a replay is not what the recorded heap did
     parting: two replays in step, up to the first difference
 
 `replay` is the call for most uses. The `Report` it returns contains the heap, so that the blocks
@@ -18,6 +19,7 @@ from __future__ import annotations
 from glassheap.progress import Progress
 from glassheap.replay.compare_text import table
 from glassheap.replay.comparing import compare
+from glassheap.replay.contradicting import Contradiction
 from glassheap.replay.diff_text import diff_lines
 from glassheap.replay.explaining import Remedy, Why, why
 from glassheap.replay.failing import Failure
@@ -35,6 +37,7 @@ from glassheap.replay.trying import tried
 from glassheap.replay.why_text import why_lines
 
 __all__ = [
+    "Contradiction",
     "Excess",
     "Failure",
     "Fit",

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from glassheap import policies
 from glassheap.errors import InvalidSize
 from glassheap.progress import Stages, ignore
+from glassheap.replay.contradicting import Contradiction, contradiction
 from glassheap.replay.failing import Failure, failure
 from glassheap.replay.fitting import search
 from glassheap.replay.holding import Held, Holder, Hole, holding
-from glassheap.replay.recorded import chosen_setup, chosen_size
+from glassheap.replay.recorded import chosen_setup, chosen_size, heap_alike
 from glassheap.replay.records import plain
 from glassheap.replay.setup import Setup, checked
 from glassheap.replay.stepping import STEPPING, Stepper, served
@@ -78,6 +79,8 @@ class Why(NamedTuple):
     """The maximum of the bytes requested in live blocks, in the whole trace."""
     failure: Failure | None
     """The first failure; None if every operation is served, and the lists below are empty then."""
+    contradiction: Contradiction | None
+    """Where the replay is not what the recorded heap did; None if it is, or in another heap."""
     holes: list[Hole]
     """The two largest free blocks at that moment, in the order of their addresses."""
     between: list[Holder]
@@ -118,7 +121,8 @@ def why(
     """
     setup = checked(chosen_setup(trace, policy, headers, granule))
     size = chosen_size(trace, size)
-    trace = tried(trace, setup.largest(size))
+    original, largest = trace, setup.largest(size)
+    trace = tried(trace, largest)
     changed = [*others(setup)]
     stages = Stages(progress, [STEPPING, *[1] * len(changed), SEARCH, SEARCH])
     with setup.heap(size) as heap:
@@ -127,6 +131,7 @@ def why(
         index = stepper.run(len(trace), stages.next())
         failed = failure(trace, heap, index) if index < len(trace) else None
         holes, between, by_tag = holding(stepper, index) if failed else ([], [], [])
+    alike = heap_alike(original, setup, region)
     found = list(remedies(trace, setup, changed, region, index, stages)) if failed else []
     return Why(
         trace=trace.name,
@@ -138,6 +143,7 @@ def why(
         size=region,
         peak_live=trace.peak_live,
         failure=failed,
+        contradiction=contradiction(original, trace, largest, index, alike),
         holes=holes,
         between=between,
         by_tag=by_tag,

@@ -34,6 +34,8 @@ class RecordedHeap(NamedTuple):
     """The bytes of its region."""
     missing: list[str]
     """The facts that a replay does not follow, and so may place blocks elsewhere."""
+    is_shared: bool = False
+    """True if other processes may have blocks in it, which the recording has not."""
 
 
 def recorded_heap(trace: Trace) -> RecordedHeap | None:
@@ -53,7 +55,13 @@ def recorded_heap(trace: Trace) -> RecordedHeap | None:
         setup = Setup(policy, headers=False, granule=granule)
     else:
         setup = Setup(policy, headers=facts.get("headers") == "true", place=place)
-    return RecordedHeap(setup, size, [*unfollowed(facts)])
+    return RecordedHeap(setup, size, [*unfollowed(facts)], "Shared" in kind)
+
+
+def heap_alike(trace: Trace, setup: Setup, size: int) -> RecordedHeap | None:
+    """The heap of a recording, if it has this setup and `size` bytes."""
+    found = recorded_heap(trace)
+    return found if found and (found.setup, found.size) == (setup, size) else None
 
 
 def place_of(base: int, size: int, kind: str) -> Place:

@@ -43,11 +43,7 @@ def tried(trace: Trace, largest: int | None = None) -> Trace:
     """
     if not trace.refused:
         return trace
-    chosen: list[Group] = []
-    others: list[Group] = []
-    for group in groups(trace.refused):
-        is_possible = largest is None or max(one.size for one in group) <= largest
-        (chosen if is_possible else others).append(group)
+    chosen, others = sorted_out(trace, largest)
     names = (*trace.tag_names, *{one.tag: None for group in chosen for one in group})
     tags = {name: number for number, name in reversed([*enumerate(names)])}
     whole = with_attempts(trace, chosen, tags)
@@ -60,6 +56,25 @@ def tried(trace: Trace, largest: int | None = None) -> Trace:
         tag_names=names,
         skipped=(*trace.skipped, *noted(chosen, others)),
     )
+
+
+def sorted_out(trace: Trace, largest: int | None) -> tuple[list[Group], list[Group]]:
+    """The requests of at most `largest` bytes, and the others."""
+    chosen: list[Group] = []
+    others: list[Group] = []
+    for group in groups(trace.refused):
+        is_possible = largest is None or max(one.size for one in group) <= largest
+        (chosen if is_possible else others).append(group)
+    return chosen, others
+
+
+def failed_attempts(trace: Trace, largest: int | None = None) -> list[int]:
+    """The indices in `tried(trace, largest)` of the operations that failed in the program."""
+    found, inserted = [], 0
+    for group in sorted_out(trace, largest)[0]:
+        found.append(group[0].position + inserted + len(group) - 1)
+        inserted += 2 * len(group)
+    return found
 
 
 def groups(refused: Iterable[Refused]) -> Iterator[Group]:

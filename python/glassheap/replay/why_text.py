@@ -11,6 +11,7 @@ from glassheap.traces.wording import counted, printable
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from glassheap.replay.contradicting import Contradiction
     from glassheap.replay.explaining import Remedy, Why
     from glassheap.replay.failing import Failure
     from glassheap.replay.holding import Held, Holder
@@ -23,8 +24,11 @@ def why_lines(why: Why) -> Iterator[str]:
     """The answer as lines of text, without line ends."""
     yield f"{why.trace} ({why.format}), {why.operations:,} operations"
     yield f"region: {why.size:,} bytes, {why.policy}, {layout_of(why)}"
-    if why.failure is None:
+    if why.contradiction is not None:
+        yield from contradicted(why.contradiction)
+    elif why.failure is None:
         yield f"nothing fails: every operation is served; peak live: {why.peak_live:,} bytes"
+    if why.failure is None:
         return
     yield request(why.failure, why.operations)
     yield cause(why.failure, why.size)
@@ -35,17 +39,25 @@ def why_lines(why: Why) -> Iterator[str]:
     yield from served_by(why)
 
 
+def contradicted(found: Contradiction) -> Iterator[str]:
+    """What the recorded heap did and the replay does not."""
+    here = "serves" if found.recorded == "refused" else "refuses"
+    yield f"contradiction: {place(found)}: {wish(found)}"
+    yield f"the recorded heap {found.recorded} this request, and the replay {here} it. Because:"
+    yield from (f"  {reason}" for reason in found.because)
+
+
 def request(failure: Failure, operations: int) -> str:
     """The request that failed."""
     return f"first failure: {place(failure, f' of {operations:,}')}: {wish(failure)}"
 
 
-def place(failure: Failure, total: str = "") -> str:
+def place(failure: Failure | Contradiction, total: str = "") -> str:
     """Where it is in the trace."""
     return f"operation {failure.operation + 1:,}{total} (line {failure.line:,})"
 
 
-def wish(failure: Failure) -> str:
+def wish(failure: Failure | Contradiction) -> str:
     """What was asked for."""
     parts = [f"{failure.kind} of {failure.size:,} bytes"]
     parts += [f"aligned to {failure.align:,}"] if failure.align else []
