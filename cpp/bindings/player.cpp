@@ -65,6 +65,16 @@ class Player {
     return {of_requested_, of_taken_};
   }
 
+  // The bytes asked for in the live blocks that measure() has seen, by their addresses.
+  [[nodiscard]] std::vector<std::pair<Address, Size>> sizes() {
+    const GilReleased gil_released;
+    const std::lock_guard one_run(running_);
+    std::vector<std::pair<Address, Size>> found;
+    for (std::size_t id = 0; id < sizes_.size(); ++id)
+      if (blocks_[id] != nothing) found.emplace_back(blocks_[id], sizes_[id]);
+    return found;
+  }
+
   int traverse(visitproc visit, void* arg) const {
     Py_VISIT(owner_.ptr());
     return 0;
@@ -241,6 +251,15 @@ py::tuple excesses(Player& player) {
   return py::make_tuple(as_tuple(of_requested), as_tuple(of_taken));
 }
 
+constexpr const char asked_sizes_doc[] =
+    R"(The bytes asked for in each live block, by its address, if measure has run alone.)";
+
+py::dict asked_sizes(Player& player) {
+  py::dict found;
+  for (const auto& [address, size] : player.sizes()) found[py::int_(address)] = size;
+  return found;
+}
+
 std::uint64_t failures(const Player& player) { return player.failures; }
 std::int64_t first_failure(const Player& player) { return player.first_failure; }
 std::int64_t nanoseconds(const Player& player) { return player.nanoseconds; }
@@ -250,6 +269,7 @@ std::array player_properties = {
     property<first_failure>("first_failure", "The index of the first of them, or -1."),
     property<nanoseconds>("nanoseconds", "The time spent in play so far."),
     property<excesses>("excesses", excess_doc),
+    property<asked_sizes>("sizes", asked_sizes_doc),
 };
 
 }  // namespace

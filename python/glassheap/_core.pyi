@@ -1098,6 +1098,9 @@ class Player:
         Each is (sum of used / live over the operations after which any byte is live, their number,
         operation with most live, live then, used then, that with most used, live then, used then).
         """
+    @property
+    def sizes(self) -> dict[int, int]:
+        """The bytes asked for in each live block, by its address, if measure has run alone."""
     def measure(
         self,
         kinds: ReadableBuffer,

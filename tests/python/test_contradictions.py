@@ -51,7 +51,7 @@ def test_a_request_that_was_refused_and_is_served_contradicts(tmp_path: Path) ->
     assert answer.failure is None
     assert contradiction is not None
     assert contradiction._replace(thread=0) == (
-        "refused", 1, 2, "malloc", 30_000, 0, "big", 0, [OTHERS],
+        "refused", 2, 2, "malloc", 30_000, 0, "big", 0, [OTHERS],
     )  # fmt: skip
     done = run("why", str(path))
     assert (done.returncode, done.stderr) == (4, "")
@@ -72,7 +72,7 @@ def test_the_json_and_its_status_say_it(tmp_path: Path) -> None:
 
 def test_a_request_that_was_served_and_is_refused_contradicts() -> None:
     contradiction = found(Call(MALLOC, 65536, 4000), Call(MALLOC, 70000, 4000, align=64))
-    assert contradiction == ("served", 1, 2, "malloc", 4000, 64, "", 0, [WAITED])
+    assert contradiction == ("served", 2, 2, "malloc", 4000, 64, "", 0, [WAITED])
 
 
 def test_options_that_are_not_followed_are_a_reason(tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def test_the_parts_are_those_of_the_blocks_at_their_peak(
             sizes.append((sum(held.values()), len(held)))
     at = extents.index(max(extents))
     live, blocks = sizes[at]
-    assert (found.peak_operation, found.live) == (at, live)
+    assert (found.peak_operation, found.live) == (at + 1, live)
     assert found.header_bytes == (16 * blocks if layout.headers else 0)
     assert found.live + found.header_bytes + found.rounding == extents[at]
     assert found.region is not None

@@ -27,10 +27,13 @@ if TYPE_CHECKING:
 SIZE = 1 << 14
 
 
-def fill(heap: Heap, seed: int, aligns: tuple[int, ...] = (16,)) -> Diagnosis | None:
-    """Allocate and free at random until a request fails; what the heap says of it."""
+def fill(
+    heap: Heap, seed: int, aligns: tuple[int, ...] = (16,)
+) -> tuple[Diagnosis | None, int | None]:
+    """Allocate and free at random until a request fails; what the heap says, and what lacks."""
     chaos = random.Random(seed)
     live: list[int] = []
+    asked: dict[int, int] = {}
     while True:
         if live and chaos.random() < 0.4:
             heap.free(live.pop(chaos.randrange(len(live))))
@@ -38,14 +41,17 @@ def fill(heap: Heap, seed: int, aligns: tuple[int, ...] = (16,)) -> Diagnosis | 
         size, tag = chaos.choice([16, 100, 900, 2000]), chaos.choice(["prompt", "session"])
         try:
             live.append(heap.malloc(size, align=chaos.choice(aligns), tag=tag))
+            asked[live[-1]] = size
         except OutOfMemory as error:
-            return error.diagnosis
+            return error.diagnosis, missing_bytes(heap, asked, error)
 
 
 class Said(NamedTuple):
     """What a heap says of itself when a request has failed."""
 
     diagnosis: Diagnosis | None
+    missing: int | None
+    """The shortfall, in bytes asked for."""
     stats: HeapStats
     blocks: dict[str | None, int]
 
@@ -53,8 +59,18 @@ class Said(NamedTuple):
 def filled(heap: Heap, aligns: tuple[int, ...]) -> Said:
     """What a heap says when it is full, which is then closed."""
     with heap:
-        said = fill(heap, 7, aligns)
-        return Said(said, heap.stats(), {usage.tag: usage.blocks for usage in heap.by_tag()})
+        said, missing = fill(heap, 7, aligns)
+        blocks = {usage.tag: usage.blocks for usage in heap.by_tag()}
+        return Said(said, missing, heap.stats(), blocks)
+
+
+def missing_bytes(heap: Heap, asked: dict[int, int], error: OutOfMemory) -> int | None:
+    """The fewest bytes asked for whose release would do; the diagnosis counts them rounded."""
+    if error.diagnosis.cause == "exhausted" or error.diagnosis.shortfall is None:
+        return error.diagnosis.shortfall
+    align = None if error.align == heap.granule else error.align
+    found = heap.cheapest(error.requested, align=align, cost=lambda block: asked[block.address])
+    return None if found is None else int(found.cost)
 
 
 def assert_answer(path: Path, said: Said) -> None:
@@ -63,12 +79,12 @@ def assert_answer(path: Path, said: Said) -> None:
     found = answer.failure
     assert found is not None
     assert said.diagnosis is not None
-    assert (found.cause, found.shortfall) == (said.diagnosis.cause, said.diagnosis.shortfall)
+    assert (found.cause, found.shortfall) == (said.diagnosis.cause, said.missing)
     assert (found.available, found.largest_free) == (
         said.stats.available, said.stats.largest_free,
     )  # fmt: skip
     assert {held.tag: held.blocks for held in answer.by_tag} == said.blocks
-    assert found.operation == len(read(path))
+    assert found.operation == len(read(path)) + 1
 
 
 @pytest.mark.parametrize("aligns", [(16,), (16, 64, 1024)], ids=["plain", "aligned"])
@@ -110,7 +126,7 @@ def test_a_replay_of_the_recorded_size_fails_where_the_heap_did(
     filled(Heap(10_000, policy=policy, headers=False, record=path), (16, 64, 1024))
     trace = read(path)
     report = replay(trace, 10_000, policy=policy, headers=False)
-    assert (report.failures, report.first_failure) == (1, len(trace))
+    assert (report.failures, report.first_failure) == (1, len(trace) + 1)
 
 
 def test_a_larger_region_ends_where_mapped_memory_ends(tmp_path: Path) -> None:
@@ -138,7 +154,7 @@ def place_all(heap: Heap, count: int) -> bool:
 def test_an_offset_heap_is_replayed_with_its_granule(tmp_path: Path) -> None:
     path = tmp_path / "app.trace"
     with OffsetHeap(SIZE, granule=64, policy="best_fit", record=path) as heap:
-        said = fill(heap, 3)
+        said, _ = fill(heap, 3)
     answer = why(read(path))
     assert (answer.policy, answer.headers, answer.granule, answer.size) == (
         "best_fit", False, 64, SIZE,

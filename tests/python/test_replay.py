@@ -205,9 +205,18 @@ def test_without_headers_the_utilisation_uses_the_requested_sizes() -> None:
     assert report.as_dict()["headers"] is False
 
 
+def test_without_headers_the_bytes_still_live_are_those_requested() -> None:
+    """Also where some requests failed, and where others were resized."""
+    text = "a 0 100\na 1 33\na 2 9000\nr 0 51\na 3 7\nf 3\na 4 0\nr 1 9000\n"
+    report = replay(trace_of(text), 4096, headers=False)
+    assert (report.live_at_end, report.stats.requested) == (51 + 33, 64 + 48 + 16)
+    assert report.as_dict()["leaked_bytes"] == 84
+    assert "blocks still live       3 (84 bytes)" in report.lines()
+
+
 def test_failures_are_counted_and_the_first_one_is_located() -> None:
     report = replay(trace_of("a 0 32\na 1 5000\nf 1\nr 1 16\nr 0 9000\nf 0\n"), 4096)
-    assert (report.failures, report.first_failure) == (2, 3)
+    assert (report.failures, report.first_failure) == (2, 4)
     assert report.completed == report.operations
     assert report.stats.live_blocks == 1
     assert "2, the first at operation 4" in "\n".join(report.lines())
@@ -279,7 +288,7 @@ def test_an_empty_trace_needs_one_page() -> None:
 def test_an_impossible_size_fails_and_does_not_enlarge_the_region(size: int) -> None:
     text = f"a 0 {size}\nf 0\na 1 100\nr 1 {size}\nr 0 50\na 2 {size}\nr 2 7000\n"
     report = replay(trace_of(text))
-    assert (report.failures, report.first_failure) == (3, 2)
+    assert (report.failures, report.first_failure) == (3, 3)
     assert (report.stats.live_blocks, report.stats.requested) == (3, 100 + 50 + 7000)
     assert report.region <= 16384
 
@@ -305,7 +314,7 @@ def test_an_impossible_alignment_fails_and_does_not_enlarge_the_region(
     monkeypatch.setattr(sizing, "memory_limit", lambda: 1 << 30)
     trace = with_aligns(trace_of("a 0 100\na 1 100\nf 1\na 1 100\n"), [0, 8, align, 64])
     report = replay(trace)
-    assert (report.failures, report.first_failure, report.region) == (1, 3, sizing.PAGE)
+    assert (report.failures, report.first_failure, report.region) == (1, 4, sizing.PAGE)
     assert report.failure is not None
     assert (report.failure.cause, report.failure.align) == ("alignment", align)
 
@@ -402,7 +411,7 @@ def test_an_interruption_of_the_measures_keeps_the_figures_of_the_replay(
         replay(trace, 4096)
     report = caught.value.report
     assert (report.measures, report.failure) == (None, None)
-    assert (report.failures, report.first_failure, report.peak_live) == (1, 3, 100)
+    assert (report.failures, report.first_failure, report.peak_live) == (1, 4, 100)
     assert [*report.record()] == [*whole.record()]
     assert report.record()["johnstone_wilson_1"] is None
     assert table([report])[1].split()[4:-1] == ["-"] * 5

@@ -118,7 +118,7 @@ def test_the_first_failure_is_one_line() -> None:
     trace = traces.read(path)
     report = replay(trace, 4096)
     assert report.failure is not None
-    place = f"operation {report.failure.operation + 1:,} (line {report.failure.line:,})"
+    place = f"operation {report.failure.operation:,} (line {report.failure.line:,})"
     owner = f"of '{report.failure.tag}', thread {report.failure.thread}"
     assert line.startswith(f"first failure           {place} {owner}: ")
     assert report.failure.tag

@@ -120,7 +120,7 @@ def test_a_replay_counts_the_requests_that_fail_again() -> None:
     trace = read_text(LOG)
     assert (len(trace), trace.id_count) == (2, 1)
     report = replay(trace, 4096)
-    assert (report.operations, report.failures, report.first_failure) == (6, 1, 1)
+    assert (report.operations, report.failures, report.first_failure) == (6, 1, 2)
     assert replay(trace, 2**17).failures == 0
     assert replay(trace).region >= 2**16 + 64
 
@@ -200,7 +200,7 @@ def test_a_batch_that_failed_fails_again(tmp_path: Path) -> None:
     ]  # fmt: skip
     failed = why(trace).failure
     assert failed is not None
-    assert (failed.operation, failed.size, failed.line) == (3, 500, 4)
+    assert (failed.operation, failed.size, failed.line) == (4, 500, 4)
     assert [note.reason for note in tried(trace).skipped] == [BATCH]
     assert fit(trace).region == 4 * 16 + 1008 + 2000 + 912 + 512  # headers, and whole granules
     report = replay(trace, 4096)
@@ -235,7 +235,7 @@ def test_an_impossible_request_is_left_out_everywhere(tmp_path: Path) -> None:
     )  # fmt: skip
     answer, report, parting = why(trace), replay(trace), diff(trace)
     assert answer.failure is not None
-    assert (answer.failure.operation, answer.failure.size) == (1, 2000)
+    assert (answer.failure.operation, answer.failure.size) == (2, 2000)
     assert (answer.operations, report.operations, parting.first.operations) == (3, 3, 3)
     assert report.failures == 0
     for skipped in (answer.skipped, report.skipped, parting.first.skipped):

@@ -35,7 +35,7 @@ def options(setup: Setup) -> dict[str, Any]:
 def first_failure(trace: Trace, size: int, setup: Setup) -> int:
     """By replay: the index of the first failure, or the number of operations."""
     report = replay(trace, size, **options(setup))
-    return report.first_failure if report.failures else len(trace)
+    return report.first_failure - 1 if report.failures else len(trace)
 
 
 def text_of(answer: Why) -> str:
@@ -58,7 +58,7 @@ def test_the_failure_and_the_remedies_are_those_of_replays(
     if answer.failure is None:
         assert answer.remedies == []
         return
-    assert (answer.failure.operation, answer.failure.size) == (index, trace.sizes[index])
+    assert (answer.failure.operation, answer.failure.size) == (index + 1, trace.sizes[index])
     assert answer.failure.line == trace.lines[index]
     for one in answer.remedies:
         granule = one.granule if one.change == "granule" else setup.granule
@@ -97,7 +97,7 @@ def test_the_blocks_are_those_of_the_heap_at_that_moment(
     if failure is None:
         assert [answer.holes, answer.between, answer.by_tag, answer.remedies] == [[]] * 4
         return
-    cut = until(trace, failure.operation)
+    cut = until(trace, failure.operation - 1)
     report = replay(cut, size, **options(setup))
     heap, stats = report.heap, report.stats
     live = sorted(block.address - heap.base for block in heap.walk() if block.live)
@@ -128,7 +128,7 @@ def test_an_alignment_that_no_hole_has_room_for() -> None:
     aligned = replace(trace, aligns=array("Q", [0, 0, 256]))
     answer = why(aligned, 1024, headers=False)
     assert answer.failure is not None
-    assert (answer.failure.operation, answer.failure.cause) == (2, "alignment")
+    assert (answer.failure.operation, answer.failure.cause) == (3, "alignment")
     assert (answer.failure.align, answer.failure.largest_free) == (256, 224)
     assert "malloc of 200 bytes, aligned to 256" in text_of(answer)
     assert (answer.remedies[-1].change, answer.remedies[-1].whole) == ("size", True)
@@ -153,7 +153,7 @@ def test_ages_are_in_the_time_of_the_file() -> None:
 def test_a_realloc_that_fails_leaves_its_block_in_the_list() -> None:
     answer = why(read_text("a 0 100\nr 0 200\na 1 50\nr 0 1000\n"), 512)
     assert answer.failure is not None
-    assert (answer.failure.kind, answer.failure.operation) == ("realloc", 3)
+    assert (answer.failure.kind, answer.failure.operation) == ("realloc", 4)
     assert [(one.blocks, one.bytes) for one in answer.by_tag] == [(2, 250)]
 
 
@@ -167,7 +167,7 @@ def test_a_request_that_nothing_serves_has_no_remedy() -> None:
 def test_a_granule_is_halved_and_serves() -> None:
     answer = why(read_text("a 0 600\na 1 600\na 2 600\n"), 2048, granule=1024)
     assert answer.failure is not None
-    assert answer.failure.operation == 2
+    assert answer.failure.operation == 3
     granules = [one.granule for one in answer.remedies if one.change == "granule"]
     assert granules == [128, 64]  # 512 and 256 round 600 up too far
 
@@ -215,6 +215,17 @@ def made(rows: list[tuple[int, int, int, str]], align: int) -> Trace:
     )
 
 
+@pytest.mark.parametrize("granule", [None, 64])
+def test_what_must_be_freed_is_told_in_bytes_asked_for(granule: int | None) -> None:
+    """As the tables are, and the report of a replay. The heap knows the bytes it rounded up to."""
+    trace = read_text("a 0 1000\na 1 900\na 2 1000\na 3 900\nf 0\nf 2\na 4 1500\n")
+    answer = why(trace, 4096, headers=False, granule=granule)
+    assert answer.failure is not None
+    assert (answer.failure.cause, answer.failure.shortfall) == ("fragmented", 900)
+    assert "Freeing blocks of 900 bytes in all would do." in text_of(answer)
+    assert replay(trace, 4096, headers=False, granule=granule).failure == answer.failure
+
+
 def test_the_leak_is_exhausted_and_names_who_holds_the_memory() -> None:
     trace = leaking_cache()
     answer = why(trace, (1 << 20) - 16, headers=False)
@@ -222,7 +233,7 @@ def test_the_leak_is_exhausted_and_names_who_holds_the_memory() -> None:
     assert answer.failure.cause == "exhausted"
     (most, *_) = answer.by_tag
     assert (most.tag, most.blocks, most.bytes) == ("request-17", 63, 63 << 14)
-    assert (most.oldest.line, most.oldest.operations) == (1, answer.failure.operation)
+    assert (most.oldest.line, most.oldest.operations) == (1, answer.failure.operation - 1)
     assert {one.change for one in answer.remedies} == {"size"}
 
 
@@ -231,7 +242,7 @@ def test_the_wrong_place_is_fragmented_and_names_best_fit() -> None:
     failure = answer.failure
     assert failure is not None
     assert (failure.cause, failure.shortfall) == ("fragmented", 1024)
-    assert (failure.operation, failure.line, failure.tag) == (7, 9, "next prompt")
+    assert (failure.operation, failure.line, failure.tag) == (8, 9, "next prompt")
     assert [(one.tag, one.line, one.operations) for one in answer.between] == [("session", 3, 6)]
     assert [hole.size for hole in answer.holes] == [15 << 10, 1 << 10]
     served = [one.policy for one in answer.remedies if one.change == "policy" and one.whole]

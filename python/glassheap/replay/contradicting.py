@@ -29,7 +29,7 @@ class Contradiction(NamedTuple):
     recorded: Literal["served", "refused"]
     """What the recorded heap did.  The replay does the other thing."""
     operation: int
-    """The index of the operation."""
+    """The number of the operation in the trace: the first is 1."""
     line: int
     """Its line in the file."""
     kind: str
@@ -63,7 +63,7 @@ def contradiction(
     index = stop if served is None else served
     return Contradiction(
         recorded="served" if served is None else "refused",
-        operation=index,
+        operation=index + 1,
         line=played.lines[index],
         kind=kind_of(played, index),
         size=played.sizes[index],

@@ -31,7 +31,7 @@ def diff_lines(parting: Parting) -> Iterator[str]:
         yield "they do not part" + ("" if parting.first.is_whole else " until both fail")
     else:
         reason = REASONS[parting.reason or "placement"]
-        yield f"they part at operation {parting.operation + 1:,}: {reason}"
+        yield f"they part at operation {parting.operation:,}: {reason}"
         yield from (f"  {name}: {act(one)}" for name, one in sides.items())
     yield from (f"{name}: {end(one)}" for name, one in sides.items())
     notes = {(one.trace, note): None for one in sides.values() for note in one.skipped}

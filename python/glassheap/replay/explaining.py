@@ -129,7 +129,8 @@ def why(
         region = heap.size
         stepper = Stepper(trace, heap)
         index = stepper.run(len(trace), stages.next())
-        failed = failure(trace, heap, index) if index < len(trace) else None
+        sizes = stepper.sizes_by_address()
+        failed = failure(trace, heap, index, sizes) if index < len(trace) else None
         holes, between, by_tag = holding(stepper, index) if failed else ([], [], [])
     alike = heap_alike(original, setup, region)
     found = list(remedies(trace, setup, changed, region, index, stages)) if failed else []

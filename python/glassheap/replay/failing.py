@@ -10,7 +10,9 @@ from glassheap.replay.stepping import alignment
 from glassheap.traces import MALLOC
 
 if TYPE_CHECKING:
-    from glassheap import Heap
+    from collections.abc import Mapping
+
+    from glassheap import BlockInfo, Heap
     from glassheap.owners import Cause, Diagnosis
     from glassheap.traces import Trace
 
@@ -19,7 +21,7 @@ class Failure(NamedTuple):
     """A request that failed, and what was free at that moment."""
 
     operation: int
-    """The index of the operation."""
+    """The number of the operation in the trace: the first is 1."""
     line: int
     """Its line in the file."""
     kind: str
@@ -43,19 +45,23 @@ class Failure(NamedTuple):
     free_blocks: int
     """Their number."""
     shortfall: int | None
-    """Bytes that are missing, as `Diagnosis.shortfall`."""
+    """Bytes that are missing, as `Diagnosis.shortfall`, but in bytes asked for: a heap without
+    headers counts those that it has rounded up to."""
     fragmentation_index: float
-    """1 - (1 + available / size) / free_blocks: near 1 if fragmentation is the cause, near 0 or
-    below it if it is a lack of memory."""
+    """1 - (1 + available / size) / free_blocks, at least 0: near 1 if fragmentation is the cause,
+    near 0 if it is a lack of memory.  That of the `OutOfMemory`."""
 
 
-def failure(trace: Trace, heap: Heap, index: int) -> Failure:
-    """The failure of the operation at `index`, before which the heap stands.  O(n log n)."""
+def failure(trace: Trace, heap: Heap, index: int, sizes: Mapping[int, int]) -> Failure:
+    """The failure of the operation at `index`, before which the heap stands.  O(n log n).
+
+    `sizes` are the bytes asked for in the live blocks, by their addresses.
+    """
     size, align = trace.sizes[index], alignment(trace, index)
     lacks = refusal(heap, size, align)
     stats = heap.stats()
     return Failure(
-        operation=index,
+        operation=index + 1,
         line=trace.lines[index],
         kind=kind_of(trace, index),
         size=size,
@@ -66,7 +72,7 @@ def failure(trace: Trace, heap: Heap, index: int) -> Failure:
         available=stats.available,
         largest_free=stats.largest_free,
         free_blocks=stats.free_blocks,
-        shortfall=lacks.shortfall if lacks else None,
+        shortfall=shortfall(lacks, heap, size, align, sizes) if lacks else None,
         fragmentation_index=fragmentation_index(stats.available, stats.free_blocks, size),
     )
 
@@ -83,6 +89,20 @@ def refusal(heap: Heap, size: int, align: int) -> Diagnosis | None:
     except OutOfMemory as error:
         return error.diagnosis
     raise AssertionError(f"the heap serves {size} bytes, which it had refused")
+
+
+def shortfall(
+    lacks: Diagnosis, heap: Heap, size: int, align: int, sizes: Mapping[int, int]
+) -> int | None:
+    """The bytes that are missing, in bytes asked for."""
+    if heap.headers or lacks.shortfall is None or lacks.cause == "exhausted":
+        return lacks.shortfall
+
+    def cost(block: BlockInfo) -> int:
+        return sizes[block.address]
+
+    release = heap.cheapest(size, align=max(heap.granule, align), cost=cost)
+    return int(release.cost) if release else None
 
 
 def kind_of(trace: Trace, index: int) -> str:

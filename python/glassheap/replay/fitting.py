@@ -51,7 +51,7 @@ class Fit(NamedTuple):
     peak_live: int
     """The lower bound: the maximum of the bytes requested in live blocks."""
     peak_operation: int
-    """The index of the operation at which the blocks take most; -1 if there is none."""
+    """The number of the operation at which the blocks take most: the first is 1; 0 without one."""
     live: int
     """Bytes requested in the blocks that are live then."""
     header_bytes: int
@@ -65,7 +65,7 @@ class Fit(NamedTuple):
 class Peak(NamedTuple):
     """The moment at which the blocks of a layout take most."""
 
-    operation: int = -1
+    operation: int = 0
     taken: int = 0
     blocks: int = 0
     live: int = 0
@@ -217,7 +217,7 @@ def peak(trace: Trace, setup: Setup) -> Peak:
     taken = live = blocks = 0
     top = Peak()
     operations = zip(trace.kinds, trace.ids, trace.sizes, strict=True)
-    for index, (kind, block, size) in enumerate(operations):
+    for number, (kind, block, size) in enumerate(operations, 1):
         old_extent, old_size = held[block]
         new_extent = 0 if kind == FREE else extent(size)
         held[block] = new_extent, size
@@ -225,5 +225,5 @@ def peak(trace: Trace, setup: Setup) -> Peak:
         live += size - old_size
         blocks += bool(new_extent) - bool(old_extent)
         if taken > top.taken:
-            top = Peak(index, taken, blocks, live)
+            top = Peak(number, taken, blocks, live)
     return top

@@ -40,17 +40,26 @@ class Excess(NamedTuple):
     moments: int
     """The number of these moments."""
     peak_operation: int
-    """The index of the operation at the peak of live; -1 without one."""
+    """The number of the operation at the peak of live, the first is 1; 0 without one."""
     peak_live: int
     """The peak of live."""
     used_at_peak_live: int
     """Bytes used then."""
     peak_used_operation: int
-    """The index of the operation at the peak of used."""
+    """The number of the operation at the peak of used."""
     live_at_peak_used: int
     """Bytes live then."""
     peak_used: int
     """The peak of used."""
+
+    @classmethod
+    def of(cls, measured: tuple[float, int, int, int, int, int, int, int]) -> Excess:
+        """What a `Player` has measured, which counts operations from 0."""
+        found = cls(*measured)
+        return found._replace(
+            peak_operation=found.peak_operation + 1,
+            peak_used_operation=found.peak_used_operation + 1,
+        )
 
     @property
     def johnstone_wilson(self) -> tuple[float, float, float, float]:
@@ -120,6 +129,8 @@ class Measures(NamedTuple):
     """Free blocks looked at per operation; None if the model does not count them (`cost`)."""
     failure: Failure | None
     """The first failure; None if every operation was served."""
+    live_at_end: int
+    """The bytes requested in the blocks that are live at the end."""
 
 
 def measure(trace: Trace, setup: Setup, size: int, failed: int) -> Measures:
@@ -133,15 +144,15 @@ def measure(trace: Trace, setup: Setup, size: int, failed: int) -> Measures:
     with setup.heap(size) as heap:
         player = Player(heap, trace.id_count)
         play(player.measure, trace, 0, max(failed, 0))
-        first = failure(trace, heap, failed) if failed >= 0 else None
+        first = failure(trace, heap, failed, player.sizes) if failed >= 0 else None
         play(player.measure, trace, max(failed, 0), len(trace))
-        requested, taken = (Excess(*one) for one in player.excesses)
-        at_end = FreeBlocks.of(offers(heap), request)
+        requested, taken = (Excess.of(one) for one in player.excesses)
+        at_end, left = FreeBlocks.of(offers(heap), request), sum(player.sizes.values())
     with setup.heap(size) as heap:
-        play(Player(heap, trace.id_count).play, trace, 0, requested.peak_operation + 1)
+        play(Player(heap, trace.id_count).play, trace, 0, requested.peak_operation)
         at_peak = FreeBlocks.of(offers(heap), request)
         internal = internal_of(heap, setup, requested.peak_live)
-    return Measures(requested, taken, request, at_peak, at_end, internal, cost, first)
+    return Measures(requested, taken, request, at_peak, at_end, internal, cost, first, left)
 
 
 def alike(setup: Setup) -> Setup:

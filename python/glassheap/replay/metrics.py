@@ -13,6 +13,8 @@ from __future__ import annotations
 from math import sqrt
 from typing import TYPE_CHECKING
 
+from glassheap import _core
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -63,13 +65,13 @@ def unusable(sizes: Sequence[int], request: int) -> float:
 
 
 def fragmentation_index(free: int, blocks: int, request: int) -> float:
-    """1 - (1 + F / r) / N for a request of r bytes that failed; 0 if nothing is free.
+    """1 - (1 + F / r) / N for a request of r bytes that failed, at least 0.
 
-    Near 1 the cause is fragmentation: F is enough many times over, in many blocks.  Near 0, or
-    below it, it is a lack of memory.  A request of 0 bytes counts as one of 1.  Source: Linux,
-    mm/vmstat.c.
+    0 if nothing is free, or r is 0.  Near 1 the cause is fragmentation: F is enough many times
+    over, in many blocks.  Near 0 it is a lack of memory, or another reason.  It is that of
+    `OutOfMemory.fragmentation_index`.  Source: Linux, mm/vmstat.c.
     """
-    return 1 - (1 + free / max(request, 1)) / blocks if blocks else 0.0
+    return _core.Heap._fragmentation_index(request, free, blocks)
 
 
 def internal(taken: int, lost: int) -> float:

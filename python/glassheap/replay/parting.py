@@ -76,7 +76,8 @@ class Parting(NamedTuple):
     granule: int
     """Bytes of which each block is a multiple."""
     operation: int | None
-    """The index of the first operation at which they part; None if they do not, or both fail."""
+    """The number of the first operation at which they part, from 1; None if they do not, or both
+    fail."""
     reason: Reason | None
     """'request': the traces ask for different things. 'end': one of them is shorter. 'failure': one
     heap serves the request, and one does not. 'placement': the block is put elsewhere."""
@@ -117,8 +118,9 @@ def diff(
     stages = Stages(progress, [*([] if size else [1, 1]), 2 * STEPPING, *[1, STEPPING] * 2])
     if size is None:
         size = max(region(trace, setup, stages.next()) for trace, setup in pair)
-    operation, reason = first_difference(pair, size, stages.next())
-    at = operation if operation is not None else len(first) - 1
+    index, reason = first_difference(pair, size, stages.next())
+    at = index if index is not None else len(first) - 1
+    operation = None if index is None else index + 1
     with setups[0].heap(size) as heap:
         size = heap.size
     sides = [side(trace, setup, size, at, stages) for trace, setup in pair]
@@ -134,7 +136,7 @@ def region(trace: Trace, setup: Setup, progress: Progress) -> int:
 def first_difference(
     pair: tuple[tuple[Trace, Setup], ...], size: int, progress: Progress
 ) -> tuple[int | None, Reason | None]:
-    """The operation at which two replays part, and why; none if they do not."""
+    """The index of the operation at which two replays part, and why; none if they do not."""
     (first, _), (second, _) = pair
     shorter = min(len(first), len(second))
     with pair[0][1].heap(size) as one, pair[1][1].heap(size) as other:

@@ -1,6 +1,7 @@
 """A replay's figures as a flat record of plain values: for JSON, CSV, pandas and polars.
 
 All sizes are in bytes.  A figure is None if it does not exist, so every record has the same names.
+Operations count from 1.
 """
 
 from __future__ import annotations
@@ -78,7 +79,7 @@ def figures(report: Report) -> Record:
         "nanoseconds_per_operation": report.nanoseconds_per_operation,
         "libc_nanoseconds_per_operation": report.libc_nanoseconds_per_operation,
         "leaked_blocks": stats.live_blocks,
-        "leaked_bytes": stats.requested,
+        "leaked_bytes": report.live_at_end,
     }
 
 

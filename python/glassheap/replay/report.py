@@ -35,7 +35,7 @@ class Report:
     failures: int
     """Operations that failed for lack of space in the heap."""
     first_failure: int
-    """The index of the first failed operation, or -1."""
+    """The number of the first failed operation, of which the first is 1; 0 without one."""
     nanoseconds: int
     """Time spent in the heap, the sum over all operations; the median of several rounds if it was
     compared with the C library."""
@@ -44,7 +44,8 @@ class Report:
     policy: str
     """The heap's placement policy."""
     headers: bool
-    """True if the heap has headers; without them all writable bytes count as requested."""
+    """True if the heap has headers; without them its `stats` count all writable bytes as
+    requested."""
     peak_live: int
     """The maximum of the bytes requested in live blocks, as exactly as it can be determined."""
     stats: HeapStats
@@ -66,6 +67,11 @@ class Report:
     def region(self) -> int:
         """The size of the region."""
         return self.stats.size
+
+    @property
+    def live_at_end(self) -> int:
+        """The bytes requested in blocks that are live at the end, as exactly as `peak_live`."""
+        return self.measures.live_at_end if self.measures else self.stats.requested
 
     @property
     def peak_utilisation(self) -> float:

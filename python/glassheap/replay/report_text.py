@@ -52,7 +52,7 @@ def ends(report: Report) -> Iterator[tuple[str, str]]:
     yield "free blocks", f"{stats.free_blocks:,} (the largest: {stats.largest_free:,} bytes)"
     yield "external fragmentation", f"{stats.external_fragmentation:.2%}"
     yield "time per operation", time_in_words(report)
-    yield "blocks still live", f"{stats.live_blocks:,} ({stats.requested:,} bytes)"
+    yield "blocks still live", f"{stats.live_blocks:,} ({report.live_at_end:,} bytes)"
     yield from (("note", str(note)) for note in report.skipped)
 
 
@@ -67,7 +67,7 @@ def failures_in_words(report: Report) -> str:
     """The number of failed operations, and the first of them."""
     if not report.failures:
         return "0"
-    return f"{report.failures:,}, the first at operation {report.first_failure + 1:,}"
+    return f"{report.failures:,}, the first at operation {report.first_failure:,}"
 
 
 def failure_in_words(failed: Failure) -> str:

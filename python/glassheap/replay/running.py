@@ -145,7 +145,7 @@ class Run:
             operations=len(trace),
             completed=self.completed,
             failures=player.failures,
-            first_failure=player.first_failure,
+            first_failure=player.first_failure + 1,
             nanoseconds=player.nanoseconds,
             skipped=trace.skipped,
             policy=self.heap.policy,

@@ -58,6 +58,11 @@ class Stepper:
             return index
         return stop
 
+    def sizes_by_address(self) -> dict[int, int]:
+        """The bytes asked for in the live blocks, by their addresses."""
+        pairs = zip(self.addresses, self.sizes, strict=True)
+        return {address: size for address, size in pairs if address is not None}
+
     def step(self, index: int) -> None:
         """Play one operation.  Raises OutOfMemory or InvalidAlignment if it fails."""
         trace = self.trace

@@ -54,7 +54,7 @@ def request(failure: Failure, operations: int) -> str:
 
 def place(failure: Failure | Contradiction, total: str = "") -> str:
     """Where it is in the trace."""
-    return f"operation {failure.operation + 1:,}{total} (line {failure.line:,})"
+    return f"operation {failure.operation:,}{total} (line {failure.line:,})"
 
 
 def wish(failure: Failure | Contradiction) -> str:

@@ -35,7 +35,7 @@ class Row(NamedTuple):
     failures: int
     """Operations that failed for lack of space."""
     first_failure: int | None
-    """The index of the first of them; None if none failed."""
+    """The number of the first of them in the trace, from 1; None if none failed."""
     first_failure_line: int | None
     """Its line in the file, counted from 1."""
     peak_requested: int
