@@ -145,6 +145,28 @@ def test_both_fail_at_the_same_request() -> None:
     assert text.endswith("B: fails first at operation 1 of 9\n")
 
 
+def test_the_blocks_that_are_freed_are_named(tmp_path: Path) -> None:
+    """A line that says no more than "free" would be the same on both sides."""
+    file = tmp_path / "b.log"
+    head = "= Start\n@ x + 0x10 0x64\n@ y + 0x100 0x32\n@ x < 0x10\n@ x > 0x10 0x78\n"
+    file.write_text(head + "@ z - 0x100\n= End\n")
+    done = ["diff", "-", str(file)]
+    text = printed(*done, stdin=head + "@ z - 0x10\n= End\n")
+    free = "line 6: free (tag 'z') of the block of"
+    assert f"  A: {free} 120 bytes that line 2 allocated (tag 'x')\n" in text
+    assert f"  B: {free} 50 bytes that line 3 allocated (tag 'y')\n" in text
+    found = json.loads(printed(*done, "--json", stdin=head + "@ z - 0x10\n= End\n"))
+    assert found["first"]["block"] == {"line": 2, "size": 120, "tag": "x"}
+    assert found["second"]["block"] == {"line": 3, "size": 50, "tag": "y"}
+
+
+def test_a_block_that_is_resized_is_named() -> None:
+    first, second = read_text("a 0 8\na 1 9\nr 0 50\n"), read_text("a 0 8\na 1 9\nr 1 50\n")
+    text = "\n".join(diff_lines(diff(first, second)))
+    assert "  A: line 3: realloc of 50 bytes, of the block of 8 bytes that line 1 allocated" in text
+    assert "  B: line 3: realloc of 50 bytes, of the block of 9 bytes that line 2 allocated" in text
+
+
 def test_one_fails_where_the_other_serves() -> None:
     """Buddies round 33 bytes up to 64."""
     names = ("first_fit", "buddy")

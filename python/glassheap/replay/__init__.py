@@ -27,7 +27,7 @@ from glassheap.replay.fit_table import fit_table
 from glassheap.replay.fitting import Fit, fit, fit_all
 from glassheap.replay.holding import Held, Holder, Hole
 from glassheap.replay.measuring import Excess, FreeBlocks, Internal, Measures
-from glassheap.replay.parting import Parting, Side, diff
+from glassheap.replay.parting import Parting, Side, Subject, diff
 from glassheap.replay.recorded import RecordedHeap, recorded_heap
 from glassheap.replay.report import Report
 from glassheap.replay.running import ReplayInterrupted, replay
@@ -55,6 +55,7 @@ __all__ = [
     "Report",
     "Setup",
     "Side",
+    "Subject",
     "Why",
     "compare",
     "diff",

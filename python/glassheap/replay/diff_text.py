@@ -44,7 +44,17 @@ def act(one: Side) -> str:
         return "the trace has ended"
     size = "" if one.kind == "free" else f" of {one.size:,} bytes"
     tag = f" (tag '{printable(one.tag)}')" if one.tag else ""
-    return f"line {one.line:,}: {one.kind}{size}{tag}{outcome(one)}"
+    return f"line {one.line:,}: {one.kind}{size}{tag}{of_block(one)}{outcome(one)}"
+
+
+def of_block(one: Side) -> str:
+    """Which block is resized or freed."""
+    if one.block is None:
+        return ""
+    comma = "" if one.kind == "free" else ","
+    tag = f" (tag '{printable(one.block.tag)}')" if one.block.tag else ""
+    block = f"the block of {one.block.size:,} bytes that line {one.block.line:,} allocated"
+    return f"{comma} of {block}{tag}"
 
 
 def outcome(one: Side) -> str:

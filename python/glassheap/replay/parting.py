@@ -31,6 +31,17 @@ KINDS = {MALLOC: "malloc", REALLOC: "realloc", FREE: "free"}
 Reason = Literal["request", "failure", "placement", "end"]
 
 
+class Subject(NamedTuple):
+    """The block that is resized or freed."""
+
+    line: int
+    """The line of the request that allocated it."""
+    size: int
+    """Bytes asked for in it, so far."""
+    tag: str
+    """The tag of that request; "" without one."""
+
+
 class Side(NamedTuple):
     """One of two replays, and what it does where they part."""
 
@@ -48,6 +59,8 @@ class Side(NamedTuple):
     """Bytes asked for."""
     tag: str
     """The tag of the operation; "" without one."""
+    block: Subject | None
+    """The block that is resized or freed; None for a malloc, and if the trace has ended."""
     address: int | None
     """Where the block is put, in bytes from the start of the region; None for a free, and if the
     request fails."""
@@ -184,12 +197,26 @@ def side(trace: Trace, setup: Setup, size: int, index: int, stages: Stages) -> S
         kind=KINDS[trace.kinds[index]] if exists else "",
         size=trace.sizes[index] if exists else 0,
         tag=tag_of(trace, index) if exists else "",
+        block=subject(trace, index) if exists else None,
         address=address,
         hole=hole,
         served=done,
         operations=len(trace),
         skipped=[*trace.skipped],
     )
+
+
+def subject(trace: Trace, index: int) -> Subject | None:
+    """The block that an operation resizes or frees; None for a malloc.  O(n)."""
+    if trace.kinds[index] == MALLOC:
+        return None
+    block, size = trace.ids[index], None
+    for at in range(index - 1, -1, -1):
+        if trace.ids[at] == block:
+            size = trace.sizes[at] if size is None else size
+            if trace.kinds[at] == MALLOC:
+                return Subject(trace.lines[at], size, tag_of(trace, at))
+    return None
 
 
 def choice(
