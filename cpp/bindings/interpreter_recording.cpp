@@ -240,7 +240,7 @@ End the recording of this interpreter's allocations.)";
 void stop() noexcept {
   const Locked lock;
   recording.on = false;
-  recording.file.close();
+  recording.file.finish();
 }
 
 std::array functions = {

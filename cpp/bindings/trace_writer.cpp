@@ -45,8 +45,14 @@ class TraceWriter {
     at_ = open_.data();
     writer_.begin_frame();
   }
+  // The empty frame is the mark of the end.
+  void end() {
+    flush();
+    append(trace::make_frame({}, number_++, space_));
+  }
   void begin(bool has_times) {
-    const trace::FileHeader header{.flags = has_times ? trace::has_times : 0U, .tick = 1};
+    const std::uint32_t flags = trace::has_end | (has_times ? trace::has_times : 0U);
+    const trace::FileHeader header{.flags = flags, .tick = 1};
     append(std::as_bytes(std::span(&header, 1)));
   }
 
@@ -178,12 +184,12 @@ Return the bytes of the whole frames that were written since the last call.)";
 
 py::bytes take_frames(TraceWriter& writer) { return writer.take(); }
 
-constexpr const char end_frame_doc[] = R"(end_frame($self)
+constexpr const char end_doc[] = R"(end($self)
 --
 
-End the last frame.)";
+End the recording.)";
 
-void end_frame(TraceWriter& writer) { writer.flush(); }
+void end(TraceWriter& writer) { writer.end(); }
 
 std::array writer_methods = {
     method<put_doc, put>(),
@@ -191,7 +197,7 @@ std::array writer_methods = {
     method<put_tag_doc, put_tag>(),
     method<put_fact_doc, put_fact>(),
     method<take_frames_doc, take_frames>(),
-    method<end_frame_doc, end_frame>(),
+    method<end_doc, end>(),
 };
 
 }  // namespace

@@ -45,7 +45,7 @@ Recording::~Recording() {
   const std::lock_guard guard(mutex());
   delist();
   if (!kept_ && !inherited_) undo();
-  file_.close();
+  inherited_ ? file_.close() : file_.finish();
 }
 
 void Recording::undo() noexcept {

@@ -1,6 +1,7 @@
 #include "process_recording.hpp"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -19,6 +20,7 @@ namespace {
 
 constexpr unsigned shift = 3;  // malloc aligns to 8 bytes at least
 constexpr unsigned most_namesakes = 1000;
+constexpr int most_tries = 1000;  // for the lock, at the exit
 
 // A program may change its environment later, so this is a copy.
 constinit std::array<char, PATH_MAX> path_of_program{};
@@ -159,6 +161,19 @@ void ProcessRecording::leave_to_parent() noexcept {
   sites_.forget();
   thread_id = 0;
   *ours_ = 0;
+}
+
+// In a child that no handler of forks has seen, the lock may be held for ever, by a thread that is not
+// there. The file is its parent's then.
+void ProcessRecording::seal() noexcept {
+  for (int tries = 0; *ours_ != 0 && tries < most_tries; ++tries) {
+    if (pthread_mutex_trylock(&mutex_) == 0) {
+      file_.seal();
+      unlock();
+      return;
+    }
+    sched_yield();
+  }
 }
 
 std::uint64_t ProcessRecording::ask_thread_id() noexcept {

@@ -64,6 +64,9 @@ class ProcessRecording {
   }
   // For the child of a fork, under the lock.
   void leave_to_parent() noexcept;
+  // Gives all of the file a checksum, as the program exits. Calls may follow: by destructors of other
+  // libraries, and by threads. In an Entry.
+  [[gnu::cold]] void seal() noexcept;
 
  private:
   [[gnu::cold]] void begin_now() noexcept;

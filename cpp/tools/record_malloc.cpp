@@ -24,6 +24,7 @@
 //
 // A program that is killed loses nothing: what a call added is in the file when the call returns.
 #include <malloc.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <bit>
@@ -134,6 +135,16 @@ void* whole_pages(std::size_t align, std::size_t size) noexcept {
   if (ready() && entry) recording().begin();
 }
 
+[[gnu::destructor]] void end() noexcept {
+  const Entry entry;
+  if (entry) recording().seal();
+}
+
+[[noreturn]] void end_at_once(int status) noexcept {
+  end();
+  for (;;) syscall(SYS_exit_group, status);
+}
+
 }  // namespace
 
 // --- The functions that the program calls --------------------------------------------------------
@@ -196,4 +207,8 @@ GLASSHEAP_EXPORT void free_aligned_sized(void* block, std::size_t /*align*/,
                                          std::size_t /*size*/) __THROW {
   release(block);
 }
+
+// The ends without destructors, which children of forks take. exit() does not come here.
+GLASSHEAP_EXPORT [[noreturn]] void _exit(int status) { end_at_once(status); }
+GLASSHEAP_EXPORT [[noreturn]] void _Exit(int status) __THROW { end_at_once(status); }
 // NOLINTEND(readability-inconsistent-declaration-parameter-name)

@@ -13,7 +13,13 @@
 //     open  | length : u32 | number : u32 |
 //
 // A recorder that dies while it writes a frame leaves one cut off, and the block that it came from.
-// What is written as a stream has no open block: its capacity is 0.
+//
+// A frame has a checksum. The open block gets one when it is sealed: when the recording is closed,
+// when its program exits, and when the disk is full. `sealed` bytes of it are covered; what was added
+// later, or by a program that was killed, is not.
+//
+// What is written as a stream has no open block: its capacity is 0. Its last frame is empty, so a
+// stream that was cut off between two frames can be told.
 #pragma once
 
 #include <array>
@@ -31,6 +37,16 @@ inline constexpr std::uint32_t version = 1;
 
 enum FileFlags : std::uint32_t {
   has_times = 1,  // otherwise all times are 0
+  has_end = 2,    // a stream, whose last frame is empty
+};
+
+// Why a recording ended before its program.
+enum class Ending : std::uint32_t {
+  none,         // it did not, or nothing is known of it
+  disk_full,    // or the quota was used up
+  file_limit,   // the limit of a file's size was reached
+  file_closed,  // by the program, which closes descriptors that it does not know
+  error,        // any other
 };
 
 struct FileHeader {
@@ -40,11 +56,12 @@ struct FileHeader {
   std::uint32_t tick = 1000;        // nanoseconds
   std::uint32_t shift = 0;          // addresses are multiples of 1 << shift
   std::uint32_t open_capacity = 0;  // bytes
-  std::uint32_t reserved = 0;
+  Ending ending = Ending::none;
   std::uint64_t open = 0;
-  std::uint64_t started = 0;  // nanoseconds since 1970, or 0
-  std::uint64_t process = 0;  // its id, or 0
-  std::uint64_t reserved_too = 0;
+  std::uint64_t started = 0;   // nanoseconds since 1970, or 0
+  std::uint64_t process = 0;   // its id, or 0
+  std::uint32_t checksum = 0;  // CRC-32 of the first bytes of the open block
+  std::uint32_t sealed = 0;    // how many; 0: it has no checksum
 };
 static_assert(sizeof(FileHeader) == 64);
 

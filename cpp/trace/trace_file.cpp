@@ -11,6 +11,7 @@
 #include <cstring>
 #include <ctime>
 
+#include "trace/crc32.hpp"
 #include "trace/undisturbed.hpp"
 
 namespace glassheap::trace {
@@ -43,6 +44,20 @@ bool write_at(int file, std::span<const std::byte> bytes, off_t at) noexcept {
     at += written;
   }
   return true;
+}
+
+Ending ending_of(int error) noexcept {
+  switch (error) {
+    case ENOSPC:
+    case EDQUOT:
+      return Ending::disk_full;
+    case EFBIG:
+      return Ending::file_limit;
+    case EBADF:
+      return Ending::file_closed;
+    default:
+      return Ending::error;
+  }
 }
 
 }  // namespace
@@ -89,6 +104,24 @@ void TraceFile::publish() noexcept {
       .store(std::uint64_t{number_} << 32 | length_, std::memory_order_release);
 }
 
+void TraceFile::unseal() noexcept {
+  std::atomic_ref(header_->sealed).store(0, std::memory_order_release);
+}
+
+// The length is written last: what it covers has this checksum.
+void TraceFile::seal() noexcept {
+  if (!is_open()) return;
+  unseal();
+  header_->checksum = crc32({reinterpret_cast<const std::byte*>(header_ + 1), length_});
+  std::atomic_ref(header_->sealed)
+      .store(static_cast<std::uint32_t>(length_), std::memory_order_release);
+}
+
+void TraceFile::finish() noexcept {
+  seal();
+  close();
+}
+
 bool TraceFile::flush() noexcept {
   const Undisturbed here;
   const int errno_of_the_program = errno;
@@ -97,6 +130,7 @@ bool TraceFile::flush() noexcept {
   if (written) {
     length_ = 0;
     ++number_;
+    unseal();  // before the block is another one
     publish();
     writer_.begin_frame();
   } else {
@@ -118,8 +152,10 @@ bool TraceFile::write(std::span<const std::byte> bytes) noexcept {
   return true;
 }
 
+// The mark is in the header, whose place the disk has given already.
 void TraceFile::end(int error) noexcept {
-  close();
+  header_->ending = ending_of(error);
+  finish();
   std::array<char, 512> text{};
   errno = error;  // for %m
   const int length = std::snprintf(

@@ -39,6 +39,11 @@ class TraceFile {
   // Ticks since the file was created.
   [[nodiscard]] std::uint64_t now() const noexcept;
 
+  // Gives the open block a checksum, which costs as much as packing it. What is added later has none
+  // until the block is a frame. For the process that records alone.
+  void seal() noexcept;
+  // Seals, and closes.
+  void finish() noexcept;
   // Also for a forked child, whose parent goes on with the file.
   void close() noexcept;
   // For the child at once, even if it was forked inside of add(): what it still adds goes nowhere, and
@@ -52,6 +57,7 @@ class TraceFile {
     return mark_head + std::min(mark.text.size(), longest_text);
   }
   void publish() noexcept;
+  void unseal() noexcept;
   // Writes the open block as a frame. Returns false if the recording has ended.
   [[gnu::cold]] bool flush() noexcept;
   [[nodiscard]] bool write(std::span<const std::byte> bytes) noexcept;

@@ -1213,8 +1213,8 @@ class _TraceWriter:
         """Write the text of a tag, before its first use."""
     def put_fact(self, text: str) -> None:
         """Write a line of text about the recording as a whole."""
-    def end_frame(self) -> None:
-        """End the last frame."""
+    def end(self) -> None:
+        """End the recording."""
     def take(self) -> bytes:
         """Return the bytes of the whole frames that were written since the last call."""
 

@@ -136,6 +136,21 @@ class TraceFileTest : public testing::Test {
     return builder.columns.sizes;
   }
 
+  [[nodiscard]] FileHeader header() const {
+    std::ifstream in(path_, std::ios::binary);
+    std::array<char, sizeof(FileHeader)> bytes{};
+    in.read(bytes.data(), bytes.size());
+    return std::bit_cast<FileHeader>(bytes);
+  }
+  // The checksum of the open block's bytes that are sealed.
+  [[nodiscard]] std::uint32_t seal() const {
+    std::ifstream in(path_, std::ios::binary);
+    in.seekg(sizeof(FileHeader));
+    std::string bytes(header().sealed, '\0');
+    in.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    return crc32(bytes_of(bytes));
+  }
+
   const std::string path_ = testing::TempDir() + "glassheap-" + std::to_string(getpid()) + ".trace";
 
   ~TraceFileTest() override { std::filesystem::remove(path_); }
@@ -223,6 +238,43 @@ TEST_F(TraceFileTest, AFullDiskEndsTheRecordingAndLeavesWhatWasRecorded) {
   const std::vector<std::uint64_t> found = sizes();
   EXPECT_GT(found.size(), 2000U);
   expect_counted(found, found.size());
+  EXPECT_EQ(header().ending, Ending::file_limit);
+  EXPECT_GT(header().sealed, 0U);
+  EXPECT_EQ(header().checksum, seal());
+}
+
+// The length of the open block, and how much of it has a checksum.
+using Lengths = std::pair<std::uint64_t, std::uint32_t>;
+
+TEST_F(TraceFileTest, ASealCoversWhatWasAddedAndMoreMayFollow) {
+  TraceFile file;
+  ASSERT_EQ(file.create(path_.c_str(), 4), 0);
+  const auto lengths = [&] { return Lengths(header().open & UINT32_MAX, header().sealed); };
+  file.seal();
+  EXPECT_EQ(lengths(), Lengths(0, 0));
+  add_mallocs(file, 0, 100);
+  EXPECT_EQ(lengths().second, 0U);
+  file.seal();
+  const std::uint32_t sealed = header().sealed;
+  EXPECT_EQ(lengths(), Lengths(sealed, sealed));
+  add_mallocs(file, 100, 200);
+  EXPECT_EQ(lengths().second, sealed) << "the others have no checksum";
+  EXPECT_EQ(header().checksum, seal());
+  add_mallocs(file, 200, 9000);
+  EXPECT_EQ(lengths().second, 0U) << "it was of a block that is a frame";
+  file.finish();
+  EXPECT_EQ(lengths(), Lengths(header().sealed, header().sealed));
+  EXPECT_EQ(header().checksum, seal());
+  EXPECT_EQ(header().ending, Ending::none);
+  expect_counted(sizes(), 9000);
+}
+
+TEST_F(TraceFileTest, ARecordingThatIsOnlyClosedIsNotSealed) {
+  TraceFile file;
+  ASSERT_EQ(file.create(path_.c_str(), 4), 0);
+  add_mallocs(file, 0, 100);
+  file.close();
+  EXPECT_EQ(header().sealed, 0U) << "a child closes the file that its parent writes";
 }
 
 TEST_F(TraceFileTest, AFileInTheDescriptorsPlaceIsNotWritten) {

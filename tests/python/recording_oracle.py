@@ -16,7 +16,7 @@ MALLOC, REALLOC, FREE, FAILED_MALLOC, FAILED_REALLOC, FAILED_PART = range(6)
 WITHOUT_ADDRESS = (FAILED_MALLOC, FAILED_PART)
 TAG, FACT, RESET = range(3)
 MARK = 7
-HAS_TIMES = 1
+HAS_TIMES, HAS_END = 1, 2
 OPEN_CAPACITY = 2**14 - 64
 WORD = 2**64
 
@@ -86,11 +86,19 @@ def coded(items: Iterable[Call | Mark], shift: int = 0) -> bytes:
 
 
 def header(
-    *, version: int = 1, flags: int = HAS_TIMES, shift: int = 0, capacity: int = 0, opened: int = 0
+    *,
+    version: int = 1,
+    flags: int = HAS_TIMES,
+    shift: int = 0,
+    capacity: int = 0,
+    ending: int = 0,
+    opened: int = 0,
+    sealed: bytes = b"",
 ) -> bytes:
-    """The header of a file; `opened` is the word of the open block."""
-    fields = (version, flags, 1000, shift, capacity, 0, opened, 1, 4711, 0)
-    return b"\x89GHT\r\n\x1a\n" + struct.pack("<6I4Q", *fields)
+    """The header of a file; `opened` is the word of the open block, which begins with `sealed`."""
+    fields = (version, flags, 1000, shift, capacity, ending, opened, 1, 4711)
+    seal = struct.pack("<2I", zlib.crc32(sealed), len(sealed))
+    return b"\x89GHT\r\n\x1a\n" + struct.pack("<6I3Q", *fields) + seal
 
 
 def frame(number: int, plain: bytes) -> bytes:
@@ -104,14 +112,21 @@ def recording(
     open_block: Sequence[Call | Mark] | None = None,
     *,
     shift: int = 0,
+    sealed: int | None = None,
+    ending: int = 0,
 ) -> bytes:
-    """A whole file: with an open block, as a recorder writes it, or as a stream."""
+    """A whole file: with an open block, as a recorder writes it, or as a stream.
+
+    The first `sealed` bytes of the open block have a checksum, by default all.
+    """
     bodies = b"".join(frame(n, coded(items, shift)) for n, items in enumerate(frames))
     if open_block is None:
-        return header(shift=shift) + bodies
+        last = frame(len(frames), b"")
+        return header(shift=shift, flags=HAS_TIMES | HAS_END) + bodies + last
     block = coded(open_block, shift)
     word = len(frames) << 32 | len(block)
-    first = header(shift=shift, capacity=OPEN_CAPACITY, opened=word)
+    seal = block[:sealed]
+    first = header(shift=shift, capacity=OPEN_CAPACITY, ending=ending, opened=word, sealed=seal)
     return first + block.ljust(OPEN_CAPACITY, b"\0") + bodies
 
 

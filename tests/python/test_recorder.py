@@ -17,8 +17,9 @@ import pytest
 from command_helpers import completed, output_of
 from glassheap import paths
 from glassheap.traces import MALLOC, REALLOC, Trace, read
-from glassheap.traces.recording import REUSED, UNKNOWN_FREED, UNKNOWN_RESIZED
+from glassheap.traces.recording import EARLY, REUSED, UNCHECKED, UNKNOWN_FREED, UNKNOWN_RESIZED
 from recorder_helpers import (
+    CC,
     NEEDS_CALLERS,
     NEEDS_CC,
     NEEDS_LINUX,
@@ -39,8 +40,8 @@ needs_callers = NEEDS_CALLERS
 
 # --- The library ----------------------------------------------------------------------------------
 PUBLIC = (
-    "aligned_alloc calloc free free_aligned_sized free_sized malloc memalign posix_memalign "
-    "pvalloc realloc reallocarray valloc"
+    "_Exit _exit aligned_alloc calloc free free_aligned_sized free_sized malloc memalign "
+    "posix_memalign pvalloc realloc reallocarray valloc"
 )
 
 
@@ -48,7 +49,7 @@ def tool(name: str) -> str:
     return shutil.which(name) or pytest.skip(f"{name} (binutils) is not installed")
 
 
-def test_the_library_exports_malloc_and_its_relatives_alone() -> None:
+def test_the_library_exports_malloc_its_relatives_and_ends_of_programs_alone() -> None:
     """A name of its own would replace the program's."""
     lines = output_of(tool("nm"), "-D", "--defined-only", str(paths.recorder())).splitlines()
     assert sorted(line.split()[-1] for line in lines) == PUBLIC.split()
@@ -376,13 +377,34 @@ def test_a_fork_beside_a_busy_thread_does_not_hang(recorder: Recorder) -> None:
 
 # --- Endings: what a call added is in the file ----------------------------------------------------
 @needs_cc
-@pytest.mark.parametrize("ending", ["return 4;", "_exit(4);", "kill(getpid(), SIGKILL);"])
+@pytest.mark.parametrize(
+    "ending", ["return 4;", "_exit(4);", "_Exit(4);", "abort();", "kill(getpid(), SIGKILL);"]
+)
 def test_every_call_up_to_the_end_is_in_the_recording(recorder: Recorder, ending: str) -> None:
-    status = -9 if "KILL" in ending else 4
+    """All have a checksum, unless a signal ended the program."""
+    status = -9 if "KILL" in ending else -6 if "abort" in ending else 4
     trace = recorder.record(
         f"for (size_t i = 0; i < 12345; ++i) kept = malloc(i); {ending}", status=status
     )
     assert [*trace.sizes] == [*range(12345)]
+    assert [note.reason for note in trace.skipped] == [UNCHECKED] * (status < 0)
+
+
+@needs_cc
+def test_a_call_after_the_exit_of_the_program_is_in_the_recording(recorder: Recorder) -> None:
+    """By a thread that goes on while the program exits, or a destructor of a library."""
+    late = recorder.folder / "late.so"
+    source = recorder.folder / "late.c"
+    source.write_text(
+        "#include <stdlib.h>\nvoid *kept_late;\n"
+        "__attribute__((destructor)) static void end(void) { kept_late = malloc(77); }"
+    )
+    output_of(str(CC), "-shared", "-fPIC", "-o", str(late), str(source))
+    trace = recorder.record(
+        f'kept = malloc(11); return dlopen("{late}", RTLD_NOW) == NULL;', "#include <dlfcn.h>"
+    )
+    assert calls(trace)[-1] == Call("a", 77)
+    assert {note.reason for note in trace.skipped} <= {UNCHECKED}
 
 
 @needs_cc
@@ -418,8 +440,12 @@ def test_a_file_that_may_not_grow_ends_the_recording_with_one_sentence(recorder:
     )
     sentence = f"cannot write to {recorder.trace}: File too large; the recording ends here, and the"
     assert out == ("", f"glassheap: {sentence} program runs on\n")
-    recorded = calls(read(recorder.trace))
+    trace = read(recorder.trace)
+    recorded = calls(trace)
     assert 1000 < len(recorded) < 100000
+    assert [(note.reason, note.first_line) for note in trace.skipped] == [
+        (EARLY[2], len(recorded) + 1)
+    ]
     assert set(recorded) == {Call("a", 5), Call("f")}
 
 

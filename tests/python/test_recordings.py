@@ -12,7 +12,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glassheap.traces import FREE, MALLOC, REALLOC, Columns, Refused, Stream, Trace, TraceError
-from glassheap.traces.recording import CUT_OFF, DAMAGED, LOST, MISSING, REUSED, UNKNOWN_FREED
+from glassheap.traces.recording import (
+    CUT_OFF,
+    DAMAGED,
+    DAMAGED_OPEN,
+    EARLY,
+    ENDED_EARLY,
+    LOST,
+    MISPLACED,
+    MISSING,
+    REUSED,
+    UNCHECKED,
+    UNKNOWN_FREED,
+)
 from glassheap.traces.recording_writer import RecordingWriter
 from glassheap.traces.trace import OPTIONAL
 from glassheap.traces.writing import WRITERS, write
@@ -239,9 +251,28 @@ def test_a_file_cut_off_anywhere_is_a_prefix_of_the_calls_or_a_sentence() -> Non
             continue
         trace = read_text(content[:length])
         assert rows(trace) == whole[: len(trace)]
-        assert {note.reason for note in trace.skipped} <= {CUT_OFF}
+        assert notes(trace) == {CUT_OFF: (1, len(trace) + 1)}
         lengths.add(len(trace))
-    assert lengths == {0, 20, 40}
+    assert lengths == {0, 20, 40, 59}
+
+
+def test_a_recording_with_an_open_block_that_is_cut_off_anywhere_is_noted() -> None:
+    """Also between two frames: the number of the open block tells how many there were."""
+    content = recording([ALL[:20], ALL[20:40]], ALL[40:])
+    assert read_text(content).skipped == ()
+    ends = [2**14, 2**14 + len(frame(0, coded(ALL[:20]))), len(content)]
+    for length in range(len(header()), len(content)):
+        frames = sum(end <= length for end in ends[1:])
+        found = notes(read_text(content[:length]))
+        assert found[MISSING] == (2 - frames, 20 * frames + 1)
+        assert (CUT_OFF in found) == (length not in ends and length >= ends[0]) or frames == 0
+
+
+def test_a_cut_in_the_open_block_is_noted_if_it_cuts_calls() -> None:
+    content = recording([ALL[:20]], ALL[20:])
+    length = len(header()) + len(coded(ALL[20:]))
+    assert notes(read_text(content[:length])) == {MISSING: (1, 1)}
+    assert notes(read_text(content[: length - 1])) == {MISSING: (1, 1), CUT_OFF: (1, 1)}
 
 
 def test_a_frame_cut_off_is_read_from_the_open_block() -> None:
@@ -271,10 +302,56 @@ def test_what_follows_a_damaged_header_of_a_frame_is_lost() -> None:
     assert notes(read_text(bytes(content))) == {LOST: (1, 21)}
 
 
-def test_a_missing_frame_is_noted() -> None:
+def test_missing_frames_are_counted() -> None:
     bodies = [frame(n, coded(ALL[20 * n :][:20])) for n in (0, 2)]
     trace = read_text(header() + b"".join(bodies))
     assert (len(trace), notes(trace)) == (39, {MISSING: (1, 21)})
+    trace = read_text(header() + bodies[0] + frame(9, coded(ALL[40:])))
+    assert (len(trace), notes(trace)) == (39, {MISSING: (8, 21)})
+
+
+@pytest.mark.parametrize("number", [0, 2**31 + 1])
+def test_a_frame_with_a_wrong_number_is_no_gap_and_hides_no_open_block(number: int) -> None:
+    content = bytearray(recording([ALL[:20], ALL[20:40]], ALL[40:]))
+    at = content.rindex(b"GHFR") + 4
+    content[at : at + 4] = number.to_bytes(4, "little")
+    trace = read_text(bytes(content))
+    assert (len(trace), notes(trace)) == (59, {MISPLACED: (1, 21)})
+
+
+# --- The open block: its checksum, and its end. ---------------------------------------------------
+def test_any_flipped_bit_in_a_sealed_open_block_is_noted() -> None:
+    content = bytearray(recording([ALL[:20]], ALL[20:]))
+    for bit in range(8 * len(coded(ALL[20:]))):
+        at = len(header()) + bit // 8
+        content[at] ^= 1 << bit % 8
+        trace = read_text(bytes(content))
+        assert (len(trace), notes(trace)) == (20, {DAMAGED_OPEN: (1, 21)})
+        content[at] ^= 1 << bit % 8
+
+
+@pytest.mark.parametrize("sealed", [0, 1, 20])
+def test_the_calls_without_a_checksum_are_counted(sealed: int) -> None:
+    """All of the open block of a program that was killed; what followed the seal, after exit."""
+    length = len(coded(ALL[20:][:sealed]))
+    trace = read_text(recording([ALL[:20]], ALL[20:], sealed=length))
+    assert (len(trace), notes(trace)) == (59, {UNCHECKED: (39 - sealed, 21 + sealed)})
+
+
+def test_a_damaged_open_block_without_a_checksum_is_read_as_far_as_it_goes() -> None:
+    content = bytearray(recording([ALL[:20]], ALL[20:], sealed=0))
+    content[len(header()) + len(coded(ALL[20:30]))] = 6  # no kind of call
+    trace = read_text(bytes(content))
+    assert rows(trace) == [(M, n, n + 1) for n in range(30)]
+    assert notes(trace) == {UNCHECKED: (10, 21), DAMAGED_OPEN: (1, 31)}
+
+
+@pytest.mark.parametrize("ending", [1, 2, 3, 4, 77])
+def test_a_recording_that_ended_early_says_where_and_why(ending: int) -> None:
+    content = recording([ALL[:20]], ALL[20:], ending=ending)
+    reason = EARLY.get(ending, ENDED_EARLY)
+    assert notes(read_text(content)) == {reason: (1, 60)}
+    assert ("the disk was full" in reason) == (ending == 1)
 
 
 @pytest.mark.parametrize(

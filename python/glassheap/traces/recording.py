@@ -6,12 +6,16 @@ cpp/trace/layout.hpp draws the file:
 
 A program that is killed leaves the calls since the last frame in the open block.  What it was
 writing at that moment may be cut off: then the open block still has the calls of that frame.
+
+Every frame has a checksum.  The open block has one if its program ended by itself.  The number of
+the open block is that of the frames before it, so frames that were cut off are counted.
 """
 
 from __future__ import annotations
 
 import re
 import struct
+import zlib
 from array import array
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -29,14 +33,14 @@ MAGIC = b"\x89GHT\r\n\x1a\n"
 LOOKS_LIKE = re.compile(rb"\A\x89GHT")
 
 VERSION = 1
-HEADER = struct.Struct("<8s6IQQQ8x")
+HEADER = struct.Struct("<8s6I3Q2I")
 FRAME = struct.Struct("<4s4I")
 FRAME_MARK = b"GHFR"
 LARGEST_FRAME = 2**14
 """The maximum of a frame's bytes, packed or not, and of the open block's."""
 
-HAS_TIMES = 1
-"""A flag in the header."""
+HAS_TIMES, HAS_END = 1, 2
+"""Flags in the header: calls have times; an empty frame ends the file."""
 
 BATCH = 2**16
 """The number of operations from which a batch is handed out."""
@@ -45,10 +49,20 @@ UNKNOWN_FREED = "free of a block allocated before the recording, skipped"
 UNKNOWN_RESIZED = "realloc of a block allocated before the recording, played as an allocation"
 REUSED = "allocation at an address that is still live: its free was not recorded, and was added"
 ODDITIES = (UNKNOWN_FREED, UNKNOWN_RESIZED, REUSED)
-CUT_OFF = "recording cut off while its program wrote it"
+CUT_OFF = "recording cut off"
 DAMAGED = "damaged frame, skipped"
+DAMAGED_OPEN = "damaged block of the last calls, skipped"
 LOST = "damaged recording, whose rest was skipped"
 MISSING = "frame that is missing"
+MISPLACED = "frame with a wrong number, read all the same"
+UNCHECKED = "call without a checksum, in a recording that was not closed"
+ENDED_EARLY = "recording that ended early, and not its program"
+EARLY = {
+    1: "recording ended early: the disk was full",
+    2: "recording ended early: the file had reached the limit of its size",
+    3: "recording ended early: its program had closed the file",
+}
+"""The notes by the ending in the header; `ENDED_EARLY` is that of any other one but 0."""
 
 
 class Header(NamedTuple):
@@ -60,10 +74,14 @@ class Header(NamedTuple):
     tick: int
     shift: int
     open_capacity: int
-    reserved: int
+    ending: int
+    """Why the recording ended before its program; 0 if it did not."""
     open: int
     started: int
     process: int
+    checksum: int
+    sealed: int
+    """The bytes of the open block that the checksum covers."""
 
     @property
     def open_length(self) -> int:
@@ -93,9 +111,10 @@ class Reader:
         self._source = source
         raw = source.stream.read(HEADER.size)
         self._header = checked(raw, source.name)
+        self._raw = raw
         self._core = _TraceReader(raw)
         self._next = 0  # the number of the frame that is expected
-        self._ended = False
+        self._ended = not self._header.flags & HAS_END  # an empty frame was read, or is not due
 
     @property
     def id_count(self) -> int:
@@ -125,14 +144,15 @@ class Reader:
             if self._core.waiting >= BATCH:
                 yield self._take()
         self._read_open(open_block)
+        self._note_ending()
         self._note_oddities()
         yield self._take()
 
     def _read_frame(self) -> bool:
         """Read a frame.  Returns False at the end, and where nothing more can be read."""
         raw = self._source.stream.read(FRAME.size)
-        if not raw:
-            return False
+        if not raw and self._ended:
+            return self._note_missing()
         if len(raw) < FRAME.size:
             return self._note_end(CUT_OFF)
         frame = Frame(*FRAME.unpack(raw))
@@ -141,31 +161,63 @@ class Reader:
         packed = self._source.stream.read(frame.packed)
         if len(packed) < frame.packed:
             return self._note_end(CUT_OFF)
-        if frame.number != self._next:
-            self._note(MISSING)
-        self._next = frame.number + 1
+        self._note_number(frame.number)
+        self._ended = self._ended or not frame.plain
         if not self._core.add_frame(raw, packed):
             self._note(DAMAGED)
         return True
+
+    def _note_number(self, number: int) -> None:
+        """Note the frames that are missing before this one."""
+        gap = number - self._next
+        last = self._header.open_number if self._header.open_capacity else number
+        if gap < 0 or (gap and number > last):
+            self._note(MISPLACED)
+            gap = 0
+        self._note(MISSING, gap)
+        self._next += gap + 1
 
     def _read_open(self, block: bytes) -> None:
         """Read the open block, unless it is a frame already."""
         header = self._header
         if header.open_number < self._next or not header.open_length:
             return
+        sealed = block[: header.sealed]
         if header.open_length > len(block):
             self._note(CUT_OFF)
-        elif not self._core.add_open(block[: header.open_length]):
-            self._note(DAMAGED)
+        elif sealed and zlib.crc32(sealed) != header.checksum:
+            self._note(DAMAGED_OPEN)
+        else:
+            self._add_open(block[: header.open_length], sealed)
+
+    def _add_open(self, block: bytes, sealed: bytes) -> None:
+        """Read these bytes, of which the first ones have a checksum that holds."""
+        part = _TraceReader(self._raw)
+        part.add_open(sealed)
+        first = self._core.events + part.events + 1
+        whole = self._core.add_open(block)
+        self._source.notes.add(UNCHECKED, first, count=self._core.events + 1 - first)
+        if not whole:
+            self._note(DAMAGED_OPEN)
 
     def _note_end(self, reason: str) -> bool:
         """Note why nothing more can be read.  A frame cut off is still in the open block."""
-        if reason != CUT_OFF or self._header.open_number != self._next:
+        kept = self._header.open_length and self._header.open_number == self._next
+        if reason != CUT_OFF or not kept:
             self._note(reason)
+        return reason == CUT_OFF and self._note_missing()
+
+    def _note_missing(self) -> bool:
+        """Note the frames that should follow, at the end of the file.  Returns False."""
+        self._note(MISSING, max(self._header.open_number - self._next, 0))
         return False
 
-    def _note(self, reason: str) -> None:
-        self._source.notes.add(reason, self._core.events + 1)
+    def _note_ending(self) -> None:
+        if ending := self._header.ending:
+            self._note(EARLY.get(ending, ENDED_EARLY))
+
+    def _note(self, reason: str, count: int = 1) -> None:
+        self._source.notes.add(reason, self._core.events + 1, count=count)
 
     def _note_oddities(self) -> None:
         for reason, (count, first) in zip(ODDITIES, self._core.oddities, strict=True):

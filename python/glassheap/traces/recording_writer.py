@@ -50,7 +50,7 @@ class RecordingWriter:
     def end(self) -> bytes:
         """The bytes that are left."""
         core = self._begun(Columns())
-        core.end_frame()
+        core.end()
         return core.take()
 
     def _begun(self, first: Columns) -> _TraceWriter:
