@@ -139,7 +139,7 @@ int ProcessRecording::create_file() noexcept {
   int error = EEXIST;
   for (unsigned number = forked_ ? 1 : 0; error == EEXIST && number < most_namesakes; ++number) {
     name_file(name, path_, number);
-    error = file_.create(name.data(), shift);
+    error = file_.create(name.data(), shift, number == 0 ? 0U : trace::of_child);
   }
   return error;
 }

@@ -38,6 +38,7 @@ inline constexpr std::uint32_t version = 1;
 enum FileFlags : std::uint32_t {
   has_times = 1,  // otherwise all times are 0
   has_end = 2,    // a stream, whose last frame is empty
+  of_child = 4,   // of a process that the recorded program started or became: NAME.PID
 };
 
 // Why a recording ended before its program.

@@ -62,14 +62,14 @@ Ending ending_of(int error) noexcept {
 
 }  // namespace
 
-int TraceFile::create(const char* path, unsigned shift) noexcept {
+int TraceFile::create(const char* path, unsigned shift, std::uint32_t flags) noexcept {
   const Undisturbed here;
   const int file = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (file < 0) return errno;
   file_ = move_up(file);
   identity_ = FileIdentity::of(file_);
   std::snprintf(path_.data(), path_.size(), "%s", path);
-  const int error = map(shift);
+  const int error = map(shift, flags);
   if (error != 0) {
     ::close(file_);
     unlink(path);
@@ -77,14 +77,14 @@ int TraceFile::create(const char* path, unsigned shift) noexcept {
   return error;
 }
 
-int TraceFile::map(unsigned shift) noexcept {
+int TraceFile::map(unsigned shift, std::uint32_t flags) noexcept {
   if (flock(file_, LOCK_EX | LOCK_NB) != 0) return errno;
   if (const int error = posix_fallocate(file_, 0, largest_frame)) return error;
   void* const place = mmap(nullptr, largest_frame, PROT_READ | PROT_WRITE, MAP_SHARED, file_, 0);
   if (place == MAP_FAILED) return errno;
   origin_ = read_clock(CLOCK_MONOTONIC);
   writer_ = EventWriter(shift);
-  header_ = new (place) FileHeader{.flags = has_times,
+  header_ = new (place) FileHeader{.flags = flags | has_times,
                                    .shift = shift,
                                    .open_capacity = open_capacity,
                                    .started = read_clock(CLOCK_REALTIME),

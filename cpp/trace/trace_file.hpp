@@ -22,10 +22,10 @@ class TraceFile {
   TraceFile(const TraceFile&) = delete;
   TraceFile& operator=(const TraceFile&) = delete;
 
-  // Creates a file for addresses that are multiples of 1 << shift. Returns 0, or errno: EEXIST if the
-  // name is taken (earlier_recording.hpp makes room). `path` is copied, and clipped for messages
-  // alone. Leaves no file behind if it fails.
-  [[nodiscard]] int create(const char* path, unsigned shift) noexcept;
+  // Creates a file for addresses that are multiples of 1 << shift, with these FileFlags. Returns 0, or
+  // errno: EEXIST if the name is taken (earlier_recording.hpp makes room). `path` is copied, and
+  // clipped for messages alone. Leaves no file behind if it fails.
+  [[nodiscard]] int create(const char* path, unsigned shift, std::uint32_t flags = 0) noexcept;
   [[nodiscard]] bool is_open() const noexcept { return header_ != nullptr; }
 
   // Does nothing if the file is not open.
@@ -61,7 +61,7 @@ class TraceFile {
   // Writes the open block as a frame. Returns false if the recording has ended.
   [[gnu::cold]] bool flush() noexcept;
   [[nodiscard]] bool write(std::span<const std::byte> bytes) noexcept;
-  [[nodiscard]] int map(unsigned shift) noexcept;
+  [[nodiscard]] int map(unsigned shift, std::uint32_t flags) noexcept;
   void end(int error) noexcept;
   void close_descriptor() noexcept;
 

@@ -37,6 +37,11 @@ COLOURS = {
 MIN_COLUMNS, MAX_COLUMNS, DEFAULT_COLUMNS = 40, 100, 80
 
 
+def printable(text: str) -> str:
+    """The text, with what is no character for a terminal escaped."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
 def plain(line: Line) -> str:
     """The text of a line, without its styles."""
     return "".join(text for text, _ in line)

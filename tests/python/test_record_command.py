@@ -209,6 +209,51 @@ def test_a_file_that_is_no_recording_is_kept(tmp_path: Path) -> None:
     assert out.read_text() == "Dear Ada,"
 
 
+def test_a_fifo_is_no_recording_and_nobody_waits_for_its_other_end(tmp_path: Path) -> None:
+    """Also beside the recording, under the name of a child."""
+    fifo, out = tmp_path / "app.trace.5", tmp_path / "app.trace"
+    os.mkfifo(fifo)
+    done = completed(sys.executable, "-m", "glassheap", "record", "-o", fifo, "ls", timeout=60)
+    assert done.returncode == 2
+    sentence = f"{fifo} is a FIFO, and no earlier recording; expected another name"
+    assert done.stderr == f"glassheap: {sentence}\n"
+    done = completed(sys.executable, "-m", "glassheap", "record", "-o", out, "ls", timeout=60)
+    assert done.returncode == 0
+    assert fifo.is_fifo()
+    assert_mistake(run("record", "-o", str(tmp_path), "ls"), f"{tmp_path} is a folder, and no")
+
+
+def test_a_recording_of_its_own_with_the_name_of_a_child_is_kept(tmp_path: Path) -> None:
+    """Also if it was copied from a child of another one."""
+    out = tmp_path / "d.trace"
+    own = [tmp_path / f"d.trace.{end}" for end in ("1", "2024", "7.2")]
+    for path in own:
+        assert record(path, "true").returncode == 0
+    assert record(out, "sh", "-c", "ls / > /dev/null; exit 0").returncode == 0
+    (child,) = {*tmp_path.glob("d.trace.*")} - {*own}
+    child.rename(tmp_path / "d.trace.5")
+    assert record(out, "true").returncode == 0
+    assert {*tmp_path.iterdir()} == {out, tmp_path / "d.trace.5", *own}
+
+
+def test_a_recording_that_was_removed_is_missed(tmp_path: Path) -> None:
+    out = tmp_path / "app.trace"
+    done = record(out, "sh", "-c", f"rm {out}; exit 3")
+    assert done.returncode == 3
+    first, second = done.stderr.splitlines()
+    assert first.startswith(f"glassheap: there is no recording {out}: ")
+    assert first.endswith("did not load the recorder, or its file could not be made or was removed")
+    assert second.startswith(f"{out}.")
+
+
+def test_the_account_has_no_control_characters(tmp_path: Path) -> None:
+    done = record(tmp_path / "a\033[31m.trace", "true")
+    assert done.stderr.startswith(f"{tmp_path}/a\\x1b[31m.trace: ")
+    done = run("info", str(tmp_path / "b\033[31m.trace"))
+    assert_mistake(done, "cannot read ", "b\\x1b[31m.trace: No such file")
+    assert_mistake(run("info", "x", "--\033"), "--\\x1b")
+
+
 def test_a_file_that_is_being_recorded_to_is_kept(tmp_path: Path) -> None:
     out = tmp_path / "app.trace"
     out.write_bytes(b"\x89GHT\r\n\x1a\n")
@@ -295,7 +340,7 @@ def test_the_loader_is_read_from_the_program(tmp_path: Path) -> None:
     found = elf.read(PYTHON)
     assert found is not None
     assert os.path.exists(found.loader)
-    assert elf.read(str(paths.recorder())) == (found.kind, "")
+    assert elf.read(str(paths.recorder())) == (found.kind, "", False)
     with open(PYTHON, "rb") as file:
         content = file.read(4096)
     for place in range(64):
@@ -304,6 +349,16 @@ def test_the_loader_is_read_from_the_program(tmp_path: Path) -> None:
         elf.read(str(damaged))
         damaged.write_bytes(content[:place])
         assert elf.read(str(damaged)) is None
+
+
+@pytest.mark.parametrize("length", [64, 100, 700])
+def test_a_program_that_is_cut_off_is_said_to_be(tmp_path: Path, length: int) -> None:
+    """In its header, in the table of its segments, and before the name of the loader."""
+    program = tmp_path / "cut"
+    with open(PYTHON, "rb") as file:
+        program.write_bytes(file.read(length))
+    program.chmod(0o755)
+    refused(tmp_path, program, "cannot be recorded: its file is cut off; expected a whole program")
 
 
 def test_another_c_library_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

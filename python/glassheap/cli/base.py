@@ -26,6 +26,7 @@ import sys
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from glassheap.errors import HeapError
+from glassheap.terminal import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -62,7 +63,8 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Print the sentence and exit with status 2."""
         guess = did_you_mean(*self._names(message))
-        self.exit(MISTAKE, f"glassheap: {message}{guess} (see {self.prog} --help)\n")
+        print_error(f"{message}{guess} (see {self.prog} --help)", MISTAKE)
+        self.exit(MISTAKE)
 
     def _names(self, message: str) -> tuple[str, list[str]]:
         """The unknown name in argparse's message, and the known ones."""
@@ -125,9 +127,9 @@ def status_of(command: Callable[[], int]) -> int:
 
 
 def print_error(sentence: str, status: int) -> int:
-    """Print one sentence on stderr and return `status`."""
+    """Print one sentence on stderr, without control characters, and return `status`."""
     if sys.stderr is not None:  # with None, print() would write to stdout
-        print(f"glassheap: {sentence}", file=sys.stderr)
+        print(f"glassheap: {printable(sentence)}", file=sys.stderr)
     return status
 
 

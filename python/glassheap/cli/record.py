@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from glassheap.cli.base import MistakeError, print_error
+from glassheap.terminal import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -110,15 +111,14 @@ def print_account(path: str, others: set[str], shown: str, program: str) -> None
         lines = [*account_of(outputs.recorded(path, others), path, shown, program)]
     except (OSError, TraceError) as error:
         lines = [f"glassheap: cannot read the recording: {error}"]
-    print("\n".join(lines), file=sys.stderr)
+    print("\n".join(map(printable, lines)), file=sys.stderr)
 
 
 def account_of(files: Sequence[Recorded], path: str, shown: str, program: str) -> Iterator[str]:
     """What was recorded: a line a file."""
-    if not files:
-        why = "did not load the recorder, or its file could not be made"
-        yield f"glassheap: nothing was recorded: {program} {why}"
-        return
+    if path not in {one.path for one in files}:
+        why = "did not load the recorder, or its file could not be made or was removed"
+        yield f"glassheap: there is no recording {shown}: {program} {why}"
     counted = [(*count(one), one) for one in files[:MOST_LINES]]
     counted.sort(key=lambda row: (row[2].path != path, -row[0]))
     for calls, command, one in counted:

@@ -33,6 +33,8 @@ class Program(NamedTuple):
     """Class, order of bytes and machine."""
     loader: str
     """The path of the dynamic loader; "" if there is none."""
+    cut_off: bool = False
+    """True if the file ends before what its header announces, so that there may be a loader."""
 
 
 def read(path: str) -> Program | None:
@@ -45,20 +47,25 @@ def read(path: str) -> Program | None:
         if size not in WORDS or order not in ORDERS:
             return None
         (machine,) = struct.unpack_from(ORDERS[order] + "H", head, 18)
-        return Program((size, order, machine), loader(file.fileno(), head))
+        try:
+            return Program((size, order, machine), loader(file.fileno(), head))
+        except EOFError:
+            return Program((size, order, machine), "", cut_off=True)
 
 
 def loader(file: int, head: bytes) -> str:
-    """The path of the dynamic loader, or ""."""
+    """The path of the dynamic loader, or "".  Raises EOFError if the file ends before that."""
     for kind, place in segments(file, head):
         if kind == PT_INTERP:
-            path = bytes_at(file, place, LONGEST_PATH)
-            return os.fsdecode(path.partition(b"\0")[0])
+            path, end, _ = bytes_at(file, place, LONGEST_PATH).partition(b"\0")
+            if not end:
+                raise EOFError
+            return os.fsdecode(path)
     return ""
 
 
 def segments(file: int, head: bytes) -> Iterator[tuple[int, int]]:
-    """The types of the segments, and their places in the file."""
+    """The types of the segments, and their places.  Raises EOFError if their table is cut off."""
     size, order = head[4], ORDERS[head[5]]
     word = WORDS[size]
     (table,) = struct.unpack_from(order + word, head, 24 + struct.calcsize("=" + word))
@@ -67,6 +74,8 @@ def segments(file: int, head: bytes) -> Iterator[tuple[int, int]]:
     raw = bytes_at(file, table, length * count)
     for at in range(0, len(raw) - entry.size + 1, max(length, 1)):
         yield entry.unpack_from(raw, at)
+    if len(raw) < length * count:
+        raise EOFError
 
 
 def bytes_at(file: int, place: int, length: int) -> bytes:

@@ -5,7 +5,8 @@
     app.trace.4711.2    the next program in the same process
 
 A recording replaces an earlier one of the same name with all its files.  It never replaces a file
-that is no recording.
+that is no recording, nor a recording of its own whose name looks like that of a child: the header
+of a child's file says whose it is.
 """
 
 from __future__ import annotations
@@ -13,12 +14,21 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import stat
 from contextlib import suppress
 from typing import NamedTuple
 
-from glassheap.traces.recording import HEADER, MAGIC, Header
+from glassheap.traces.recording import HEADER, MAGIC, OF_CHILD, Header
 
-OF_A_CHILD = re.compile(r"\.[0-9]+(\.[0-9]+)?\Z")
+OF_A_CHILD = re.compile(r"\.([0-9]+)(\.[0-9]+)?\Z")
+SPECIAL = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a FIFO"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+"""Places that are no files."""
 
 
 class OutputError(Exception):
@@ -37,14 +47,16 @@ def prepare(path: str) -> None:
     """Remove the files of an earlier recording of this name.
 
     Raises `OutputError` if and only if there is a file of this name that is no recording, if it is
-    being recorded to, or if a file cannot be made there.
+    being recorded to, or if a file cannot be made there.  Nothing is opened that is no file: that
+    would wait for the other end of a FIFO.
     """
     try:
         if os.path.lexists(path):
             require_old_recording(path)
         for old in [path, *children(path)]:
-            if is_recording(old) and not is_busy(old):
-                os.unlink(old)
+            if (old == path or is_of_child(old, path)) and not is_busy(old):
+                with suppress(FileNotFoundError):
+                    os.unlink(old)
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
         os.unlink(path)
     except OSError as error:
@@ -53,6 +65,10 @@ def prepare(path: str) -> None:
 
 def require_old_recording(path: str) -> None:
     """Raise `OutputError` if this file must not be replaced."""
+    mode = os.lstat(path).st_mode
+    for is_one, kind in SPECIAL:
+        if is_one(mode):
+            raise OutputError(f"{path} is {kind}, and no earlier recording; expected another name")
     if not is_recording(path):
         raise OutputError(f"{path} exists, and is no recording; expected another name")
     if is_busy(path):
@@ -71,15 +87,34 @@ def children(path: str) -> list[str]:
 
 def is_recording(path: str) -> bool:
     """True if there is a recording."""
-    try:
-        with open(path, "rb") as file:
-            return os.path.isfile(path) and file.read(len(MAGIC)) == MAGIC
-    except OSError:
+    return head_of(path).startswith(MAGIC)
+
+
+def is_of_child(path: str, parent: str) -> bool:
+    """True if a child of a program wrote this file, when it was recorded to `parent`."""
+    head = head_of(path)
+    named = OF_A_CHILD.fullmatch(path, len(parent))
+    if named is None or len(head) < HEADER.size or not head.startswith(MAGIC):
         return False
+    header = Header(*HEADER.unpack(head))
+    return bool(header.flags & OF_CHILD) and header.process == int(named[1])
+
+
+def head_of(path: str) -> bytes:
+    """The first bytes of a file; none if there is no file that can be read."""
+    try:
+        if not os.path.isfile(path):
+            return b""
+        with open(path, "rb") as file:
+            return file.read(HEADER.size)
+    except OSError:
+        return b""
 
 
 def is_busy(path: str) -> bool:
-    """True if a process records to this file."""
+    """True if a process records to this file.  False if there is none."""
+    if not os.path.isfile(path):
+        return False
     with open(path, "rb") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -74,6 +74,8 @@ def obstacle(path: str, program: elf.Program, recorder: str) -> str:
     own = elf.read(recorder)
     if own is None or program.kind != own.kind:
         return "it is for another architecture than the recorder of this glassheap"
+    if program.cut_off:
+        return "its file is cut off; expected a whole program"
     if not program.loader:
         return "it is linked statically, and so has a malloc of its own"
     if is_musl(program.loader) != is_musl(sysconfig.get_config_var("HOST_GNU_TYPE") or ""):

@@ -39,8 +39,9 @@ FRAME_MARK = b"GHFR"
 LARGEST_FRAME = 2**14
 """The maximum of a frame's bytes, packed or not, and of the open block's."""
 
-HAS_TIMES, HAS_END = 1, 2
-"""Flags in the header: calls have times; an empty frame ends the file."""
+HAS_TIMES, HAS_END, OF_CHILD = 1, 2, 4
+"""Flags in the header: calls have times; an empty frame ends the file; the file is that of another
+process than the one that `glassheap record` started, or of what that one became."""
 
 BATCH = 2**16
 """The number of operations from which a batch is handed out."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from glassheap.terminal import printable
 from glassheap.traces.trace import FREE, MALLOC, REALLOC
 
 if TYPE_CHECKING:
@@ -127,11 +128,6 @@ def tags(summary: Summary) -> Iterator[Line]:
         yield [(amount, ""), (printable(one.tag), "dim")]
     if len(summary.tags) > MOST_TAGS:
         yield [(f"  and {len(summary.tags) - MOST_TAGS:,} more", "dim")]
-
-
-def printable(text: str) -> str:
-    """The text, with what is no character for a terminal escaped."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def counted(number: int, noun: str) -> str:
