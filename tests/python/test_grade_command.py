@@ -200,6 +200,47 @@ def test_a_child_ends_with_its_parent(trace: str, tmp_path: Path) -> None:
     assert until(lambda: has_ended(child))
 
 
+@pytest.mark.parametrize("end", ["", "abort();", "exit(3);"])
+def test_no_process_of_the_library_outlives_the_grading(
+    trace: str, tmp_path: Path, end: str
+) -> None:
+    """Whether it is right, crashes or exits: its own children are not asked."""
+    source = f"""
+    #include <stdio.h>
+    #include <stdlib.h>
+    #include <unistd.h>
+    void *my_malloc(size_t size) {{
+      FILE *names = fopen("{tmp_path}/children", "a");
+      pid_t child = fork();
+      if (child == 0) for (;;) sleep(60);
+      fprintf(names, "%d\\n", child);
+      fclose(names);
+      {end}
+      return malloc(size);
+    }}
+    void my_free(void *p) {{ free(p); }}
+    void *my_realloc(void *p, size_t size) {{ return realloc(p, size); }}
+    """
+    library = compile_text(f"forks{len(end)}", source)
+    assert grade(str(library), trace, "--no-rules").returncode == (1 if end else 0)
+    children = [*map(int, (tmp_path / "children").read_text().split())]
+    assert children
+    assert until(lambda: all(map(has_ended, children)))
+
+
+def test_a_trace_that_misuses_its_memory_is_no_fault_of_the_library(tmp_path: Path) -> None:
+    twice = tmp_path / "twice.script"
+    twice.write_text("a 0 8\nf 0\nf 0\n")
+    done = grade(str(student()), str(twice), "--no-rules")
+    assert done.returncode == 0
+    assert f"{twice}: free of a block freed before, skipped: line 3\n" in done.stderr
+
+
+def test_a_weight_of_minus_0_is_0(trace: str) -> None:
+    done = grade(str(student()), trace, "--no-rules", "--weight", "-0")
+    assert re.search(r"utilisation .*, 0\.0 of 0 points\n", done.stdout)
+
+
 def has_ended(pid: int) -> bool:
     """True if a process is gone, or only waits for its parent."""
     try:

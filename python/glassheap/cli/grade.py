@@ -29,8 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Play traces on the malloc, free and realloc of a shared library, each in a child process; "
         "check the alignment, the place and the contents of every block; and measure utilisation "
-        "and throughput. The exit status is 1 if the library broke a rule. The child is no "
-        "sandbox: the library has your rights."
+        "and throughput. The exit status is 1 if the library broke a rule; what a trace itself "
+        "misuses is noted, and is not played. The child is no sandbox: the library has your rights."
     )
     add = parser.add_argument
     add("library", metavar="LIBRARY", help="the shared library (cc -shared -fPIC)")
@@ -116,7 +116,7 @@ def share(text: str) -> float:
         number = -1
     if not 0 <= number <= 1:
         raise ArgumentTypeError(f"'{text}' is no weight; expected a number from 0 to 1")
-    return number
+    return abs(number)  # -0 is 0
 
 
 def count(text: str) -> int:

@@ -36,6 +36,8 @@ TAIL = 2000
 """Bytes of the child's last output that are kept."""
 SLOWEST_START = 60
 """Seconds that Python may take to start, beside the time limit."""
+LONGEST_PAUSE = 0.05
+"""Seconds between two looks at a child."""
 LONGEST_LINE = 120
 """Characters of its last line that are shown."""
 CHILD = "glassheap.grading.child"
@@ -81,14 +83,14 @@ def wait(job: Job, folder: Path, place: Place) -> Breach | None:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         cwd=folder,
-        start_new_session=True,  # a killed child takes its own children with it
+        start_new_session=True,  # the library's own children are in its group
     ) as child:
         output = Tail(child)
         try:
             wait_for_python(child, place)
             before = operation_after(job.seconds / 2, child, place)
             now = operation_after(job.seconds / 2, child, place)
-            if child.poll() is None:
+            if not has_ended(child):
                 return Breach("hang", now, hang(job, place, before))
         finally:
             kill(child)
@@ -105,20 +107,34 @@ def wait(job: Job, folder: Path, place: Place) -> Breach | None:
 def wait_for_python(child: subprocess.Popen[bytes], place: Place) -> None:
     """Wait until the child's work begins: a slow start of Python is not the library's fault."""
     latest = time.monotonic() + SLOWEST_START
-    while place.stage == BOOT and child.poll() is None and time.monotonic() < latest:
+    while place.stage == BOOT and not has_ended(child) and time.monotonic() < latest:
         time.sleep(0.002)
 
 
 def operation_after(seconds: float, child: subprocess.Popen[bytes], place: Place) -> int:
     """Wait so long for the end of the child; the operation that runs then."""
-    with suppress(subprocess.TimeoutExpired):
-        child.wait(seconds)
+    latest, pause = time.monotonic() + seconds, 0.0005
+    while not has_ended(child) and (left := latest - time.monotonic()) > 0:
+        time.sleep(min(pause, left))
+        pause = min(2 * pause, LONGEST_PAUSE)
     return place.operation
 
 
+def has_ended(child: subprocess.Popen[bytes]) -> bool:
+    """True if the child has ended.
+
+    It is not reaped, where the system has a call for that: so no other process gets its number, which
+    is that of its group too.
+    """
+    if child.returncode is None and hasattr(os, "waitid"):
+        ended = os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        return ended is not None
+    return child.poll() is not None
+
+
 def kill(child: subprocess.Popen[bytes]) -> None:
-    """Kill the child and its children, unless it has ended."""
-    if child.poll() is None:
+    """Kill the child and its group, also after its end: the library's children live in it."""
+    with suppress(ProcessLookupError, PermissionError):  # nobody is left; macOS says the latter
         os.killpg(child.pid, signal.SIGKILL)
 
 

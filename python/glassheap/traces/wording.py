@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from glassheap.terminal import Line
     from glassheap.traces.summary import Bar, Summary
 
+__all__ = ["counted", "figures", "lines", "printable"]
+
 INK, PLAIN_INK = "▇", "#"
 """What the bars are drawn with, and in an encoding without it."""
 LABEL = 24
