@@ -5,6 +5,7 @@ The tests of `replay`, `fsck`, `inspect` and `ostep` are in files of their own.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -12,6 +13,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import time
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
@@ -19,13 +21,16 @@ from pkgutil import iter_modules
 import pytest
 
 import glassheap
-from command_helpers import assert_mistake, command, printed, python, run, shell
+from command_helpers import assert_mistake, command, completed, printed, python, run, shell
 from glassheap import cli, paths
+from glassheap.cli.terminating import Termination
 
 SCRIPT = "a 0 100\na 1 200\nf 0\nr 1 3000\n"
 FULL_DISK = Path("/dev/full")
 
-FOR_ALL_COMMANDS = {"base", "image_arguments", "information", "trace_files", "values"}
+FOR_ALL_COMMANDS = {
+    "base", "image_arguments", "information", "output", "terminating", "trace_files", "values",
+}  # fmt: skip
 """The modules of `glassheap.cli` that are no commands."""
 
 
@@ -150,8 +155,42 @@ def test_a_closed_standard_output_is_one_sentence(line: str) -> None:
     assert_mistake(shell(">&-", *line.split()), sentence, status=1)
 
 
-# --- Ctrl-C ---------------------------------------------------------------------------------------
-def test_ctrl_c_is_one_sentence() -> None:
+# --- Other errors of the system, which are none of the output -------------------------------------
+def test_a_current_directory_that_was_removed_is_named(tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    trace = tmp_path / "app.script"
+    trace.write_text(SCRIPT)
+    line = f'cd {gone}; rmdir {gone}; exec "$@"'
+    line_of = ("sh", "-c", line, "sh", sys.executable, "-P", "-m", "glassheap")
+    done = completed(*line_of, "convert", str(trace), "out.rep")
+    assert_mistake(done, "glassheap: the current directory was removed; expected to be", status=1)
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (OSError(errno.ENOSPC, "No space left"), "cannot write a temporary file: No space left; "),
+        (OSError(errno.EMFILE, "Too many"), "the system refused what the command needs: Too many"),
+        (BrokenPipeError(errno.EPIPE, "Broken"), "the system refused what the command needs: Br"),
+        (OSError(errno.ENOSPC, "No space left", "a\nb"), "a\\nb: No space left"),
+    ],
+)
+def test_an_error_of_the_system_is_not_taken_for_one_of_the_output(
+    error: OSError, sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as a temporary folder that is full, and a process that cannot be started."""
+
+    def fail(_arguments: object) -> int:
+        raise error
+
+    monkeypatch.setattr("glassheap.cli.policies.run", fail)
+    assert_mistake(run("policies"), f"glassheap: {sentence}", status=1)
+
+
+# --- Ctrl-C and SIGTERM ---------------------------------------------------------------------------
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_ctrl_c_and_sigterm_are_one_sentence(number: signal.Signals, status: int) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "glassheap", "replay", "-"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -159,9 +198,43 @@ def test_ctrl_c_is_one_sentence() -> None:
         assert process.stdin is not None
         process.stdin.write("a 0 1\n" * 100_000)  # more than a pipe holds: it is being read
         process.stdin.flush()
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         stdout, stderr = process.communicate(timeout=60)
-    assert (process.returncode, stdout, stderr) == (130, "", "glassheap: interrupted\n")
+    assert (process.returncode, stdout, stderr) == (status, "", "glassheap: interrupted\n")
+
+
+def test_sigterm_leaves_no_file_behind(tmp_path: Path) -> None:
+    """Of a file that is written, and whose input never ends."""
+    out = tmp_path / "out.rep"
+    with subprocess.Popen(
+        [sys.executable, "-m", "glassheap", "convert", "-", str(out)],
+        stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdin is not None
+        process.stdin.write("".join(f"a {n} 1\n" for n in range(300_000)))
+        process.stdin.flush()
+        for _ in range(600):
+            if [*tmp_path.iterdir()]:
+                break
+            time.sleep(0.05)
+        assert [*tmp_path.iterdir()]
+        process.send_signal(signal.SIGTERM)
+        _, stderr = process.communicate(timeout=60)
+    assert (process.returncode, stderr) == (143, "glassheap: interrupted\n")
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_a_handler_of_the_caller_keeps_sigterm() -> None:
+    """A program that calls the command line has a SIGTERM of its own."""
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    printed("policies")
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    with Termination():
+        taken = signal.getsignal(signal.SIGTERM)
+        assert taken != signal.SIG_DFL
+        with Termination():
+            assert signal.getsignal(signal.SIGTERM) == taken
+        assert signal.getsignal(signal.SIGTERM) == taken
 
 
 # --- Imports --------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import fcntl
 import io
 import json
 import os
@@ -11,15 +12,18 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from command_helpers import assert_mistake, command, printed, run
+from command_helpers import assert_mistake, command, completed, printed, run
 from glassheap.sweeping import Row, SweepError
 from glassheap.sweeping.crews import ExecutorCrew
 from sweeping_helpers import NAMES, script
 from test_sweep import Immediate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @pytest.fixture
@@ -138,6 +142,24 @@ def test_a_mistake_in_a_file_is_a_sentence(trace: str, tmp_path: Path) -> None:
     )
 
 
+def test_a_file_of_results_has_one_sweep_at_a_time(trace: str, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    with open(results, "wb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        done = run("sweep", trace, "--resume", str(results))
+        assert_mistake(done, f"cannot sweep: cannot open {results}: another sweep writes to it")
+    assert run("sweep", trace, "--resume", str(results)).returncode == 0
+    assert run("sweep", trace, "--resume", str(results)).returncode == 0
+    assert len(results.read_text().splitlines()) == len(NAMES)
+
+
+def test_a_scheduler_without_a_port_is_one_sentence(trace: str) -> None:
+    """Also when the interpreter ends, and destroys what Dask has begun."""
+    pytest.importorskip("distributed")
+    done = completed(sys.executable, "-m", "glassheap", "sweep", trace, "--scheduler", "foo")
+    assert_mistake(done, "cannot use the cluster at foo: missing port number")
+
+
 def test_without_dask_a_scheduler_is_a_mistake(trace: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)
     done = run("sweep", trace, "--scheduler", "tcp://127.0.0.1:1")
@@ -166,9 +188,18 @@ def test_a_sweep_that_ends_early_prints_the_rows_that_it_has(
     assert issubclass(SweepError, RuntimeError)
 
 
-# --- Ctrl-C ---------------------------------------------------------------------------------------
-def test_an_interrupt_prints_the_rows_that_were_ready(tmp_path: Path) -> None:
-    """As in a terminal, every process of the group gets it."""
+# --- Ctrl-C and SIGTERM ---------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("kill", "number", "status"),
+    [
+        (os.killpg, signal.SIGINT, 130),
+        (os.kill, signal.SIGTERM, 143),
+    ],
+)
+def test_an_interrupt_prints_the_rows_that_were_ready(
+    tmp_path: Path, kill: Callable[[int, int], None], number: signal.Signals, status: int
+) -> None:
+    """In a terminal every process of the group gets it.  Nothing is left behind."""
     path = tmp_path / "long.script"
     path.write_text(script(40_000), encoding="utf-8")
     sizes = ",".join(map(str, range(2**20, 2**20 + 16 * 5000, 16)))
@@ -179,11 +210,13 @@ def test_an_interrupt_prints_the_rows_that_were_ready(tmp_path: Path) -> None:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
     )
     assert process.stdout is not None
     for _ in range(3):
         assert process.stdout.readline()
-    os.killpg(process.pid, signal.SIGINT)
+    kill(process.pid, number)
     _, error = process.communicate(timeout=60)
     assert error == "glassheap: interrupted: the output has the rows that were ready\n"
-    assert process.returncode == 130
+    assert process.returncode == status
+    assert [*tmp_path.iterdir()] == [path]

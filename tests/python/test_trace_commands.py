@@ -269,10 +269,16 @@ def test_a_device_is_written_to_and_not_replaced() -> None:
     assert Path("/dev/null").is_char_device()
 
 
-@pytest.mark.parametrize(("out", "redirection"), [("/dev/full", ""), ("-", "> /dev/full")])
-def test_a_full_disk_is_a_sentence(out: str, redirection: str) -> None:
+@pytest.mark.parametrize(
+    ("out", "redirection", "what"),
+    [
+        ("/dev/full", "", "glassheap: /dev/full"),
+        ("-", "> /dev/full", "glassheap: cannot write the output"),
+    ],
+)
+def test_a_full_disk_is_a_sentence(out: str, redirection: str, what: str) -> None:
     done = shell(redirection, "convert", str(RECORDED / "mtrace.txt"), out, "--to", "rep")
-    assert_mistake(done, "cannot write the output: No space left on device", status=1)
+    assert_mistake(done, f"{what}: No space left on device", status=1)
 
 
 # --- Mistakes -------------------------------------------------------------------------------------

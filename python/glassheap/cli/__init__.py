@@ -5,7 +5,8 @@
     values.py           values of arguments: bytes, columns, seconds
     image_arguments.py  the arguments and the errors that fsck and inspect share
     trace_files.py      opening a trace, and its errors, for all commands that read one
-    trace_files.py      opening a trace, and its errors, for the commands that read traces
+    output.py           standard output, and its errors
+    terminating.py      SIGTERM
     every other file    one command: NAME, HELP, add_arguments, run
 
 To add a command, write its module and add the module's name to COMMANDS. All command modules are

@@ -11,6 +11,7 @@
                   4    why: the replay is not what the recorded heap did (the figures are printed
                        all the same)
                   130  Ctrl-C
+                  143  SIGTERM, which ends a command as Ctrl-C does: nothing is left behind
                   141  the reader of the output closed it (`| head`); nothing is printed
 
 An error is one sentence on stderr that begins with "glassheap:", never a traceback.
@@ -19,12 +20,14 @@ An error is one sentence on stderr that begins with "glassheap:", never a traceb
 from __future__ import annotations
 
 import argparse
-import io
+import errno
 import os
 import re
 import sys
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
+from glassheap.cli.output import Output
+from glassheap.cli.terminating import Termination
 from glassheap.errors import HeapError
 from glassheap.terminal import printable
 
@@ -34,7 +37,7 @@ if TYPE_CHECKING:
     from _typeshed import SupportsWrite
 
 DONE, FAILED, MISTAKE, TOO_SMALL, CONTRADICTED = range(5)
-INTERRUPTED, PIPE_CLOSED = 130, 141
+INTERRUPTED, PIPE_CLOSED, TERMINATED = 130, 141, 143
 
 
 class Command(Protocol):
@@ -94,36 +97,57 @@ def handle_errors(command: Callable[[], int]) -> int:
     """
     if sys.stdout is None:
         return print_error("cannot write the output: standard output is closed", FAILED)
+    with Output() as output, Termination() as termination:
+        status = status_of(command, output)
+    return TERMINATED if termination.came and status == INTERRUPTED else status
+
+
+def status_of(command: Callable[[], int], output: Output) -> int:
+    """Run a command, flush its output, and return the exit status, also of its errors."""
     try:
-        status = status_of(command)
+        status = command()
         sys.stdout.flush()
         return status
-    except BrokenPipeError:
-        discard_output()
-        return PIPE_CLOSED
-    except OSError as error:
-        discard_output()
-        return print_error(f"cannot write the output: {error.strerror or error}", FAILED)
-
-
-def status_of(command: Callable[[], int]) -> int:
-    """Run a command and return the exit status, also of its errors.
-
-    Raises OSError if and only if it names no file: it comes from an output stream.
-    """
-    try:
-        escape_unprintable(sys.stdout)
-        return command()
     except MistakeError as mistake:
         return print_error(str(mistake), MISTAKE)
     except HeapError as error:
         return print_error(str(error), FAILED)
     except OSError as error:
-        if error.filename is None:
-            raise
-        return print_error(f"{error.filename}: {error.strerror}", FAILED)
+        return status_of_system_error(error, output)
     except KeyboardInterrupt:
         return print_error("interrupted", INTERRUPTED)
+
+
+def status_of_system_error(error: OSError, output: Output) -> int:
+    """Print an error of the system, unless the reader of the output has closed it."""
+    if output.error is not None:
+        output.discard()
+    if error is not output.error:
+        return print_error(sentence_of(error), FAILED)
+    if isinstance(error, BrokenPipeError):
+        return PIPE_CLOSED
+    return print_error(f"cannot write the output: {error.strerror or error}", FAILED)
+
+
+def sentence_of(error: OSError) -> str:
+    """What the system has refused, and what may help."""
+    told = error.strerror or str(error)
+    if error.filename is not None:
+        return f"{error.filename}: {told}"
+    if not has_directory():
+        return "the current directory was removed; expected to be started in one that exists"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"cannot write a temporary file: {told}; the variable TMPDIR can name another folder"
+    return f"the system refused what the command needs: {told}"
+
+
+def has_directory() -> bool:
+    """True unless the current directory was removed."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def print_error(sentence: str, status: int) -> int:
@@ -138,16 +162,3 @@ def print_json(figures: object) -> None:
     import json
 
     print(json.dumps(figures, indent=2))
-
-
-def escape_unprintable(stream: object) -> None:
-    """Have characters that the stream's encoding lacks printed escaped, instead of an error."""
-    if isinstance(stream, io.TextIOWrapper):
-        stream.reconfigure(errors="backslashreplace")
-
-
-def discard_output() -> None:
-    """Point stdout at the null device, because Python's flush at exit would fail again."""
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, sys.stdout.fileno())
-    os.close(null)

@@ -80,11 +80,12 @@ def print_notes(out: str, written: int, notes: Sequence[Note]) -> None:
 
 @contextmanager
 def output(out: str) -> Iterator[BinaryIO]:
-    """The stream to write to; the errors of writing are those of the command's output."""
+    """The stream to write to; the errors of writing to a file have its name."""
     if out == "-":
         yield sys.stdout.buffer
+        sys.stdout.flush()  # the notes are printed once all of it is written
         return
-    with replaced(out) as file:
+    with named_errors(out), replaced(out) as file:
         if out.endswith(".gz"):
             import gzip
 
@@ -107,7 +108,7 @@ def replaced(out: str) -> Iterator[BinaryIO]:
         return
     part = f"{path}.{os.getpid()}.part"
     try:
-        with new_file(part, out) as file:
+        with open(part, "xb") as file:
             yield file
         os.replace(part, path)
     finally:
@@ -115,9 +116,13 @@ def replaced(out: str) -> Iterator[BinaryIO]:
             os.unlink(part)
 
 
-def new_file(part: str, out: str) -> BinaryIO:
-    """A file that must not exist. Raises the system's `OSError`, in the name of `out`."""
+@contextmanager
+def named_errors(out: str) -> Iterator[None]:
+    """Give the system's errors of writing the name of `out`; those of other files pass."""
+    path = os.path.realpath(out)
     try:
-        return open(part, "xb")
+        yield
     except OSError as error:
+        if error.filename is not None and not str(error.filename).startswith(path):
+            raise
         raise OSError(error.errno, error.strerror, out) from None

@@ -123,8 +123,8 @@ def operation_after(seconds: float, child: subprocess.Popen[bytes], place: Place
 def has_ended(child: subprocess.Popen[bytes]) -> bool:
     """True if the child has ended.
 
-    It is not reaped, where the system has a call for that: so no other process gets its number, which
-    is that of its group too.
+    It is not reaped, where the system has a call for that: so no other process gets its number,
+    which is that of its group too.
     """
     if child.returncode is None and hasattr(os, "waitid"):
         ended = os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)

@@ -36,10 +36,12 @@ class ClusterCrew:
         self._scheduler = scheduler
         try:
             from distributed import Client
+            from distributed.comm.addressing import resolve_address
         except ImportError:
             told = "a scheduler needs Dask; install it with pip install 'glassheap[dask]'"
             raise SweepError(told) from None
         with self._errors():
+            resolve_address(scheduler)  # the destructor of a client without one fails
             self._client = Client(scheduler, timeout=PATIENCE, set_as_default=False)
         try:
             with self._errors():

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 AHEAD = 4
 """Parts submitted for each worker: enough that none is idle while rows are handled."""
+INTERRUPTS = {signal.SIGINT, signal.SIGTERM}
+"""The signals that the command line takes as an interruption."""
 UNKNOWN = 64
 """Parts submitted to an executor that does not say how many workers it has."""
 
@@ -103,7 +105,7 @@ class ProcessCrew(ExecutorCrew):
 
     def submit(self, part: Part, parcel: object) -> Future[Row]:
         """Have a part played, by new processes if one of the old ones has died."""
-        with blocked_interrupts():  # a process starts here, and Ctrl-C is not for it
+        with blocked_interrupts():  # a process starts here, and the signals are not for it
             try:
                 return self._pool.submit(play, part, parcel)  # type: ignore[arg-type]
             except BrokenProcessPool:
@@ -124,8 +126,12 @@ class ProcessCrew(ExecutorCrew):
 
 
 def begin(lifeline: Connection) -> None:
-    """Start a worker: Ctrl-C is the caller's, with which this process ends."""
+    """Start a worker: Ctrl-C is the caller's, with which this process ends.
+
+    It was started without SIGTERM too, with which the pool ends its processes.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, INTERRUPTS)
     Thread(target=end_with, args=(lifeline,), daemon=True).start()
 
 
@@ -137,8 +143,8 @@ def end_with(lifeline: Connection) -> None:
 
 @contextmanager
 def blocked_interrupts() -> Iterator[None]:
-    """Hold Ctrl-C back for a moment; a process that starts in it never gets one."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    """Hold Ctrl-C and SIGTERM back for a moment; a process that starts in it never gets one."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTS)
     try:
         yield
     finally:

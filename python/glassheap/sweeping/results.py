@@ -1,10 +1,13 @@
 """A file of results: a row a line, in JSON, written as the rows come.
 
-A sweep that is killed leaves whole lines and at most one that is torn, which is dropped.
+A sweep that is killed leaves whole lines and at most one that is torn, which is dropped.  A sweep
+locks its file: two at once would both replay what the file has not, and write it twice.
 """
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import os
 from contextlib import suppress
@@ -33,9 +36,22 @@ class Results:
             raise SweepError(f"cannot open {os.fspath(path)}: it is not a regular file")
         try:
             self._file = open(path, "a+b")  # noqa: SIM115 (close closes it)
+            self._lock()
             self._read()
         except OSError as error:
             raise self._error("open", error) from None
+
+    def _lock(self) -> None:
+        """Keep other sweeps away from the file, as long as it is open."""
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._file.close()
+            told = "another sweep writes to it; expected another file, or the end of that sweep"
+            raise SweepError(f"cannot open {os.fspath(self._path or '')}: {told}") from None
+        except OSError as error:
+            if error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP):  # the file system has no locks
+                raise
 
     def _read(self) -> None:
         """Read the rows, and cut a torn line off."""
