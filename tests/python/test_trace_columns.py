@@ -46,19 +46,19 @@ def rows(columns: Columns) -> list[tuple[int, int, int]]:
 
 # --- Details --------------------------------------------------------------------------------------
 def test_a_column_that_the_file_says_nothing_of_is_empty() -> None:
-    whole, _ = normalised((1, MALLOC, A, 8, PLAIN), (2, FREE, A, 0, PLAIN))
+    whole, _ = normalised((1, MALLOC, A, 8, PLAIN, None), (2, FREE, A, 0, PLAIN, None))
     assert list(whole.lines) == [1, 2]
     assert [*whole.aligns, *whole.tags, *whole.threads, *whole.times] == []
 
 
 def test_a_column_has_an_entry_for_each_operation_if_it_has_one() -> None:
     whole, notes = normalised(
-        (1, MALLOC, A, 8, PLAIN),
-        (2, MALLOC, B, 8, Details(align=64, tag="image", thread=7, time=1500)),
-        (3, FREE, B, 0, PLAIN),
-        (4, MALLOC, B, 8, Details(tag="text", thread=2**64 - 1, time=2500)),
-        (5, MALLOC, C, 8, Details(tag="image")),
-        (6, FREE, C, 0, PLAIN),
+        (1, MALLOC, A, 8, PLAIN, None),
+        (2, MALLOC, B, 8, Details(align=64, tag="image", thread=7), 1500),
+        (3, FREE, B, 0, PLAIN, None),
+        (4, MALLOC, B, 8, Details(tag="text", thread=2**64 - 1), 2500),
+        (5, MALLOC, C, 8, Details(tag="image"), None),
+        (6, FREE, C, 0, PLAIN, None),
     )
     assert list(whole.aligns) == [0, 64, 0, 0, 0, 0]
     assert list(whole.tags) == [0, 1, 0, 2, 1, 0]
@@ -69,9 +69,9 @@ def test_a_column_has_an_entry_for_each_operation_if_it_has_one() -> None:
 
 def test_times_far_apart_and_strange_alignments_do_no_harm() -> None:
     whole, notes = normalised(
-        (1, MALLOC, A, 1, Details(align=3, time=2**64)),
-        (2, MALLOC, B, 1, Details(align=2**64, time=0)),
-        (3, MALLOC, C, 1, Details(align=2**63, time=2**70)),
+        (1, MALLOC, A, 1, Details(align=3), 2**64),
+        (2, MALLOC, B, 1, Details(align=2**64), 0),
+        (3, MALLOC, C, 1, Details(align=2**63), 2**70),
     )
     assert list(whole.times) == [0, 1 - 2**63, 2**63 - 1]
     assert list(whole.aligns) == [0, 0, 2**63]
@@ -79,12 +79,35 @@ def test_times_far_apart_and_strange_alignments_do_no_harm() -> None:
     assert ("no power of two" in note.reason, note.lines, note.first_line) == (True, 2, 1)
 
 
+def test_details_begin_anywhere_in_a_batch_and_a_free_that_is_added_has_none() -> None:
+    whole, _ = normalised(
+        (1, MALLOC, A, 8, PLAIN, None),
+        (2, MALLOC, A, 9, Details(thread=5), None),
+        (3, MALLOC, A, 7, PLAIN, 40),
+        (4, FREE, A, 0, PLAIN, 60),
+    )
+    assert rows(whole) == [(0, 0, 8), (2, 0, 0), (0, 0, 9), (2, 0, 0), (0, 0, 7), (2, 0, 0)]
+    assert list(whole.threads) == [0, 0, 5, 0, 0, 0]
+    assert list(whole.times) == [0, 0, 0, 0, 0, 20]
+
+
+def test_the_first_time_is_that_of_the_first_operation_that_is_kept() -> None:
+    failed = Details(failed=True)
+    whole, _ = normalised(
+        (1, FREE, B, 0, PLAIN, 10), (2, MALLOC, A, 8, PLAIN, 30), (3, MALLOC, A, 9, failed, 70)
+    )
+    assert list(whole.times) == [0]
+    assert whole.refused[0].time == 40
+
+
 # --- Requests that failed -------------------------------------------------------------------------
 @pytest.mark.parametrize("kind", [MALLOC, REALLOC])
 def test_a_request_that_failed_is_no_operation_but_is_kept_with_its_place(kind: int) -> None:
-    failed = Details(align=32, tag="big", thread=3, time=90, failed=True)
+    failed = Details(align=32, tag="big", thread=3, failed=True)
     whole, _ = normalised(
-        (1, MALLOC, A, 8, Details(time=40)), (2, kind, A, 999, failed), (3, FREE, A, 0, PLAIN)
+        (1, MALLOC, A, 8, Details(), 40),
+        (2, kind, A, 999, failed, 90),
+        (3, FREE, A, 0, PLAIN, None),
     )
     assert rows(whole) == [(MALLOC, 0, 8), (FREE, 0, 0)]
     block = 0 if kind == REALLOC else None
@@ -94,12 +117,12 @@ def test_a_request_that_failed_is_no_operation_but_is_kept_with_its_place(kind: 
 # --- Blocks named by their addresses --------------------------------------------------------------
 def test_a_moved_block_keeps_its_id_and_leaves_its_old_address_to_others() -> None:
     whole, notes = normalised(
-        (1, MALLOC, A, 8, PLAIN),
-        (2, REALLOC, A, 80, PLAIN),
-        (2, RENAME, A, B, PLAIN),
-        (3, MALLOC, A, 16, PLAIN),
-        (4, FREE, B, 0, PLAIN),
-        (5, FREE, A, 0, PLAIN),
+        (1, MALLOC, A, 8, PLAIN, None),
+        (2, REALLOC, A, 80, PLAIN, None),
+        (2, RENAME, A, B, PLAIN, None),
+        (3, MALLOC, A, 16, PLAIN, None),
+        (4, FREE, B, 0, PLAIN, None),
+        (5, FREE, A, 0, PLAIN, None),
     )
     assert rows(whole) == [(0, 0, 8), (1, 0, 80), (0, 1, 16), (2, 0, 0), (2, 1, 0)]
     assert notes.all() == ()
@@ -107,11 +130,11 @@ def test_a_moved_block_keeps_its_id_and_leaves_its_old_address_to_others() -> No
 
 def test_an_address_that_is_handed_out_again_was_freed_before() -> None:
     whole, notes = normalised(
-        (1, MALLOC, A, 8, PLAIN),
-        (2, MALLOC, A, 9, PLAIN),
-        (3, MALLOC, B, 7, PLAIN),
-        (4, REALLOC, B, 70, PLAIN),
-        (4, RENAME, B, A, PLAIN),
+        (1, MALLOC, A, 8, PLAIN, None),
+        (2, MALLOC, A, 9, PLAIN, None),
+        (3, MALLOC, B, 7, PLAIN, None),
+        (4, REALLOC, B, 70, PLAIN, None),
+        (4, RENAME, B, A, PLAIN, None),
     )
     assert rows(whole) == [(0, 0, 8), (2, 0, 0), (0, 0, 9), (0, 1, 7), (1, 1, 70), (2, 0, 0)]
     (note,) = notes.all()
@@ -120,11 +143,11 @@ def test_an_address_that_is_handed_out_again_was_freed_before() -> None:
 
 def test_a_free_of_a_block_from_before_the_recording_is_no_misuse_but_a_double_free_is() -> None:
     _, notes = normalised(
-        (1, FREE, A, 0, PLAIN),
-        (2, FREE, NULL, 0, PLAIN),
-        (3, REALLOC, B, 8, PLAIN),
-        (4, FREE, B, 0, PLAIN),
-        (5, FREE, B, 0, PLAIN),
+        (1, FREE, A, 0, PLAIN, None),
+        (2, FREE, NULL, 0, PLAIN, None),
+        (3, REALLOC, B, 8, PLAIN, None),
+        (4, FREE, B, 0, PLAIN, None),
+        (5, FREE, B, 0, PLAIN, None),
     )
     unseen, null, resized, dead = notes.all()
     assert [unseen.misuse, null.misuse, resized.misuse, dead.misuse] == [False, False, False, True]
@@ -152,6 +175,28 @@ def test_a_cache_of_numbers_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None
     numbers = source.Numbers()
     assert [numbers[b"%d" % n] for n in range(50)] == list(range(50))
     assert len(numbers) == 10
+
+
+def test_a_cache_asks_its_function_once_for_each_key_that_it_keeps(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(source, "MOST_WORDS", 2)
+    asked: list[int] = []
+
+    def make(key: int) -> int:
+        asked.append(key)
+        return -key
+
+    cache = source.Cache(make)
+    assert [cache[key] for key in (1, 2, 3, 1, 2, 3)] == [-1, -2, -3, -1, -2, -3]
+    assert asked == [1, 2, 3, 3]
+
+
+@pytest.mark.parametrize("word", [b"", b"+1", b"1_0", b" 1", b"18446744073709551616", b"9" * 5000])
+def test_a_word_that_is_no_number_of_64_bits_is_refused(word: bytes) -> None:
+    with pytest.raises(ValueError, match=r"^$"):
+        source.whole_number(word)
+    assert source.whole_number(b"0" * 5000 + b"18446744073709551615") == 2**64 - 1
 
 
 # --- Streaming ------------------------------------------------------------------------------------

@@ -316,6 +316,10 @@ def test_an_umpire_log_of_2022() -> None:
 def test_an_allocation_of_umpire_that_is_announced_at_the_end_failed() -> None:
     text = (RECORDED / "umpire_2019.json").read_text().splitlines()[9]
     assert [one.size for one in read_text(text).refused] == [999999999999]
+    garbled = text.replace('"allocate"', '"deallocate"')
+    trace = read_text(f"{text}\n{garbled}\n")
+    assert [one.line for one in trace.refused] == [1]
+    assert notes(trace) == {"garbled or cut-off": (1, 2)}
 
 
 # --- PyTorch --------------------------------------------------------------------------------------

@@ -50,51 +50,68 @@ def number_of(word: bytes) -> int:
 
 
 @lru_cache(maxsize=4096)
-def shape_of(name: str) -> Shape:
+def shape_of(name: bytes) -> Shape:
     """The arguments of a function of malloc's family; () for any other function."""
-    if name.startswith(NEW):
-        return (SIZE, ALIGN) if ALIGNED in name else (SIZE,)
-    if name.startswith(DELETE):
+    text = name.decode()
+    if text.startswith(NEW):
+        return (SIZE, ALIGN) if ALIGNED in text else (SIZE,)
+    if text.startswith(DELETE):
         return (BLOCK,)
-    return SHAPES.get(name, ())
+    return SHAPES.get(text, ())
 
 
 def operations_of(
-    line: int, shape: Shape, arguments: Sequence[int], result: int, details: Details = PLAIN
+    line: int,
+    shape: Shape,
+    arguments: Sequence[int],
+    result: int,
+    details: Details = PLAIN,
+    time: int | None = None,
 ) -> list[Operation]:
     """The operations of one call.  Raises ValueError if and only if an argument is missing."""
     if len(arguments) < len(shape):
         raise ValueError
-    given = dict(zip(shape, arguments, strict=False))  # a tool may print more than there are
     if shape == (BLOCK,):
-        return [release(line, given[BLOCK], details)]
+        return [release(line, arguments[0], details, time)]
+    if shape == (SIZE,):
+        return [allocation(line, result, min(arguments[0], LARGEST_SIZE), details, time)]
+    given = dict(zip(shape, arguments, strict=False))  # a tool may print more than there are
     size = min(given.get(COUNT, 1) * given[SIZE], LARGEST_SIZE)
     if ALIGN in given:
         details = details._replace(align=given[ALIGN])
     if given.get(BLOCK):
-        return reallocation(line, given[BLOCK], size, result, details)
-    return [allocation(line, result, size, details)]
+        return reallocation(line, given[BLOCK], size, result, details, time)
+    return [allocation(line, result, size, details, time)]
 
 
-def allocation(line: int, address: int, size: int, details: Details = PLAIN) -> Operation:
+def allocation(
+    line: int, address: int, size: int, details: Details = PLAIN, time: int | None = None
+) -> Operation:
     """A malloc; it failed if the address is 0."""
     if not address:
         details = details._replace(failed=True)
-    return line, MALLOC, address, size, details
+    return line, MALLOC, address, size, details, time
 
 
 def reallocation(
-    line: int, old: int, size: int, new: int, details: Details = PLAIN
+    line: int,
+    old: int,
+    size: int,
+    new: int,
+    details: Details = PLAIN,
+    time: int | None = None,
 ) -> list[Operation]:
     """A realloc of the block at `old`, not NULL."""
     if not new and not size:
-        return [release(line, old, details)]
+        return [release(line, old, details, time)]
     if not new:
-        return [(line, REALLOC, old, size, details._replace(failed=True))]
-    resized: list[Operation] = [(line, REALLOC, old, size, details)]
-    return resized if new == old else [*resized, (line, RENAME, old, new, PLAIN)]
+        return [(line, REALLOC, old, size, details._replace(failed=True), time)]
+    resized: list[Operation] = [(line, REALLOC, old, size, details, time)]
+    return resized if new == old else [*resized, (line, RENAME, old, new, PLAIN, None)]
 
 
-def release(line: int, address: int, details: Details = PLAIN) -> Operation:
+def release(
+    line: int, address: int, details: Details = PLAIN, time: int | None = None
+) -> Operation:
     """A free."""
-    return line, FREE, address or NULL, 0, details
+    return line, FREE, address or NULL, 0, details, time

@@ -15,18 +15,19 @@ class FreedNames:
 
     def __init__(self) -> None:
         self._dense = bytearray()
+        self._reach = ROOM  # names from here on are in the set
         self._sparse: set[int] = set()
 
     def add(self, name: int) -> None:
         """Add a name."""
-        dense = self._dense
-        if 0 <= name < len(dense):
-            dense[name] = 1
-        elif 0 <= name < 2 * len(dense) + ROOM:
-            dense.extend(bytes(max(ROOM, len(dense) // 2, name + 1 - len(dense))))
-            dense[name] = 1
-        else:
+        if not 0 <= name < self._reach:
             self._sparse.add(name)
+            return
+        dense = self._dense
+        if name >= len(dense):
+            dense.extend(bytes(max(ROOM, len(dense) // 2, name + 1 - len(dense))))
+            self._reach = 2 * len(dense) + ROOM
+        dense[name] = 1
 
     def __contains__(self, name: int) -> bool:
         """True if the name was added."""

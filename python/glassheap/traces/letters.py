@@ -30,9 +30,10 @@ EXPECTED = "'a ID SIZE', 'r ID SIZE' or 'f ID', with whole numbers below 2**64"
 def operations(source: Source, lines: Iterable[bytes], first_line: int) -> Iterator[Operation]:
     """The operations in `lines`, which begin with line number `first_line` of `source`."""
     sizes = Numbers()
-    names = Numbers({b"-1": NULL})
+    names = Numbers()
+    names[b"-1"] = NULL
     for number, line in enumerate(lines, first_line):
-        words = line.partition(b"#")[0].split()
+        words = (line.partition(b"#")[0] if b"#" in line else line).split()
         if not words:
             continue
         size = 0
@@ -48,4 +49,4 @@ def operations(source: Source, lines: Iterable[bytes], first_line: int) -> Itera
             raise source.broken(number, line, EXPECTED) from None
         if block == NULL and kind != FREE:
             kind, block = MALLOC, NULL - number
-        yield number, kind, block, size, PLAIN
+        yield number, kind, block, size, PLAIN, None

@@ -17,7 +17,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from glassheap.traces.calls import BLOCK, NO_RESULT, Shape, number_of, operations_of, shape_of
-from glassheap.traces.source import Details, Operation, Source
+from glassheap.traces.source import Cache, Details, Operation, Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,9 +39,12 @@ LOOKS_LIKE = re.compile(
     rb"[^\n]{0,300}?(?:\) += |<(?:unfinished|no return) )",
     re.MULTILINE,
 )
-CALL = re.compile(FRONT + NAME + rb"\(([^()<]*)(?:\) += (\S+)| ?<.*\.\.\.>)\s*")
+CALL = re.compile(
+    FRONT + NAME + rb"\((?:(0x[0-9a-f]{1,16})|([^()<]*))(?:\) += (\S+)| ?<.*\.\.\.>)\s*"
+)
 RESUMED = re.compile(FRONT + rb"<\.\.\. " + NAME + rb" resumed> [^()]*\) += (\S+)\s*")
 NUMBER = re.compile(rb"0x[0-9a-f]{1,16}|[0-9]{1,20}|nil|NULL")
+NULLS = (b"nil", b"NULL")
 NO_RETURN = b"<no return ...>"
 
 OTHER = "no call of malloc's family, ignored"
@@ -53,77 +56,97 @@ GARBLED = "garbled call, skipped"
 class Call(NamedTuple):
     """A call of malloc's family that has not returned."""
 
-    name: str
+    name: bytes
     shape: Shape
     arguments: list[int]
 
 
 class Reader:
-    """The calls that have not returned, by their processes."""
+    """The calls that have not returned, by the processes that have any."""
 
     def __init__(self, source: Source) -> None:
         self.source = source
-        self.open: dict[int, list[Call]] = {}
+        self.open: dict[bytes, list[Call]] = {}
+        self.processes = Cache(details_of)
+        self.arguments = Cache(read_arguments)
 
     def line(self, number: int, line: bytes) -> list[Operation]:
         """The operations on a line; if there is none, it is noted."""
         if match := CALL.fullmatch(line):
-            process, call = int(match[1] or match[2] or 0), read_call(match[3], match[4])
-            if call.shape:
-                unfinished = match[5] is None and NO_RETURN not in line
-                return self.called(number, process, call, match[5], unfinished=unfinished)
-            self.source.notes.add(HIDDEN if call.name == "posix_memalign" else OTHER, number)
+            pid, plain, name, address, arguments, result = match.groups()
+            process, shape = pid or plain or b"0", shape_of(name)
+            if shape:
+                given = [int(address, 16)] if address else self.arguments[arguments]
+                if result is not None and process not in self.open:
+                    return self.done(number, process, shape, given, result)
+                call = Call(name, shape, given)
+                unfinished = result is None and NO_RETURN not in line
+                return self.called(number, process, call, result, unfinished=unfinished)
+            self.source.notes.add(HIDDEN if name == b"posix_memalign" else OTHER, number)
         elif match := RESUMED.fullmatch(line):
-            return self.resumed(number, int(match[1] or match[2] or 0), match[3], match[4])
+            return self.resumed(number, match[1] or match[2] or b"0", match[3], match[4])
         elif line.strip():
             self.source.notes.add(OTHER, number)
         return []
 
     def called(
-        self, number: int, process: int, call: Call, result: bytes | None, *, unfinished: bool
+        self, number: int, process: bytes, call: Call, result: bytes | None, *, unfinished: bool
     ) -> list[Operation]:
         """The first line of a call, or its only one."""
-        within = bool(self.open.get(process))
+        within = process in self.open
         if unfinished:
             self.open.setdefault(process, []).append(call)
         if within:
             self.source.notes.add(INSIDE, number)
         elif call.shape == (BLOCK,) or not unfinished:  # a free is done where it begins
-            return self.done(number, process, call, result)
+            return self.done(number, process, call.shape, call.arguments, result)
         return []
 
-    def resumed(self, number: int, process: int, name: bytes, result: bytes) -> list[Operation]:
+    def resumed(self, number: int, process: bytes, name: bytes, result: bytes) -> list[Operation]:
         """The second line of a call."""
         calls = self.open.get(process, [])
-        if not calls or calls[-1].name != name.decode():
+        if not calls or calls[-1].name != name:
             self.source.notes.add(OTHER, number)
             return []
         call = calls.pop()
         if calls:
             self.source.notes.add(INSIDE, number)
             return []
-        return [] if call.shape == (BLOCK,) else self.done(number, process, call, result)
+        del self.open[process]
+        if call.shape == (BLOCK,):
+            return []
+        return self.done(number, process, call.shape, call.arguments, result)
 
-    def done(self, number: int, process: int, call: Call, result: bytes | None) -> list[Operation]:
+    def done(
+        self,
+        number: int,
+        process: bytes,
+        shape: Shape,
+        arguments: list[int],
+        result: bytes | None,
+    ) -> list[Operation]:
         """The operations of a complete call."""
         try:
-            address = 0 if call.shape == (BLOCK,) else number_of(result or b"")
+            address = 0 if shape == (BLOCK,) else number_of(result or b"")
         except ValueError:
             self.source.notes.add(NO_RESULT, number)
             return []
         try:
-            details = Details(thread=process)
-            return operations_of(number, call.shape, call.arguments, address, details)
+            return operations_of(number, shape, arguments, address, self.processes[process])
         except ValueError:
             self.source.notes.add(GARBLED, number)
             return []
 
 
-def read_call(name: bytes, arguments: bytes) -> Call:
-    """The function, and its arguments as numbers."""
-    values = [word.group() for word in NUMBER.finditer(arguments)]
-    numbers = [0 if value in (b"nil", b"NULL") else number_of(value) for value in values]
-    return Call(name.decode(), shape_of(name.decode()), numbers)
+def read_arguments(arguments: bytes) -> list[int]:
+    """The arguments as numbers."""
+    values = NUMBER.findall(arguments)
+    return [0 if value in NULLS else number_of(value) for value in values]
+
+
+def details_of(process: bytes) -> Details:
+    """The process."""
+    return Details(thread=int(process))
 
 
 def operations(source: Source) -> Iterator[Operation]:

@@ -17,7 +17,8 @@ import re
 from typing import TYPE_CHECKING
 
 from glassheap.traces.calls import BLOCK, operations_of, shape_of
-from glassheap.traces.source import Details, Numbers, Operation, Source
+from glassheap.traces.source import Cache, Details, Operation, Source
+from glassheap.traces.trace import LARGEST_SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,22 +41,24 @@ GARBLED = "garbled or cut-off line, skipped"
 
 def operations(source: Source) -> Iterator[Operation]:
     """The operations of the trace; garbled lines are noted."""
-    numbers = Numbers()
+    threads = Cache(details_of)
     for number, line in enumerate(source.lines(), 1):
-        yield from read_or_note(source, number, line, numbers)
+        yield from read_or_note(source, number, line, threads)
 
 
-def read_or_note(source: Source, number: int, line: bytes, numbers: Numbers) -> list[Operation]:
+def read_or_note(
+    source: Source, number: int, line: bytes, threads: Cache[bytes, Details]
+) -> list[Operation]:
     """The operations on a line; a garbled one is noted."""
     try:
-        return read_line(number, line, numbers)
+        return read_line(number, line, threads)
     except ValueError:
         if line.strip():
             source.notes.add(GARBLED, number)
         return []
 
 
-def read_line(number: int, line: bytes, numbers: Numbers) -> list[Operation]:
+def read_line(number: int, line: bytes, threads: Cache[bytes, Details]) -> list[Operation]:
     """The operations on a line.  Raises ValueError if and only if it is no line of a trace."""
     match = LINE.fullmatch(line)
     if match is None:
@@ -63,16 +66,23 @@ def read_line(number: int, line: bytes, numbers: Numbers) -> list[Operation]:
     thread, name, pointer, old, rest = match.groups()
     if name == DONE:
         return []
-    shape = shape_of(name.decode())
-    values = [numbers[word] for word in rest.split()]
+    shape, address = shape_of(name), int(pointer, 16)
+    values = [*map(int, rest.split())]
+    if values and max(values) > LARGEST_SIZE:
+        raise ValueError
     if name == b"free":
-        values.insert(0, int(pointer, 16))
+        values.insert(0, address)
     elif (old is not None) != (BLOCK in shape):
         raise ValueError
     elif old is not None:
         values.insert(0, int(old, 16))
-    times = values[len(shape) :]
-    if len(times) not in (0, 2):
+    extra = len(values) - len(shape)
+    if extra not in (0, 2):
         raise ValueError
-    details = Details(thread=int(thread), time=times[0] if times else None)
-    return operations_of(number, shape, values, int(pointer, 16), details)
+    time = values[-2] if extra else None
+    return operations_of(number, shape, values, address, threads[thread], time)
+
+
+def details_of(thread: bytes) -> Details:
+    """The thread."""
+    return Details(thread=int(thread))

@@ -16,8 +16,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from glassheap.traces.calls import allocation, reallocation, release
-from glassheap.traces.source import Details, Operation, Source
+from glassheap.traces.calls import allocation, reallocation
+from glassheap.traces.source import NULL, Cache, Details, Operation, Source
+from glassheap.traces.trace import FREE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +27,7 @@ FORMAT = "glibc mtrace"
 EXAMPLE = "a glibc mtrace"
 ADDRESSES = True
 
+NIL = b"(nil)"
 POINTER = rb"(0x[0-9a-f]{1,16}|\(nil\))"
 LOOKS_LIKE = re.compile(rb"^(?:= Start$|@ .+ [-+<>!] " + POINTER + rb")", re.MULTILINE)
 LINE = re.compile(rb"(?:@ (.*) )?([-+<>!]) " + POINTER + rb"(?: (0x[0-9a-f]{1,16}|0))?\s*")
@@ -35,52 +37,41 @@ GARBLED = "garbled or cut-off line, skipped"
 HALF = "half of a realloc, skipped"
 
 
-class Reader:
-    """The block of a realloc whose second line is due, or 0."""
-
-    def __init__(self, source: Source) -> None:
-        self.source = source
-        self.old = 0
-
-    def line(self, number: int, line: bytes) -> list[Operation]:
-        """The operations on a line; a garbled one is noted."""
+def operations(source: Source) -> Iterator[Operation]:
+    """The operations of the trace; garbled lines are noted."""
+    callers = Cache(details_of)
+    old = 0  # the block of a realloc whose second line is due
+    for number, line in enumerate(source.lines(), 1):
         match = LINE.fullmatch(line)
         if match is None:
             if not MARK.fullmatch(line):
-                self.source.notes.add(GARBLED, number)
-            return []
-        caller, sign, pointer, size = match.groups(b"")
-        old, self.old = self.old, address(pointer) if sign == b"<" else 0
+                source.notes.add(GARBLED, number)
+            continue
+        caller, sign, pointer, size = match.groups()
         if bool(old) != (sign == b">"):
-            self.source.notes.add(HALF, number)
-        if sign in b"+!>" and not size:
-            self.source.notes.add(GARBLED, number)
-            return []
-        details = Details(tag=caller.decode("utf-8", "backslashreplace"))
-        return self.call(number, sign, address(pointer), int(size or b"0", 16), old, details)
-
-    def call(
-        self, number: int, sign: bytes, pointer: int, size: int, old: int, details: Details
-    ) -> list[Operation]:
-        """The operations of one line."""
+            source.notes.add(HALF, number)
+        address = 0 if pointer == NIL else int(pointer, 16)
         if sign == b"-":
-            return [release(number, pointer, details)]
-        if sign == b"+":
-            return [allocation(number, pointer, size, details)]
-        if sign == b"!":
-            return reallocation(number, pointer, size, 0, details)
-        if sign == b">" and old:
-            return reallocation(number, old, size, pointer, details)
-        return []
+            yield number, FREE, address or NULL, 0, callers[caller or b""], None
+        elif size and sign != b"<":
+            wanted = int(size, 16)
+            yield from request(number, sign, address, wanted, old, callers[caller or b""])
+        elif sign != b"<":
+            source.notes.add(GARBLED, number)
+        old = address if sign == b"<" else 0
 
 
-def operations(source: Source) -> Iterator[Operation]:
-    """The operations of the trace; garbled lines are noted."""
-    reader = Reader(source)
-    for number, line in enumerate(source.lines(), 1):
-        yield from reader.line(number, line)
+def request(
+    number: int, sign: bytes, address: int, size: int, old: int, details: Details
+) -> list[Operation]:
+    """The operations of a line with a size."""
+    if sign == b"+":
+        return [allocation(number, address, size, details)]
+    if sign == b"!":
+        return reallocation(number, address, size, 0, details)
+    return reallocation(number, old, size, address, details) if old else []
 
 
-def address(pointer: bytes) -> int:
-    """The number of an address as printf's %p prints it."""
-    return 0 if pointer == b"(nil)" else int(pointer, 16)
+def details_of(caller: bytes) -> Details:
+    """The caller as a tag."""
+    return Details(tag=caller.decode("utf-8", "backslashreplace"))

@@ -29,15 +29,18 @@ from typing import TYPE_CHECKING
 
 from glassheap.traces.freed_names import FreedNames
 from glassheap.traces.source import NULL, PLAIN, RENAME, Details, Operation
-from glassheap.traces.trace import FREE, MALLOC, Columns, Notes, Refused, pad
+from glassheap.traces.trace import FREE, MALLOC, Columns, Notes, Refused
 
 if TYPE_CHECKING:
-    from array import array
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 BATCH = 2**15
 """The number of operations in a batch: under a megabyte of arrays."""
 
+Said = tuple[int, int, int]
+"""Details as entries of the columns: alignment, index of the tag, thread."""
+
+NOTHING = (0, 0, 0)
 NONE = -1  # the name has no live block
 UNUSUAL = (FREE, RENAME)
 LARGEST_ALIGN = 2**63
@@ -65,7 +68,10 @@ class Normaliser:
         self.facts: tuple[str, ...] = ()
         self._operations = operations
         self._tags = {"": 0}
+        self._said: dict[Details, Said] = {}
         self._batch = Columns()
+        self._details: list[Said] = []  # of each operation of the batch; empty if none has any
+        self._times: list[int | None] = []  # the same
         self._before = 0  # operations in earlier batches
         self._slots: dict[int, int] = {}
         self._freed = FreedNames()
@@ -84,39 +90,79 @@ class Normaliser:
         return tuple(self._tags)
 
     def batches(self) -> Iterator[Columns]:
-        """The valid operations, in batches; oddities are added to the notes.  O(n)."""
-        add = self._add
-        for line, kind, block, size, details in self._operations:
-            add(line, kind, block, size, details)
-            if len(self._batch.kinds) >= BATCH:
-                yield self._take()
-        yield self._take()
+        """The valid operations, in batches; oddities are added to the notes.  O(n).
 
-    def _take(self) -> Columns:
-        """The batch so far; a new one begins."""
-        done, self._batch = self._batch, Columns()
-        self._before += len(done)
-        done.complete()
-        return done
+        The common cases are in this one loop, since calls would take most of its time.
+        """
+        slots, held = self._slots, self.held
+        put_kind, put_id, put_size, put_line = self._new_batch()
+        batch, said, times = self._batch, self._details, self._times
+        for line, kind, block, size, details, time in self._operations:
+            slot, played = slots.get(block, NONE), kind
+            if kind == FREE and slot >= 0:
+                self._end(block, slot)
+            elif kind in UNUSUAL or details.failed:
+                self._add_unusual(line, kind, block, slot, size, details, time)
+                continue
+            else:
+                if kind == MALLOC or slot < 0:
+                    played, slot = MALLOC, self._begin(line, kind, block, slot)
+                live = self._live = self._live + size - held[slot]
+                held[slot] = size
+                if live > self.peak_live:
+                    self.peak_live = live
+            if said or details is not PLAIN or time is not None:
+                if not said:
+                    self._pad_details()
+                said.append(self._said.get(details) or self._say(line, details))
+                times.append(time)
+            put_kind(played)
+            put_id(slot)
+            put_size(size)
+            put_line(line)
+            if len(batch.kinds) >= BATCH:
+                yield self._taken()
+                put_kind, put_id, put_size, put_line = self._new_batch()
+                batch, said, times = self._batch, self._details, self._times
+        yield self._taken()
 
-    def _add(self, line: int, kind: int, block: int, size: int, details: Details) -> None:
-        slot = self._slots.get(block, NONE)
-        if kind == FREE and slot >= 0:
-            self._end(block, slot)
-        elif kind in UNUSUAL or details.failed:
-            self._add_unusual(line, kind, block, slot, size, details)
-            return
-        else:
-            if kind == MALLOC or slot < 0:
-                kind, slot = MALLOC, self._begin(line, kind, block, slot)
-            self._live += size - self.held[slot]
-            self.held[slot] = size
-            if self._live > self.peak_live:
-                self.peak_live = self._live
-        self._put(line, kind, slot, size, details)
+    def _new_batch(self) -> tuple[Callable[[int], None], ...]:
+        """Begin a batch; the functions that append to its columns."""
+        batch = self._batch = Columns()
+        self._details, self._times = [], []
+        columns = (batch.kinds, batch.ids, batch.sizes, batch.lines)
+        return tuple(column.append for column in columns)
+
+    def _pad_details(self) -> None:
+        """The operations so far have details, if only that there are none."""
+        missing = len(self._batch.kinds) - len(self._times)
+        self._details.extend([NOTHING] * missing)
+        self._times.extend([None] * missing)
+
+    def _taken(self) -> Columns:
+        """The batch so far, with its optional columns."""
+        batch = self._batch
+        self._before += len(batch)
+        if any(map(any, {*self._details})):
+            aligns, tags, threads = zip(*self._details, strict=True)
+            batch.aligns.extend(aligns if any(aligns) else ())
+            batch.tags.extend(tags if any(tags) else ())
+            batch.threads.extend(threads if any(threads) else ())
+        if self._times.count(None) < len(self._times):
+            batch.times.extend(since(self._begin_time(), self._times))
+        if len(self._said) > BATCH:
+            self._said.clear()
+        return batch
 
     def _add_unusual(
-        self, line: int, kind: int, block: int, slot: int, size: int, details: Details
+        self,
+        line: int,
+        kind: int,
+        block: int,
+        slot: int,
+        size: int,
+        details: Details,
+        time: int | None,
     ) -> None:
         """What is no operation of the trace: a wrong free, a change of name, a failed request."""
         if kind == FREE:
@@ -124,7 +170,8 @@ class Normaliser:
         elif kind == RENAME:
             self._rename(line, block, slot, size)
         else:
-            self._refuse(line, kind, None if kind == MALLOC or slot < 0 else slot, size, details)
+            target = None if kind == MALLOC or slot < 0 else slot
+            self._refuse(line, kind, target, size, details, time)
 
     def _begin(self, line: int, kind: int, block: int, slot: int) -> int:
         """An id for a new block of this name."""
@@ -144,7 +191,8 @@ class Normaliser:
         """The block of this name and id is freed."""
         self._live -= self.held[slot]
         self.held[slot] = 0
-        self._forget(block)
+        del self._slots[block]
+        self._freed.add(block)
         self._spare.append(slot)
 
     def _supersede(self, line: int, block: int, slot: int) -> None:
@@ -152,7 +200,12 @@ class Normaliser:
         if self.addresses:
             self.notes.add(REUSED, line)
             self._end(block, slot)
-            self._put(line, FREE, slot, 0, PLAIN)
+            batch = self._batch
+            row = ((batch.kinds, FREE), (batch.ids, slot), (batch.sizes, 0), (batch.lines, line))
+            for column, value in row:
+                column.append(value)
+            if self._details:
+                self._pad_details()
         else:
             self.notes.add(LEAKED, line)
 
@@ -169,59 +222,49 @@ class Normaliser:
         other = self._slots.get(new, NONE)
         if other >= 0:
             self._supersede(line, new, other)
-        self._forget(block)
-        self._slots[new] = slot
-
-    def _forget(self, block: int) -> None:
-        """The name has no live block any more."""
         del self._slots[block]
         self._freed.add(block)
+        self._slots[new] = slot
 
-    def _put(self, line: int, kind: int, slot: int, size: int, details: Details) -> None:
-        batch = self._batch
-        batch.kinds.append(kind)
-        batch.ids.append(slot)
-        batch.sizes.append(size)
-        batch.lines.append(line)
-        if details is not PLAIN:
-            self._describe(batch, line, details)
+    def _begin_time(self, time: int | None = None) -> int:
+        """The first time in the file, up to an operation with this time."""
+        if self._origin is None:
+            self._origin = next((one for one in (*self._times, time) if one is not None), 0)
+        return self._origin
 
-    def _describe(self, batch: Columns, line: int, details: Details) -> None:
-        """Put the details of the last operation into the optional columns."""
-        index = len(batch) - 1
-        set_entry(batch.aligns, index, self._align(line, details))
-        set_entry(batch.tags, index, self._tag(details.tag))
-        set_entry(batch.threads, index, details.thread)
-        if details.time is not None:
-            pad(batch.times, index).append(self._time(details.time))
-
-    def _align(self, line: int, details: Details) -> int:
-        align = details.align
+    def _say(self, line: int, details: Details) -> Said:
+        """Details as entries of columns; they are kept unless the alignment is noted."""
+        align, tag = details.align, self._tags.setdefault(details.tag, len(self._tags))
         if align & (align - 1) or align > LARGEST_ALIGN:
             self.notes.add(BAD_ALIGN, line)
-            return 0
-        return align
+            return 0, tag, details.thread
+        said = self._said[details] = align, tag, details.thread
+        return said
 
-    def _tag(self, tag: str) -> int:
-        return self._tags.setdefault(tag, len(self._tags))
-
-    def _time(self, time: int) -> int:
-        if self._origin is None:
-            self._origin = time
-        return max(-LARGEST_TIME, min(time - self._origin, LARGEST_TIME))
-
-    def _refuse(self, line: int, kind: int, slot: int | None, size: int, details: Details) -> None:
+    def _refuse(
+        self,
+        line: int,
+        kind: int,
+        slot: int | None,
+        size: int,
+        details: Details,
+        time: int | None,
+    ) -> None:
         position = self._before + len(self._batch)
-        time = None if details.time is None else self._time(details.time)
-        align = self._align(line, details)
-        self._tag(details.tag)
-        refused = Refused(
-            position, line, kind, size, align, details.tag, details.thread, time, slot
-        )
+        when = None if time is None else clipped(time - self._begin_time(time))
+        align, _, thread = self._say(line, details)
+        refused = Refused(position, line, kind, size, align, details.tag, thread, when, slot)
         self._batch.refused.append(refused)
 
 
-def set_entry(entries: array[int], index: int, value: int) -> None:
-    """Put `value` at `index`, the end; a column without values stays empty."""
-    if value or entries:
-        pad(entries, index).append(value)
+def since(origin: int, times: list[int | None]) -> list[int]:
+    """The times after the origin, in nanoseconds, with 0 for None."""
+    after = [0 if time is None else time - origin for time in times]
+    if max(after) > LARGEST_TIME or min(after) < -LARGEST_TIME:
+        return [*map(clipped, after)]
+    return after
+
+
+def clipped(time: int) -> int:
+    """A time of 64 bits: one that is too far is as far as can be."""
+    return max(-LARGEST_TIME, min(time, LARGEST_TIME))

@@ -36,9 +36,9 @@ def operations(source: Source) -> Iterator[Operation]:
             except ValueError:
                 raise source.broken(number, entry, EXPECTED) from None
             if word.startswith(b"+"):
-                yield number, MALLOC, allocated, value, PLAIN
+                yield number, MALLOC, allocated, value, PLAIN, None
                 allocated += 1
             elif word.startswith(b"-"):
-                yield number, FREE, value, 0, PLAIN
+                yield number, FREE, value, 0, PLAIN, None
             else:
                 raise source.broken(number, entry, EXPECTED)

@@ -9,12 +9,14 @@ other one, such as GLOBAL, which names a class, is an error, and nothing has run
 
 from __future__ import annotations
 
+import io
 import pickletools
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+STOP = b"."
 NOTHING = {"PROTO", "FRAME"}
 """The instructions without an effect."""
 ARGUMENT = {
@@ -26,7 +28,7 @@ ARGUMENT = {
 PUT = {"PUT", "BINPUT", "LONG_BINPUT"}
 GET = {"GET", "BINGET", "LONG_BINGET"}
 NAMING = {"GLOBAL", "STACK_GLOBAL", "INST", "OBJ", "NEWOBJ", "NEWOBJ_EX", "REDUCE", "BUILD"}
-KEYS = (str, int, float, bytes, type(None))
+KEYS = {str, int, bool, float, bytes, type(None)}
 """The types of keys: the hash of nested tuples has no limit of depth."""
 
 
@@ -46,17 +48,23 @@ def load(data: bytes) -> Any:
 
     O(n) in time and memory.
     """
-    machine = Machine()
     try:
-        for opcode, argument, _ in pickletools.genops(data):
-            if opcode.name == "STOP":
-                return machine.last(1)[0]
-            machine.step(opcode.name, argument)
+        return run(Machine(), io.BytesIO(data))
     except PickleError:
         raise
     except (ValueError, IndexError, KeyError, TypeError, OverflowError):
         raise PickleError("is broken or cut off") from None
-    raise PickleError("has no end")
+
+
+def run(machine: Machine, file: io.BytesIO) -> Any:
+    """Do the instructions up to STOP, and return the value on the stack.
+
+    KeyError is for an unknown instruction or the end of the file, ValueError for its argument.
+    """
+    while (code := file.read(1)) != STOP:
+        action, argument = INSTRUCTIONS[code]
+        action(machine, argument(file) if argument else None)
+    return machine.last(1)[0]
 
 
 class Machine:
@@ -65,27 +73,6 @@ class Machine:
     def __init__(self) -> None:
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
-
-    def step(self, name: str, argument: Any) -> None:
-        """Do one instruction."""
-        if name in ARGUMENT:
-            self.stack.append(argument)
-        elif name in PUSHED:
-            self.stack.append(PUSHED[name](self))
-        elif name in STEPS:
-            STEPS[name](self)
-        elif name in PUT:
-            self.memo[argument] = self.stack[-1]
-        elif name in GET:
-            self.stack.append(self.memo[argument])
-        elif name not in NOTHING:
-            self.refuse(name)
-
-    def refuse(self, name: str) -> None:
-        """Raises `PickleError`: the instruction is not for plain values."""
-        if name in NAMING:
-            raise PickleError(f"names a class or calls a function ({name})")
-        raise PickleError(f"has an instruction that plain values do not need ({name})")
 
     def marked(self) -> list[Any]:
         """The values above the last mark; they and the mark are taken from the stack."""
@@ -112,7 +99,7 @@ class Machine:
     def update(self, values: list[Any]) -> None:
         """Add keys and values in turn to the dictionary at the top of the stack."""
         keys = values[::2]
-        if not isinstance(self.stack[-1], dict) or not all(isinstance(key, KEYS) for key in keys):
+        if not isinstance(self.stack[-1], dict) or not KEYS.issuperset(map(type, keys)):
             raise PickleError("sets an item that no plain dictionary has")
         self.stack[-1].update(zip(keys, values[1::2], strict=True))
 
@@ -160,3 +147,38 @@ STEPS: dict[str, Callable[[Machine], object]] = {
     "MEMOIZE": lambda machine: machine.memoize(),
 }
 """The other instructions for plain values."""
+
+
+def action_of(name: str) -> Callable[[Machine, Any], object]:
+    """What an instruction does, with the machine and its argument."""
+    if name in PUSHED:
+        value = PUSHED[name]
+        return lambda machine, _: machine.stack.append(value(machine))
+    if name in STEPS:
+        step = STEPS[name]
+        return lambda machine, _: step(machine)
+    if name in PUT:
+        return lambda machine, place: machine.memo.update({place: machine.stack[-1]})
+    if name in GET:
+        return lambda machine, place: machine.stack.append(machine.memo[place])
+    if name in ARGUMENT:
+        return lambda machine, argument: machine.stack.append(argument)
+    return (lambda *_: None) if name in NOTHING else refusal(name)
+
+
+def refusal(name: str) -> Callable[[Machine, Any], object]:
+    """Raises `PickleError`: the instruction is not for plain values."""
+
+    def refuse(_machine: Machine, _argument: Any) -> object:
+        if name in NAMING:
+            raise PickleError(f"names a class or calls a function ({name})")
+        raise PickleError(f"has an instruction that plain values do not need ({name})")
+
+    return refuse
+
+
+INSTRUCTIONS = {
+    one.code.encode("latin-1"): (action_of(one.name), one.arg.reader if one.arg else None)
+    for one in pickletools.opcodes
+}
+"""What each instruction does, by its byte, and the reader of its argument, if it has one."""

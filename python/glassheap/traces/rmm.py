@@ -15,7 +15,7 @@ import re
 from typing import TYPE_CHECKING
 
 from glassheap.traces.calls import allocation, release
-from glassheap.traces.source import Details, Numbers, Operation, Source
+from glassheap.traces.source import Cache, Details, Numbers, Operation, Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +24,7 @@ FORMAT = "RMM log"
 EXAMPLE = "an RMM log"
 ADDRESSES = True
 
-TIME = rb"(?:([0-9]{1,2}):([0-9]{2}):)?([0-9]{1,10})\.([0-9]{1,9})"
+TIME = rb"((?:[0-9]{1,2}:[0-9]{2}:)?[0-9]{1,10})\.([0-9]{1,9})"
 ACTION = rb"(allocate|allocate failure|free|deallocate)"
 HEADER = re.compile(rb"Thread,Time,Action,Pointer,Size,Stream\s*|\s*")
 LOOKS_LIKE = re.compile(
@@ -42,7 +42,7 @@ GARBLED = "garbled or cut-off row, skipped"
 
 def operations(source: Source) -> Iterator[Operation]:
     """The operations in the log; garbled rows are noted."""
-    numbers = Numbers()
+    numbers, seconds, details = Numbers(), Cache(seconds_of), Cache(details_of)
     days = before = 0
     for number, line in enumerate(source.lines(), 1):
         match = ROW.fullmatch(line)
@@ -50,28 +50,38 @@ def operations(source: Source) -> Iterator[Operation]:
             if not HEADER.fullmatch(line):
                 source.notes.add(GARBLED, number)
             continue
-        thread, *clock, action, pointer, size, stream = match.groups()
-        time = nanoseconds(clock)
-        days += time < before - DAY // 2
+        thread, clock, fraction, action, pointer, size, stream = match.groups()
+        time = seconds[clock] * SECOND + int(fraction.ljust(9, b"0"))
+        if time < before - DAY // 2:
+            days += DAY
         before = time
-        tag = stream.decode("utf-8", "backslashreplace")
-        details = Details(tag=tag, thread=int(thread), time=time + days * DAY)
         address = 0 if pointer == b"(nil)" else int(pointer, 16)
+        said = details[thread, stream]
         try:
-            yield operation(number, action, address, numbers[size], details)
+            yield operation(number, action, address, numbers[size], said, time + days)
         except ValueError:
             source.notes.add(GARBLED, number)
 
 
-def operation(number: int, action: bytes, address: int, size: int, details: Details) -> Operation:
+def operation(
+    number: int, action: bytes, address: int, size: int, details: Details, time: int
+) -> Operation:
     """The operation of a row."""
-    if action in (b"free", b"deallocate"):
-        return release(number, address, details)
-    return allocation(number, 0 if action == b"allocate failure" else address, size, details)
+    if action == b"allocate":
+        return allocation(number, address, size, details, time)
+    if action == b"allocate failure":
+        return allocation(number, 0, size, details, time)
+    return release(number, address, details, time)
 
 
-def nanoseconds(clock: list[bytes]) -> int:
+def details_of(words: tuple[bytes, bytes]) -> Details:
+    """Thread and stream."""
+    thread, stream = words
+    return Details(tag=stream.decode("utf-8", "backslashreplace"), thread=int(thread))
+
+
+def seconds_of(clock: bytes) -> int:
     """The time of day, or since 1970."""
-    hours, minutes, seconds, fraction = clock
-    whole = int(hours or b"0") * 3600 + int(minutes or b"0") * 60 + int(seconds)
-    return whole * SECOND + int(fraction.ljust(9, b"0"))
+    *others, seconds = map(int, clock.split(b":"))
+    hours, minutes = others or (0, 0)
+    return hours * 3600 + minutes * 60 + seconds

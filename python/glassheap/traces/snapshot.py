@@ -18,7 +18,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from glassheap.traces.calls import allocation, release
-from glassheap.traces.source import Details, Operation, Source
+from glassheap.traces.source import Cache, Details, Operation, Source
 from glassheap.traces.trace import LARGEST_SIZE, TraceError, file_error
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ OTHER = "action of the allocator itself ({}), ignored"
 UNKNOWN = "action that is not known, ignored"
 GARBLED = "garbled action, skipped"
 OTHER_DEVICE = "action of another device than {}, skipped"
+REQUESTS = {"alloc", "free_completed", "oom"}
 KNOWN = {
     *("free_requested", "segment_alloc", "segment_free", "segment_map", "segment_unmap"),
     *("snapshot", "user_defined"),
@@ -40,13 +41,14 @@ def operations_of(source: Source, snapshot: object) -> Iterator[Operation]:
     traces = snapshot.get("device_traces") if isinstance(snapshot, dict) else None
     if not isinstance(traces, list) or not all(isinstance(trace, list) for trace in traces):
         raise no_history(source)
+    sites = Cache(details_of)
     device = max(range(len(traces)), key=lambda index: len(traces[index]), default=0)
     if not traces or not traces[device]:
         raise no_history(source)
     note_other_devices(source, traces, device)
     for number, action in enumerate(traces[device], 1):
         try:
-            operation = read_action(source, number, action)
+            operation = read_action(source, number, action, sites)
         except (ValueError, KeyError, TypeError):
             source.notes.add(GARBLED, number)
             continue
@@ -71,34 +73,47 @@ def note_other_devices(source: Source, traces: list[list[object]], device: int) 
                 source.notes.add(OTHER_DEVICE.format(device), number + 1)
 
 
-def read_action(source: Source, number: int, action: dict[str, object]) -> Operation | None:
+def read_action(
+    source: Source, number: int, action: dict[str, object], sites: Cache[str, Details]
+) -> Operation | None:
     """The operation of an action.  Raises ValueError, KeyError or TypeError for a broken one."""
     name = action["action"]
-    if name == "free_completed":
-        return release(number, whole(action["addr"]), details_of(action))
-    if name == "alloc":
-        return allocation(number, whole(action["addr"]), whole(action["size"]), details_of(action))
-    if name == "oom":
-        return allocation(number, 0, whole(action["size"]), details_of(action))
+    if name in REQUESTS:
+        block = 0 if name == "oom" else whole(action["addr"])
+        size = 0 if name == "free_completed" else whole(action["size"])
+        time = whole(action["time_us"]) * MICROSECOND if "time_us" in action else None
+        details = sites[call_site(action.get("frames"))]
+        if name == "free_completed":
+            return release(number, block, details, time)
+        return allocation(number, block, size, details, time)
     source.notes.add(OTHER.format(name) if name in KNOWN else UNKNOWN, number)
     return None
 
 
-def details_of(action: dict[str, object]) -> Details:
-    """Call site, stream and time."""
-    time = whole(action["time_us"]) * MICROSECOND if "time_us" in action else None
-    return Details(tag=call_site(action.get("frames")), time=time)
+def details_of(site: str) -> Details:
+    """The call site as a tag."""
+    return Details(tag=site)
 
 
 def call_site(frames: object) -> str:
     """The innermost frame of Python code, or of any code; "" if there is none."""
     if not isinstance(frames, list):
         return ""
-    sites = [frame for frame in frames if isinstance(frame, dict)]
-    python = [frame for frame in sites if str(frame.get("filename", "")).endswith(".py")]
-    for frame in (python or sites)[:1]:
-        return f"{frame.get('filename', '?')}:{frame.get('line', '?')} {frame.get('name', '?')}"
-    return ""
+    chosen = None
+    for frame in frames:
+        if not isinstance(frame, dict):
+            continue
+        if str(frame.get("filename", "")).endswith(".py"):
+            chosen = frame
+            break
+        if chosen is None:
+            chosen = frame
+    return "" if chosen is None else site_of(chosen)
+
+
+def site_of(frame: dict[str, object]) -> str:
+    """File, line and function."""
+    return f"{frame.get('filename', '?')}:{frame.get('line', '?')} {frame.get('name', '?')}"
 
 
 def whole(value: object) -> int:

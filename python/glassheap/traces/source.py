@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, TypeVar
 
 from glassheap.traces.trace import LARGEST_SIZE, Notes, TraceError, broken_line, file_error
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
 
 NULL = -1
 """The name of NULL.  It occurs only in frees, which do nothing."""
@@ -32,12 +35,15 @@ LARGEST_TEXT = 2**30
 """The maximum size in bytes of a text that must be held in memory as a whole."""
 
 
+DIGITS = len(str(LARGEST_SIZE))
+"""The digits of the largest number."""
+
 MOST_WORDS = 2**17
 """The maximum number of words in a cache of numbers."""
 
 
 class Details(NamedTuple):
-    """What a file may say of an operation, beside the block and its size."""
+    """What a file may say of many operations alike.  One object for all of them is the fastest."""
 
     align: int = 0
     """The alignment requested, in bytes; 0 if none was."""
@@ -45,18 +51,16 @@ class Details(NamedTuple):
     """A call site, the name of an allocator, a stream: whatever the file groups blocks by."""
     thread: int = 0
     """The number of the thread."""
-    time: int | None = None
-    """Nanoseconds, from any origin."""
     failed: bool = False
     """True if the program's request failed: a malloc, or a realloc whose block stayed."""
 
 
 PLAIN = Details()
 
-Operation = tuple[int, int, int, int, Details]
-"""Line number, kind, the block's name in the file, size in bytes (0 for a free), details.
+Operation = tuple[int, int, int, int, Details, int | None]
+"""Line number, kind, the block's name in the file, size in bytes (0 for a free), details, time.
 
-The size of a `RENAME` is the new name."""
+The size of a `RENAME` is the new name.  The time is in nanoseconds, from any origin."""
 
 
 @dataclass
@@ -93,19 +97,40 @@ class Source:
         return broken_line(self.name, line, raw, expected)
 
 
-class Numbers(dict[bytes, int]):
+class Cache(dict[Key, Value]):
+    """What a function makes of a key, kept for the first `MOST_WORDS` keys."""
+
+    def __init__(self, make: Callable[[Key], Value]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, key: Key) -> Value:
+        value = self._make(key)
+        if len(self) < MOST_WORDS:
+            self[key] = value
+        return value
+
+
+class Numbers(Cache[bytes, int]):
     """A cache from words to whole numbers from 0 to 2**64 - 1; `ValueError` for any other word.
 
     `int` alone would also accept "+1", "1_000" and " 1".  A trace repeats few different numbers, so
     a look-up is faster than a conversion, and each word is checked strictly, but only once.
     """
 
-    def __missing__(self, word: bytes) -> int:
-        if not word.isdigit() or len(word.lstrip(b"0")) > len(str(LARGEST_SIZE)):
-            raise ValueError
-        number = int(word.lstrip(b"0") or b"0")
-        if number > LARGEST_SIZE:
-            raise ValueError
-        if len(self) < MOST_WORDS:
-            self[word] = number
-        return number
+    def __init__(self) -> None:
+        super().__init__(whole_number)
+
+
+def whole_number(word: bytes) -> int:
+    """A number from 0 to 2**64 - 1 in decimal digits; ValueError for another word."""
+    if not word.isdigit():
+        raise ValueError
+    if len(word) >= DIGITS:
+        word = (
+            word.lstrip(b"0")[: DIGITS + 1] or b"0"
+        )  # enough of them to tell that it is too large
+    number = int(word)
+    if number > LARGEST_SIZE:
+        raise ValueError
+    return number

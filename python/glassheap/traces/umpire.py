@@ -17,7 +17,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from glassheap.traces.calls import allocation, release
-from glassheap.traces.source import Details, Operation, Source
+from glassheap.traces.source import Cache, Details, Operation, Source
 from glassheap.traces.trace import LARGEST_SIZE
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ LOOKS_LIKE = re.compile(
     rb'^[ \t]*\{[ \t]*"(?:kind"[ \t]*:[ \t]*"replay"|category"[ \t]*:[ \t]*"[a-z_]+")', re.MULTILINE
 )
 ADDRESS = re.compile(r"(?:0x)?[0-9A-Fa-f]{1,16}")
+BLANKS = " \t\r\n"
+PARTS = ("payload", "result", "numeric_args", "string_args")
 NOTHING = ("", "(nil)", "nullptr")
 
 OTHER = "event that neither allocates nor frees, ignored"
@@ -44,24 +46,27 @@ class Request(NamedTuple):
     line: int
     size: int
     details: Details
+    time: int | None
 
 
 class Reader:
     """The names of the allocators, and the requests without a result, by their processes."""
 
     def __init__(self, source: Source) -> None:
-        from json import loads
+        from json import JSONDecoder
 
         self.source = source
-        self.loads: Callable[[bytes], object] = loads
+        self.decode: Callable[[str], tuple[object, int]] = JSONDecoder().raw_decode
         self.names: dict[str, str] = {}
+        self.known = Cache(details_of)
         self.pending: dict[int, Request] = {}
 
     def line(self, number: int, line: bytes) -> list[Operation]:
         """The operations on a line; if there is none, it is noted."""
         try:
-            event = self.loads(line)
-            if not isinstance(event, dict):
+            text = line.decode("utf-8", "surrogatepass").strip(BLANKS)
+            event, end = self.decode(text)
+            if end != len(text) or not isinstance(event, dict):
                 raise TypeError
             return self.event(number, event)
         except (ValueError, KeyError, TypeError, RecursionError):
@@ -77,9 +82,10 @@ class Reader:
         if name in ("allocate", "named_allocate"):
             return self.allocate(number, event, arguments)
         if name == "deallocate":
-            details = self.details(event, arguments)
+            details, time = self.details(event, arguments), time_of(event)
             pointer = arguments.get("memory_ptr", arguments.get("pointer"))
-            return [*self.failed(details.thread), release(number, address(pointer), details)]
+            freed = release(number, address(pointer), details, time)
+            return [*self.failed(details.thread), freed]
         if name in ("makeAllocator", "make_allocator"):
             self.name(arguments)
         self.source.notes.add(OTHER, number)
@@ -96,32 +102,43 @@ class Reader:
     ) -> list[Operation]:
         """One of the two lines of an allocation, or the only one."""
         size, details = whole(arguments["size"]), self.details(event, arguments)
+        time = time_of(event)
         pointer = arguments.get("memory_ptr", arguments.get("pointer"))
         if pointer is None:
             failed = self.failed(details.thread)
-            self.pending[details.thread] = Request(number, size, details)
+            self.pending[details.thread] = Request(number, size, details, time)
             return failed
         self.pending.pop(details.thread, None)
-        return [allocation(number, address(pointer), size, details)]
+        return [allocation(number, address(pointer), size, details, time)]
 
     def failed(self, thread: int) -> list[Operation]:
         """The request of this process that has no result, though another event follows."""
         request = self.pending.pop(thread, None)
-        return [allocation(request.line, 0, request.size, request.details)] if request else []
+        if request is None:
+            return []
+        return [allocation(request.line, 0, request.size, request.details, request.time)]
 
     def details(self, event: dict[str, object], arguments: dict[str, object]) -> Details:
-        """Allocator, process and time."""
+        """Allocator and process."""
         ref = str(arguments.get("allocator_ref", ""))
-        time = whole(event["timestamp"]) if "timestamp" in event else None
-        return Details(tag=self.names.get(ref, ref), thread=whole(event.get("uid", 0)), time=time)
+        return self.known[self.names.get(ref, ref), whole(event.get("uid", 0))]
+
+
+def time_of(event: dict[str, object]) -> int | None:
+    """The time of an event in nanoseconds; None if it states none."""
+    return whole(event["timestamp"]) if "timestamp" in event else None
+
+
+def details_of(said: tuple[str, int]) -> Details:
+    """Allocator and process."""
+    return Details(tag=said[0], thread=said[1])
 
 
 def arguments_of(event: dict[str, object]) -> dict[str, object]:
     """All arguments and results of an event, by their names."""
     found: dict[str, object] = {}
-    for part in ("payload", "result", "numeric_args", "string_args"):
-        values = event.get(part, {})
-        if isinstance(values, dict):
+    for part in PARTS:
+        if part in event and isinstance(values := event[part], dict):
             found.update(values)
     return found
 

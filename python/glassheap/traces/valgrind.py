@@ -26,13 +26,13 @@ from glassheap.traces.calls import (
     Shape,
     number_of,
     operations_of,
+    release,
     shape_of,
 )
+from glassheap.traces.source import Cache, Operation, Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from glassheap.traces.source import Operation, Source
 
 FORMAT = "valgrind --trace-malloc"
 EXAMPLE = "a log of valgrind --trace-malloc=yes"
@@ -40,11 +40,12 @@ ADDRESSES = True
 
 LOOKS_LIKE = re.compile(rb"^--[0-9]+-- (?:malloc|calloc|realloc|free|_Z[nd]\w+)\(", re.MULTILINE)
 LINE = re.compile(
-    rb"--([0-9]{1,10})-- (\w+)\(([^()]*)\)"
+    rb"--([0-9]{1,10})-- (\w+)\((?:(0x[0-9A-Fa-f]{1,16})|([^()]*))\)"  # an address alone, or any
     rb"(?:\w+\([^()]*\))?"  # realloc calls malloc or free
     rb"(?: = (0x[0-9A-Fa-f]{1,16}))?\s*"
 )
 ARGUMENT = re.compile(rb"(?:(al|size) )?(0x[0-9A-Fa-f]{1,16}|[0-9]{1,20})")
+Arguments = tuple[Shape, list[int]]
 NAMES = {b"al": ALIGN, b"size": SIZE}
 
 OTHER_PROCESS = "call of another process than the first, skipped"
@@ -55,32 +56,46 @@ GARBLED = "garbled call, skipped"
 def operations(source: Source) -> Iterator[Operation]:
     """The operations in the log; all other lines are noted."""
     first = b""  # the first process
+    known = Cache(read_arguments)
     for number, line in enumerate(source.lines(), 1):
         match = LINE.fullmatch(line)
-        shape = shape_of(match[2].decode()) if match else ()
+        shape = shape_of(match[2]) if match else ()
         if match is None or not shape:
             source.notes.add(OTHER, number)
             continue
-        process, _, written, result = match.groups()
+        process, _, address, written, result = match.groups()
         first = first or process
-        if process == first:
-            yield from read_call(source, number, shape, written, result)
-        else:
+        if process != first:
             source.notes.add(OTHER_PROCESS, number)
+        elif address and shape == (BLOCK,):
+            yield release(number, int(address, 16))
+        else:
+            written = address or written
+            yield from read_call(source, number, shape, written, known[written], result)
+
+
+def read_arguments(written: bytes) -> Arguments:
+    """The numbers, and the meanings of those that are named."""
+    found = ARGUMENT.findall(written)
+    values = [number_of(value) for _, value in found]
+    return tuple(NAMES[name] for name, _ in found if name), values
 
 
 def read_call(
-    source: Source, number: int, shape: Shape, written: bytes, result: bytes | None
+    source: Source,
+    number: int,
+    shape: Shape,
+    written: bytes,
+    arguments: Arguments,
+    result: bytes | None,
 ) -> list[Operation]:
     """The operations of a call; one that is not whole is noted."""
     freed = shape[0] == BLOCK and (len(shape) == 1 or written.endswith(b",0"))
     if result is None and not freed:  # a free has no result
         source.notes.add(NO_RESULT, number)
         return []
-    found = [(NAMES.get(name), number_of(value)) for name, value in ARGUMENT.findall(written)]
-    named = tuple(name for name, _ in found if name)
+    named, values = arguments
     try:
-        values = [value for _, value in found]
         return operations_of(number, named or shape, values, int(result or b"0", 16))
     except (KeyError, ValueError):
         source.notes.add(GARBLED, number)

@@ -47,9 +47,9 @@ def operations(source: Source) -> Iterator[Operation]:
         except ValueError:
             raise source.broken(number, line, EXPECTED) from None
         if size is None:
-            yield number, FREE, value, 0, PLAIN
+            yield number, FREE, value, 0, PLAIN, None
         else:
-            yield number, MALLOC, allocated, value, PLAIN
+            yield number, MALLOC, allocated, value, PLAIN, None
             allocated += 1
 
 
