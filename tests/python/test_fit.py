@@ -87,8 +87,9 @@ def aligned_linear(trace: Trace, policy: str, layout: Setup) -> int:
 
 
 def serves(trace: Trace, policy: str, layout: Setup, size: int) -> bool:
+    """True if a heap serves it that is opened as a program would, wherever its pages are."""
     heap = (
-        Heap(size, policy=policy, headers=layout.headers, base=1 << 30)
+        Heap(size, policy=policy, headers=layout.headers)
         if layout.granule is None
         else OffsetHeap(size, policy=policy, granule=layout.granule)
     )

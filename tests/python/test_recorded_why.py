@@ -207,7 +207,8 @@ def test_a_region_that_ends_at_a_page_ends_there_in_another_size() -> None:
 @pytest.mark.parametrize(
     ("place", "base"),
     [
-        (Place(), BASE),
+        (Place(), BASE + 3072),
+        (Place(BASE), BASE),
         (Place(0), 0),
         (Place(16), BASE + 16),
         (Place(3 * BASE + 48), BASE + 48),

@@ -51,7 +51,7 @@ class ModelReplay:
         self.trace = trace
         self.granule = setup.step
         self.limit = size // QUARTERS
-        base, fit = setup.place.base(size), FITS[setup.policy]
+        base, fit = setup.base(size), FITS[setup.policy]
         self.heap = ModelHeap(self.scaled(size), base=base, fit=fit, headers=setup.headers)
         self.addresses: list[int | None] = [None] * trace.id_count
         """The payload of each id; None if it is not live, or was refused."""

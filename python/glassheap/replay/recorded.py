@@ -49,7 +49,7 @@ def recorded_heap(trace: Trace) -> RecordedHeap | None:
         return None
     if policy not in {one.name for one in policies()} or not 0 < granule <= size <= LARGEST_SIZE:
         return None
-    if place.address < 0 or place.address % GRANULE:
+    if place.address is not None and (place.address < 0 or place.address % GRANULE):
         return None
     if "Offset" in kind:
         setup = Setup(policy, headers=False, granule=granule)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from glassheap import Heap, OffsetHeap
-from glassheap.replay.sizing import GRANULE, Layout, layout, round_up, size_limit
+from glassheap.replay.sizing import GRANULE, PAGE, Layout, layout, round_up, size_limit
 
 BASE = 1 << 40
 """A multiple of every alignment."""
@@ -14,17 +14,20 @@ BASE = 1 << 40
 class Place(NamedTuple):
     """Where the region lies, from which it follows where a block can be aligned.
 
-    By default it begins at `BASE`, so that placement is repeatable.
+    By default it ends with a page, as that of `Heap(size)` does, whose end is a guard page.  Such a
+    region of whole pages begins at a multiple of every alignment, so that placement is repeatable.
     """
 
-    address: int = BASE
+    address: int | None = None
     """Its first byte, or its end: a multiple of 16.  Counts modulo `BASE`, but for a first byte at
-    0, before which a heap without headers leaves a granule unused."""
+    0, before which a heap without headers leaves a granule unused.  None for the default."""
     at_end: bool = False
     """True if a region of another size has the same end."""
 
     def base(self, size: int) -> int:
         """The address of the first byte of a region of `size` bytes."""
+        if self.address is None:
+            return BASE + -round_up(size, GRANULE) % PAGE
         first = self.address - round_up(size, GRANULE) if self.at_end else self.address
         return BASE + first % BASE if first else 0
 
@@ -74,11 +77,14 @@ class Setup(NamedTuple):
             return f"granule {self.granule:,}"
         return "headers" if self.headers else "no headers"
 
+    def base(self, size: int) -> int:
+        """An address that has the alignments of a region's first byte; that of offsets has all."""
+        return self.place.base(size) if self.granule is None else BASE
+
     def heap(self, size: int) -> Heap:
         """A new heap of `size` bytes.  Raises the errors of `Heap`."""
         if self.granule is None:
-            base = self.place.base(size)
-            return Heap(size, policy=self.policy, headers=self.headers, base=base)
+            return Heap(size, policy=self.policy, headers=self.headers, base=self.base(size))
         return OffsetHeap(size, granule=self.granule, policy=self.policy)
 
 
