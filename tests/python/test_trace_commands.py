@@ -82,6 +82,20 @@ def assert_figures(content: bytes) -> None:
         if kind != FREE and tag
     )
     assert sum(figures.bytes for figures in summary.tags) == tagged
+    assert_live_tags(summary, trace, live)
+
+
+def assert_live_tags(summary: Summary, trace: Trace, live: dict[int, int]) -> None:
+    """The live blocks have the tags of their mallocs."""
+    rows = zip(trace.kinds, trace.ids, trace.tags, strict=False)
+    owners = {block: tag for kind, block, tag in rows if kind == MALLOC}
+    expected: dict[str, tuple[int, int]] = {}
+    for block, size in live.items() if any(trace.tags) else ():
+        name = trace.tag_names[owners[block]]
+        blocks, total = expected.get(name, (0, 0))
+        expected[name] = blocks + 1, total + size
+    assert {one.tag: (one.blocks, one.bytes) for one in summary.live_tags} == expected
+    assert summary.live_tags == sorted(summary.live_tags, key=lambda one: (-one.bytes, one.tag))
 
 
 def assert_bars(bars: list[Any], numbers: Counter[int]) -> None:
@@ -126,6 +140,25 @@ def test_the_tags_are_listed_by_their_bytes() -> None:
     assert "bytes requested by tag (2 tags)\n  1,048,576 in 1 request  0x0\n" in text
     many = "".join(f"@ caller{n} + {n:#x} 0x8\n" for n in range(1, 20))
     assert "  and 9 more\n" in printed("info", "-", stdin=many)
+
+
+def test_the_tags_of_what_is_still_live_are_listed_by_their_bytes() -> None:
+    """Those of the mallocs: a free, and another size, leave the rest as it is."""
+    text = (
+        "= Start\n@ a + 0x10 0x8\n@ b + 0x20 0x400\n+ 0x30 0x5\n@ a + 0x40 0x9\n@ c + 0x50 0x63\n"
+        "@ c - 0x50\n@ d < 0x10\n@ d > 0x60 0x14\n"
+    )
+    shown = printed("info", "-", stdin=text)
+    assert "still live              4 blocks (1,058 bytes)\n" in shown
+    table = "  1,024 in 1 block  b\n     29 in 2 blocks  a\n      5 in 1 block  (no tag)\n"
+    assert f"\nbytes still live by tag (3 tags)\n{table}" in shown
+    rows = json.loads(printed("info", "-", "--json", stdin=text))["leaked_tags"]
+    assert rows == [
+        {"tag": "b", "blocks": 1, "bytes": 1024},
+        {"tag": "a", "blocks": 2, "bytes": 29},
+        {"tag": "", "blocks": 1, "bytes": 5},
+    ]
+    assert "by tag" not in printed("info", "-", stdin="a 0 8\n")
 
 
 def test_an_encoding_without_blocks_gets_other_bars() -> None:

@@ -10,12 +10,14 @@ from array import array
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
+from glassheap.traces.tags import Tags
 from glassheap.traces.trace import FREE, MALLOC, REALLOC, Columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from glassheap.traces.opening import Stream
+    from glassheap.traces.tags import LiveFigures, TagFigures
     from glassheap.traces.trace import Note, Refused
 
 
@@ -25,14 +27,6 @@ class Bar(NamedTuple):
     first: int
     last: int
     number: int
-
-
-class TagFigures(NamedTuple):
-    """The requests with one tag."""
-
-    tag: str
-    requests: int
-    bytes: int
 
 
 class Summary:
@@ -72,10 +66,8 @@ class Summary:
         self.skipped: tuple[Note, ...] = ()
         self.facts: tuple[str, ...] = ()
         """What the file says of itself: "command=python3 app.py", for example."""
-        self.tags: list[TagFigures] = []
-        """The requests by their tags, those with the most bytes first."""
-        self._tag_requests = Counter[int]()
-        self._tag_bytes = Counter[int]()
+        self._tags = Tags()
+        self._tag_names: tuple[str, ...] = ()
         self._held = array("Q")  # the size of the block of each id
         self._born = array("Q")  # the operations before its malloc
 
@@ -87,19 +79,26 @@ class Summary:
             summary.add(batch)
         summary.name, summary.format, summary.skipped = stream.name, stream.format, stream.skipped
         summary.facts = stream.facts
-        requests, sums = summary._tag_requests, summary._tag_bytes
-        figures = (
-            TagFigures(name, requests[tag], sums[tag])
-            for tag, name in enumerate(stream.tag_names)
-            if tag and requests[tag]
-        )
-        summary.tags = sorted(figures, key=lambda figure: (-figure.bytes, figure.tag))
+        summary._tag_names = stream.tag_names
         return summary
 
     @property
     def operations(self) -> int:
         """The number of operations."""
         return self.kinds.total()
+
+    @property
+    def tags(self) -> list[TagFigures]:
+        """The requests by their tags, those with the most bytes first."""
+        return self._tags.requested(self._tag_names)
+
+    @property
+    def live_tags(self) -> list[LiveFigures]:
+        """The blocks that are live at the end by the tags of their mallocs, the most bytes first.
+
+        Empty if no tag is stated.
+        """
+        return self._tags.live(self._held, (self.live_blocks, self.live_bytes), self._tag_names)
 
     @property
     def requested(self) -> int:
@@ -118,7 +117,7 @@ class Summary:
         self.threads.update(batch.threads)
         self.threads.discard(0)
         self.latest = max([self.latest, *batch.times])
-        self._count_tags(batch, requested)
+        self._tags.add(batch, len(self._held))
         refused = [one for one in batch.refused if not one.is_part]
         self.refused += len(refused)
         self.first_refused = self.first_refused or next(iter(refused), None)
@@ -143,12 +142,6 @@ class Summary:
             if self.live_bytes > self.peak_bytes:
                 self.peak_bytes, self.peak_blocks = self.live_bytes, self.live_blocks
                 self.peak_at, self.peak_line = done + 1, line
-
-    def _count_tags(self, batch: Columns, requested: list[bool]) -> None:
-        for tag, size, is_one in zip(batch.tags, batch.sizes, requested, strict=False):
-            if is_one:
-                self._tag_requests[tag] += 1
-                self._tag_bytes[tag] += size
 
     def size_classes(self) -> list[Bar]:
         """The histogram of the sizes of the requests, in powers of two."""
@@ -198,6 +191,7 @@ class Summary:
             "threads": len(self.threads),
             "nanoseconds": self.latest,
             "tags": [figures._asdict() for figures in self.tags],
+            "leaked_tags": [figures._asdict() for figures in self.live_tags],
             "sizes": [bar._asdict() for bar in self.size_classes()],
             "lifetimes": [bar._asdict() for bar in self.lifetime_classes()],
             "skipped": [note._asdict() for note in self.skipped],

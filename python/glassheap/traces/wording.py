@@ -26,6 +26,8 @@ LABEL = 24
 """The width of the first column of the figures."""
 LONGEST_FACT = 120
 """The characters of a fact, such as a command, that are shown."""
+NO_TAG = "(no tag)"
+"""The title of what has none."""
 MOST_TAGS = 10
 """The tags that are listed."""
 
@@ -37,6 +39,7 @@ def lines(summary: Summary, columns: int, ink: str = INK) -> Iterator[Line]:
     yield from histogram("sizes of the requests, in bytes", summary.size_classes(), columns, ink)
     lifetimes = "lifetimes of the freed blocks, in operations"
     yield from histogram(lifetimes, summary.lifetime_classes(), columns, ink)
+    yield from live_tags(summary)
     yield from tags(summary)
 
 
@@ -117,19 +120,30 @@ def label(one: Bar) -> str:
     return f"{one.first:,}" if one.first == one.last else f"{one.first:,} to {one.last:,}"
 
 
+def live_tags(summary: Summary) -> Iterator[Line]:
+    """The tags that hold the most bytes at the end."""
+    rows = [(one.bytes, counted(one.blocks, "block"), one.tag) for one in summary.live_tags]
+    yield from by_tag("bytes still live by tag", rows)
+
+
 def tags(summary: Summary) -> Iterator[Line]:
     """The tags with the most bytes."""
-    if not summary.tags:
+    rows = [(one.bytes, counted(one.requests, "request"), one.tag) for one in summary.tags]
+    yield from by_tag("bytes requested by tag", rows)
+
+
+def by_tag(title: str, rows: Sequence[tuple[int, str, str]]) -> Iterator[Line]:
+    """Bytes, what they are in, and the tag, for the first rows; nothing without rows."""
+    if not rows:
         return
-    listed = summary.tags[:MOST_TAGS]
-    width = max(len(f"{one.bytes:,}") for one in listed)
+    listed = rows[:MOST_TAGS]
+    width = max(len(f"{size:,}") for size, _, _ in listed)
     yield [("", "")]
-    yield [(f"bytes requested by tag ({counted(len(summary.tags), 'tag')})", "title")]
-    for one in listed:
-        amount = f"  {one.bytes:>{width},} in {counted(one.requests, 'request')}  "
-        yield [(amount, ""), (printable(one.tag), "dim")]
-    if len(summary.tags) > MOST_TAGS:
-        yield [(f"  and {len(summary.tags) - MOST_TAGS:,} more", "dim")]
+    yield [(f"{title} ({counted(len(rows), 'tag')})", "title")]
+    for size, count, tag in listed:
+        yield [(f"  {size:>{width},} in {count}  ", ""), (printable(tag) or NO_TAG, "dim")]
+    if len(rows) > MOST_TAGS:
+        yield [(f"  and {len(rows) - MOST_TAGS:,} more", "dim")]
 
 
 def counted(number: int, noun: str) -> str:
