@@ -22,6 +22,7 @@ import glassheap
 from glassheap import sweep
 from glassheap.errors import InvalidAlignment, InvalidSize
 from glassheap.sweeping import Row, SweepError, shelf
+from glassheap.sweeping.crews import ProcessCrew
 from glassheap.traces import TraceError
 from sweeping_helpers import (
     KILLS,
@@ -211,6 +212,34 @@ def test_a_sweep_that_is_closed_ends_its_workers_in_the_middle_of_a_part() -> No
         assert multiprocessing.active_children()
     assert multiprocessing.active_children() == []
     assert time.monotonic() - started < 30
+
+
+def test_an_error_of_the_callers_ends_the_workers_at_once() -> None:
+    """Also while its traceback, and so the generator, are kept."""
+
+    def fail(done: int, _total: int) -> None:
+        if done:
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError) as kept:
+        list(sweep([trace()], policies=["tlsf", "buddy"], jobs=1, progress=fail))
+    assert multiprocessing.active_children() == []
+    assert kept.tb is not None
+
+
+def test_a_second_ctrl_c_waits_for_the_end_of_the_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that still starts would miss the locks of its pool, and print a traceback."""
+    crew, ended = ProcessCrew(1), []
+
+    def shutdown(**_: object) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        ended.append(True)
+
+    monkeypatch.setattr(crew._pool, "shutdown", shutdown)
+    with pytest.raises(KeyboardInterrupt):
+        crew.close(finished=False)
+    assert ended == [True]
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == set()
 
 
 def test_the_traces_are_removed_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -117,12 +117,16 @@ class ProcessCrew(ExecutorCrew):
         """Do nothing: `close` ends the processes, and the pool would raise for a cancelled part."""
 
     def close(self, *, finished: bool) -> None:
-        """End the processes; those of an unfinished sweep in the middle of a part."""
-        if not finished:
+        """End the processes; those of an unfinished sweep in the middle of a part.
+
+        A second Ctrl-C has to wait: a process that still starts needs the locks of the pool.
+        """
+        with blocked_interrupts():
+            if not finished:
+                self._end.close()
+            self._pool.shutdown(cancel_futures=True)
             self._end.close()
-        self._pool.shutdown(cancel_futures=True)
-        self._end.close()
-        self._lifeline.close()
+            self._lifeline.close()
 
 
 def begin(lifeline: Connection) -> None:
@@ -144,8 +148,9 @@ def end_with(lifeline: Connection) -> None:
 @contextmanager
 def blocked_interrupts() -> Iterator[None]:
     """Hold Ctrl-C and SIGTERM back for a moment; a process that starts in it never gets one."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTS)
-    try:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    try:  # one that has come already is raised by the next call, when it has blocked the others
+        signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTS)
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)

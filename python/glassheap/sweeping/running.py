@@ -15,7 +15,7 @@ from glassheap.sweeping.results import Results
 from glassheap.sweeping.shelf import Shelf
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable
     from concurrent.futures import Executor
 
     from glassheap.sweeping.row import Row
@@ -82,14 +82,18 @@ def run(
         progress(len(known), len(parts))
         yield from known
         missing = [part for part in parts if part not in results.known]
-        new = play_all(missing, crew, shelf) if missing else iter(())
+        if not missing:
+            return
+        new = stack.enter_context(closing(play_all(missing, crew, shelf)))
         for done, row in enumerate(new, len(known) + 1):
             results.append(row)
             progress(done, len(parts))
             yield row
 
 
-def play_all(parts: list[Part], new: Callable[[], Crew], shelf: Shelf) -> Iterator[Row]:
+def play_all(
+    parts: list[Part], new: Callable[[], Crew], shelf: Shelf
+) -> Generator[Row, None, None]:
     """The rows of the parts, played by a new crew."""
     crew, finished = new(), False
     try:
