@@ -235,6 +235,8 @@ def test_the_spellings_of_valgrind(text: str, expected: list[Row]) -> None:
         ("@ a:[0x1] + 0x10 0\n@ a:[0x1] < 0x10\n@ a:[0x1] - 0x10\n",
          [(0, 0, 0), (2, 0, 0)], {"half of a": (1, 3)}),
         ("@ a:[0x1] + 0x10 0x8\n@ a:[0x1] > 0x10 0x8\n", [(0, 0, 8)], {"half of a": (1, 2)}),
+        ("@ a:[0x1] + 0x10 0x8\n@ a:[0x1] < 0x10\n", [(0, 0, 8)], {"half of a": (1, 2)}),
+        ("@ a:[0x1] + 0x10 0x8\n@ a:[0x1] < 0x10\n= End\n", [(0, 0, 8)], {"half of a": (1, 3)}),
         ("@ a b:[0x1] + 0x10 0x8\n@ a b:[0x1] + 0x1", [(0, 0, 8)], {"garbled or cut-off": (1, 2)}),
     ],
 )  # fmt: skip
@@ -244,6 +246,18 @@ def test_the_lines_of_mtrace(
     trace = read_text(text)
     assert trace.format == "glibc mtrace"
     assert (rows(trace), notes(trace)) == (expected, noted)
+
+
+def test_a_call_that_ltrace_never_sees_return_is_noted() -> None:
+    """The outermost one: calls inside of it are noted already, and a free is done at its begin."""
+    text = (
+        "7 malloc(8) = 0x10\n9 malloc(99 <unfinished ...>\n7 malloc(98 <unfinished ...>\n"
+        "7 malloc(97 <unfinished ...>\n8 free(0x10 <unfinished ...>\n"
+    )
+    trace = read_text(text)
+    assert trace.format == "ltrace"
+    assert rows(trace) == [(MALLOC, 0, 8), (FREE, 0, 0)]
+    assert notes(trace) == {"call whose result": (2, 2), "call inside of": (1, 4)}
 
 
 def test_a_child_has_a_memory_of_its_own_and_is_not_read() -> None:

@@ -56,6 +56,7 @@ GARBLED = "garbled call, skipped"
 class Call(NamedTuple):
     """A call of malloc's family that has not returned."""
 
+    line: int
     name: bytes
     shape: Shape
     arguments: list[int]
@@ -79,7 +80,7 @@ class Reader:
                 given = [int(address, 16)] if address else self.arguments[arguments]
                 if result is not None and process not in self.open:
                     return self.done(number, process, shape, given, result)
-                call = Call(name, shape, given)
+                call = Call(number, name, shape, given)
                 unfinished = result is None and NO_RETURN not in line
                 return self.called(number, process, call, result, unfinished=unfinished)
             self.source.notes.add(HIDDEN if name == b"posix_memalign" else OTHER, number)
@@ -137,6 +138,12 @@ class Reader:
             self.source.notes.add(GARBLED, number)
             return []
 
+    def end(self) -> None:
+        """Note the calls that have not returned.  Those in them are noted, and frees are done."""
+        outermost = [calls[0] for calls in self.open.values() if calls]
+        for line in sorted(call.line for call in outermost if call.shape != (BLOCK,)):
+            self.source.notes.add(NO_RESULT, line)
+
 
 def read_arguments(arguments: bytes) -> list[int]:
     """The arguments as numbers."""
@@ -154,3 +161,4 @@ def operations(source: Source) -> Iterator[Operation]:
     reader = Reader(source)
     for number, line in enumerate(source.lines(), 1):
         yield from reader.line(number, line)
+    reader.end()

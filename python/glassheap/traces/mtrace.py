@@ -40,7 +40,7 @@ HALF = "half of a realloc, skipped"
 def operations(source: Source) -> Iterator[Operation]:
     """The operations of the trace; garbled lines are noted."""
     callers = Cache(details_of)
-    old = 0  # the block of a realloc whose second line is due
+    old = number = 0  # the block of a realloc whose second line is due
     for number, line in enumerate(source.lines(), 1):
         match = LINE.fullmatch(line)
         if match is None:
@@ -59,6 +59,8 @@ def operations(source: Source) -> Iterator[Operation]:
         elif sign != b"<":
             source.notes.add(GARBLED, number)
         old = address if sign == b"<" else 0
+    if old:
+        source.notes.add(HALF, number)
 
 
 def request(
