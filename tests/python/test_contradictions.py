@@ -13,7 +13,7 @@ from glassheap import Heap, OutOfMemory, SharedHeap
 from glassheap.replay import Contradiction, why
 from glassheap.replay.contradicting import OTHERS, WAITED
 from glassheap.traces import read
-from recording_oracle import FACT, FAILED_MALLOC, FREE, MALLOC, Call, Mark, recording
+from recording_oracle import FACT, FAILED_MALLOC, FAILED_PART, FREE, MALLOC, Call, Mark, recording
 from trace_helpers import read_text
 
 if TYPE_CHECKING:
@@ -99,6 +99,18 @@ def test_a_replay_that_agrees_or_is_in_another_heap_contradicts_nothing() -> Non
     assert why(trace, 65536).contradiction is None
     assert why(trace, policy="tlsf").contradiction is None
     assert why(trace, headers=True).contradiction is None
+
+
+def test_a_batch_that_is_cut_off_contradicts_nothing() -> None:
+    """The size that failed is not there; those before it were served, and are here."""
+    assert found(Call(FAILED_PART, size=16), Call(FAILED_PART, size=16)) is None
+    contradiction = found(Call(FAILED_PART, size=16), Call(FAILED_MALLOC, size=32))
+    assert contradiction is not None
+    assert (contradiction.recorded, contradiction.operation, contradiction.line) == (
+        "refused",
+        2,
+        2,
+    )
 
 
 def test_the_first_contradiction_counts_before_a_failure() -> None:

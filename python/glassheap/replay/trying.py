@@ -69,10 +69,14 @@ def sorted_out(trace: Trace, largest: int | None) -> tuple[list[Group], list[Gro
 
 
 def failed_attempts(trace: Trace, largest: int | None = None) -> list[int]:
-    """The indices in `tried(trace, largest)` of the operations that failed in the program."""
+    """The indices in `tried(trace, largest)` of the operations that failed in the program.
+
+    A batch that is cut off has none: the size that failed is not there.
+    """
     found, inserted = [], 0
     for group in sorted_out(trace, largest)[0]:
-        found.append(group[0].position + inserted + len(group) - 1)
+        if not group[-1].is_part:
+            found.append(group[0].position + inserted + len(group) - 1)
         inserted += 2 * len(group)
     return found
 
