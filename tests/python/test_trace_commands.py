@@ -297,6 +297,11 @@ def test_a_file_is_replaced_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
     assert [*tmp_path.iterdir()] == [out]
 
 
+def test_the_name_of_a_file_is_printed_without_control_characters(tmp_path: Path) -> None:
+    shown = printed("convert", "-", str(tmp_path / "a\033[31m.rep"), stdin=SCRIPT)
+    assert shown.startswith(f"{tmp_path}/a\\x1b[31m.rep: ")
+
+
 def test_a_device_is_written_to_and_not_replaced() -> None:
     printed("convert", "-", "/dev/null", "--to", "script", stdin=SCRIPT)
     assert Path("/dev/null").is_char_device()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 from glassheap.cli.base import MistakeError
 from glassheap.cli.trace_files import FORMATS, open_trace, report_misuse
+from glassheap.terminal import printable
 
 if TYPE_CHECKING:
     import argparse
@@ -73,7 +74,7 @@ def print_notes(out: str, written: int, notes: Sequence[Note]) -> None:
     file = sys.stderr if out == "-" else sys.stdout
     if file is not None:
         name = "standard output" if out == "-" else out
-        print(f"{name}: {written:,} operations", file=file)
+        print(f"{printable(name)}: {written:,} operations", file=file)
         for note in notes:
             print(f"note: {note}", file=file)
 

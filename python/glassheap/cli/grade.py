@@ -13,8 +13,10 @@ from glassheap.cli.values import byte_count, is_number, seconds
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
     from glassheap.grading import Grade
+    from glassheap.traces import Trace
 
 NAME = "grade"
 HELP = "check and time a student's malloc"
@@ -147,9 +149,7 @@ def grade_library(arguments: argparse.Namespace) -> Grade:
     from glassheap.progress import Bar
 
     traces = [read_trace(file) for file in arguments.traces]
-    for trace in traces:
-        for note in trace.skipped:
-            print(f"{trace.name}: {note}", file=sys.stderr)
+    print_notes(traces)
     names = Names(
         arguments.malloc, arguments.free, arguments.realloc, tuple(arguments.init), arguments.region
     )
@@ -170,6 +170,15 @@ def grade_library(arguments: argparse.Namespace) -> Grade:
             )
         except LibraryError as error:
             raise MistakeError(str(error)) from None
+
+
+def print_notes(traces: Sequence[Trace]) -> None:
+    """Print on stderr what was skipped of the traces."""
+    from glassheap.terminal import printable
+
+    lines = [f"{trace.name}: {note}" for trace in traces for note in trace.skipped]
+    if sys.stderr is not None:  # with None, print() would write to stdout
+        print("".join(f"{printable(line)}\n" for line in lines), end="", file=sys.stderr)
 
 
 def require_file(path: str) -> None:
