@@ -63,7 +63,7 @@ TEST_P(RefusedBatch, NamesTheRequestThatDoesNotFit) {
 // of this size a batch of sixty blocks fits only sometimes.
 TEST_P(RefusedBatch, IsLikeNoCallAndAServedOneLikeSingleCalls) {
   int refused = 0;
-  for (unsigned seed = 0; seed < static_cast<unsigned>(scaled(60, 5)); ++seed) {
+  for (unsigned seed = 0; seed < static_cast<unsigned>(scaled(60, 10)); ++seed) {
     std::mt19937 random(seed);
     Options wanted = options(splits_anywhere(options()) ? 2048 : 4096);
     wanted.zero_on_free = seed % 4 == 1;

@@ -162,7 +162,7 @@ def test_a_current_directory_that_was_removed_is_named(tmp_path: Path) -> None:
     trace = tmp_path / "app.script"
     trace.write_text(SCRIPT)
     line = f'cd {gone}; rmdir {gone}; exec "$@"'
-    line_of = ("sh", "-c", line, "sh", sys.executable, "-P", "-m", "glassheap")
+    line_of = ("sh", "-c", line, "sh", sys.executable, "-I", "-m", "glassheap")
     done = completed(*line_of, "convert", str(trace), "out.rep")
     assert_mistake(done, "glassheap: the current directory was removed; expected to be", status=1)
 
