@@ -142,7 +142,7 @@ std::array reader_properties = {
     property<tag_names>("tag_names", "The tags by their numbers; the first is that of no tag."),
     property<facts>("facts", "Lines of text about the recording as a whole."),
     property<oddities>("oddities",
-                       "Counts and first lines of unknown blocks and reused addresses."),
+                       "Counts and first lines of unknown blocks, reused addresses and resets."),
 };
 
 }  // namespace

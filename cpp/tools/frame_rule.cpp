@@ -102,13 +102,13 @@ bool read_common(const unsigned char* place, FunctionEntry& entry) noexcept {
   entry.code_unit = bytes.take_unsigned();
   entry.data_unit = bytes.take_signed();
   bytes.take_unsigned();              // the register of the return address
-  bytes.skip(bytes.take_unsigned());  // how addresses are written: read() compares one
+  bytes.skip(bytes.take_unsigned());  // how addresses are written: read_entry() compares one
   entry.common = bytes;
   return true;
 }
 
 // Reads an entry. False if the address does not lie in its function.
-bool read(const unsigned char* place, std::uintptr_t address, FunctionEntry& entry) noexcept {
+bool read_entry(const unsigned char* place, std::uintptr_t address, FunctionEntry& entry) noexcept {
   constexpr std::uint32_t longer = 0xFFFFFFFF;  // a length of 8 bytes
   const auto length = number_at<std::uint32_t>(place);
   if (length == 0 || length == longer) return false;
@@ -234,7 +234,8 @@ bool find_frame_rule(std::uintptr_t site, const void* table, FrameRule& rule) no
   if (!knows_frames || table == nullptr) return false;
   const unsigned char* const place = find_entry(static_cast<const unsigned char*>(table), site - 1);
   FunctionEntry entry;
-  return place != nullptr && read(place, site - 1, entry) && Machine(entry, site - 1).run(rule);
+  return place != nullptr && read_entry(place, site - 1, entry) &&
+         Machine(entry, site - 1).run(rule);
 }
 
 Caller caller_of(const Caller& callee, const FrameRule& rule) noexcept {

@@ -110,6 +110,7 @@ void ColumnBuilder::release(const Event& event) {
 
 // A reset is no call of the program: its frees have the line of the event before.
 void ColumnBuilder::release_all() {
+  count(Oddity::reset);
   for (std::uint32_t id = 0; id < held_.size(); ++id) {
     if (ids_.find(addresses_[id]) != id) continue;
     end_block(addresses_[id], id);

@@ -9,7 +9,7 @@
 //     free of an unknown block         nothing                    unknown_free
 //     realloc of an unknown block      a malloc                   unknown_realloc
 //     a request that failed            an entry in `refused`
-//     a reset                          a free of each live block
+//     a reset                          a free of each live block reset
 //
 // The number of a freed block is used again, so the numbers are as few as the blocks that live at a
 // time.
@@ -29,8 +29,8 @@ namespace glassheap::trace {
 
 enum class Operation : std::uint8_t { malloc, realloc, free };
 
-enum class Oddity : std::uint8_t { unknown_free, unknown_realloc, reused_address };
-inline constexpr std::size_t oddity_count = 3;
+enum class Oddity : std::uint8_t { unknown_free, unknown_realloc, reused_address, reset };
+inline constexpr std::size_t oddity_count = 4;
 
 struct OddityCount {
   std::uint64_t number = 0;

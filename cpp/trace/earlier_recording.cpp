@@ -1,15 +1,14 @@
 #include "trace/earlier_recording.hpp"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
 
-#include "base/file_identity.hpp"
 #include "trace/layout.hpp"
+#include "trace/locked_file.hpp"
 
 namespace glassheap::trace {
 namespace {
@@ -21,19 +20,17 @@ bool exists(const std::string& path) noexcept {
   return lstat(path.c_str(), &status) == 0;
 }
 
+bool is_empty(const std::string& path) noexcept {
+  struct stat status{};
+  return lstat(path.c_str(), &status) == 0 && status.st_size == 0;
+}
+
 // Returns 0 if the file is a recording, or empty, or the reason why it must stay.
 int check_contents(int file) noexcept {
   std::array<unsigned char, magic.size()> begin{};
   const ssize_t length = pread(file, begin.data(), begin.size(), 0);
   if (length < 0) return errno;
   return length == 0 || begin == magic ? 0 : EEXIST;
-}
-
-// Between opening a file and locking it, another recorder may have put its own in its place.
-int check_unused(int file, const char* path) noexcept {
-  struct stat status{};
-  if (flock(file, LOCK_EX | LOCK_NB) != 0 || lstat(path, &status) != 0) return EBUSY;
-  return FileIdentity::of(file) == FileIdentity{status.st_dev, status.st_ino} ? 0 : EBUSY;
 }
 
 // Opens a file that may be replaced, and locks it. Returns less than 0, and sets errno, if it must
@@ -45,8 +42,8 @@ int open_old(const char* path) noexcept {
   if (!S_ISREG(status.st_mode)) return -1;
   const int file = open(path, O_RDONLY | O_CLOEXEC);
   if (file < 0) return -1;
-  int reason = check_contents(file);
-  if (reason == 0) reason = check_unused(file, path);
+  int reason = lock_by_name(file, path);  // first: a recorder may not have written its header yet
+  if (reason == 0) reason = check_contents(file);
   if (reason == 0) return file;
   close(file);
   errno = reason;
@@ -87,6 +84,8 @@ void EarlierRecording::put_back() noexcept {
     unlink(aside_.c_str());
   else if (!exists(path_))
     rename(aside_.c_str(), path_.c_str());
+  else if (is_empty(aside_))
+    unlink(aside_.c_str());
   aside_.clear();
 }
 

@@ -24,7 +24,8 @@ class EarlierRecording {
   [[nodiscard]] int set_aside();
   // Removes what was set aside, if anything was.
   void remove() noexcept;
-  // Gives it its name again. Where another file has that name by now, it stays aside.
+  // Gives it its name again. Where another file has that name by now, it stays aside, unless it is
+  // empty.
   void put_back() noexcept;
 
  private:

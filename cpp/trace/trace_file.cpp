@@ -1,7 +1,6 @@
 #include "trace/trace_file.hpp"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -12,6 +11,7 @@
 #include <ctime>
 
 #include "trace/crc32.hpp"
+#include "trace/locked_file.hpp"
 #include "trace/undisturbed.hpp"
 
 namespace glassheap::trace {
@@ -69,16 +69,19 @@ int TraceFile::create(const char* path, unsigned shift, std::uint32_t flags) noe
   file_ = move_up(file);
   identity_ = FileIdentity::of(file_);
   std::snprintf(path_.data(), path_.size(), "%s", path);
+  if (const int error = lock_by_name(file_, path)) {
+    ::close(file_);  // whoever has it locked, or has moved it, removes it
+    return error;
+  }
   const int error = map(shift, flags);
   if (error != 0) {
-    ::close(file_);
     unlink(path);
+    ::close(file_);
   }
   return error;
 }
 
 int TraceFile::map(unsigned shift, std::uint32_t flags) noexcept {
-  if (flock(file_, LOCK_EX | LOCK_NB) != 0) return errno;
   if (const int error = posix_fallocate(file_, 0, largest_frame)) return error;
   void* const place = mmap(nullptr, largest_frame, PROT_READ | PROT_WRITE, MAP_SHARED, file_, 0);
   if (place == MAP_FAILED) return errno;

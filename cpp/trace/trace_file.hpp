@@ -23,8 +23,9 @@ class TraceFile {
   TraceFile& operator=(const TraceFile&) = delete;
 
   // Creates a file for addresses that are multiples of 1 << shift, with these FileFlags. Returns 0, or
-  // errno: EEXIST if the name is taken (earlier_recording.hpp makes room). `path` is copied, and
-  // clipped for messages alone. Leaves no file behind if it fails.
+  // errno: EEXIST if the name is taken (earlier_recording.hpp makes room); EBUSY if another recorder
+  // takes it at that moment. `path` is copied, and clipped for messages alone. Leaves no file of its
+  // own behind if it fails.
   [[nodiscard]] int create(const char* path, unsigned shift, std::uint32_t flags = 0) noexcept;
   [[nodiscard]] bool is_open() const noexcept { return header_ != nullptr; }
 

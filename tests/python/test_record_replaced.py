@@ -5,6 +5,7 @@ tests/cpp/earlier_recording_test.cpp has the files that may be replaced.
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
 import signal
@@ -19,7 +20,7 @@ import glassheap
 from glassheap import Heap, OffsetHeap, SharedHeap, SharedOffsetHeap
 from glassheap.traces import read
 from image_helpers import image, map_at, overwrite
-from process_helpers import NEEDS_FORK, in_fork, segments
+from process_helpers import NEEDS_FORK, forked, in_fork, segments
 from trace_helpers import recorded
 
 if TYPE_CHECKING:
@@ -246,3 +247,40 @@ def start_without_disk(record: Path) -> None:
 def test_an_earlier_recording_outlives_one_without_room(earlier: Path) -> None:
     in_fork(start_without_disk, earlier)
     assert files(earlier.parent) == {"app.trace": recorded()}
+
+
+# --- Processes that begin at the same moment. -----------------------------------------------------
+
+
+def record_once(path: Path) -> None:
+    """Record to a file that others want too: it is this process's alone, or refused as busy."""
+    try:
+        heap = Heap(4096, record=path)
+    except OSError as error:
+        if error.errno != errno.EBUSY:
+            raise
+        return
+    with heap:
+        heap.malloc(1)
+        assert str(path) in open_files()
+
+
+def record_again_and_again(path: Path) -> None:
+    for _ in range(300):
+        record_once(path)
+
+
+def open_files() -> set[str]:
+    names = [f"/proc/self/fd/{number}" for number in os.listdir("/proc/self/fd")]
+    return {os.readlink(name) for name in names if os.path.lexists(name)}
+
+
+@NEEDS_FORK
+def test_each_of_many_openings_at_once_has_a_file_of_its_own_or_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "app.trace"
+    with ExitStack() as stack:
+        work = partial(record_again_and_again, path)
+        children = [stack.enter_context(forked(work)) for _ in range(3)]
+        ended = [os.waitpid(child, 0)[1] for child in children]
+    assert ended == [0, 0, 0]
+    assert {len(read(file)) for file in tmp_path.iterdir()} <= {1}

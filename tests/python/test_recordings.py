@@ -126,6 +126,7 @@ def test_a_block_that_is_unknown_or_lives_twice_is_noted() -> None:
         UNKNOWN_FREED: (2, 1),
         "realloc of a block allocated before the recording, played as an allocation": (1, 2),
         REUSED: (2, 3),
+        "reset of the heap, played as a free of each of its blocks": (1, 5),
     }
 
 
