@@ -176,6 +176,12 @@ void ProcessRecording::seal() noexcept {
   }
 }
 
+// Also in a child that has no file yet: its first call may be one of a destructor.
+void ProcessRecording::seal_from_now_on() noexcept {
+  exiting_.store(true, std::memory_order_relaxed);
+  seal();
+}
+
 std::uint64_t ProcessRecording::ask_thread_id() noexcept {
   return static_cast<std::uint64_t>(syscall(SYS_gettid));
 }

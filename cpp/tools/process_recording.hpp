@@ -13,6 +13,7 @@
 
 #include <pthread.h>
 
+#include <atomic>
 #include <csignal>
 
 #include "call_sites.hpp"
@@ -61,12 +62,16 @@ class ProcessRecording {
     event.tag = caller.site == 0 ? 0 : sites_.number_of(caller, file_);
     event.time = file_.now();
     file_.add(event);
+    if (exiting_.load(std::memory_order_relaxed)) [[unlikely]]
+      file_.seal();
   }
   // For the child of a fork, under the lock.
   void leave_to_parent() noexcept;
-  // Gives all of the file a checksum, as the program exits. Calls may follow: by destructors of other
-  // libraries, and by threads. In an Entry.
+  // Gives all of the file a checksum. In an Entry.
   [[gnu::cold]] void seal() noexcept;
+  // The same as the program begins to exit, and then after each call that follows: by destructors of
+  // other libraries, and by threads. In an Entry.
+  [[gnu::cold]] void seal_from_now_on() noexcept;
 
  private:
   [[gnu::cold]] void begin_now() noexcept;
@@ -79,9 +84,10 @@ class ProcessRecording {
   pthread_mutex_t mutex_ = PTHREAD_MUTEX_INITIALIZER;
   bool begun_ = false;
   bool forked_ = false;
-  volatile char no_page_ = 0;        // in the place of the page, if the system refuses it
-  volatile char* ours_ = &no_page_;  // 0 in a process that has not opened its file
-  const char* path_ = "";            // empty: nothing is recorded
+  std::atomic<bool> exiting_ = false;  // it is set without the lock
+  volatile char no_page_ = 0;          // in the place of the page, if the system refuses it
+  volatile char* ours_ = &no_page_;    // 0 in a process that has not opened its file
+  const char* path_ = "";              // empty: nothing is recorded
   trace::TraceFile file_;
   CallSites sites_;
 };

@@ -135,13 +135,18 @@ void* whole_pages(std::size_t align, std::size_t size) noexcept {
   if (ready() && entry) recording().begin();
 }
 
-[[gnu::destructor]] void end() noexcept {
+// It runs before the destructors of the program's libraries: their calls come later.
+[[gnu::destructor]] void begin_to_exit() noexcept {
   const Entry entry;
-  if (entry) recording().seal();
+  if (entry) recording().seal_from_now_on();
 }
 
+// Also a child by vfork ends so, with the recording of its parent, who goes on.
 [[noreturn]] void end_at_once(int status) noexcept {
-  end();
+  {
+    const Entry entry;
+    if (entry) recording().seal();
+  }
   for (;;) syscall(SYS_exit_group, status);
 }
 
@@ -211,4 +216,10 @@ GLASSHEAP_EXPORT void free_aligned_sized(void* block, std::size_t /*align*/,
 // The ends without destructors, which children of forks take. exit() does not come here.
 GLASSHEAP_EXPORT [[noreturn]] void _exit(int status) { end_at_once(status); }
 GLASSHEAP_EXPORT [[noreturn]] void _Exit(int status) __THROW { end_at_once(status); }
+// The functions that it calls are those of at_quick_exit.
+GLASSHEAP_EXPORT [[noreturn]] void quick_exit(int status) __THROW {
+  begin_to_exit();
+  if (ready()) real.quick_exit(status);
+  end_at_once(status);
+}
 // NOLINTEND(readability-inconsistent-declaration-parameter-name)

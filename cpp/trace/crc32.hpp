@@ -29,9 +29,11 @@ constexpr CrcTables make_crc_tables() noexcept {
 
 inline constexpr CrcTables crc_tables = make_crc_tables();
 
-[[nodiscard]] inline std::uint32_t crc32(std::span<const std::byte> bytes) noexcept {
+// Of bytes that follow others, whose checksum is `before`.
+[[nodiscard]] inline std::uint32_t crc32(std::span<const std::byte> bytes,
+                                         std::uint32_t before = 0) noexcept {
   const auto byte_at = [&](std::size_t i) { return static_cast<std::uint32_t>(bytes[i]); };
-  std::uint32_t rest = ~std::uint32_t{0};
+  std::uint32_t rest = ~before;
   std::size_t i = 0;
   for (; i + 4 <= bytes.size(); i += 4) {
     rest ^= byte_at(i) | byte_at(i + 1) << 8 | byte_at(i + 2) << 16 | byte_at(i + 3) << 24;

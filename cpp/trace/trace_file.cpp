@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
@@ -114,8 +115,11 @@ void TraceFile::unseal() noexcept {
 // The length is written last: what it covers has this checksum.
 void TraceFile::seal() noexcept {
   if (!is_open()) return;
+  const std::span open{reinterpret_cast<const std::byte*>(header_ + 1), length_};
+  const std::size_t sealed = std::min<std::size_t>(header_->sealed, length_);
+  const std::uint32_t before = sealed == 0 ? 0 : header_->checksum;
   unseal();
-  header_->checksum = crc32({reinterpret_cast<const std::byte*>(header_ + 1), length_});
+  header_->checksum = crc32(open.subspan(sealed), before);
   std::atomic_ref(header_->sealed)
       .store(static_cast<std::uint32_t>(length_), std::memory_order_release);
 }

@@ -40,8 +40,9 @@ class TraceFile {
   // Ticks since the file was created.
   [[nodiscard]] std::uint64_t now() const noexcept;
 
-  // Gives the open block a checksum, which costs as much as packing it. What is added later has none
-  // until the block is a frame. For the process that records alone.
+  // Gives the open block a checksum. What is added later has none until the next seal(), or until the
+  // block is a frame. O(n) in the bytes that were added since the last one. For the process that
+  // records alone.
   void seal() noexcept;
   // Seals, and closes.
   void finish() noexcept;

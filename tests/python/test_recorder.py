@@ -19,7 +19,6 @@ from glassheap import paths
 from glassheap.traces import MALLOC, REALLOC, Trace, read
 from glassheap.traces.recording import EARLY, REUSED, UNCHECKED, UNKNOWN_FREED, UNKNOWN_RESIZED
 from recorder_helpers import (
-    CC,
     NEEDS_CALLERS,
     NEEDS_CC,
     NEEDS_LINUX,
@@ -41,7 +40,7 @@ needs_callers = NEEDS_CALLERS
 # --- The library ----------------------------------------------------------------------------------
 PUBLIC = (
     "_Exit _exit aligned_alloc calloc free free_aligned_sized free_sized malloc memalign "
-    "posix_memalign pvalloc realloc reallocarray valloc"
+    "posix_memalign pvalloc quick_exit realloc reallocarray valloc"
 )
 
 
@@ -378,7 +377,16 @@ def test_a_fork_beside_a_busy_thread_does_not_hang(recorder: Recorder) -> None:
 # --- Endings: what a call added is in the file ----------------------------------------------------
 @needs_cc
 @pytest.mark.parametrize(
-    "ending", ["return 4;", "_exit(4);", "_Exit(4);", "abort();", "kill(getpid(), SIGKILL);"]
+    "ending",
+    [
+        "return 4;",
+        "exit(4);",
+        "quick_exit(4);",
+        "_exit(4);",
+        "_Exit(4);",
+        "abort();",
+        "kill(getpid(), SIGKILL);",
+    ],
 )
 def test_every_call_up_to_the_end_is_in_the_recording(recorder: Recorder, ending: str) -> None:
     """All have a checksum, unless a signal ended the program."""
@@ -388,23 +396,6 @@ def test_every_call_up_to_the_end_is_in_the_recording(recorder: Recorder, ending
     )
     assert [*trace.sizes] == [*range(12345)]
     assert [note.reason for note in trace.skipped] == [UNCHECKED] * (status < 0)
-
-
-@needs_cc
-def test_a_call_after_the_exit_of_the_program_is_in_the_recording(recorder: Recorder) -> None:
-    """By a thread that goes on while the program exits, or a destructor of a library."""
-    late = recorder.folder / "late.so"
-    source = recorder.folder / "late.c"
-    source.write_text(
-        "#include <stdlib.h>\nvoid *kept_late;\n"
-        "__attribute__((destructor)) static void end(void) { kept_late = malloc(77); }"
-    )
-    output_of(str(CC), "-shared", "-fPIC", "-o", str(late), str(source))
-    trace = recorder.record(
-        f'kept = malloc(11); return dlopen("{late}", RTLD_NOW) == NULL;', "#include <dlfcn.h>"
-    )
-    assert calls(trace)[-1] == Call("a", 77)
-    assert {note.reason for note in trace.skipped} <= {UNCHECKED}
 
 
 @needs_cc
