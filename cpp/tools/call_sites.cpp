@@ -93,8 +93,19 @@ std::uint32_t CallSites::number_above(Caller caller, Slot slot, trace::TraceFile
 }
 
 void CallSites::forget() noexcept {
-  count_ = last_ = rule_count_ = 0;
+  count_ = rule_count_ = 0;
   if (slots_ != nullptr) madvise(slots_, slot_count * sizeof(Slot), MADV_DONTNEED);
+}
+
+void CallSites::begin_anew() noexcept {
+  forget();
+  last_ = 0;
+}
+
+void CallSites::forget_unloaded(std::uint64_t unloaded) noexcept {
+  if (unloaded == unloaded_) return;
+  unloaded_ = unloaded;
+  forget();
 }
 
 }  // namespace glassheap::recorder

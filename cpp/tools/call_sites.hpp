@@ -35,8 +35,12 @@ class CallSites {
   }
   // Finds _dl_find_object; once, without a lock, because dlsym takes that of the loader.
   void find_loader() noexcept;
-  // For a new file. O(1): the system clears the pages.
-  void forget() noexcept;
+  // For a new file, which numbers its tags from the beginning. O(1): the system clears the pages.
+  void begin_anew() noexcept;
+  // After a library was closed. If the number of libraries that were unloaded is another one than
+  // before, all places are forgotten: another library may lie at their addresses. The tags keep their
+  // numbers, and a place that comes again gets a new one. O(1).
+  void forget_unloaded(std::uint64_t unloaded) noexcept;
 
  private:
   struct Slot {
@@ -64,6 +68,7 @@ class CallSites {
     const Slot& slot = slot_of(site);
     return slot.site == site ? slot : add(site, file);
   }
+  void forget() noexcept;
   struct FoundObject;
   [[gnu::cold]] Slot add_to_new_table(std::uintptr_t site, trace::TraceFile& file) noexcept;
   [[gnu::cold]] Slot add(std::uintptr_t site, trace::TraceFile& file) noexcept;
@@ -78,7 +83,8 @@ class CallSites {
   FindObject find_object_ = nullptr;
   Slot* slots_ = nullptr;
   std::size_t count_ = 0;
-  std::uint32_t last_ = 0;  // the number that was given last
+  std::uint64_t unloaded_ = 0;  // libraries
+  std::uint32_t last_ = 0;      // the number that was given last
   std::array<FrameRule, most_rules> rules_{};
   std::uint32_t rule_count_ = 0;
   bool refused_ = false;  // by the system: there are no pages for a table

@@ -1,6 +1,7 @@
 #include "process_recording.hpp"
 
 #include <fcntl.h>
+#include <link.h>
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -51,6 +52,17 @@ std::size_t read_file(const char* path, char* text, std::size_t room) noexcept {
   const ssize_t length = read(file, text, room);
   close(file);
   return length < 0 ? 0 : static_cast<std::size_t>(length);
+}
+
+// Since the process began. The loader tells it with each object; the first one will do.
+std::uint64_t unloaded_libraries() noexcept {
+  std::uint64_t count = 0;
+  const auto take_count = [](dl_phdr_info* object, std::size_t /*size*/, void* result) noexcept {
+    *static_cast<std::uint64_t*>(result) = object->dlpi_subs;
+    return 1;
+  };
+  dl_iterate_phdr(take_count, &count);
+  return count;
 }
 
 // --- Forks -------------------------------------------------------------------------------------
@@ -158,9 +170,16 @@ void ProcessRecording::add_facts() noexcept {
 
 void ProcessRecording::leave_to_parent() noexcept {
   file_.close();
-  sites_.forget();
+  sites_.begin_anew();
   thread_id = 0;
   *ours_ = 0;
+}
+
+void ProcessRecording::forget_unloaded_callers() noexcept {
+  const std::uint64_t unloaded = unloaded_libraries();
+  lock();
+  sites_.forget_unloaded(unloaded);
+  unlock();
 }
 
 // In a child that no handler of forks has seen, the lock may be held for ever, by a thread that is not

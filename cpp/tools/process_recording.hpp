@@ -65,6 +65,9 @@ class ProcessRecording {
     if (exiting_.load(std::memory_order_relaxed)) [[unlikely]]
       file_.seal();
   }
+  // Forgets the callers if the loader has unloaded a library. In an Entry, without the lock: it takes
+  // that of the loader, for which a thread may wait that allocates.
+  [[gnu::cold]] void forget_unloaded_callers() noexcept;
   // For the child of a fork, under the lock.
   void leave_to_parent() noexcept;
   // Gives all of the file a checksum. In an Entry.

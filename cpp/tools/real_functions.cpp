@@ -41,6 +41,7 @@ bool look_up_real_functions() noexcept {
   real.memalign = look_up(real.memalign, "memalign");
   real.aligned_alloc = look_up(real.aligned_alloc, "aligned_alloc");
   real.posix_memalign = look_up(real.posix_memalign, "posix_memalign");
+  real.dlclose = look_up(real.dlclose, "dlclose");
   real.quick_exit = look_up(real.quick_exit, "quick_exit");
   real.free = look_up(real.free, "free");
   return true;

@@ -13,6 +13,7 @@ struct RealFunctions {
   void* (*memalign)(std::size_t, std::size_t);
   void* (*aligned_alloc)(std::size_t, std::size_t);
   int (*posix_memalign)(void**, std::size_t, std::size_t);
+  int (*dlclose)(void*);
   void (*quick_exit)(int);
   void (*free)(void*);
 };

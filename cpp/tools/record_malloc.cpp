@@ -23,6 +23,7 @@
 //   - An error is a sentence on stderr and ends the recording; the program runs on.
 //
 // A program that is killed loses nothing: what a call added is in the file when the call returns.
+#include <dlfcn.h>
 #include <malloc.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -211,6 +212,15 @@ GLASSHEAP_EXPORT void free_sized(void* block, std::size_t /*size*/) __THROW { re
 GLASSHEAP_EXPORT void free_aligned_sized(void* block, std::size_t /*align*/,
                                          std::size_t /*size*/) __THROW {
   release(block);
+}
+
+// The destructors of the library may call, and are recorded: this is no Entry yet.
+GLASSHEAP_EXPORT int dlclose(void* library) __THROW {
+  if (!ready()) return -1;
+  const int failure = real.dlclose(library);
+  const Entry entry;
+  if (entry) recording().forget_unloaded_callers();
+  return failure;
 }
 
 // The ends without destructors, which children of forks take. exit() does not come here.

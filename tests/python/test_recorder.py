@@ -39,7 +39,7 @@ needs_callers = NEEDS_CALLERS
 
 # --- The library ----------------------------------------------------------------------------------
 PUBLIC = (
-    "_Exit _exit aligned_alloc calloc free free_aligned_sized free_sized malloc memalign "
+    "_Exit _exit aligned_alloc calloc dlclose free free_aligned_sized free_sized malloc memalign "
     "posix_memalign pvalloc quick_exit realloc reallocarray valloc"
 )
 
@@ -48,7 +48,7 @@ def tool(name: str) -> str:
     return shutil.which(name) or pytest.skip(f"{name} (binutils) is not installed")
 
 
-def test_the_library_exports_malloc_its_relatives_and_ends_of_programs_alone() -> None:
+def test_the_library_exports_malloc_and_ends_of_programs_and_libraries_alone() -> None:
     """A name of its own would replace the program's."""
     lines = output_of(tool("nm"), "-D", "--defined-only", str(paths.recorder())).splitlines()
     assert sorted(line.split()[-1] for line in lines) == PUBLIC.split()
