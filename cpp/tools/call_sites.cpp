@@ -67,13 +67,17 @@ CallSites::Slot CallSites::add(std::uintptr_t site, trace::TraceFile& file) noex
   FoundObject found{};
   if (find_object_(reinterpret_cast<void*>(site - 1), &found) != 0) return slot;
   slot.rule = add_rule(site, found);
-  if (slot.rule != 0) return slot;
+  if (slot.rule == 0) slot.number = add_tag(site, found, file);
+  return slot;
+}
+
+std::uint32_t CallSites::add_tag(std::uintptr_t site, const FoundObject& found,
+                                 trace::TraceFile& file) noexcept {
   std::array<char, 512> text{};
   std::snprintf(text.data(), text.size(), "%.255s+0x%zx", name_of(*found.object),
                 static_cast<std::size_t>(site - 1 - found.object->l_addr));
   file.add(trace::Mark{trace::MarkKind::tag, ++last_, text.data()});
-  slot.number = last_;
-  return slot;
+  return last_;
 }
 
 std::uint32_t CallSites::add_rule(std::uintptr_t site, const FoundObject& found) noexcept {
@@ -84,11 +88,20 @@ std::uint32_t CallSites::add_rule(std::uintptr_t site, const FoundObject& found)
 }
 
 std::uint32_t CallSites::number_above(Caller caller, Slot slot, trace::TraceFile& file) noexcept {
+  std::uintptr_t within = 0;
   for (int frames = 0; slot.rule != 0 && frames < most_frames; ++frames) {
+    within = caller.site;
     caller = caller_of(caller, rules_[slot.rule - 1]);
-    if (caller.site == 0) return 0;
-    slot = find(caller.site, file);
+    slot = caller.site == 0 ? Slot{} : find(caller.site, file);
   }
+  return slot.number != 0 ? slot.number : number_within(within, file);
+}
+
+std::uint32_t CallSites::number_within(std::uintptr_t site, trace::TraceFile& file) noexcept {
+  Slot& slot = slot_of(site);
+  FoundObject found{};
+  if (slot.number == 0 && find_object_(reinterpret_cast<void*>(site - 1), &found) == 0)
+    slot.number = add_tag(site, found, file);
   return slot.number;
 }
 

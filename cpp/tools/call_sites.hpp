@@ -8,7 +8,8 @@
 //     home of a                              home of c
 //     | a, its number | b, whose home is a's | c, its number | empty |
 //
-// A place in operator new has no number, but a rule (frame_rule.hpp): the tag is that of its caller.
+// A place in operator new has a rule (frame_rule.hpp): the tag is that of its caller. It has a number
+// only when it was needed: when a caller could not be told.
 //
 // The object around a place is found by _dl_find_object (glibc 2.35), which takes no lock. dladdr
 // would: a thread that holds the lock of the loader, and allocates, would then wait for a thread that
@@ -46,7 +47,7 @@ class CallSites {
   struct Slot {
     std::uintptr_t site = 0;  // 0: the slot is empty
     std::uint32_t number = 0;
-    std::uint32_t rule = 0;  // its index and 1; 0: it has a number
+    std::uint32_t rule = 0;  // its index and 1; 0: it has none
   };
   static constexpr std::size_t most_sites = 1 << 16;
   static constexpr std::size_t most_rules = 64;
@@ -74,7 +75,13 @@ class CallSites {
   [[gnu::cold]] Slot add(std::uintptr_t site, trace::TraceFile& file) noexcept;
   // The index of a new rule and 1, if the site is in operator new; otherwise 0.
   std::uint32_t add_rule(std::uintptr_t site, const FoundObject& found) noexcept;
-  // Of the next caller that is not in operator new.
+  // The number of a new tag for the site, which lies in this object.
+  [[nodiscard]] std::uint32_t add_tag(std::uintptr_t site, const FoundObject& found,
+                                      trace::TraceFile& file) noexcept;
+  // Of a site in operator new that is in the table.
+  [[nodiscard]] [[gnu::cold]] std::uint32_t number_within(std::uintptr_t site,
+                                                          trace::TraceFile& file) noexcept;
+  // Of the next caller that is not in operator new; of the place in operator new if it cannot be told.
   [[nodiscard]] std::uint32_t number_above(Caller caller, Slot slot,
                                            trace::TraceFile& file) noexcept;
 

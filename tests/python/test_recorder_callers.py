@@ -157,6 +157,59 @@ def test_a_program_with_an_operator_new_of_its_own_runs_that(tmp_path: Path, lev
     assert callers(trace, tmp_path, 10004) == [["first"], ["second"]]
 
 
+# --- Callers that cannot be told: the tag is the place in operator new. --------------------------
+
+
+def test_a_new_whose_frame_is_too_large_is_named_by_its_place(tmp_path: Path) -> None:
+    """The frame may be one of an object that was unloaded: its size is not believed."""
+    source = """
+    static char *volatile bottom;
+    __attribute__((noinline)) void *operator new(std::size_t size) {
+      char large[100000];
+      bottom = large;
+      void *block = std::malloc(size + 10000);
+      if (block == nullptr) throw std::bad_alloc();
+      bottom[0] = 0;
+      return block;
+    }
+    void operator delete(void *block) noexcept { std::free(block); }
+    void operator delete(void *block, std::size_t) noexcept { std::free(block); }
+    FUNCTION first() { kept = new int(1); }
+    int main() { first(); first(); }
+    """
+    trace = recorded(built(source, tmp_path / "app", "-O2", "-rdynamic"))
+    assert callers(trace, tmp_path, 10004) == [["operator new"]] * 2
+    assert len(set(trace.tag_names)) == len(trace.tag_names)
+
+
+def test_a_new_in_code_that_lies_in_no_file_is_named_by_its_place(tmp_path: Path) -> None:
+    """As in code that a compiler has made while the program runs."""
+    source = """
+    #include <cstring>
+    #include <sys/mman.h>
+    static const unsigned char code[] = {
+      0x48, 0x83, 0xEC, 0x08,              /* sub $8, %rsp */
+      0x48, 0x89, 0xF8, 0x48, 0x89, 0xF7,  /* mov %rdi, %rax; mov %rsi, %rdi */
+      0xFF, 0xD0,                          /* call *%rax */
+      0x48, 0x83, 0xC4, 0x08, 0xC3,        /* add $8, %rsp; ret */
+    };
+    using Made = void *(*)(void *(*)(std::size_t), std::size_t);
+    int main() {
+      void *page = mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+      std::memcpy(page, code, sizeof code);
+      if (mprotect(page, 4096, PROT_READ | PROT_EXEC) != 0) return 9;
+      for (int i = 0; i < 2; ++i) kept = ((Made)page)(operator new, 1001);
+    }
+    """
+    trace = recorded(built(source, tmp_path / "app"))
+    rows = zip(trace.sizes, trace.tags, strict=True)
+    files = [trace.tag_names[tag].partition(".so")[0] for size, tag in rows if size == 1001]
+    assert files == ["libstdc++"] * 2
+
+
+# --- Plugins. -------------------------------------------------------------------------------------
+
+
 @NEEDS_CC
 def test_a_plugin_in_cpp_of_a_program_in_c_is_named_too(tmp_path: Path) -> None:
     """As a module of Python: the library of C++ is found by the plugin alone."""
