@@ -6,6 +6,7 @@ The tests of `replay`, `fsck`, `inspect` and `ostep` are in files of their own.
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import re
@@ -23,7 +24,7 @@ import pytest
 import glassheap
 from command_helpers import assert_mistake, command, completed, printed, python, run, shell
 from glassheap import cli, paths
-from glassheap.cli.terminating import Termination
+from glassheap.cli.terminating import DEFAULTS, Interruptions
 
 SCRIPT = "a 0 100\na 1 200\nf 0\nr 1 3000\n"
 FULL_DISK = Path("/dev/full")
@@ -224,17 +225,105 @@ def test_sigterm_leaves_no_file_behind(tmp_path: Path) -> None:
     assert [*tmp_path.iterdir()] == []
 
 
-def test_a_handler_of_the_caller_keeps_sigterm() -> None:
-    """A program that calls the command line has a SIGTERM of its own."""
-    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+@pytest.mark.parametrize(
+    ("first", "second", "status"),
+    [
+        (signal.SIGINT, signal.SIGTERM, 130),
+        (signal.SIGTERM, signal.SIGINT, 143),
+        (signal.SIGINT, signal.SIGINT, 130),
+    ],
+)
+def test_the_first_signal_ends_a_command_and_others_do_nothing(
+    first: signal.Signals, second: signal.Signals, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second comes while the first is handled, the third while its sentence is printed."""
+
+    def interrupted(_arguments: object) -> int:
+        try:
+            signal.raise_signal(first)
+        finally:
+            signal.raise_signal(second)
+        return 0
+
+    class Stream(io.StringIO):
+        def write(self, text: str) -> int:
+            signal.raise_signal(second)
+            return super().write(text)
+
+    monkeypatch.setattr("glassheap.cli.policies.run", interrupted)
+    stream = Stream()
+    monkeypatch.setattr("sys.stderr", stream)
+    assert cli.main(["policies"]) == status
+    assert stream.getvalue() == "glassheap: interrupted\n"
+
+
+def test_a_signal_while_a_mistake_is_printed_is_no_traceback(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Stream(io.StringIO):
+        def write(self, text: str) -> int:
+            signal.raise_signal(signal.SIGINT)
+            return super().write(text)
+
+    stream = Stream()
+    monkeypatch.setattr("sys.stderr", stream)
+    assert cli.main(["replay", "none", "--size", "x"]) == 130
+    assert stream.getvalue() == "glassheap: interrupted\n"
+
+
+def test_a_signal_whose_exception_was_lost_in_a_callback_may_be_sent_again(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Garbage:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGINT)
+
+    def interrupted(_arguments: object) -> int:
+        Garbage()
+        signal.raise_signal(signal.SIGTERM)
+        return 0
+
+    monkeypatch.setattr("glassheap.cli.policies.run", interrupted)
+    assert cli.main(["policies"]) == 143
+    assert capsys.readouterr().err == "glassheap: interrupted\n"
+
+
+def test_a_signal_before_the_command_begins_and_one_after_its_end() -> None:
+    with Interruptions() as interruptions:
+        signal.raise_signal(signal.SIGTERM)
+        with pytest.raises(KeyboardInterrupt):
+            interruptions.begin()
+    assert interruptions.first == signal.SIGTERM
+    with Interruptions() as interruptions:
+        interruptions.begin()
+        interruptions.end()
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_a_program_that_a_command_starts_ignores_no_signal() -> None:
+    """Also one that is started after a signal, to clean up."""
+    code = "import signal, sys; sys.exit(signal.SIG_IGN in map(signal.getsignal, (2, 15)))"
+    with Interruptions():
+        signal.raise_signal(signal.SIGINT)
+        assert python("-c", code).returncode == 0
+
+
+def handlers() -> dict[signal.Signals, object]:
+    return {number: signal.getsignal(number) for number in DEFAULTS}
+
+
+def test_a_handler_of_the_caller_keeps_its_signal() -> None:
+    """A program that calls the command line has signals of its own."""
+    assert handlers() == DEFAULTS
     printed("policies")
-    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
-    with Termination():
-        taken = signal.getsignal(signal.SIGTERM)
-        assert taken != signal.SIG_DFL
-        with Termination():
-            assert signal.getsignal(signal.SIGTERM) == taken
-        assert signal.getsignal(signal.SIGTERM) == taken
+    assert handlers() == DEFAULTS
+    with Interruptions():
+        taken = handlers()
+        assert not {*taken.values()} & {*DEFAULTS.values()}
+        with Interruptions():
+            assert handlers() == taken
+        assert handlers() == taken
+    assert handlers() == DEFAULTS
 
 
 # --- Imports --------------------------------------------------------------------------------------

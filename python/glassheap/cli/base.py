@@ -11,7 +11,8 @@
                   4    why: the replay is not what the recorded heap did (the figures are printed
                        all the same)
                   130  Ctrl-C
-                  143  SIGTERM, which ends a command as Ctrl-C does: nothing is left behind
+                  143  SIGTERM, which ends a command as Ctrl-C does: nothing is left behind; of
+                       several signals, the first one ends the command, and the others do nothing
                   141  the reader of the output closed it (`| head`); nothing is printed
 
 An error is one sentence on stderr that begins with "glassheap:", never a traceback.
@@ -23,11 +24,12 @@ import argparse
 import errno
 import os
 import re
+import signal
 import sys
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from glassheap.cli.output import Output
-from glassheap.cli.terminating import Termination
+from glassheap.cli.terminating import Interruptions
 from glassheap.errors import HeapError
 from glassheap.terminal import printable
 
@@ -97,9 +99,15 @@ def handle_errors(command: Callable[[], int]) -> int:
     """
     if sys.stdout is None:
         return print_error("cannot write the output: standard output is closed", FAILED)
-    with Output() as output, Termination() as termination:
-        status = status_of(command, output)
-    return TERMINATED if termination.came and status == INTERRUPTED else status
+    with Output() as output, Interruptions() as interruptions:
+        try:
+            interruptions.begin()
+            status = status_of(command, output)
+            interruptions.end()
+        except KeyboardInterrupt:
+            status = print_error("interrupted", INTERRUPTED)
+    by_sigterm = interruptions.first == signal.SIGTERM and status == INTERRUPTED
+    return TERMINATED if by_sigterm else status
 
 
 def status_of(command: Callable[[], int], output: Output) -> int:
@@ -114,8 +122,6 @@ def status_of(command: Callable[[], int], output: Output) -> int:
         return print_error(str(error), FAILED)
     except OSError as error:
         return status_of_system_error(error, output)
-    except KeyboardInterrupt:
-        return print_error("interrupted", INTERRUPTED)
 
 
 def status_of_system_error(error: OSError, output: Output) -> int:
