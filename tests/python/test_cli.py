@@ -150,7 +150,10 @@ def test_a_closed_pipe_is_not_reported(arguments: list[str], unbuffered: list[st
     assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, "")
 
 
-@pytest.mark.parametrize("line", ["replay x", "demo", "ostep -c", "ostep --json", ""])
+@pytest.mark.parametrize(
+    "line",
+    ["replay x", "demo", "ostep -c", "ostep --json", "", "--help", "--version", "record --help"],
+)
 def test_a_closed_standard_output_is_one_sentence(line: str) -> None:
     sentence = "cannot write the output: standard output is closed"
     assert_mistake(shell(">&-", *line.split()), sentence, status=1)
@@ -286,6 +289,21 @@ def test_a_signal_whose_exception_was_lost_in_a_callback_may_be_sent_again(
     monkeypatch.setattr("glassheap.cli.policies.run", interrupted)
     assert cli.main(["policies"]) == 143
     assert capsys.readouterr().err == "glassheap: interrupted\n"
+
+
+def test_a_signal_before_the_command_begins_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    enter = Interruptions.__enter__
+
+    def enter_late(self: Interruptions) -> Interruptions:
+        enter(self)
+        signal.raise_signal(signal.SIGTERM)
+        return self
+
+    monkeypatch.setattr(Interruptions, "__enter__", enter_late)
+    assert cli.main(["policies"]) == 143
+    assert capsys.readouterr() == ("", "glassheap: interrupted\n")
 
 
 def test_a_signal_before_the_command_begins_and_one_after_its_end() -> None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from command_helpers import Output, assert_mistake, completed, run
+from command_helpers import Output, assert_mistake, completed, run, shell
 from glassheap import paths
 from glassheap.recording import elf, outputs, programs
 from glassheap.traces import Trace, read
@@ -149,6 +149,23 @@ def test_the_exit_status_is_that_of_the_program(tmp_path: Path, script: str, sta
 def test_a_program_reads_the_standard_input_and_has_its_own_options(tmp_path: Path) -> None:
     done = record(tmp_path / "app.trace", "cat", "-A", "-", input="-0,+10\n")
     assert (done.returncode, done.stdout) == (0, "-0,+10$\n")
+
+
+@pytest.mark.parametrize("redirections", [">&-", "<&- >&-", "<&- >&- 2>&-"])
+def test_a_program_needs_no_standard_output_of_the_command(
+    tmp_path: Path, redirections: str
+) -> None:
+    """The recording is not taken for it."""
+    out = tmp_path / "app.trace"
+    script = "ls / 2> /dev/null && exit 6; exit 5"  # ls fails, if it cannot write
+    done = shell(redirections, "record", "-o", str(out), "--", "sh", "-c", script)
+    assert (done.returncode, done.stdout) == (5, "")
+    assert len(read(out)) > 0
+    assert done.stderr.startswith(f"{out}: ") or "2>&-" in redirections
+
+
+def test_a_mistake_without_a_standard_output_is_one_sentence() -> None:
+    assert_mistake(shell(">&-", "record", "-o", "app.trace"), "there is no command to record")
 
 
 def test_a_signal_to_the_command_ends_the_program_which_is_recorded(tmp_path: Path) -> None:

@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 DONE, FAILED, MISTAKE, TOO_SMALL, CONTRADICTED = range(5)
 INTERRUPTED, PIPE_CLOSED, TERMINATED = 130, 141, 143
 
+SILENT = {"record"}
+"""The commands that print nothing on stdout, so that they run without one."""
+
 
 class Command(Protocol):
     """The module of a command."""
@@ -62,8 +65,21 @@ class MistakeError(Exception):
     """A mistake of the user; the message is the sentence to print."""
 
 
+class OutputClosedError(Exception):
+    """There is no standard output to print on."""
+
+
 class Parser(argparse.ArgumentParser):
     """An argument parser that reports a mistake in one sentence."""
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str], namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """Parse; raises `OutputClosedError` if a command that prints has no standard output."""
+        command = [*self.prog.split()[1:], *args][:1]
+        if SILENT.isdisjoint(command):
+            check_output()
+        return super().parse_known_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
         """Print the sentence and exit with status 2."""
@@ -81,7 +97,15 @@ class Parser(argparse.ArgumentParser):
 
     def print_help(self, file: SupportsWrite[str] | None = None) -> None:
         """Print the help; raise `OSError` if that fails, which argparse would ignore."""
+        if file is None:
+            check_output()
         print(self.format_help(), end="", file=file)
+
+
+def check_output() -> None:
+    """Raise `OutputClosedError` if there is no standard output: print() would do nothing."""
+    if sys.stdout is None:
+        raise OutputClosedError
 
 
 def did_you_mean(name: str, known: Sequence[str]) -> str:
@@ -97,8 +121,6 @@ def handle_errors(command: Callable[[], int]) -> int:
 
     An error of the command or of its output becomes a sentence and a status.
     """
-    if sys.stdout is None:
-        return print_error("cannot write the output: standard output is closed", FAILED)
     with Output() as output, Interruptions() as interruptions:
         try:
             interruptions.begin()
@@ -114,8 +136,11 @@ def status_of(command: Callable[[], int], output: Output) -> int:
     """Run a command, flush its output, and return the exit status, also of its errors."""
     try:
         status = command()
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
         return status
+    except OutputClosedError:
+        return print_error("cannot write the output: standard output is closed", FAILED)
     except MistakeError as mistake:
         return print_error(str(mistake), MISTAKE)
     except HeapError as error:

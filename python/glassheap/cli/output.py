@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 
 class Output:
-    """While it is entered, `sys.stdout` is watched.  What its encoding lacks is printed escaped."""
+    """While it is entered, `sys.stdout` is watched.  What its encoding lacks is printed escaped.
+
+    A standard output that is closed, which Python makes None, stays None.
+    """
 
     def __init__(self) -> None:
         self.error: OSError | None = None
@@ -25,7 +28,8 @@ class Output:
         """Watch the stream."""
         if isinstance(self._before, io.TextIOWrapper):
             self._before.reconfigure(errors="backslashreplace")
-        sys.stdout = cast("TextIO", Watched(self._before, self))
+        if self._before is not None:
+            sys.stdout = cast("TextIO", Watched(self._before, self))
         return self
 
     def __exit__(self, *_: object) -> None:

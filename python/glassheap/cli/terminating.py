@@ -12,11 +12,18 @@ import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
+    from typing import TypeAlias
 
     from typing_extensions import Self
 
-DEFAULTS = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+    Handler: TypeAlias = Callable[[int, FrameType | None], object] | signal.Handlers
+
+DEFAULTS: dict[signal.Signals, Handler] = {
+    signal.SIGINT: signal.default_int_handler,
+    signal.SIGTERM: signal.SIG_DFL,
+}
 """The signals, and the handlers that they have in a new Python."""
 
 
