@@ -224,10 +224,10 @@ GLASSHEAP_EXPORT int dlclose(void* library) __THROW {
 }
 
 // The ends without destructors, which children of forks take. exit() does not come here.
-GLASSHEAP_EXPORT [[noreturn]] void _exit(int status) { end_at_once(status); }
-GLASSHEAP_EXPORT [[noreturn]] void _Exit(int status) __THROW { end_at_once(status); }
+GLASSHEAP_EXPORT [[gnu::noreturn]] void _exit(int status) { end_at_once(status); }
+GLASSHEAP_EXPORT [[gnu::noreturn]] void _Exit(int status) __THROW { end_at_once(status); }
 // The functions that it calls are those of at_quick_exit.
-GLASSHEAP_EXPORT [[noreturn]] void quick_exit(int status) __THROW {
+GLASSHEAP_EXPORT [[gnu::noreturn]] void quick_exit(int status) __THROW {
   begin_to_exit();
   if (ready()) real.quick_exit(status);
   end_at_once(status);

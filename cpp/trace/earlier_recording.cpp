@@ -80,11 +80,10 @@ void EarlierRecording::remove() noexcept {
 // A link does not replace a file. Not every file system has links.
 void EarlierRecording::put_back() noexcept {
   if (aside_.empty()) return;
-  if (link(aside_.c_str(), path_.c_str()) == 0)
-    unlink(aside_.c_str());
-  else if (!exists(path_))
+  const bool has_name = link(aside_.c_str(), path_.c_str()) == 0;
+  if (!has_name && !exists(path_))
     rename(aside_.c_str(), path_.c_str());
-  else if (is_empty(aside_))
+  else if (has_name || is_empty(aside_))
     unlink(aside_.c_str());
   aside_.clear();
 }
