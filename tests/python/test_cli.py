@@ -260,6 +260,20 @@ def test_the_first_signal_ends_a_command_and_others_do_nothing(
     assert stream.getvalue() == "glassheap: interrupted\n"
 
 
+def test_a_signal_while_an_interrupted_process_exits_leaves_its_status() -> None:
+    """What is registered first is called last."""
+    code = """
+import atexit, signal, sys
+atexit.register(signal.raise_signal, signal.SIGTERM)
+from glassheap import cli
+from glassheap.cli import policies
+policies.run = lambda _: signal.raise_signal(signal.SIGINT)
+sys.exit(cli.main(["policies"]))
+"""
+    done = python("-c", code)
+    assert (done.returncode, done.stderr) == (130, "glassheap: interrupted\n")
+
+
 def test_a_signal_while_a_mistake_is_printed_is_no_traceback(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -6,6 +6,7 @@ for Ctrl-C raises again in the middle of what the first one made the command do.
 
 from __future__ import annotations
 
+import atexit
 import signal
 import sys
 import threading
@@ -36,7 +37,7 @@ class Interruptions:
 
     def __init__(self) -> None:
         self.first: int | None = None
-        """The number of the first signal, once there was one."""
+        """The number of the first signal; of two before Python handles any, that of Ctrl-C."""
         self._raises = False
         self._taken: list[signal.Signals] = []
         self._report = sys.unraisablehook
@@ -51,8 +52,13 @@ class Interruptions:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Give the signals back."""
+        """Give the signals back; an interrupted process holds them back once it exits.
+
+        Python gives up its handlers when it exits, and the status would be that of a later signal.
+        """
         sys.unraisablehook = self._report
+        if self.first is not None and self._taken:
+            atexit.register(signal.pthread_sigmask, signal.SIG_BLOCK, self._taken)
         for number in self._taken:
             signal.signal(number, DEFAULTS[number])
 
