@@ -6,7 +6,7 @@
     image_arguments.py  the arguments and the errors that fsck and inspect share
     trace_files.py      opening a trace, and its errors, for all commands that read one
     output.py           standard output, and its errors
-    terminating.py      SIGTERM
+    terminating.py      Ctrl-C and SIGTERM
     every other file    one command: NAME, HELP, add_arguments, run
 
 To add a command, write its module and add the module's name to COMMANDS. All command modules are
