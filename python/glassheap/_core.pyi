@@ -1161,7 +1161,7 @@ class _TraceReader:
         """Lines of text about the recording as a whole."""
     @property
     def oddities(self) -> list[tuple[int, int]]:
-        """Counts and first lines of unknown blocks and reused addresses."""
+        """Counts and first lines of unknown blocks, reused addresses and resets."""
     def add_frame(self, header: ReadableBuffer, packed: ReadableBuffer) -> bool:
         """Read a frame; return False if it is damaged. The calls before the damage are kept."""
     def add_open(self, block: ReadableBuffer) -> bool:
