@@ -201,7 +201,7 @@ int create(const std::string& path, const std::string& command) {
   if (const int reason = earlier.set_aside()) return reason;
   const int error = create_locked(path, command);
   error == 0 ? earlier.remove() : earlier.put_back();
-  return error == EEXIST ? EBUSY : error;  // somebody has made it since
+  return error == EEXIST ? EBUSY : error;  // another process has created the file since
 }
 
 void require_one_lock() {

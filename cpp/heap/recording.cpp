@@ -67,7 +67,7 @@ int Recording::open(Size granule) {
   const auto shift = static_cast<unsigned>(std::countr_zero(granule));
   const int error = file_.create(path_.c_str(), shift);
   if (error == 0) enlist();
-  return error == EEXIST ? EBUSY : error;  // somebody has made it since
+  return error == EEXIST ? EBUSY : error;  // another process has created the file since
 }
 
 // A signal handler that forks may have interrupted a call: so the file is closed at the next one.

@@ -97,12 +97,12 @@ class Space {
   }
   // Returns true if the map has this free block, and it serves the request. In shared memory another
   // program may have overwritten the structure of the policy, which may then offer any block.
-  [[nodiscard]] bool is_offered_rightly(Block from, const Request& request) const noexcept {
+  [[nodiscard]] bool is_valid_offer(Block from, const Request& request) const noexcept {
     return map_.free_starting_at(from.start) == from && bytes_.place(from, request).has_value();
   }
   // The same; otherwise sets `fault`.
   [[nodiscard]] bool vet_offer(Block from, const Request& request, Fault& fault) const noexcept {
-    if (is_offered_rightly(from, request)) return true;
+    if (is_valid_offer(from, request)) return true;
     const Block mapped = map_.free_starting_at(from.start);
     fault = {.kind = FaultKind::free_list_corrupted,
              .rule = Rule::listed,
@@ -116,7 +116,7 @@ class Space {
   // shape, without a Fault.
   template <Shape shape>
   [[nodiscard]] bool vet_as(Block from, const Request& request, Place& place) const noexcept {
-    return (shape != Shape::shared || is_offered_rightly(from, request)) && vet<shape>(from, place);
+    return (shape != Shape::shared || is_valid_offer(from, request)) && vet<shape>(from, place);
   }
 
   // Returns true if the node of the free block is sound; otherwise sets `fault`.

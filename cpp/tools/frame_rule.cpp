@@ -9,6 +9,23 @@ namespace {
 constexpr std::uint64_t stack_register = 7;  // DWARF's numbers on x86-64
 constexpr std::uint64_t frame_register = 6;
 
+// DWARF's call frame instructions. Those of the first three have an operand in the lowest six bits.
+enum Instruction : unsigned {
+  advance_low = 0x40,
+  offset_low = 0x80,
+  restore_low = 0xC0,
+  nop = 0x00,
+  advance_1 = 0x02,  // bytes of the operand
+  advance_2 = 0x03,
+  advance_4 = 0x04,
+  remember_state = 0x0A,
+  restore_state = 0x0B,
+  define_frame = 0x0C,
+  define_register = 0x0D,
+  define_offset = 0x0E,
+  arguments_size = 0x2E,
+};
+
 // --- Bytes of a table. ---------------------------------------------------------------------------
 
 template <typename Number>
@@ -124,7 +141,7 @@ bool read_entry(const unsigned char* place, std::uintptr_t address, FunctionEntr
 
 // --- The instructions. ---------------------------------------------------------------------------
 
-// Runs them up to the address. What they say of other registers is left out.
+// Runs the instructions up to the address. Those for other registers have no effect.
 class Machine {
  public:
   Machine(const FunctionEntry& entry, std::uintptr_t address) noexcept
@@ -176,11 +193,11 @@ class Machine {
   bool step(unsigned char code, Bytes& more) noexcept {
     const unsigned low = code & 0x3FU;
     switch (code & 0xC0U) {
-      case 0x40:
+      case advance_low:
         return advance(low), true;
-      case 0x80:
+      case offset_low:
         return set_saved(low, static_cast<std::int64_t>(more.take_unsigned())), true;
-      case 0xC0:
+      case restore_low:
         return restore(low), true;
       default:
         return step_longer(low, more);
@@ -188,26 +205,26 @@ class Machine {
   }
   bool step_longer(unsigned code, Bytes& more) noexcept {
     switch (code) {
-      case 0x00:  // nothing
+      case nop:
         return true;
-      case 0x02:
+      case advance_1:
         return advance(more.take<std::uint8_t>()), true;
-      case 0x03:
+      case advance_2:
         return advance(more.take<std::uint16_t>()), true;
-      case 0x04:
+      case advance_4:
         return advance(more.take<std::uint32_t>()), true;
-      case 0x0A:
+      case remember_state:
         return remember();
-      case 0x0B:
+      case restore_state:
         return recall();
-      case 0x0C:
+      case define_frame:
         now_.base = more.take_unsigned();
         return set_end(more.take_unsigned()), true;
-      case 0x0D:
+      case define_register:
         return now_.base = more.take_unsigned(), true;
-      case 0x0E:
+      case define_offset:
         return set_end(more.take_unsigned()), true;
-      case 0x2E:  // bytes of arguments
+      case arguments_size:
         return more.take_unsigned(), true;
       default:
         return false;

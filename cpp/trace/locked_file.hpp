@@ -1,4 +1,4 @@
-// locked_file.hpp: a recorder has its file locked (flock), so that nobody else replaces it.
+// locked_file.hpp: a recorder keeps its file locked (flock), so that no other process replaces it.
 #pragma once
 
 #include <sys/file.h>

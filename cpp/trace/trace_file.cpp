@@ -71,7 +71,7 @@ int TraceFile::create(const char* path, unsigned shift, std::uint32_t flags) noe
   identity_ = FileIdentity::of(file_);
   std::snprintf(path_.data(), path_.size(), "%s", path);
   if (const int error = lock_by_name(file_, path)) {
-    ::close(file_);  // whoever has it locked, or has moved it, removes it
+    ::close(file_);  // the process that has locked or renamed the file removes it
     return error;
   }
   const int error = map(shift, flags);

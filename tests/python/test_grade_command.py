@@ -204,7 +204,7 @@ def test_a_child_ends_with_its_parent(trace: str, tmp_path: Path) -> None:
 def test_no_process_of_the_library_outlives_the_grading(
     trace: str, tmp_path: Path, end: str
 ) -> None:
-    """Whether it is right, crashes or exits: its own children are not asked."""
+    """Whether the library is right, crashes or exits, no process that it has started stays."""
     source = f"""
     #include <stdio.h>
     #include <stdlib.h>

@@ -23,6 +23,7 @@ from glassheap.replay.trying import tried
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from glassheap import Heap
     from glassheap.progress import Progress
     from glassheap.traces import Note, Trace
 
@@ -120,37 +121,58 @@ def why(
     errors of `Heap` for a wrong size, granule or policy.  O(n) for each heap tried.
     """
     setup = checked(chosen_setup(trace, policy, headers, granule))
-    size = chosen_size(trace, size)
-    original, largest = trace, setup.largest(size)
-    trace = tried(trace, largest)
+    return explained(trace, setup, chosen_size(trace, size), progress)
+
+
+def explained(trace: Trace, setup: Setup, size: int, progress: Progress | None) -> Why:
+    """The first failure in a heap of `size` bytes with this setup."""
+    largest = setup.largest(size)
+    played = tried(trace, largest)
     changed = [*others(setup)]
     stages = Stages(progress, [STEPPING, *[1] * len(changed), SEARCH, SEARCH])
     with setup.heap(size) as heap:
         region = heap.size
-        stepper = Stepper(trace, heap)
-        index = stepper.run(len(trace), stages.next())
-        sizes = stepper.sizes_by_address()
-        failed = failure(trace, heap, index, sizes) if index < len(trace) else None
-        holes, between, by_tag = holding(stepper, index) if failed else ([], [], [])
-    alike = heap_alike(original, setup, region)
-    found = list(remedies(trace, setup, changed, region, index, stages)) if failed else []
+        stop = first_stop(played, heap, stages.next())
+    alike = heap_alike(trace, setup, region)
+    found = remedies(played, setup, changed, region, stop.served, stages) if stop.failure else ()
     return Why(
-        trace=trace.name,
-        format=trace.format,
-        operations=len(trace),
+        trace=played.name,
+        format=played.format,
+        operations=len(played),
         policy=setup.policy,
         headers=setup.headers,
         granule=setup.step,
         size=region,
-        peak_live=trace.peak_live,
-        failure=failed,
-        contradiction=contradiction(original, trace, largest, index, alike),
-        holes=holes,
-        between=between,
-        by_tag=by_tag,
-        remedies=found,
-        skipped=[*trace.skipped],
+        peak_live=played.peak_live,
+        failure=stop.failure,
+        contradiction=contradiction(trace, played, largest, stop.served, alike),
+        holes=stop.holes,
+        between=stop.between,
+        by_tag=stop.by_tag,
+        remedies=[*found],
+        skipped=[*played.skipped],
     )
+
+
+class Stop(NamedTuple):
+    """Where a replay stops, and what its heap holds there."""
+
+    served: int
+    """The operations before the one that failed; all of them if none did."""
+    failure: Failure | None
+    holes: list[Hole]
+    between: list[Holder]
+    by_tag: list[Held]
+
+
+def first_stop(trace: Trace, heap: Heap, progress: Progress) -> Stop:
+    """Play up to the first failure."""
+    stepper = Stepper(trace, heap)
+    index = stepper.run(len(trace), progress)
+    if index == len(trace):
+        return Stop(index, None, [], [], [])
+    failed = failure(trace, heap, index, stepper.sizes_by_address())
+    return Stop(index, failed, *holding(stepper, index))
 
 
 def remedies(
